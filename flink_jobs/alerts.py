@@ -1,0 +1,172 @@
+"""Alerts and scores, record version 1, and the identifiers that stay the same in a replay.
+
+Nothing in these records depends on the wall clock, on the number of attempts or on the parallelism:
+a replay of the same topic gives the same bytes, so duplicates collapse on ``alert_id``.
+JSON Schemas are committed in ``flink_jobs/schemas``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+
+
+class AlertKind(StrEnum):
+    """Where an incident stands."""
+
+    STARTED = "started"
+    ONGOING = "ongoing"
+    RECOVERED = "recovered"
+
+
+class ScoreStatus(StrEnum):
+    """Whether a closed window was tested."""
+
+    TESTED = "tested"
+    TOO_FEW_EVENTS = "too_few_events"
+
+
+class _Record(Struct, frozen=True):
+    """A part of an alert or score."""
+
+
+class WindowSummary(_Record, frozen=True, kw_only=True):
+    """The test window.
+
+    Attributes
+    ----------
+    kind : str
+        ``time`` or ``count``.
+    start_ms, end_ms : int
+        Event time. A time window covers ``[start_ms, end_ms)``; a count window runs from its first
+        to its last event, both included.
+    first_event : int
+        Position of the window's first event among the model's events after the reference.
+    n_events, n_tested : int
+        Events in the window, and how many of them were tested after sampling.
+    """
+
+    kind: Literal["time", "count"]
+    start_ms: int
+    end_ms: int
+    first_event: int
+    n_events: int
+    n_tested: int
+
+
+class ReferenceSummary(_Record, frozen=True, kw_only=True):
+    """The reference window: how many events, and a digest of their numbers."""
+
+    n_events: int
+    fingerprint: str
+
+
+class ThresholdSummary(_Record, frozen=True, kw_only=True):
+    """A window drifts when its p-value is at most ``p_value``.
+
+    ``statistic`` is the same threshold on the scale of the statistic; None when no statistic
+    reaches it.
+    """
+
+    p_value: float
+    statistic: float | None
+
+
+class DimensionShift(_Record, frozen=True, kw_only=True):
+    """How far one dimension of the reduced events moved.
+
+    ``shift`` counts standard deviations of the reference; None when the reference was constant and
+    the dimension left its constant.
+    """
+
+    dimension: int
+    statistic: float
+    p_value: float
+    direction: Literal["up", "down", "none"]
+    shift: float | None
+
+
+class Exemplar(_Record, frozen=True, kw_only=True):
+    """An event of the window that is least like the reference; (partition, offset) locates it."""
+
+    event_id: str
+    partition: int
+    offset: int
+    score: float
+
+
+class Alert(_Record, frozen=True, kw_only=True):
+    """One alert, as it lies on the alerts topic (keyed by model).
+
+    ``incident_id`` is the same for all alerts from started to recovered.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    alert_id: str
+    incident_id: str
+    kind: AlertKind
+    model: str
+    window: WindowSummary
+    reference: ReferenceSummary
+    reducer: str
+    test: str
+    statistic: float
+    p_value: float
+    threshold: ThresholdSummary
+    effect_size: float
+    top_dimensions: list[DimensionShift]
+    exemplars: list[Exemplar]
+    job: str
+    job_version: str
+    config_version: str
+
+
+class Score(_Record, frozen=True, kw_only=True):
+    """The result of one closed test window (keyed by model); numbers are None when not tested."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    score_id: str
+    status: ScoreStatus
+    model: str
+    window: WindowSummary
+    reference: ReferenceSummary
+    reducer: str
+    test: str
+    statistic: float | None = None
+    p_value: float | None = None
+    threshold: ThresholdSummary | None = None
+    effect_size: float | None = None
+    is_drift: bool | None = None
+    job: str
+    job_version: str
+    config_version: str
+
+
+def record_id(*parts: str | int) -> str:
+    """A digest of what identifies a record: 32 hex digits.
+
+    Examples
+    --------
+    >>> record_id("fraud", "started", 60_000) == record_id("fraud", "started", 60_000)
+    True
+    >>> record_id("ab", "c") == record_id("a", "bc")
+    False
+    """
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no infinity and no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def encode_record(record: Alert | Score) -> tuple[bytes, bytes]:
+    """Key and value of the Kafka record for an alert or score."""
+    return record.model.encode(), msgspec.json.encode(record)

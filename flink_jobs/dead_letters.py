@@ -1,0 +1,65 @@
+"""Dead letters: events that could not be used, with the reason and where to find them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+
+class Reason(StrEnum):
+    """Why an event could not be used."""
+
+    MISSING_KEY = "missing_key"
+    MISSING_PAYLOAD = "missing_payload"
+    OVERSIZED_PAYLOAD = "oversized_payload"
+    FAR_FUTURE = "far_future"
+    LATE = "late"
+    LATE_AFTER_RESTORE = "late_after_restore"
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
+    INVALID_EVENT = "invalid_event"
+    WRONG_LENGTH = "wrong_length"
+    NOT_FINITE = "not_finite"
+    NOT_A_DISTRIBUTION = "not_a_distribution"
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """One unusable event, as it lies on the dead-letter topic (keyed by model).
+
+    Attributes
+    ----------
+    reason, detail : str
+        One of :class:`Reason`, and a sentence for people.
+    model : str or None
+        The record key; None when it was missing.
+    partition, offset : int
+        Where the event lies on the inference topic: together they identify it.
+    event_time_ms : int
+        The Kafka timestamp.
+    event_id : str or None
+        None when the payload could not be read that far.
+    payload : bytes or None
+        The first bytes of the payload (base64 in JSON). None when there was none, or when the event
+        had already been unpacked (``late_after_restore``).
+    payload_bytes : int
+        The size of the whole payload; 0 when unknown.
+    """
+
+    schema_version: int = 1
+    reason: Reason
+    detail: str
+    model: str | None
+    partition: int
+    offset: int
+    event_time_ms: int
+    event_id: str | None = None
+    payload: bytes | None = None
+    payload_bytes: int = 0
+
+
+def encode_dead_letter(dead_letter: DeadLetter) -> tuple[bytes, bytes]:
+    """Key and value of the Kafka record for a dead letter."""
+    key = (dead_letter.model or "").encode()
+    return key, msgspec.json.encode(dead_letter)

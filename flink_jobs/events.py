@@ -1,0 +1,137 @@
+"""Inference events, schema version 1: JSON on Kafka, keyed by model.
+
+The record key is the model id and the record timestamp is the event time, so that the JVM can key
+and order events without looking inside. A record whose key is :data:`HEARTBEAT_KEY` is no event: it
+only moves event time forward, so that the last panes of a quiet topic close.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from flink_jobs.config import InputTable
+from flink_jobs.dead_letters import Reason
+
+SCHEMA_VERSION = 1
+HEARTBEAT_KEY = "__loudly_heartbeat__"
+_DETAIL_CHARACTERS = 300
+
+EventId = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class InferenceEvent(Struct, frozen=True, kw_only=True):
+    """One inference: what the model saw and what it answered. Other keys are ignored.
+
+    Attributes
+    ----------
+    schema_version : int
+        1.
+    event_id : str
+        The producer's name for the event, shown when an alert points at it.
+    features : list of float
+        The model's input, ``input.n_features`` numbers.
+    outputs : list of float
+        The model's softmax output, ``input.n_outputs`` numbers.
+    """
+
+    schema_version: int
+    event_id: EventId
+    features: list[float] = []
+    outputs: list[float] = []
+
+
+class UnusableEventError(ValueError):
+    """An event that goes to the dead letters."""
+
+    def __init__(self, reason: Reason, detail: str, event_id: str | None = None) -> None:
+        self.reason = reason
+        self.detail = detail[:_DETAIL_CHARACTERS]
+        self.event_id = event_id
+        super().__init__(f"{reason}: {self.detail}")
+
+
+def encode_event(event: InferenceEvent) -> bytes:
+    """The Kafka value of an event."""
+    return msgspec.json.encode(event)
+
+
+class EventDecoder:
+    """Decodes and validates payloads, one at a time.
+
+    Examples
+    --------
+    >>> decoder = EventDecoder(InputTable(n_features=2))
+    >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5, 1]}').features
+    [0.5, 1.0]
+    >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5]}')
+    Traceback (most recent call last):
+        ...
+    flink_jobs.events.UnusableEventError: wrong_length: 1 features, expected 2
+    """
+
+    def __init__(self, table: InputTable) -> None:
+        self._table = table
+        self._decode = msgspec.json.Decoder(InferenceEvent).decode
+
+    def decode(self, payload: bytes) -> InferenceEvent:
+        """Decode one payload.
+
+        Raises
+        ------
+        UnusableEventError
+            With the reason that goes to the dead-letter topic.
+        """
+        try:
+            event = self._decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _explain(payload, error) from error
+        self._check(event)
+        return event
+
+    def _check(self, event: InferenceEvent) -> None:
+        if event.schema_version != SCHEMA_VERSION:
+            detail = f"schema version {event.schema_version}, expected {SCHEMA_VERSION}"
+            raise UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event.event_id)
+        table = self._table
+        if len(event.features) != table.n_features:
+            detail = f"{len(event.features)} features, expected {table.n_features}"
+            raise UnusableEventError(Reason.WRONG_LENGTH, detail, event.event_id)
+        if len(event.outputs) != table.n_outputs:
+            detail = f"{len(event.outputs)} outputs, expected {table.n_outputs}"
+            raise UnusableEventError(Reason.WRONG_LENGTH, detail, event.event_id)
+
+
+def _explain(payload: bytes, error: Exception) -> UnusableEventError:
+    """Find out what is wrong with a payload that did not decode; only bad events pay for this."""
+    try:
+        # The standard library reads the NaN and Infinity that json.dumps writes and JSON forbids.
+        tree: Any = json.loads(payload)
+    except (ValueError, RecursionError):
+        return UnusableEventError(Reason.UNDECODABLE, str(error) or type(error).__name__)
+    if not isinstance(tree, dict):
+        return UnusableEventError(Reason.INVALID_EVENT, "the payload is not a JSON object")
+    event_id = tree.get("event_id")
+    event_id = event_id[:256] if isinstance(event_id, str) else None
+    version = tree.get("schema_version")
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        detail = f"schema version {version}, expected {SCHEMA_VERSION}"
+        return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
+    for field in ("features", "outputs"):
+        if (place := _first_not_finite(tree.get(field))) is not None:
+            detail = f"{field}[{place}] is missing, NaN or infinite"
+            return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
+    return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
+
+
+def _first_not_finite(values: Any) -> int | None:
+    if not isinstance(values, list):
+        return None
+    for place, value in enumerate(values):
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            return place
+    return None

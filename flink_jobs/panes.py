@@ -1,0 +1,242 @@
+"""Panes: all events of one model in one short tumbling interval, packed into one bytes value.
+
+Packing happens once per pane beside the window operator: events are decoded and validated, sorted by
+(partition, offset), and the numbers that the reducer reads become one matrix. What cannot be used
+rides along as dead letters, so that nothing is lost on the way to the monitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from detectors import is_distribution
+from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.dead_letters import DeadLetter, Reason
+from flink_jobs.events import EventDecoder, InferenceEvent, UnusableEventError
+
+PANE_VERSION = 1
+# Beyond it squares and their sums over a million events would overflow.
+_LARGEST = 1e140
+
+
+class PaneVersionError(ValueError):
+    """A packed pane of a version that this code does not read."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventColumns:
+    """Events as columns, in (partition, offset) order within a pane.
+
+    Attributes
+    ----------
+    event_ids : list of str
+    partitions : ndarray of int32, shape (n,)
+    offsets : ndarray of int64, shape (n,)
+    times_ms : ndarray of int64, shape (n,)
+    x : ndarray of float64, shape (n, n_columns)
+        The numbers that the reducer reads, or what it made of them.
+    """
+
+    event_ids: list[str]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+    x: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+    def take(self, rows: slice | NDArray[np.intp]) -> EventColumns:
+        """The chosen rows, in the order given."""
+        indices = range(len(self))[rows] if isinstance(rows, slice) else rows
+        return EventColumns(
+            event_ids=[self.event_ids[i] for i in indices],
+            partitions=self.partitions[rows],
+            offsets=self.offsets[rows],
+            times_ms=self.times_ms[rows],
+            x=self.x[rows],
+        )
+
+    def with_x(self, x: NDArray[np.float64]) -> EventColumns:
+        """The same events with other numbers."""
+        return EventColumns(self.event_ids, self.partitions, self.offsets, self.times_ms, x)
+
+
+def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
+    """Join columns of consecutive panes; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
+    return EventColumns(
+        event_ids=[event_id for part in parts for event_id in part.event_ids],
+        partitions=np.concatenate([part.partitions for part in parts]),
+        offsets=np.concatenate([part.offsets for part in parts]),
+        times_ms=np.concatenate([part.times_ms for part in parts]),
+        x=np.concatenate([part.x for part in parts]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Pane:
+    """One pane of one model: usable events and dead letters of ``[start_ms, end_ms)``."""
+
+    model: str
+    start_ms: int
+    end_ms: int
+    events: EventColumns
+    dead_letters: list[DeadLetter]
+
+
+class _PackedPane(Struct, array_like=True):
+    version: int
+    start_ms: int
+    n_events: int
+    n_columns: int
+    event_ids: list[str]
+    partitions: bytes
+    offsets: bytes
+    times_ms: bytes
+    x: bytes
+    dead_letters: list[DeadLetter]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_PackedPane)
+
+
+class PanePacker:
+    """Turns the raw records of one pane into packed bytes.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+        What events must look like and which of their numbers the reducer reads.
+    """
+
+    def __init__(self, config: DriftJobConfig) -> None:
+        self._input = config.input
+        self._width_ms = config.panes.width_ms
+        self._reads_outputs = reads_outputs(config)
+        self._n_columns = n_columns_read(config)
+        self._decoder = EventDecoder(config.input)
+
+    def pack(
+        self,
+        model: str,
+        payloads: Sequence[bytes],
+        partitions: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        times_ms: NDArray[np.int64],
+    ) -> bytes:
+        """Decode, validate, sort and pack the records of one pane; every record is accounted for."""
+        records = RawRecords(model, payloads, partitions, offsets, times_ms)
+        order = np.lexsort((offsets, partitions))
+        events: list[InferenceEvent] = []
+        rows: list[int] = []
+        dead_letters: list[DeadLetter] = []
+        decode = self._decoder.decode
+        for row in order.tolist():
+            try:
+                events.append(decode(payloads[row]))
+                rows.append(row)
+            except UnusableEventError as error:
+                dead_letters.append(self._dead_letter(records, row, error))
+        x = self._matrix(events)
+        unusable = self._unusable_rows(x, events)
+        dead_letters += [self._dead_letter(records, rows[p], e) for p, e in unusable.items()]
+        keep = np.ones(len(events), dtype=np.bool_)
+        keep[list(unusable)] = False
+        kept_rows = np.asarray(rows, dtype=np.intp)[keep]
+        packed = _PackedPane(
+            version=PANE_VERSION,
+            start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
+            n_events=len(kept_rows),
+            n_columns=self._n_columns,
+            event_ids=[events[place].event_id for place in np.flatnonzero(keep)],
+            partitions=partitions[kept_rows].astype(np.int32).tobytes(),
+            offsets=offsets[kept_rows].astype(np.int64).tobytes(),
+            times_ms=times_ms[kept_rows].astype(np.int64).tobytes(),
+            x=x[keep].tobytes(),
+            dead_letters=dead_letters,
+        )
+        return _encoder.encode(packed)
+
+    def _matrix(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
+        values = [e.outputs for e in events] if self._reads_outputs else [e.features for e in events]
+        return np.array(values, dtype=np.float64).reshape(len(events), self._n_columns)
+
+    def _unusable_rows(
+        self, x: NDArray[np.float64], events: Sequence[InferenceEvent]
+    ) -> dict[int, UnusableEventError]:
+        """Rows that decode but that no reducer can take, by their place in ``x``."""
+        unusable: dict[int, UnusableEventError] = {}
+        for place in np.flatnonzero((np.abs(x) > _LARGEST).any(axis=1)).tolist():
+            detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
+            unusable[place] = UnusableEventError(Reason.NOT_FINITE, detail, events[place].event_id)
+        if self._reads_outputs:
+            for place in np.flatnonzero(~is_distribution(x)).tolist():
+                detail = (
+                    f"outputs lie in [{x[place].min():.4g}, {x[place].max():.4g}] and sum to "
+                    f"{x[place].sum():.6g}; expected values in [0, 1] that sum to 1"
+                )
+                error = UnusableEventError(
+                    Reason.NOT_A_DISTRIBUTION, detail, events[place].event_id
+                )
+                unusable.setdefault(place, error)
+        return unusable
+
+    def _dead_letter(
+        self, records: RawRecords, row: int, error: UnusableEventError
+    ) -> DeadLetter:
+        payload = records.payloads[row]
+        return DeadLetter(
+            reason=error.reason,
+            detail=error.detail,
+            model=records.model,
+            partition=int(records.partitions[row]),
+            offset=int(records.offsets[row]),
+            event_time_ms=int(records.times_ms[row]),
+            event_id=error.event_id,
+            payload=payload[: self._input.dead_letter_payload_bytes],
+            payload_bytes=len(payload),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RawRecords:
+    """Kafka records of one model, as columns."""
+
+    model: str
+    payloads: Sequence[bytes]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+
+
+def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
+    """Read a packed pane without copying its numbers.
+
+    Raises
+    ------
+    PaneVersionError
+        When the bytes come from another version of the packer.
+    """
+    try:
+        packed = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise PaneVersionError(f"not a packed pane: {error}") from error
+    if packed.version != PANE_VERSION:
+        raise PaneVersionError(f"pane version {packed.version}, expected {PANE_VERSION}")
+    events = EventColumns(
+        event_ids=packed.event_ids,
+        partitions=np.frombuffer(packed.partitions, dtype=np.int32),
+        offsets=np.frombuffer(packed.offsets, dtype=np.int64),
+        times_ms=np.frombuffer(packed.times_ms, dtype=np.int64),
+        x=np.frombuffer(packed.x, dtype=np.float64).reshape(packed.n_events, packed.n_columns),
+    )
+    return Pane(model, packed.start_ms, packed.start_ms + width_ms, events, packed.dead_letters)
