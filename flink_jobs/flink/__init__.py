@@ -1,0 +1,1 @@
+"""The Flink side: translates between Flink and the core, and decides nothing."""

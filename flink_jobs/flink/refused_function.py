@@ -1,0 +1,42 @@
+"""Dead letters for records that are refused before they reach a pane."""
+
+from __future__ import annotations
+
+from pyflink.common import Row
+from pyflink.datastream import MapFunction
+
+from flink_jobs.config import InputTable
+from flink_jobs.dead_letters import DeadLetter, Reason, encode_dead_letter
+
+_DETAILS = {
+    Reason.MISSING_KEY: "the record has no key; key events by model id",
+    Reason.MISSING_PAYLOAD: "the record has no value",
+    Reason.OVERSIZED_PAYLOAD: "{size} bytes, at most {limits.max_payload_bytes} are allowed",
+    Reason.FAR_FUTURE: "the timestamp is more than {limits.max_future_ms} ms ahead of the clock",
+    Reason.LATE: "the pane was closed; events may be {limits.max_out_of_orderness_ms} ms late",
+}
+
+
+class RefusedFunction(MapFunction):  # type: ignore[misc]
+    """From (model, payload, partition, offset, event_ms, verdict) to a Kafka record."""
+
+    def __init__(self, limits: InputTable) -> None:
+        self._limits = limits
+
+    def map(self, value: Row) -> Row:
+        """One refused record."""
+        model, payload, partition, offset, event_ms, verdict = value
+        reason = Reason(verdict)
+        size = 0 if payload is None else len(payload)
+        kept = None if payload is None else payload[: self._limits.dead_letter_payload_bytes]
+        dead_letter = DeadLetter(
+            reason=reason,
+            detail=_DETAILS[reason].format(size=size, limits=self._limits),
+            model=model or None,
+            partition=partition,
+            offset=offset,
+            event_time_ms=event_ms,
+            payload=None if kept is None else bytes(kept),
+            payload_bytes=size,
+        )
+        return Row(*encode_dead_letter(dead_letter))
