@@ -136,18 +136,20 @@ class DriftMonitor:
     def _new_block(self, pane: Pane, actions: Actions) -> RecentBlock:
         block = RecentBlock(status=Status(detector_fingerprint=self._fingerprint), segments=[])
         if self._trained_reference is not None:
-            self._begin(block.status, self._trained_reference, pane, actions)
+            self._begin(block.status, self._trained_reference, pane.model, pane.start_ms, actions)
         return block
 
-    def _begin(self, status: Status, reference: bytes, pane: Pane, actions: Actions) -> None:
-        """From now on the model is monitored against this reference."""
+    def _begin(
+        self, status: Status, reference: bytes, model: str, from_ms: int, actions: Actions
+    ) -> None:
+        """Monitor the model against this reference from ``from_ms`` on."""
         status.phase = "monitoring"
         status.reference_fingerprint = _digest(reference)
         detector = self._remember(status.reference_fingerprint, reference)
         status.n_reference = detector.n_ref
-        self._windows.begin(status, pane.start_ms)
+        self._windows.begin(status, from_ms)
         actions.notices.append(
-            f"model {pane.model}: monitoring starts at {pane.start_ms} ms against a reference of "
+            f"model {model}: monitoring starts at {from_ms} ms against a reference of "
             f"{detector.n_ref} events ({status.reference_fingerprint})"
         )
 
@@ -172,11 +174,12 @@ class DriftMonitor:
         if len(wanted):
             block.segments.append(make_segment(pane.start_ms, n_collected, len(wanted), wanted))
         if len(wanted) == n_missing:
-            self._complete(pane, block, state, actions)
+            from_ms = pane.start_ms if len(rest) else pane.end_ms
+            self._complete(pane.model, from_ms, block, state, actions)
         return rest
 
     def _complete(
-        self, pane: Pane, block: RecentBlock, state: MonitorState, actions: Actions
+        self, model: str, from_ms: int, block: RecentBlock, state: MonitorState, actions: Actions
     ) -> None:
         x_ref = np.concatenate([s.x for s in block.segments])
         block.segments = []
@@ -184,12 +187,12 @@ class DriftMonitor:
             reference = fit_reference(self._config, x_ref)
         except (DetectorError, np.linalg.LinAlgError) as error:
             actions.notices.append(
-                f"model {pane.model}: {len(x_ref)} events make no reference ({error}); "
+                f"model {model}: {len(x_ref)} events make no reference ({error}); "
                 "collecting the next ones"
             )
             return
         state.write_reference(reference)
-        self._begin(block.status, reference, pane, actions)
+        self._begin(block.status, reference, model, from_ms, actions)
 
     def _monitor(
         self,

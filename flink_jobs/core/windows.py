@@ -2,8 +2,8 @@
 
 Time windows cover ``[i * slide_ms, i * slide_ms + size_ms)`` for every integer ``i``. Count windows
 cover the positions ``[i * slide, i * slide + size)`` of a model's events after the reference, in the
-order of panes and of (partition, offset) within a pane. A time window that starts before the pane in
-which the reference became complete is not tested, since it would be only partly filled.
+order of panes and of (partition, offset) within a pane. A time window that starts before the first
+pane with events after the reference is not tested, since it would be only partly filled.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Windows(Protocol):
 
     min_events: int
 
-    def begin(self, status: Status, pane_start_ms: int) -> None:
-        """Start monitoring with the pane in which the reference became complete."""
+    def begin(self, status: Status, from_ms: int) -> None:
+        """Start monitoring with the pane that starts at ``from_ms``."""
         ...
 
     def close(
@@ -79,9 +79,9 @@ class TimeWindows:
         self._slide_ms = window.slide_ms
         self.min_events = window.min_events
 
-    def begin(self, status: Status, pane_start_ms: int) -> None:
-        """The first window tested is the first one that starts at or after the pane."""
-        status.closed_until = pane_start_ms + self._size_ms - 1
+    def begin(self, status: Status, from_ms: int) -> None:
+        """The first window tested is the first one that starts at or after ``from_ms``."""
+        status.closed_until = from_ms + self._size_ms - 1
 
     def close(
         self, status: Status, segments: Sequence[Segment], until_ms: int
@@ -130,7 +130,7 @@ class CountWindows:
         self._size = window.size
         self._slide = window.slide
 
-    def begin(self, status: Status, pane_start_ms: int) -> None:  # noqa: ARG002
+    def begin(self, status: Status, from_ms: int) -> None:  # noqa: ARG002
         """The first window starts with the first event after the reference."""
         status.closed_until = 0
 

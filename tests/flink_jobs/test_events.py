@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from flink_jobs.config import InputTable
+from flink_jobs.dead_letters import Reason
+from flink_jobs.events import EventDecoder, UnusableEventError
+
+GOOD = b'{"schema_version": 1, "event_id": "a", "features": [1, 2.5], "outputs": [0.5, 0.5]}'
+
+
+@pytest.fixture
+def decoder() -> EventDecoder:
+    return EventDecoder(InputTable(n_features=2, n_outputs=2))
+
+
+def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDecoder) -> None:
+    event = decoder.decode(GOOD.replace(b'"a"', b'"a", "shard": {"x": [1]}'))
+
+    assert (event.event_id, event.features, event.outputs) == ("a", [1.0, 2.5], [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "detail"),
+    [
+        (b"", Reason.UNDECODABLE, "truncated"),
+        (b"\xff\xfe", Reason.UNDECODABLE, "malformed"),
+        (b"[" * 100_000, Reason.UNDECODABLE, "array"),
+        (GOOD.replace(b'"a"', b'"\xff"'), Reason.UNDECODABLE, "utf-8"),
+        (b'"text"', Reason.INVALID_EVENT, "not a JSON object"),
+        (GOOD.replace(b'"event_id"', b'"id"'), Reason.INVALID_EVENT, "event_id"),
+        (GOOD.replace(b'"a"', b'""'), Reason.INVALID_EVENT, "event_id"),
+        (GOOD.replace(b'"a"', b'"' + b"a" * 257 + b'"'), Reason.INVALID_EVENT, "event_id"),
+        (GOOD.replace(b"2.5", b'"2.5"'), Reason.INVALID_EVENT, "float"),
+        (GOOD.replace(b"2.5", b"true"), Reason.INVALID_EVENT, "float"),
+        (GOOD.replace(b"2.5", b"9" * 400), Reason.INVALID_EVENT, "range"),
+        (GOOD.replace(b"2.5", b"NaN"), Reason.NOT_FINITE, "features[1]"),
+        (GOOD.replace(b"2.5", b"-Infinity"), Reason.NOT_FINITE, "features[1]"),
+        (GOOD.replace(b"2.5", b"1e999"), Reason.NOT_FINITE, "features[1]"),
+        (GOOD.replace(b"0.5]", b"null]"), Reason.NOT_FINITE, "outputs[1]"),
+        (GOOD.replace(b": 1,", b": 2,"), Reason.UNKNOWN_SCHEMA_VERSION, "version 2, expected 1"),
+        (b'{"schema_version": 2}', Reason.UNKNOWN_SCHEMA_VERSION, "version 2, expected 1"),
+        (GOOD.replace(b", 2.5", b""), Reason.WRONG_LENGTH, "1 features, expected 2"),
+        (GOOD.replace(b"0.5, 0.5", b""), Reason.WRONG_LENGTH, "0 outputs, expected 2"),
+    ],
+)
+def test_each_fault_has_its_own_reason_and_a_detail_that_helps(
+    decoder: EventDecoder, payload: bytes, reason: Reason, detail: str
+) -> None:
+    with pytest.raises(UnusableEventError) as caught:
+        decoder.decode(payload)
+
+    assert caught.value.reason is reason
+    assert detail in caught.value.detail
+    assert len(caught.value.detail) <= 300
+
+
+def test_a_dead_letter_keeps_the_event_id_where_it_can_be_read(decoder: EventDecoder) -> None:
+    with pytest.raises(UnusableEventError) as caught:
+        decoder.decode(GOOD.replace(b"2.5", b"NaN"))
+
+    assert caught.value.event_id == "a"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flink_jobs.dead_letters import Reason
+from flink_jobs.panes import PanePacker, PaneVersionError, unpack_pane
+from tests.flink_jobs.builders import make_config, pack_and_unpack, payload
+
+SOFTMAX = {"reducer": {"kind": "softmax_outputs"}, "test": {"kind": "ks"}}
+
+
+def outputs(*values: float) -> bytes:
+    return msgspec.json.encode({"schema_version": 1, "event_id": "event", "outputs": values})
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50)), min_size=1, unique=True))
+def test_events_come_out_sorted_by_partition_and_offset_whatever_the_arrival(
+    coordinates: list[tuple[int, int]],
+) -> None:
+    payloads = [payload(f"{p}:{o}", [p, o, 0]) for p, o in coordinates]
+    partitions, offsets = (np.array(c) for c in zip(*coordinates, strict=True))
+    times_ms = np.full(len(coordinates), 12_345)
+
+    packed = PanePacker(make_config()).pack("model", payloads, partitions, offsets, times_ms)
+    pane = unpack_pane("model", 1_000, packed)
+
+    assert pane.events.event_ids == [f"{p}:{o}" for p, o in sorted(coordinates)]
+    assert [tuple(row[:2]) for row in pane.events.x.tolist()] == sorted(coordinates)
+    assert (pane.start_ms, pane.end_ms) == (12_000, 13_000)
+
+
+@given(st.lists(st.sampled_from([payload(), b"junk", payload(features=[1.0])]), min_size=1))
+def test_every_record_is_in_the_pane_or_in_its_dead_letters(payloads: list[bytes]) -> None:
+    pane = pack_and_unpack(make_config(), payloads)
+
+    found = sorted([*pane.events.offsets.tolist(), *(d.offset for d in pane.dead_letters)])
+    assert found == list(range(len(payloads)))
+
+
+def test_a_dead_letter_holds_the_reason_the_place_and_a_bounded_payload() -> None:
+    config = make_config(input={"dead_letter_payload_bytes": 4})
+
+    (dead_letter,) = pack_and_unpack(config, [b"{broken"], start_ms=5_000).dead_letters
+
+    assert dead_letter.reason is Reason.UNDECODABLE
+    assert (dead_letter.partition, dead_letter.offset) == (0, 0)
+    assert (dead_letter.payload, dead_letter.payload_bytes) == (b"{bro", 7)
+    assert (dead_letter.model, dead_letter.event_time_ms) == ("model", 5_000)
+
+
+@pytest.mark.parametrize("values", [(0.5, 0.6), (1.5, -0.5), (0.0, 0.0)])
+def test_outputs_that_are_no_distribution_are_dead_letters(values: tuple[float, float]) -> None:
+    config = make_config(input={"n_features": 0, "n_outputs": 2}, detector=SOFTMAX)
+
+    pane = pack_and_unpack(config, [outputs(0.25, 0.75), outputs(*values)])
+
+    assert pane.events.x.tolist() == [[0.25, 0.75]]
+    assert [d.reason for d in pane.dead_letters] == [Reason.NOT_A_DISTRIBUTION]
+
+
+def test_numbers_that_would_overflow_when_squared_are_dead_letters() -> None:
+    pane = pack_and_unpack(make_config(), [payload(features=[1e200, 0, 0]), payload()])
+
+    assert len(pane.events) == 1
+    assert [d.reason for d in pane.dead_letters] == [Reason.NOT_FINITE]
+
+
+def test_a_pane_of_dead_letters_alone_still_knows_when_it_started() -> None:
+    pane = pack_and_unpack(make_config(), [b"junk"], start_ms=7_250)
+
+    assert (pane.start_ms, len(pane.events), pane.events.x.shape) == (7_000, 0, (0, 3))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", msgspec.msgpack.encode([99] + [b""] * 9)])
+def test_bytes_of_another_packer_are_refused(data: bytes) -> None:
+    with pytest.raises(PaneVersionError):
+        unpack_pane("model", 1_000, data)
