@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pyflink.common import Configuration, Row, Types
+from pyflink.common import Configuration, Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment, Table
 from pyflink.table.expressions import col, lit
@@ -23,6 +23,7 @@ from flink_jobs.flink.monitor_function import (
     RECORD_TYPE,
     SCORES,
     MonitorFunction,
+    model_of,
 )
 from flink_jobs.flink.pane_function import pack_pane
 from flink_jobs.flink.refused_function import RefusedFunction
@@ -33,8 +34,12 @@ def main() -> None:
     """Build the job from a configuration file and submit it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    config = load_config(parser.parse_args().config)
+    parser.add_argument("--jar", action="append", default=[], help="a jar to send along, as a URI")
+    arguments = parser.parse_args()
+    config = load_config(arguments.config)
     environment = make_environment(config)
+    if arguments.jar:
+        environment.add_jars(*arguments.jar)
     build(environment, config)
     environment.execute(config.job.name)
 
@@ -109,7 +114,7 @@ def monitor(
     x_ref = read_training_set(config)
     trained_reference = None if x_ref is None else fit_reference(config, x_ref)
     alerts = (
-        panes.key_by(_model_of, key_type=Types.STRING())
+        panes.key_by(model_of, key_type=Types.STRING())
         .process(MonitorFunction(config, trained_reference), output_type=RECORD_TYPE)
         .name("monitor")
         .uid("monitor")
@@ -128,10 +133,6 @@ def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfi
         .name("refused events")
         .uid("refused-events")
     )
-
-
-def _model_of(row: Row) -> str:
-    return str(row[0])
 
 
 def _sink(stream: DataStream, config: DriftJobConfig, topic: str) -> None:

@@ -24,6 +24,11 @@ DEAD_LETTERS = OutputTag("dead-letters", RECORD_TYPE)
 _log = logging.getLogger(__name__)
 
 
+def model_of(row: Row) -> str:
+    """The key of a row of (model, packed pane)."""
+    return str(row[0])
+
+
 class MonitorFunction(KeyedProcessFunction):  # type: ignore[misc]
     """Alerts on the main output, scores and dead letters on side outputs.
 

@@ -1,0 +1,117 @@
+"""The protocols every reducer and every two-sample test fulfils.
+
+The flow is ``x_ref -> Reducer.fit``, ``Reducer.transform(x_ref) -> TwoSampleTest.fit`` once, and
+``Reducer.transform(x_test) -> TwoSampleTest.test`` for every test window.
+:class:`detectors.drift_detector.DriftDetector` ties the two together.
+
+References
+----------
+Rabanser, Günnemann, Lipton: Failing Loudly: An Empirical Study of Methods for Detecting Dataset
+Shift, NeurIPS 2019, doi:10.48550/arXiv.1810.11953
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+StateArrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoSampleResult:
+    """The outcome of one two-sample test.
+
+    Attributes
+    ----------
+    statistic : float
+        The test statistic over all dimensions, larger meaning further from the reference.
+    p_value : float
+        Probability under the null of a statistic at least as large, in (0, 1], already corrected
+        for the number of dimensions where the test is univariate.
+    effect_size : float
+        How far apart the samples are, on a scale that does not grow with the number of rows.
+    n_ref, n_test : int
+        Rows in the reference and in the test sample.
+    dimension_statistics : ndarray of float64, shape (n_dimensions,)
+        The statistic of each dimension alone.
+    dimension_p_values : ndarray of float64, shape (n_dimensions,)
+        The uncorrected p-value of each dimension alone.
+    dimension_shifts : ndarray of float64, shape (n_dimensions,)
+        Mean of the test sample minus mean of the reference, in standard deviations of the
+        reference: the direction of the move. 0 where a constant dimension stayed constant,
+        signed infinity where it left its constant.
+    null_statistics : ndarray of float64, shape (n_permutations,), or None
+        Statistics under the permuted null, for tests that permute.
+    """
+
+    statistic: float
+    p_value: float
+    effect_size: float
+    n_ref: int
+    n_test: int
+    dimension_statistics: FloatArray
+    dimension_p_values: FloatArray
+    dimension_shifts: FloatArray
+    null_statistics: FloatArray | None = None
+
+
+@runtime_checkable
+class Reducer(Protocol):
+    """Maps rows of ``n_features`` numbers to rows of ``n_dimensions`` numbers."""
+
+    kind: ClassVar[str]
+
+    def fit(self, x_ref: FloatArray) -> Self:
+        """Learn the map from ``x_ref``, shape (n_ref, n_features), and return ``self``."""
+        ...
+
+    def transform(self, x: FloatArray) -> FloatArray:
+        """Reduce ``x``, shape (n, n_features), to shape (n, n_dimensions)."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore the fitted reducer, as named arrays."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a reducer whose ``transform`` gives equal results."""
+        ...
+
+
+@runtime_checkable
+class TwoSampleTest(Protocol):
+    """Tests whether a sample comes from the distribution of the reference."""
+
+    kind: ClassVar[str]
+
+    def fit(self, x_ref: FloatArray) -> Self:
+        """Keep the reference, shape (n_ref, n_dimensions), and return ``self``."""
+        ...
+
+    def test(self, x_test: FloatArray, *, rng: np.random.Generator) -> TwoSampleResult:
+        """Compare ``x_test``, shape (n_test, n_dimensions), with the reference."""
+        ...
+
+    def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
+        """The statistic at which ``result`` would have had the p-value ``level``."""
+        ...
+
+    def event_scores(self, x_test: FloatArray) -> FloatArray:
+        """How unlike the reference each row of ``x_test`` is, shape (n_test,); larger is stranger."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore the fitted test, as named arrays."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a test that gives equal results."""
+        ...

@@ -1,0 +1,84 @@
+"""From a result to a judgement: which threshold applies, and whether it is crossed.
+
+Callers hold a :class:`Calibration` and never compare a p-value or a statistic themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from detectors.base import TwoSampleResult, TwoSampleTest
+from detectors.checks import check_level
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a result had to cross, in both of its units.
+
+    Attributes
+    ----------
+    p_value : float
+        In (0, 1): drift is a p-value at or below it.
+    statistic : float
+        Drift is a statistic at or above it. Infinite where the samples, or the permutations, are
+        too few for any statistic to cross it.
+    """
+
+    p_value: float
+    statistic: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a result is drift, and the threshold that decided it."""
+
+    is_drift: bool
+    threshold: Threshold
+
+
+@runtime_checkable
+class Calibration(Protocol):
+    """Decides about results, one test window after the other."""
+
+    def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
+        """Judge ``result``, which ``test`` has returned."""
+        ...
+
+
+@dataclass(frozen=True)
+class LevelPerWindow:
+    """The same level for every test window: drift where ``p_value <= level``.
+
+    The level is the false-alarm rate of one window alone. A stream without drift still alarms about
+    once in ``1 / level`` independent windows.
+
+    Parameters
+    ----------
+    level : float
+        In (0, 1).
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``level`` lies outside (0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors import KSTest
+    >>> rng = np.random.default_rng(0)
+    >>> test = KSTest().fit(rng.normal(size=(100, 1)))
+    >>> LevelPerWindow(0.01).judge(test, test.test(rng.normal(2, 1, (100, 1)), rng=rng))
+    Judgement(is_drift=True, threshold=Threshold(p_value=0.01, statistic=0.23))
+    """
+
+    level: float
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
+
+    def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
+        """Judge ``result`` by its p-value; the statistic says what that level stands for."""
+        threshold = Threshold(self.level, test.critical_statistic(self.level, result))
+        return Judgement(result.p_value <= self.level, threshold)

@@ -1,0 +1,155 @@
+"""A reducer and a two-sample test working as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.base import FloatArray, Reducer, StateArrays, TwoSampleResult, TwoSampleTest
+from detectors.checks import fitted
+from detectors.errors import InvalidStateError
+from detectors.registry import REDUCERS, TWO_SAMPLE_TESTS
+
+T = TypeVar("T")
+
+HEADER = "detector"
+HEADER_DTYPE = np.dtype([("reducer", "S24"), ("test", "S24"), ("n_ref", "<i8")])
+
+
+class DriftDetector:
+    """Reduces rows and compares them with a reference.
+
+    Parameters
+    ----------
+    reducer : Reducer
+        Fitted together with the test, by :meth:`fit`.
+    test : TwoSampleTest
+        Sees reduced rows only.
+
+    Attributes
+    ----------
+    reducer : Reducer
+    two_sample_test : TwoSampleTest
+
+    References
+    ----------
+    Rabanser, Günnemann, Lipton: Failing Loudly, NeurIPS 2019, doi:10.48550/arXiv.1810.11953
+
+    Examples
+    --------
+    >>> from detectors import KSTest, PCA
+    >>> rng = np.random.default_rng(0)
+    >>> detector = DriftDetector(PCA(n_components=2), KSTest()).fit(rng.normal(size=(400, 5)))
+    >>> detector.test(rng.normal(loc=1.0, size=(100, 5)), rng=rng).p_value < 0.001
+    True
+    """
+
+    def __init__(self, reducer: Reducer, test: TwoSampleTest) -> None:
+        self.reducer = reducer
+        self.two_sample_test = test
+        self._n_ref: int | None = None
+
+    @property
+    def n_ref(self) -> int:
+        """Rows of the reference; raises NotFittedError before :meth:`fit`."""
+        return fitted(self._n_ref, self)
+
+    def fit(self, x_ref: FloatArray) -> Self:
+        """Fit the reducer to ``x_ref``, shape (n_ref, n_features), and the test to its reduction.
+
+        Where this raises, the detector is not fitted, whatever it was before.
+
+        Raises
+        ------
+        InvalidSampleError
+            If the reducer or the test cannot use ``x_ref``.
+        InvalidParameterError
+            If a parameter does not suit ``x_ref``.
+        """
+        self._n_ref = None
+        z_ref = self.reducer.fit(x_ref).transform(x_ref)
+        self.two_sample_test.fit(z_ref)
+        self._n_ref = len(z_ref)
+        return self
+
+    def reduce(self, x: FloatArray) -> FloatArray:
+        """Reduce ``x``, shape (n, n_features), to shape (n, n_dimensions).
+
+        A row is reduced to the same numbers whatever rows come with it, so that rows may be reduced
+        as they arrive and tested later.
+        """
+        self._check_fitted()
+        return self.reducer.transform(x)
+
+    def test(self, x_test: FloatArray, *, rng: np.random.Generator) -> TwoSampleResult:
+        """Compare raw rows, shape (n_test, n_features), with the reference."""
+        return self.test_reduced(self.reduce(x_test), rng=rng)
+
+    def test_reduced(self, z_test: FloatArray, *, rng: np.random.Generator) -> TwoSampleResult:
+        """Compare reduced rows, shape (n_test, n_dimensions), with the reference."""
+        self._check_fitted()
+        return self.two_sample_test.test(z_test, rng=rng)
+
+    def event_scores(self, x_test: FloatArray) -> FloatArray:
+        """How unlike the reference each raw row is, shape (n_test,)."""
+        return self.event_scores_reduced(self.reduce(x_test))
+
+    def event_scores_reduced(self, z_test: FloatArray) -> FloatArray:
+        """How unlike the reference each reduced row is, shape (n_test,)."""
+        self._check_fitted()
+        return self.two_sample_test.event_scores(z_test)
+
+    def _check_fitted(self) -> None:
+        fitted(self._n_ref, self)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore the detector: ``detector``, ``reducer/...``, ``test/...``.
+
+        ``detector`` is one record with both kinds and the number of reference rows.
+        """
+        header = (self.reducer.kind.encode(), self.two_sample_test.kind.encode(), self.n_ref)
+        return {
+            HEADER: np.array(header, dtype=HEADER_DTYPE),
+            **{f"reducer/{name}": array for name, array in self.reducer.to_arrays().items()},
+            **{f"test/{name}": array for name, array in self.two_sample_test.to_arrays().items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a detector that gives equal results.
+
+        Raises
+        ------
+        InvalidStateError
+            If ``arrays`` does not describe a fitted detector of known kinds.
+        """
+        header = arrays.get(HEADER)
+        if header is None or header.dtype != HEADER_DTYPE or header.ndim != 0:
+            raise InvalidStateError(f"stored array {HEADER!r} is missing or has another form")
+        reducer_kind, test_kind, n_ref = header.item()
+        if n_ref < 1:
+            raise InvalidStateError(f"stored detector has {n_ref} reference rows")
+        detector = cls(
+            _by_kind(REDUCERS, reducer_kind).from_arrays(_below("reducer/", arrays)),
+            _by_kind(TWO_SAMPLE_TESTS, test_kind).from_arrays(_below("test/", arrays)),
+        )
+        detector._n_ref = n_ref
+        return detector
+
+
+def _by_kind(registry: Mapping[str, T], kind: bytes) -> T:
+    name = kind.decode(errors="replace")
+    if name not in registry:
+        raise InvalidStateError(f"unknown kind {name!r}, known are {', '.join(sorted(registry))}")
+    return registry[name]
+
+
+def _below(prefix: str, arrays: StateArrays) -> StateArrays:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

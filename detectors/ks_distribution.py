@@ -1,0 +1,124 @@
+"""The null distribution of the two-sample, two-sided Kolmogorov–Smirnov statistic D.
+
+D is handled as the integer ``gap = D * n_ref * n_test``, the largest ``|i * n_test - j * n_ref|``
+over the counts ``i`` and ``j`` of rows at or below a point. Whether a path touches the boundary is
+then a comparison of integers, which no rounding can decide wrongly.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kstwo  # type: ignore[import-untyped]
+
+from detectors.base import FloatArray
+from detectors.multiplicity import bonferroni
+
+IntArray = NDArray[np.int64]
+
+EXACT_LIMIT = 10_000
+"""The largest ``n_ref * n_test`` with exact p-values: the cost grows with it, to 7 ms for 32
+dimensions there, and up to it C(n_ref + n_test, n_ref) stays under 1e60, far from overflow."""
+
+
+def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    """P(D >= gap / (n_ref * n_test)) under the null.
+
+    Exact for samples without ties while ``n_ref * n_test <= EXACT_LIMIT``; beyond it the one-sample
+    distribution at the rounded effective size ``n_ref * n_test / (n_ref + n_test)``, which is what
+    ``scipy.stats.ks_2samp(method="asymp")`` gives. With ties the exact form is conservative.
+
+    The asymptotic form is too small where both samples are equally large: measured against exact
+    counts, 9 % at 200 rows each and 6 % at 500 near p = 0.05, 12 % and 8 % near p = 0.0015.
+
+    Parameters
+    ----------
+    gaps : ndarray of int64, shape (k,)
+        ``D * n_ref * n_test`` of each dimension.
+    n_ref, n_test : int
+        Rows in the two samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        In (0, 1]: what underflows is given as the smallest normal float64.
+
+    References
+    ----------
+    Hodges: The Significance Probability of the Smirnov Two-Sample Test, Arkiv för Matematik 1958,
+    doi:10.1007/BF02589501
+
+    Simard, L'Ecuyer: Computing the Two-Sided Kolmogorov-Smirnov Distribution, Journal of
+    Statistical Software 2011, doi:10.18637/jss.v039.i11
+
+    Examples
+    --------
+    >>> ks_p_values(np.array([0, 9]), n_ref=3, n_test=3).round(3)
+    array([1. , 0.1])
+    """
+    if n_ref * n_test <= EXACT_LIMIT:
+        unique, inverse = np.unique(gaps, return_inverse=True)
+        p_values = _exact(unique, n_ref, n_test)[inverse]
+    else:
+        p_values = np.array([_asymptotic(int(gap), n_ref, n_test) for gap in gaps])
+    return np.clip(p_values, np.finfo(np.float64).tiny, 1.0)
+
+
+def _exact(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    """The share of lattice paths from (0, 0) to (n_ref, n_test) that reach the boundary.
+
+    Counting the paths that have touched the boundary, not those that have stayed inside, adds
+    positive numbers only, so that tiny p-values keep their relative accuracy. A row of the lattice
+    is the cumulative sum of the row below, taken inside the boundary.
+    """
+    short, long = sorted((n_ref, n_test))
+    columns = np.arange(long + 1)
+    paths = np.zeros(long + 1)
+    paths[0] = 1.0
+    touched = np.zeros((gaps.size, long + 1))
+    for row in range(short + 1):
+        paths = np.cumsum(paths)
+        offsets = long * row - short * columns
+        outside = np.abs(offsets) >= gaps[:, np.newaxis]
+        entering = np.where(outside, 0.0, touched)
+        n_left = (offsets >= gaps[:, np.newaxis]).sum(axis=1)
+        (crossing,) = np.nonzero(n_left)
+        entering[crossing, n_left[crossing] - 1] = paths[n_left[crossing] - 1]
+        touched = np.where(outside, paths, np.cumsum(entering, axis=1))
+    return np.asarray(touched[:, -1] / paths[-1])
+
+
+# Dimensions and windows share few different gaps, and one call of kstwo.sf takes 0.3 to 5 ms.
+@lru_cache(maxsize=16_384)
+def _asymptotic(gap: int, n_ref: int, n_test: int) -> float:
+    size = n_ref * n_test
+    return float(kstwo.sf(gap / size, round(size / (n_ref + n_test))))
+
+
+@lru_cache(maxsize=1_024)
+def critical_gap(level: float, n_dimensions: int, n_ref: int, n_test: int) -> int | None:
+    """The smallest gap whose Bonferroni-corrected p-value is at most ``level``.
+
+    Returns
+    -------
+    int or None
+        ``D * n_ref * n_test``, or None where not even D = 1 is that rare.
+
+    Examples
+    --------
+    >>> critical_gap(0.05, n_dimensions=1, n_ref=10, n_test=10)
+    70
+    """
+    step = math.gcd(n_ref, n_test)  # every gap is a multiple of it
+    candidates = range(step, n_ref * n_test + 1, step)
+
+    def is_rare(gap: int) -> bool:
+        p_values = ks_p_values(np.array([gap]), n_ref, n_test)
+        return bool(bonferroni(p_values, n_dimensions)[0] <= level)
+
+    index = bisect.bisect_left(candidates, True, key=is_rare)
+    return candidates[index] if index < len(candidates) else None

@@ -1,0 +1,371 @@
+"""What every reducer and every two-sample test promises, one check at a time for each of them.
+
+A new kind joins by an entry in the registry and one in ``REDUCER_CASES`` or ``TEST_CASES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from detectors import (
+    PCA,
+    REDUCERS,
+    TWO_SAMPLE_TESTS,
+    DriftDetector,
+    InvalidParameterError,
+    InvalidSampleError,
+    InvalidStateError,
+    KSTest,
+    MMDTest,
+    NonFiniteError,
+    NoReduction,
+    NotFittedError,
+    Reducer,
+    ShapeError,
+    SoftmaxOutputs,
+    TooFewRowsError,
+    TwoSampleTest,
+    arrays_to_bytes,
+    bytes_to_arrays,
+)
+
+REDUCER_CASES: dict[str, Callable[[], Reducer]] = {
+    "none": NoReduction,
+    "pca": lambda: PCA(2),
+    "softmax_outputs": SoftmaxOutputs,
+}
+TEST_CASES: dict[str, Callable[[], TwoSampleTest]] = {
+    "ks": KSTest,
+    "mmd": lambda: MMDTest(n_permutations=39),
+}
+
+
+def softmax_rows(n: int, seed: int, tilt: float = 0.0) -> np.ndarray:
+    """Rows that every reducer accepts: softmax outputs of 4 classes."""
+    logits = np.random.default_rng(seed).normal(size=(n, 4)) + [tilt, 0, 0, 0]
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+X_REF, X_TEST = softmax_rows(80, 1), softmax_rows(50, 2, tilt=1.0)
+
+
+@pytest.fixture(params=sorted(REDUCER_CASES))
+def reducer(request) -> Reducer:
+    return REDUCER_CASES[request.param]()
+
+
+@pytest.fixture(params=sorted(TEST_CASES))
+def kind(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def two_sample(kind) -> TwoSampleTest:
+    return TEST_CASES[kind]()
+
+
+def seeded() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def assert_equal_results(first, second, *, tolerance=0.0):
+    for name in vars(first):
+        one, other = getattr(first, name), getattr(second, name)
+        if one is None:
+            assert other is None
+        else:
+            np.testing.assert_allclose(one, other, rtol=0.0, atol=tolerance, err_msg=name)
+
+
+def with_a_bad_cell(value: float) -> np.ndarray:
+    x = X_TEST.copy()
+    x[3, 1] = value
+    return x
+
+
+BAD_ROWS = [
+    pytest.param(X_TEST[0], ShapeError, id="one dimension"),
+    pytest.param(X_TEST[np.newaxis], ShapeError, id="three dimensions"),
+    pytest.param(X_TEST[:, :0], ShapeError, id="no columns"),
+    pytest.param(X_TEST[:0], TooFewRowsError, id="no rows"),
+    pytest.param(with_a_bad_cell(np.nan), NonFiniteError, id="nan"),
+    pytest.param(with_a_bad_cell(np.inf), NonFiniteError, id="inf"),
+    pytest.param(with_a_bad_cell(-np.inf), NonFiniteError, id="-inf"),
+    pytest.param(X_TEST.astype(str), InvalidSampleError, id="text"),
+]
+
+
+def test_every_registered_kind_has_a_case():
+    assert set(REDUCERS) == set(REDUCER_CASES)
+    assert set(TWO_SAMPLE_TESTS) == set(TEST_CASES)
+    for kind, make in [*REDUCER_CASES.items(), *TEST_CASES.items()]:
+        assert make().kind == kind
+
+
+class TestEveryReducer:
+    def test_fulfils_the_protocol(self, reducer):
+        assert isinstance(reducer, Reducer)
+
+    def test_fit_returns_itself(self, reducer):
+        assert reducer.fit(X_REF) is reducer
+
+    def test_rows_stay_rows_and_are_float64(self, reducer):
+        z = reducer.fit(X_REF).transform(X_TEST)
+
+        assert z.ndim == 2
+        assert len(z) == len(X_TEST)
+        assert z.dtype == np.float64
+        assert z.flags.c_contiguous
+
+    def test_single_precision_is_accepted(self, reducer):
+        single = X_TEST.astype(np.float32)
+
+        reducer.fit(X_REF.astype(np.float32))
+
+        np.testing.assert_array_equal(
+            reducer.transform(single), reducer.transform(single.astype(np.float64))
+        )
+
+    def test_inputs_are_not_modified_and_may_be_read_only(self, reducer):
+        ref, test = X_REF.copy(), X_TEST.copy()
+        ref.flags.writeable = test.flags.writeable = False
+
+        reducer.fit(ref).transform(test)
+
+        np.testing.assert_array_equal(ref, X_REF)
+        np.testing.assert_array_equal(test, X_TEST)
+
+    def test_changing_the_reference_after_fit_changes_nothing(self, reducer):
+        ref = X_REF.copy()
+        before = reducer.fit(ref).transform(X_TEST).copy()
+
+        ref[:] = 0.25
+
+        np.testing.assert_array_equal(reducer.transform(X_TEST), before)
+
+    def test_rows_are_reduced_one_by_one_as_together(self, reducer):
+        together = reducer.fit(X_REF).transform(X_TEST)
+
+        alone = [reducer.transform(X_TEST[i : i + 1]) for i in range(len(X_TEST))]
+
+        np.testing.assert_array_equal(np.concatenate(alone), together)
+
+    @pytest.mark.parametrize(("bad", "error"), BAD_ROWS)
+    def test_bad_rows_raise_in_fit_and_in_transform(self, reducer, bad, error):
+        with pytest.raises(error):
+            reducer.fit(bad)
+        with pytest.raises(error):
+            reducer.fit(X_REF).transform(bad)
+
+    def test_another_width_is_refused(self, reducer):
+        with pytest.raises(ShapeError):
+            reducer.fit(X_REF).transform(np.full((3, 2), 0.5))
+
+    def test_needs_fit_first(self, reducer):
+        with pytest.raises(NotFittedError):
+            reducer.transform(X_TEST)
+        with pytest.raises(NotFittedError):
+            reducer.to_arrays()
+
+    def test_restored_from_bytes_it_gives_equal_rows(self, reducer):
+        expected = reducer.fit(X_REF).transform(X_TEST)
+
+        stored = bytes_to_arrays(arrays_to_bytes(reducer.to_arrays()))
+        restored = type(reducer).from_arrays(stored)
+
+        np.testing.assert_array_equal(restored.transform(X_TEST), expected)
+
+    def test_stored_arrays_are_copies(self, reducer):
+        expected = reducer.fit(X_REF).transform(X_TEST).copy()
+
+        for array in reducer.to_arrays().values():
+            array[...] = 0
+
+        np.testing.assert_array_equal(reducer.transform(X_TEST), expected)
+
+    def test_nothing_is_restored_from_nothing(self, reducer):
+        with pytest.raises(InvalidStateError):
+            type(reducer).from_arrays({})
+
+
+class TestEveryTwoSampleTest:
+    def test_fulfils_the_protocol(self, two_sample):
+        assert isinstance(two_sample, TwoSampleTest)
+
+    def test_fit_returns_itself(self, two_sample):
+        assert two_sample.fit(X_REF) is two_sample
+
+    def test_the_result_has_the_promised_form(self, two_sample):
+        result = two_sample.fit(X_REF).test(X_TEST, rng=seeded())
+
+        assert (result.n_ref, result.n_test) == (80, 50)
+        assert 0.0 < result.p_value <= 1.0
+        assert result.effect_size >= 0.0
+        assert type(result.statistic) is type(result.p_value) is type(result.effect_size) is float
+        for name in ("statistics", "p_values", "shifts"):
+            per_dimension = getattr(result, f"dimension_{name}")
+            assert per_dimension.shape == (4,)
+            assert per_dimension.dtype == np.float64
+        assert ((0.0 < result.dimension_p_values) & (result.dimension_p_values <= 1.0)).all()
+
+    def test_equal_seeds_give_equal_results(self, two_sample):
+        two_sample.fit(X_REF)
+
+        assert_equal_results(
+            two_sample.test(X_TEST, rng=seeded()), two_sample.test(X_TEST, rng=seeded())
+        )
+
+    def test_row_order_changes_neither_statistic_nor_attribution(self, two_sample):
+        order = np.random.default_rng(3)
+        straight = two_sample.fit(X_REF).test(X_TEST, rng=seeded())
+        shuffled = two_sample.fit(order.permutation(X_REF)).test(
+            order.permutation(X_TEST), rng=seeded()
+        )
+
+        assert shuffled.statistic == pytest.approx(straight.statistic, abs=1e-12)
+        np.testing.assert_array_equal(shuffled.dimension_p_values, straight.dimension_p_values)
+        np.testing.assert_array_equal(shuffled.dimension_shifts, straight.dimension_shifts)
+
+    def test_inputs_are_not_modified_and_may_be_read_only(self, two_sample):
+        ref, test = X_REF.copy(), X_TEST.copy()
+        ref.flags.writeable = test.flags.writeable = False
+
+        two_sample.fit(ref).test(test, rng=seeded())
+        two_sample.event_scores(test)
+
+        np.testing.assert_array_equal(ref, X_REF)
+        np.testing.assert_array_equal(test, X_TEST)
+
+    def test_changing_the_reference_after_fit_changes_nothing(self, two_sample):
+        ref = X_REF.copy()
+        before = two_sample.fit(ref).test(X_TEST, rng=seeded())
+
+        ref[:] = 9.0
+
+        assert_equal_results(before, two_sample.test(X_TEST, rng=seeded()))
+
+    @pytest.mark.parametrize(("bad", "error"), BAD_ROWS)
+    def test_bad_rows_raise_in_fit_test_and_scores(self, two_sample, bad, error):
+        with pytest.raises(error):
+            two_sample.fit(bad)
+        two_sample.fit(X_REF)
+        with pytest.raises(error):
+            two_sample.test(bad, rng=seeded())
+        with pytest.raises(error):
+            two_sample.event_scores(bad)
+
+    def test_another_width_is_refused(self, two_sample):
+        with pytest.raises(ShapeError):
+            two_sample.fit(X_REF).test(X_TEST[:, :3], rng=seeded())
+
+    def test_needs_fit_first(self, two_sample):
+        with pytest.raises(NotFittedError):
+            two_sample.test(X_TEST, rng=seeded())
+        with pytest.raises(NotFittedError):
+            two_sample.event_scores(X_TEST)
+        with pytest.raises(NotFittedError):
+            two_sample.to_arrays()
+
+    def test_the_fewest_rows_are_enough_and_one_less_is_not(self, two_sample):
+        fewest = two_sample.min_rows
+        two_sample.fit(X_REF[:fewest])
+
+        assert 0.0 < two_sample.test(X_TEST[:fewest], rng=seeded()).p_value <= 1.0
+        with pytest.raises(TooFewRowsError):
+            two_sample.test(X_TEST[: fewest - 1], rng=seeded())
+
+    def test_constant_columns_that_stay_never_alarm(self, two_sample):
+        result = two_sample.fit(np.full((60, 3), 0.1)).test(np.full((30, 3), 0.1), rng=seeded())
+
+        assert result.p_value == 1.0
+        assert result.dimension_p_values.tolist() == [1.0, 1.0, 1.0]
+        assert result.dimension_shifts.tolist() == [0.0, 0.0, 0.0]
+
+    def test_a_constant_column_that_moved_alarms_and_is_attributed(self, two_sample):
+        ref, test = np.full((60, 3), 0.1), np.full((30, 3), 0.1)
+        test[:, 1] = 0.05
+
+        result = two_sample.fit(ref).test(test, rng=seeded())
+
+        assert result.p_value <= 0.025
+        assert result.dimension_statistics.tolist() == [0.0, 1.0, 0.0]
+        assert result.dimension_shifts.tolist() == [0.0, -np.inf, 0.0]
+
+    def test_a_large_shift_is_found(self, two_sample):
+        result = two_sample.fit(X_REF).test(softmax_rows(50, 4, tilt=3.0), rng=seeded())
+
+        assert result.p_value <= 0.025
+        assert result.dimension_shifts[0] > 1.0
+
+    @pytest.mark.parametrize("level", [0.001, 0.025, 0.05, 0.5, 0.99])
+    def test_the_critical_statistic_judges_as_the_p_value_does(self, two_sample, level):
+        two_sample.fit(X_REF)
+        for tilt in (0.0, 0.3, 0.6, 1.0):
+            result = two_sample.test(softmax_rows(50, 6, tilt), rng=seeded())
+            reached = result.statistic >= two_sample.critical_statistic(level, result)
+            assert reached == (result.p_value <= level)
+
+    @pytest.mark.parametrize("level", [0.0, 1.0, -0.5, np.nan])
+    def test_a_level_outside_the_open_unit_interval_is_refused(self, two_sample, level):
+        result = two_sample.fit(X_REF).test(X_TEST, rng=seeded())
+
+        with pytest.raises(InvalidParameterError):
+            two_sample.critical_statistic(level, result)
+
+    def test_each_event_has_a_score_that_goes_with_its_row(self, two_sample):
+        order = np.random.default_rng(3).permutation(len(X_TEST))
+        scores = two_sample.fit(X_REF).event_scores(X_TEST)
+
+        assert scores.shape == (50,)
+        assert np.isfinite(scores).all()
+        np.testing.assert_allclose(
+            two_sample.event_scores(X_TEST[order]), scores[order], atol=1e-12
+        )
+
+    def test_shifted_events_score_above_the_others(self, two_sample):
+        x_test = np.concatenate([softmax_rows(30, 7), softmax_rows(15, 8, tilt=6.0)])
+
+        scores = two_sample.fit(X_REF).event_scores(x_test)
+
+        assert scores[30:].mean() > scores[:30].mean()
+
+    def test_restored_from_bytes_it_gives_equal_results(self, two_sample):
+        expected = two_sample.fit(X_REF).test(X_TEST, rng=seeded())
+
+        stored = bytes_to_arrays(arrays_to_bytes(two_sample.to_arrays()))
+        restored = type(two_sample).from_arrays(stored)
+
+        assert_equal_results(restored.test(X_TEST, rng=seeded()), expected)
+        np.testing.assert_array_equal(
+            restored.event_scores(X_TEST), two_sample.event_scores(X_TEST)
+        )
+
+    def test_nothing_is_restored_from_nothing(self, two_sample):
+        with pytest.raises(InvalidStateError):
+            type(two_sample).from_arrays({})
+
+    @pytest.mark.statistics
+    def test_false_alarms_under_the_null_stay_within_the_level(self, kind):
+        rng = np.random.default_rng(31)
+        n_repeats, level, n_alarms = 300, 0.1, 0
+        for _ in range(n_repeats):
+            x = rng.normal(size=(70, 2)).round(1)
+            two_sample = TEST_CASES[kind]().fit(x[:40])
+            n_alarms += two_sample.test(x[40:], rng=rng).p_value <= level
+
+        assert binomtest(n_alarms, n_repeats).proportion_ci(0.999).low <= level
+
+
+def test_every_reducer_works_with_every_test_and_is_restored(reducer, two_sample):
+    detector = DriftDetector(reducer, two_sample).fit(X_REF)
+    expected = detector.test(X_TEST, rng=seeded())
+
+    restored = DriftDetector.from_arrays(bytes_to_arrays(arrays_to_bytes(detector.to_arrays())))
+
+    assert_equal_results(restored.test(X_TEST, rng=seeded()), expected)
+    assert (restored.n_ref, expected.n_ref) == (80, 80)
+    np.testing.assert_array_equal(restored.event_scores(X_TEST), detector.event_scores(X_TEST))
