@@ -15,8 +15,6 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-SCHEMA_VERSION = 1
-
 
 class AlertKind(StrEnum):
     """Where an incident stands."""
@@ -108,7 +106,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     ``incident_id`` is the same for all alerts from started to recovered.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     alert_id: str
     incident_id: str
     kind: AlertKind
@@ -131,7 +129,7 @@ class Alert(_Record, frozen=True, kw_only=True):
 class Score(_Record, frozen=True, kw_only=True):
     """The result of one closed test window (keyed by model); numbers are None when not tested."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     score_id: str
     status: ScoreStatus
     model: str

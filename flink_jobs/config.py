@@ -110,7 +110,9 @@ class PCAConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="pca"):
     n_components: PositiveInt | Annotated[float, Meta(gt=0.0, lt=1.0)] = 32
 
 
-class SoftmaxOutputsConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="softmax_outputs"):
+class SoftmaxOutputsConfig(
+    _Table, frozen=True, kw_only=True, tag_field="kind", tag="softmax_outputs"
+):
     """BBSDs: test the softmax outputs that each event carries."""
 
 
@@ -135,7 +137,9 @@ class DetectorTable(_Table, frozen=True, kw_only=True):
     seed: NonNegativeInt = 0
 
 
-class LevelPerWindowConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="level_per_window"):
+class LevelPerWindowConfig(
+    _Table, frozen=True, kw_only=True, tag_field="kind", tag="level_per_window"
+):
     """A test window drifts when its p-value is at or below ``level``."""
 
     level: Level = 0.001
@@ -237,7 +241,9 @@ def _check_windows(config: DriftJobConfig) -> Iterator[Problem]:
                 f"{width_ms}, {2 * width_ms}, {3 * width_ms}, ...",
             )
     if window.slide_ms > window.size_ms:
-        yield Problem("window.slide_ms", f"{window.slide_ms} leaves gaps", f"up to {window.size_ms}")
+        yield Problem(
+            "window.slide_ms", f"{window.slide_ms} leaves gaps", f"up to {window.size_ms}"
+        )
 
 
 def _check_input(config: DriftJobConfig) -> Iterator[Problem]:

@@ -123,7 +123,11 @@ def _explain(message: str, tree: Any) -> Problem:
         return Problem(path, _value_text(path, tree, "is not one of them"), _choices(path, tree))
     expected, _, got = text.partition(", got ")
     allowed = expected.removeprefix("Expected ")
-    return Problem(path or "the file", f"is {got}" if got else _value_text(path, tree, "is out of range"), allowed)
+    return Problem(
+        path or "the file",
+        f"is {got}" if got else _value_text(path, tree, "is out of range"),
+        allowed,
+    )
 
 
 def _value_text(path: str, tree: Any, verdict: str) -> str:

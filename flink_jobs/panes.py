@@ -1,8 +1,8 @@
 """Panes: all events of one model in one short tumbling interval, packed into one bytes value.
 
-Packing happens once per pane beside the window operator: events are decoded and validated, sorted by
-(partition, offset), and the numbers that the reducer reads become one matrix. What cannot be used
-rides along as dead letters, so that nothing is lost on the way to the monitor.
+Packing happens once per pane beside the window operator: events are decoded and validated, sorted
+by (partition, offset), and the numbers that the reducer reads become one matrix. What cannot be
+used rides along as dead letters, so that nothing is lost on the way to the monitor.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class PanePacker:
         offsets: NDArray[np.int64],
         times_ms: NDArray[np.int64],
     ) -> bytes:
-        """Decode, validate, sort and pack the records of one pane; every record is accounted for."""
+        """Decode, validate, sort and pack the records of one pane; each is accounted for."""
         records = RawRecords(model, payloads, partitions, offsets, times_ms)
         order = np.lexsort((offsets, partitions))
         events: list[InferenceEvent] = []
@@ -167,7 +167,9 @@ class PanePacker:
         return _encoder.encode(packed)
 
     def _matrix(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
-        values = [e.outputs for e in events] if self._reads_outputs else [e.features for e in events]
+        values = (
+            [e.outputs for e in events] if self._reads_outputs else [e.features for e in events]
+        )
         return np.array(values, dtype=np.float64).reshape(len(events), self._n_columns)
 
     def _unusable_rows(
@@ -190,9 +192,7 @@ class PanePacker:
                 unusable.setdefault(place, error)
         return unusable
 
-    def _dead_letter(
-        self, records: RawRecords, row: int, error: UnusableEventError
-    ) -> DeadLetter:
+    def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:
         payload = records.payloads[row]
         return DeadLetter(
             reason=error.reason,

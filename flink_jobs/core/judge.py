@@ -155,9 +155,7 @@ class Judge:
             config_version=self._config_version,
         )
 
-    def _exemplars(
-        self, window: ClosedWindow, scores: NDArray[np.float64]
-    ) -> list[Exemplar]:
+    def _exemplars(self, window: ClosedWindow, scores: NDArray[np.float64]) -> list[Exemplar]:
         chosen = np.argsort(-scores, kind="stable")[: self._policy.exemplars]
         columns = window.columns()
         return [

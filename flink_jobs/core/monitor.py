@@ -1,6 +1,6 @@
 """The drift monitor: one pane and the state of its model in, actions out.
 
-The same class runs in the Flink job and in backtests. It keeps nothing of a model between calls but a
+The same class runs in the Flink job and in memory. It keeps nothing of a model between calls but a
 cache of restored detectors, which is keyed by the digest of their reference block and can therefore
 never disagree with the state.
 """
@@ -29,7 +29,7 @@ from flink_jobs.core.state import (
 )
 from flink_jobs.core.windows import make_windows
 from flink_jobs.dead_letters import DeadLetter, Reason
-from flink_jobs.panes import EventColumns, Pane, concatenate
+from flink_jobs.panes import EventColumns, Pane
 
 # A restored detector of 1,000 reference events in 32 dimensions takes 0.5 MB.
 _CACHED_DETECTORS = 256
@@ -153,9 +153,7 @@ class DriftMonitor:
             f"{detector.n_ref} events ({status.reference_fingerprint})"
         )
 
-    def _take(
-        self, pane: Pane, block: RecentBlock, state: MonitorState, actions: Actions
-    ) -> None:
+    def _take(self, pane: Pane, block: RecentBlock, state: MonitorState, actions: Actions) -> None:
         events = pane.events
         if block.status.phase == "collecting":
             events = self._collect(pane, block, state, actions)
@@ -217,7 +215,12 @@ class DriftMonitor:
         block.segments = self._windows.still_needed(status, block.segments)
 
     def _test_closed(
-        self, pane: Pane, until_ms: int, block: RecentBlock, detector: DriftDetector, actions: Actions
+        self,
+        pane: Pane,
+        until_ms: int,
+        block: RecentBlock,
+        detector: DriftDetector,
+        actions: Actions,
     ) -> None:
         for window in self._windows.close(block.status, block.segments, until_ms):
             too_few = window.n_tested < self._windows.min_events

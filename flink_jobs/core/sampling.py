@@ -32,4 +32,5 @@ def _hash(
     z = offsets + (partitions + np.uint64(seed % 2**64) + np.uint64(1)) * golden
     z = (z ^ (z >> np.uint64(30))) * first
     z = (z ^ (z >> np.uint64(27))) * second
-    return z ^ (z >> np.uint64(31))
+    hashed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return hashed

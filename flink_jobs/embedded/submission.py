@@ -12,8 +12,11 @@ from flink_jobs.embedded.errors import SubmissionError
 from flink_jobs.embedded.flink_home import FlinkHome
 from flink_jobs.embedded.processes import run_to_end, tail
 
+DRIFT_JOB = "flink_jobs.flink.drift_job"
 _JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 _TRACEBACK = "Traceback (most recent call last):"
+_CLIENT_GIVES_UP = "org.apache.flink.client.program.ProgramAbortException"
+_JAVA_FRAMES = ("\tat ", "\t... ")
 
 
 def submit_job(
@@ -23,7 +26,7 @@ def submit_job(
     args: Sequence[str] = (),
     *,
     jars: Sequence[Path] = (),
-    ship_jars: bool = False,
+    ship_jar: Path | None = None,
     python_files: Sequence[Path] = (),
     savepoint: str | None = None,
     python: str = sys.executable,
@@ -42,10 +45,10 @@ def submit_job(
     args : sequence of str, optional
         Arguments of the module. Paths must be absolute: the client runs in an empty folder.
     jars : sequence of Path, optional
-        Libraries that the client needs to lay out the job, such as the Kafka connector.
-    ship_jars : bool, default False
-        Whether the jars are sent to the cluster as well; not for a cluster that has them in its
-        library folder, where two copies of a class would meet.
+        Libraries that the cluster has in its library folder, such as the Kafka connector; the
+        client needs them to lay out the job.
+    ship_jar : Path, optional
+        A library that the cluster has not; sent along with the job. Flink's client takes one.
     python_files : sequence of Path, optional
         More modules or archives to ship.
     savepoint : str, optional
@@ -71,25 +74,26 @@ def submit_job(
 
     Examples
     --------
-    >>> submit_job(  # doctest: +SKIP
-    ...     "127.0.0.1:8081",
-    ...     "flink_jobs.flink.drift_job",
-    ...     build_artefact(Path("build")),
-    ...     ["--config", "/opt/loudly/job.toml"],
-    ... )
-    'd41b9a2c...'
+    Needs a cluster, hence not run as a doctest; ``tests/embedded`` does the same::
+
+        artefact = build_artefact(Path("build"))
+        submit_job(
+            "127.0.0.1:8081",
+            "flink_jobs.flink.drift_job",
+            artefact,
+            ["--config", "/opt/loudly/job.toml"],
+        )
     """
     with tempfile.TemporaryDirectory(prefix="loudly-submit-") as scratch:
         directory = Path(scratch)
-        settings = {"python.executable": python, "python.client.executable": python}
-        if ship_jars:
-            settings["pipeline.jars"] = ";".join(jar.resolve().as_uri() for jar in jars)
-        home = FlinkHome(directory, settings, jars)
+        home = FlinkHome(directory, {}, jars)
         command = [home.script("flink"), "run", "--detached", "--jobmanager", jobmanager]
         if savepoint is not None:
             command += ["--fromSavepoint", savepoint]
         shipped = ",".join(str(file.resolve()) for file in [artefact, *python_files])
         command += ["-pyfs", shipped, "-pyclientexec", python, "-pyexec", python]
+        if ship_jar is not None:
+            command += ["--jarfile", str(ship_jar.resolve())]
         command += ["-pym", module, *args]
         output = directory / "output.txt"
         run_to_end(
@@ -127,7 +131,7 @@ def useful_part(output: str) -> str:
     ValueError: no topic
     """
     if _TRACEBACK in output:
-        lines = output[output.rindex(_TRACEBACK) :].splitlines()
-        ends = (n for n, line in enumerate(lines) if line.startswith("org.apache.flink"))
-        return "\n".join(lines[: next(ends, len(lines))]).strip()
+        text = output[output.rindex(_TRACEBACK) :].partition(_CLIENT_GIVES_UP)[0]
+        kept = (line for line in text.splitlines() if not line.startswith(_JAVA_FRAMES))
+        return "\n".join(kept).strip()
     return "\n".join(line for line in output.splitlines() if line.startswith("Caused by:"))

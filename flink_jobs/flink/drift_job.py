@@ -1,6 +1,6 @@
 """The drift job: events from Kafka to panes, panes to the monitor, its records to Kafka.
 
-Run by ``flink run -pym flink_jobs.flink.drift_job ... --config job.toml``; ``loudly run`` does that.
+``loudly run`` submits it: ``flink run -pym flink_jobs.flink.drift_job ... --config job.toml``.
 """
 
 from __future__ import annotations
@@ -34,12 +34,8 @@ def main() -> None:
     """Build the job from a configuration file and submit it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--jar", action="append", default=[], help="a jar to send along, as a URI")
-    arguments = parser.parse_args()
-    config = load_config(arguments.config)
+    config = load_config(parser.parse_args().config)
     environment = make_environment(config)
-    if arguments.jar:
-        environment.add_jars(*arguments.jar)
     build(environment, config)
     environment.execute(config.job.name)
 
@@ -107,9 +103,7 @@ def pack_panes(
     return tables.to_data_stream(windowed)
 
 
-def monitor(
-    panes: DataStream, config: DriftJobConfig
-) -> tuple[DataStream, DataStream, DataStream]:
+def monitor(panes: DataStream, config: DriftJobConfig) -> tuple[DataStream, DataStream, DataStream]:
     """Streams of alerts, scores and dead letters."""
     x_ref = read_training_set(config)
     trained_reference = None if x_ref is None else fit_reference(config, x_ref)

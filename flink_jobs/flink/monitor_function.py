@@ -29,7 +29,7 @@ def model_of(row: Row) -> str:
     return str(row[0])
 
 
-class MonitorFunction(KeyedProcessFunction):  # type: ignore[misc]
+class MonitorFunction(KeyedProcessFunction):
     """Alerts on the main output, scores and dead letters on side outputs.
 
     Parameters
@@ -52,7 +52,7 @@ class MonitorFunction(KeyedProcessFunction):  # type: ignore[misc]
         _log.info("loudly %s starts from %s", __version__, __file__)
 
     def process_element(
-        self, value: Row, ctx: KeyedProcessFunction.Context  # noqa: ARG002
+        self, value: Row, ctx: KeyedProcessFunction.Context
     ) -> Iterator[Row | tuple[OutputTag, Row]]:
         """Hand one pane to the monitor and pass on what it asks for."""
         model, packed = value

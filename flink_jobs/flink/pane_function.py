@@ -11,7 +11,7 @@ from flink_jobs.config import DriftJobConfig
 from flink_jobs.panes import PanePacker
 
 
-class PackPane(AggregateFunction):  # type: ignore[misc]
+class PackPane(AggregateFunction):
     """A pandas aggregate function over the records of one pane.
 
     Parameters
@@ -22,7 +22,7 @@ class PackPane(AggregateFunction):  # type: ignore[misc]
     def __init__(self, config: DriftJobConfig) -> None:
         self._config = config
 
-    def open(self, function_context: object) -> None:  # noqa: ARG002
+    def open(self, function_context: object) -> None:
         """Build the packer; called once in every Python worker."""
         self._packer = PanePacker(self._config)
 

@@ -17,7 +17,7 @@ _DETAILS = {
 }
 
 
-class RefusedFunction(MapFunction):  # type: ignore[misc]
+class RefusedFunction(MapFunction):
     """From (model, payload, partition, offset, event_ms, verdict) to a Kafka record."""
 
     def __init__(self, limits: InputTable) -> None:

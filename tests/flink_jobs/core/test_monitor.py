@@ -20,6 +20,9 @@ PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
 MMD = {"reducer": {"kind": "none"}, "test": {"kind": "mmd", "n_permutations": 99}}
 
 
+MMD_TABLES = {"detector": MMD, "calibration": {"level": 0.05}}
+
+
 def alerts_of(actions: list[Actions]) -> list[tuple[AlertKind, int]]:
     return [(a.kind, a.window.start_ms) for each in actions for a in each.alerts]
 
@@ -43,10 +46,10 @@ def test_a_shift_is_reported_as_started_then_ongoing() -> None:
 def test_the_alerts_of_one_incident_share_its_id_and_have_their_own() -> None:
     rng = np.random.default_rng(1)
     loc = [0, 0, 0, 5, 5, 0, 0, 0, 0, 5, 5, 0, 0, 0]
-    panes = [make_pane(i, rng.normal(m, size=(30, 3)), first_offset=30 * i) for i, m in enumerate(loc)]
-    config = make_config(
-        calibration={"level": 1e-6}, window={"size_ms": 1_000, "slide_ms": 1_000}
-    )
+    panes = [
+        make_pane(i, rng.normal(m, size=(30, 3)), first_offset=30 * i) for i, m in enumerate(loc)
+    ]
+    config = make_config(calibration={"level": 1e-6}, window={"size_ms": 1_000, "slide_ms": 1_000})
 
     alerts = [a for actions in run_monitor(config, panes) for a in actions.alerts]
 
@@ -186,9 +189,9 @@ def test_a_training_set_is_the_reference_from_the_first_event_on() -> None:
 @settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 40), min_size=2, max_size=14),
-    st.sampled_from([{}, {"window": COUNT}, {"detector": PCA}, {"detector": MMD, "calibration": {"level": 0.05}}]),
+    st.sampled_from([{}, {"window": COUNT}, {"detector": PCA}, MMD_TABLES]),
     st.data(),
-)  # fmt: skip
+)
 def test_a_snapshot_and_restore_at_any_point_leaves_later_actions_unchanged(
     sizes: list[int], tables: dict[str, object], data: st.DataObject
 ) -> None:

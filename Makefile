@@ -1,0 +1,74 @@
+# What a person runs. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+JARS := build/jars
+# Each stamp lies inside what it vouches for, so that removing that removes the stamp.
+DEPENDENCIES := $(VENV)/.dependencies-installed
+PACKAGE := $(VENV)/.package-installed
+CHECKED_JARS := $(JARS)/.checked
+COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+# -C: a checksum that does not match ends the build.
+MAVEN := mvn -q -B -C -Dstyle.color=never -f docker/pom.xml
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
+
+.PHONY: jars
+jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
+
+.PHONY: demo
+demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
+	@$(BIN)/loudly demo $(ARGS)
+
+.PHONY: test
+test: setup ## Run all tests (ARGS="-m 'not integration'" for the quick ones)
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(PACKAGE) ## Check style, types and the dependency rule
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: setup ## Measure throughput and latency on this machine (ARGS="--help" for more)
+	@$(BIN)/python scripts/bench.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove everything that was installed, fetched or built
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Stamps are touched last: a set-up that was interrupted runs again from its beginning.
+$(DEPENDENCIES): requirements.lock
+	@python=$$(scripts/check_prerequisites.sh); \
+	echo "Creating $(VENV) with $$python ..."; \
+	"$$python" -m venv --clear $(VENV)
+	@echo "Installing locked dependencies (about 2 minutes, once) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(PACKAGE): pyproject.toml $(DEPENDENCIES)
+	@echo "Installing Loudly itself ..."
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(CHECKED_JARS): docker/pom.xml docker/jars.sha256
+	@scripts/check_prerequisites.sh > /dev/null
+	@echo "Fetching the jars of Kafka and of Flink's Kafka connector (about 1 minute, once) ..."
+	@rm -rf $(JARS)
+	@$(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/flink
+	@$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/kafka
+	@cd $(JARS) && sha256sum --check --quiet --strict $(CURDIR)/docker/jars.sha256
+	@touch $@

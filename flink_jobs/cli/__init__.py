@@ -1,0 +1,26 @@
+"""The command ``loudly``.
+
+Each command imports what it needs when it runs, so that ``loudly --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from flink_jobs.cli.alerts import alerts
+from flink_jobs.cli.demo import demo
+from flink_jobs.cli.run import run
+from flink_jobs.cli.validate import validate
+from flink_jobs.cli.version import version
+
+app = typer.Typer(
+    name="loudly",
+    help="Streaming drift detection for machine-learning models on Flink and Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+for command in (demo, run, validate, alerts, version):
+    app.command()(command)
+
+__all__ = ["app"]

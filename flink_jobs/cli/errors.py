@@ -1,0 +1,71 @@
+"""Turns the errors that a user can mend into messages, without a traceback."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flink_jobs.alerting.errors import FollowError
+from flink_jobs.config import ConfigError
+from flink_jobs.demo.errors import DemoError
+from flink_jobs.embedded.errors import EmbeddedError
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """End with a message and status 1 on an error that a user can mend; with 130 on Ctrl-C."""
+    try:
+        yield
+    except ConfigError as error:
+        print_problems(error)
+        raise typer.Exit(1) from None
+    except (DemoError, EmbeddedError, FollowError) as error:
+        stderr().print(f"[bold red]Error:[/] {_escaped(str(error))}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        stderr().print("Interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the program as Ctrl-C does, so that everything started is stopped."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def print_problems(error: ConfigError) -> None:
+    """Print each problem of a configuration: the key, what is wrong and what is allowed."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+    table.add_column("key", style="bold red", overflow="fold")
+    table.add_column("what is wrong", overflow="fold")
+    table.add_column("what is allowed", overflow="fold")
+    for problem in error.problems:
+        table.add_row(*map(_escaped, (problem.key, problem.wrong, problem.allowed)))
+    stderr().print(table, highlight=False)
+
+
+def stderr() -> Console:
+    """A console on standard error."""
+    return Console(stderr=True, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    # Brackets in paths and type names are not rich's markup.
+    return text.replace("[", r"\[")

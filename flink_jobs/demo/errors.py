@@ -1,0 +1,7 @@
+"""What can go wrong in the demonstration, apart from its parts."""
+
+from __future__ import annotations
+
+
+class DemoError(RuntimeError):
+    """The demonstration cannot go on; the message says what to do or where to look."""

@@ -1,0 +1,107 @@
+"""The job.toml that the demonstration runs, written so that people can read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.config_file import decode_config
+from flink_jobs.demo.timing import (
+    N_REFERENCE,
+    OUT_OF_ORDERNESS_MS,
+    PANE_MS,
+    SLIDE_MS,
+    WINDOW_MS,
+)
+
+
+class Topics(NamedTuple):
+    """The four topics; by default those of a configuration that names none."""
+
+    inference: str = "inference"
+    alerts: str = "drift-alerts"
+    scores: str = "drift-scores"
+    dead_letters: str = "drift-dead-letters"
+
+    def with_prefix(self, prefix: str) -> Topics:
+        """The same topics with a common beginning.
+
+        Examples
+        --------
+        >>> Topics().with_prefix("second-").alerts
+        'second-drift-alerts'
+        """
+        return Topics(*(prefix + name for name in self))
+
+
+_TEMPLATE = """\
+# The job of `loudly demo`. Try `loudly validate job.toml`.
+version = 1
+
+[job]
+name = "loudly-demo"
+checkpoint_interval_ms = 5_000
+
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+inference_topic = "{topics.inference}"
+alerts_topic = "{topics.alerts}"
+scores_topic = "{topics.scores}"
+dead_letters_topic = "{topics.dead_letters}"
+
+# Each event carries the 64 pixels of an image and the classifier's 10 softmax outputs.
+[input]
+n_features = 64
+n_outputs = 10
+max_out_of_orderness_ms = {out_of_orderness_ms}
+
+[panes]
+width_ms = {pane_ms}
+
+# Ten minutes of events, every two minutes.
+[window]
+kind = "time"
+size_ms = {window_ms}
+slide_ms = {slide_ms}
+
+# The first ten minutes of each model.
+[reference]
+kind = "first_events"
+n_events = {n_reference}
+
+# BBSDs: do the softmax outputs still look as they did? One Kolmogorov-Smirnov test for each class.
+[detector]
+reducer = {{kind = "softmax_outputs"}}
+test = {{kind = "ks"}}
+
+# Per window. A model without drift is tested 21 times here: at most 1 run in 4,700 alarms for it.
+[calibration]
+kind = "level_per_window"
+level = 0.00001
+
+[policy]
+windows_to_start = 1
+windows_to_recover = 2
+ongoing_every_windows = 5
+"""
+
+
+def job_text(bootstrap_servers: str, topics: Topics) -> str:
+    """The text of the job.toml."""
+    return _TEMPLATE.format(
+        bootstrap_servers=bootstrap_servers,
+        topics=topics,
+        out_of_orderness_ms=OUT_OF_ORDERNESS_MS,
+        pane_ms=PANE_MS,
+        window_ms=WINDOW_MS,
+        slide_ms=SLIDE_MS,
+        n_reference=N_REFERENCE,
+    )
+
+
+def write_job_file(path: Path, bootstrap_servers: str, topics: Topics) -> DriftJobConfig:
+    """Write the job.toml and return what it says."""
+    text = job_text(bootstrap_servers, topics)
+    path.write_text(text, encoding="utf-8")
+    return decode_config(text.encode())

@@ -1,0 +1,107 @@
+"""Compares what the job reported with what is true of each model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flink_jobs.alerts import Alert, AlertKind, Score, ScoreStatus
+from flink_jobs.dead_letters import DeadLetter
+from flink_jobs.demo.streams import ModelStream
+from flink_jobs.demo.timing import N_REFERENCE
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Everything that the job wrote, in the order in which it came."""
+
+    alerts: Sequence[Alert]
+    scores: Sequence[Score]
+    dead_letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """What came of one model.
+
+    Attributes
+    ----------
+    model, truth, change : str
+    drift_ms : int or None
+        Event time of the first event after the change.
+    n_windows : int
+        Windows tested.
+    n_alerts : int
+        Alerts of all kinds.
+    found : Alert or None
+        The first alert about a window that holds events from after the change.
+    delay_events : int or None
+        Events from the change to the end of that window.
+    n_false_alarms : int
+        Incidents that started without a drift.
+    n_dead_letters : int
+    """
+
+    model: str
+    truth: str
+    change: str
+    drift_ms: int | None
+    n_windows: int
+    n_alerts: int
+    found: Alert | None
+    delay_events: int | None
+    n_false_alarms: int
+    n_dead_letters: int
+
+    @property
+    def is_right(self) -> bool:
+        """Found if there is something to find, and silent otherwise."""
+        return self.n_false_alarms == 0 and (self.drift_ms is None) == (self.found is None)
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a few words."""
+        if self.n_false_alarms:
+            return "false alarm"
+        if self.drift_ms is None:
+            return "silent"
+        return (
+            "missed" if self.delay_events is None else f"found after {self.delay_events:,} events"
+        )
+
+
+def judge_models(streams: Sequence[ModelStream], reported: Reported) -> list[ModelOutcome]:
+    """The outcome of every model, in the order of the streams."""
+    return [_judge(stream, reported) for stream in streams]
+
+
+def _judge(stream: ModelStream, reported: Reported) -> ModelOutcome:
+    alerts = sorted(
+        (a for a in reported.alerts if a.model == stream.model), key=lambda a: a.window.end_ms
+    )
+    started = [alert for alert in alerts if alert.kind is AlertKind.STARTED]
+    true = [alert for alert in started if _holds_drift(alert, stream.drift_ms)]
+    found = true[0] if true else None
+    return ModelOutcome(
+        model=stream.model,
+        truth=stream.truth,
+        change=stream.change,
+        drift_ms=stream.drift_ms,
+        n_windows=sum(
+            s.model == stream.model and s.status is ScoreStatus.TESTED for s in reported.scores
+        ),
+        n_alerts=len(alerts),
+        found=found,
+        delay_events=None if found is None else _delay_events(found, stream),
+        n_false_alarms=len(started) - len(true),
+        n_dead_letters=sum(d.model == stream.model for d in reported.dead_letters),
+    )
+
+
+def _holds_drift(alert: Alert, drift_ms: int | None) -> bool:
+    return drift_ms is not None and alert.window.end_ms > drift_ms
+
+
+def _delay_events(alert: Alert, stream: ModelStream) -> int:
+    assert stream.drift_from is not None  # noqa: S101 - only drifted streams have something found
+    return N_REFERENCE + alert.window.first_event + alert.window.n_events - stream.drift_from

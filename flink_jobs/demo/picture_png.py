@@ -1,0 +1,148 @@
+"""The picture as PNG, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from flink_jobs.alerts import AlertKind
+from flink_jobs.demo import picture as look
+from flink_jobs.demo.picture import Panel, Picture
+
+_INK = "#222222"
+_MARKERS = {
+    AlertKind.STARTED: ("^", look.DRIFT_COLOUR, "alert", "bottom", 9),
+    AlertKind.RECOVERED: ("v", look.RECOVERED_COLOUR, "recovered", "top", -9),
+}
+
+
+def write_png(picture: Picture, path: Path) -> None:
+    """Draw one panel under the other, on a common axis of event time."""
+    # Figure without pyplot: no global state, and no display is looked for.
+    layout = ConstrainedLayoutEngine(h_pad=0.07)
+    figure = Figure(figsize=(11, 2.15 * len(picture.panels) + 1.3), dpi=150, layout=layout)
+    FigureCanvasAgg(figure)
+    figure.suptitle(picture.title, x=0.012, ha="left", fontsize=15, fontweight="bold", color=_INK)
+    axes = np.atleast_1d(figure.subplots(len(picture.panels), sharex=True))
+    for axis, panel in zip(axes, picture.panels, strict=True):
+        _draw(axis, panel)
+    axes[-1].xaxis_date(tz="UTC")
+    figure.supxlabel(
+        picture.subtitle, x=0.012, ha="left", fontsize=9.5, color=look.THRESHOLD_COLOUR
+    )
+    figure.savefig(path)
+
+
+def _draw(axis: Axes, panel: Panel) -> None:
+    top = _top(panel)
+    axis.set_ylim(0, top)
+    _draw_frame(axis, panel)
+    begin, end = map(_days, look.REFERENCE_SPAN)
+    axis.axvspan(begin, end, color=look.REFERENCE_COLOUR, linewidth=0)
+    axis.text((begin + end) / 2, top / 2, "reference", ha="center", va="center", color="#777777")
+    _draw_statistic(axis, panel)
+    _draw_drift(axis, panel, top)
+    _draw_marks(axis, panel)
+
+
+def _draw_frame(axis: Axes, panel: Panel) -> None:
+    axis.set_title(panel.heading, loc="left", fontsize=11, fontweight="bold", color=_INK)
+    colour = look.RECOVERED_COLOUR if panel.is_right else look.DRIFT_COLOUR
+    sign = "✔" if panel.is_right else "✘"
+    axis.set_title(f"{sign} {panel.verdict}", loc="right", fontsize=11, color=colour)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(colors=_INK, labelsize=9)
+    axis.grid(axis="y", color="#E4E4E4", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.margins(x=0.01)
+
+
+def _draw_statistic(axis: Axes, panel: Panel) -> None:
+    if not panel.times:
+        return
+    times, statistics = np.array([*map(_days, panel.times)]), np.array(panel.statistics)
+    thresholds = np.array(panel.thresholds)
+    axis.fill_between(
+        times,
+        thresholds,
+        statistics,
+        where=(statistics >= thresholds).tolist(),
+        color=look.DRIFT_COLOUR,
+        alpha=0.18,
+        interpolate=True,
+        linewidth=0,
+    )
+    axis.plot(times, thresholds, color=look.THRESHOLD_COLOUR, linestyle=(0, (4, 3)), linewidth=1.2)
+    axis.plot(times, statistics, color=look.STATISTIC_COLOUR, linewidth=1.8)
+    axis.plot(times, statistics, "o", color=look.STATISTIC_COLOUR, markersize=3.2)
+    for label, value, colour in (
+        ("threshold", thresholds[-1], look.THRESHOLD_COLOUR),
+        ("statistic", statistics[-1], look.STATISTIC_COLOUR),
+    ):
+        axis.annotate(
+            label,
+            (times[-1], value),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _draw_drift(axis: Axes, panel: Panel, top: float) -> None:
+    if panel.drift_time is None:
+        return
+    axis.axvline(_days(panel.drift_time), color=_INK, linewidth=1.2)
+    axis.annotate(
+        panel.change,
+        (_days(panel.drift_time), top),
+        xytext=(5, -3),
+        textcoords="offset points",
+        va="top",
+        fontsize=9,
+        color=_INK,
+    )
+
+
+def _draw_marks(axis: Axes, panel: Panel) -> None:
+    for mark in panel.marks:
+        marker, colour, label, side, distance = _MARKERS[mark.kind]
+        axis.plot(
+            [_days(mark.time)],
+            [mark.statistic],
+            marker,
+            color=colour,
+            markersize=10,
+            markeredgecolor="white",
+            clip_on=False,
+            zorder=5,
+        )
+        axis.annotate(
+            label,
+            (_days(mark.time), mark.statistic),
+            xytext=(0, distance),
+            textcoords="offset points",
+            ha="center",
+            va=side,
+            fontsize=9,
+            color=colour,
+        )
+
+
+def _top(panel: Panel) -> float:
+    reachable = [value for value in panel.thresholds if value <= 1.0]
+    return 1.35 * max([*panel.statistics, *reachable, 0.05])
+
+
+def _days(moment: datetime) -> float:
+    """Matplotlib's unit of time."""
+    return float(date2num(moment))

@@ -1,0 +1,86 @@
+"""What the demonstration says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from flink_jobs.alerting.timeline import span
+from flink_jobs.demo.classifier import N_TRAINING, served_accuracy, served_digits
+from flink_jobs.demo.outcome import ModelOutcome
+from flink_jobs.demo.streams import N_EARLY_IMAGES, ModelStream
+from flink_jobs.demo.timing import END_MS, START_MS
+
+
+def describe_streams(console: Console, streams: Sequence[ModelStream]) -> None:
+    """Say where the events come from and what is done to them."""
+    n_served = len(served_digits().labels)
+    n_events = sum(len(stream) for stream in streams)
+    console.print(
+        f"[bold]{n_events:,} events[/] of {len(streams)} models, event time "
+        f"{span(START_MS, END_MS)}.\n"
+        f"Real images: the {N_TRAINING + n_served:,} handwritten digits of scikit-learn. A "
+        f"classifier trained on the first {N_TRAINING} serves the other {n_served:,} "
+        f"({served_accuracy():.0%} right); they are drawn with replacement to make the streams as "
+        f"long as needed. Only writer-order, after a reference drawn from its first "
+        f"{N_EARLY_IMAGES}, goes on with each later image exactly once: repeated images would make "
+        "chance differences between a few writers look certain.",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar with share, count and time left."""
+    return Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
+    """One row for each model."""
+    table = Table(title="What the job found", title_justify="left", title_style="bold")
+    for name in ("model", "truth", "windows", "alerts", "first alert", "dead letters", "verdict"):
+        numeric = name in ("windows", "alerts", "dead letters")
+        table.add_column(name, justify="right" if numeric else "left")
+    for outcome in outcomes:
+        found = outcome.found
+        table.add_row(
+            outcome.model,
+            outcome.truth,
+            str(outcome.n_windows),
+            str(outcome.n_alerts),
+            "–" if found is None else span(found.window.start_ms, found.window.end_ms)[11:],
+            str(outcome.n_dead_letters),
+            f"[green]✔ {outcome.verdict}[/]"
+            if outcome.is_right
+            else f"[bold red]✘ {outcome.verdict}[/]",
+        )
+    return table
+
+
+def say_where(console: Console, output: Path) -> None:
+    """Name the files that were written."""
+    console.print(
+        f"In {output}: drift.png and drift.html (the picture), timeline.txt, alerts.jsonl, "
+        "scores.jsonl, job.toml (the job that ran) and logs/.",
+        soft_wrap=True,
+        highlight=False,
+    )

@@ -1,0 +1,61 @@
+"""Creates the topics of the demonstration."""
+
+from __future__ import annotations
+
+import contextlib
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError
+
+from flink_jobs.demo.errors import DemoError
+from flink_jobs.demo.job_file import Topics
+
+N_PARTITIONS = 2
+# Retention goes by the record's timestamp: with any limit, events of the past vanish at once.
+_SETTINGS = {"retention.ms": "-1", "message.timestamp.type": "CreateTime"}
+
+
+def create_topics(bootstrap_servers: str, topics: Topics) -> None:
+    """Create those of the four topics that are missing.
+
+    Raises
+    ------
+    DemoError
+        When the broker does not answer or refuses, or when a topic holds records already: events
+        of two runs would mix, and the second ones would come too late.
+    """
+    try:
+        with contextlib.closing(_admin(bootstrap_servers)) as admin:
+            existing = set(admin.list_topics())
+            wanted = [
+                NewTopic(name, N_PARTITIONS, replication_factor=-1, topic_configs=_SETTINGS)
+                for name in topics
+                if name not in existing
+            ]
+            if wanted:
+                admin.create_topics(wanted, wait_for_metadata=True)
+        used = _with_records(bootstrap_servers, existing.intersection(topics))
+    except (KafkaError, OSError) as error:
+        raise DemoError(f"cannot create topics on {bootstrap_servers}: {error}") from error
+    if used:
+        raise DemoError(
+            f"topics on {bootstrap_servers} hold records already ({', '.join(used)}): delete "
+            "them, or choose another --topic-prefix"
+        )
+
+
+def _admin(bootstrap_servers: str) -> KafkaAdminClient:
+    return KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(","))
+
+
+def _with_records(bootstrap_servers: str, names: set[str]) -> list[str]:
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers.split(","), group_id=None)
+    with contextlib.closing(consumer):
+        return sorted(name for name in names if _has_records(consumer, name))
+
+
+def _has_records(consumer: KafkaConsumer, topic: str) -> bool:
+    partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic)]
+    ends = consumer.end_offsets(partitions)
+    return any(ends[each] > first for each, first in consumer.beginning_offsets(partitions).items())

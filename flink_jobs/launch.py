@@ -1,0 +1,46 @@
+"""Submits the drift job to a cluster: the installed code is shipped along as an artefact."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from flink_jobs.embedded.artefact import build_artefact
+from flink_jobs.embedded.jars import find_jars
+from flink_jobs.embedded.submission import submit_job
+
+_JOB_MODULE = "flink_jobs.flink.drift_job"
+
+
+def submit_drift_job(
+    jobmanager: str, job_file: Path, *, savepoint: str | None = None, ship_connector: bool = False
+) -> str:
+    """Submit the job that a configuration file describes and return its id.
+
+    Parameters
+    ----------
+    jobmanager : str
+        Host and port of the cluster's REST interface.
+    job_file : Path
+        The configuration.
+    savepoint : str, optional
+        A savepoint or retained checkpoint to go on from.
+    ship_connector : bool, default False
+        Whether Flink's Kafka connector goes along, for a cluster that has none among its libraries.
+
+    Raises
+    ------
+    EmbeddedError
+        When something is not installed, or the cluster or the job refuses.
+    """
+    connector = find_jars("flink")
+    with tempfile.TemporaryDirectory(prefix="loudly-artefact-") as scratch:
+        return submit_job(
+            jobmanager,
+            _JOB_MODULE,
+            build_artefact(Path(scratch)),
+            ["--config", str(job_file.resolve())],
+            jars=[] if ship_connector else connector,
+            ship_jar=connector[0] if ship_connector else None,
+            savepoint=savepoint,
+        )

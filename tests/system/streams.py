@@ -1,0 +1,214 @@
+"""Streams for the real broker, and what the monitor alone makes of them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from flink_jobs.alerts import encode_record
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.config_file import decode_config
+from flink_jobs.core.monitor import Actions, DriftMonitor
+from flink_jobs.core.state import InMemoryState
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
+from flink_jobs.panes import PanePacker, unpack_pane
+
+START_MS = 1_767_225_600_000
+WIDTH_MS = 10_000
+N_PARTITIONS = 2
+_names = itertools.count()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One Kafka record as it was written."""
+
+    key: str | None
+    value: bytes | None
+    time_ms: int
+    partition: int
+
+
+@dataclass
+class Topics:
+    """The four topics of one job run."""
+
+    broker: KafkaBroker
+    inference: str
+    alerts: str
+    scores: str
+    dead_letters: str
+    written: list[tuple[Record, int]] = field(default_factory=list)
+
+    def write(self, records: Iterable[Record], pause_s: float = 0.0) -> None:
+        """Send records in order and remember their offsets."""
+        producer = KafkaProducer(bootstrap_servers=self.broker.bootstrap_servers, linger_ms=5)
+        pending = []
+        for record in records:
+            key = None if record.key is None else record.key.encode()
+            sent = producer.send(
+                self.inference, key=key, value=record.value, timestamp_ms=record.time_ms,
+                partition=record.partition,
+            )  # fmt: skip
+            pending.append((record, sent))
+            if pause_s:
+                time.sleep(pause_s)
+        producer.flush()
+        self.written += [(record, sent.get(timeout=30).offset) for record, sent in pending]
+        producer.close()
+
+    def heartbeat(self, time_ms: int) -> None:
+        """Move event time forward on every partition."""
+        self.write(Record(HEARTBEAT_KEY, b"", time_ms, p) for p in range(N_PARTITIONS))
+
+    def read(self, topic: str, *, committed_only: bool = False) -> list[bytes]:
+        """The values of a topic, all partitions, as far as it reaches now."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.broker.bootstrap_servers,
+            enable_auto_commit=False,
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+            consumer_timeout_ms=2_000,
+        )
+        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        try:
+            return [record.value for record in consumer]
+        finally:
+            consumer.close()
+
+    def wait_for(
+        self, topic: str, enough: Callable[[list[bytes]], bool], timeout_s: float
+    ) -> list[bytes]:
+        """Read a topic again and again until it holds enough."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            values = self.read(topic)
+            if enough(values):
+                return values
+            assert time.monotonic() < deadline, f"{topic} holds {len(values)} records, not enough"
+
+    def config(self, folder: Path, **replaced: str) -> tuple[Path, DriftJobConfig]:
+        """Write a job file for these topics."""
+        text = _JOB.format(topics=self, servers=self.broker.bootstrap_servers, width_ms=WIDTH_MS)
+        for old, new in replaced.items():
+            text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
+        path = folder / f"{self.inference}.toml"
+        path.write_text(text)
+        return path, decode_config(text.encode())
+
+    def expected(self, config: DriftJobConfig) -> Actions:
+        """What the monitor makes of everything written so far, without Kafka and without Flink."""
+        panes: dict[tuple[str, int], list[tuple[Record, int]]] = {}
+        for record, offset in self.written:
+            if record.key not in (None, HEARTBEAT_KEY) and record.value is not None:
+                start_ms = record.time_ms - record.time_ms % WIDTH_MS
+                panes.setdefault((str(record.key), start_ms), []).append((record, offset))
+        packer, monitor = PanePacker(config), DriftMonitor(config)
+        states: dict[str, InMemoryState] = {}
+        total = Actions()
+        for (model, _), rows in sorted(panes.items()):
+            packed = packer.pack(
+                model,
+                [record.value or b"" for record, _ in rows],
+                np.array([record.partition for record, _ in rows]),
+                np.array([offset for _, offset in rows]),
+                np.array([record.time_ms for record, _ in rows]),
+            )
+            state = states.setdefault(model, InMemoryState())
+            actions = monitor.on_pane(unpack_pane(model, WIDTH_MS, packed), state)
+            total.alerts += actions.alerts
+            total.scores += actions.scores
+            total.dead_letters += actions.dead_letters
+        return total
+
+
+_JOB = """
+version = 1
+[kafka]
+bootstrap_servers = "{servers}"
+inference_topic = "{topics.inference}"
+alerts_topic = "{topics.alerts}"
+scores_topic = "{topics.scores}"
+dead_letters_topic = "{topics.dead_letters}"
+group_id = "{topics.inference}"
+bounded = false
+[input]
+n_features = 2
+n_outputs = 3
+max_payload_bytes = 5000
+dead_letter_payload_bytes = 50
+max_out_of_orderness_ms = 1000
+idle_timeout_ms = 60000
+[panes]
+width_ms = {width_ms}
+[window]
+kind = "time"
+size_ms = 20000
+slide_ms = 20000
+min_events = 2
+[reference]
+kind = "first_events"
+n_events = 100
+[job]
+checkpoint_interval_ms = 1000
+delivery = "at_least_once"
+"""
+
+
+def make_topics(broker: KafkaBroker) -> Topics:
+    """Fresh topics with names that no other test uses."""
+    prefix = f"system-{next(_names)}"
+    topics = Topics(
+        broker, f"{prefix}-in", f"{prefix}-alerts", f"{prefix}-scores", f"{prefix}-dead"
+    )
+    broker.create_topic(topics.inference, n_partitions=N_PARTITIONS)
+    for name in (topics.alerts, topics.scores, topics.dead_letters):
+        broker.create_topic(name)
+    return topics
+
+
+def model_stream(
+    models: Sequence[str], n_panes: int, *, shifted_from_pane: int, per_pane: int = 50
+) -> list[Record]:
+    """Events of several models in event-time order; the last model shifts, the others do not."""
+    rng = np.random.default_rng(0)
+    records = []
+    for index in range(n_panes * per_pane):
+        pane = index // per_pane
+        for model in models:
+            shifted = model == models[-1] and pane >= shifted_from_pane
+            outputs = rng.dirichlet((8.0, 2.0, 2.0) if shifted else (2.0, 2.0, 2.0))
+            event = InferenceEvent(
+                schema_version=1,
+                event_id=f"{model}-{index:05d}",
+                features=[0.0, 1.0],
+                outputs=outputs.tolist(),
+            )
+            time_ms = START_MS + pane * WIDTH_MS + index % per_pane * WIDTH_MS // per_pane
+            records.append(Record(model, encode_event(event), time_ms, index % N_PARTITIONS))
+    return records
+
+
+def by_id(values: Iterable[bytes], id_field: str) -> dict[str, bytes]:
+    """Records by their id; two records of one id must be equal to the byte."""
+    found: dict[str, bytes] = {}
+    for value in values:
+        record_id = str(msgspec.json.decode(value)[id_field])
+        assert found.setdefault(record_id, value) == value, "two records of one id differ"
+    return found
+
+
+def encoded(actions: Actions) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Expected alerts and scores as the topics should hold them."""
+    alerts = by_id((encode_record(a)[1] for a in actions.alerts), "alert_id")
+    scores = by_id((encode_record(s)[1] for s in actions.scores), "score_id")
+    return alerts, scores
