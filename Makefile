@@ -14,7 +14,9 @@ PACKAGE := $(VENV)/.package-installed
 CHECKED_JARS := $(JARS)/.checked
 COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 # -C: a checksum that does not match ends the build.
-MAVEN := mvn -q -B -C -Dstyle.color=never -f docker/pom.xml
+MAVEN := mvn -q -B -C -f docker/pom.xml
+# Even with -q and -B Maven prints colour resets, two for each run.
+NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help
@@ -68,7 +70,7 @@ $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
 	@scripts/check_prerequisites.sh > /dev/null
 	@echo "Fetching the jars of Kafka and of Flink's Kafka connector (about 1 minute, once) ..."
 	@rm -rf $(JARS)
-	@$(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/flink
-	@$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/kafka
+	@$(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/flink | $(NO_COLOUR)
+	@$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/kafka | $(NO_COLOUR)
 	@cd $(JARS) && sha256sum --check --quiet --strict $(CURDIR)/docker/jars.sha256
 	@touch $@

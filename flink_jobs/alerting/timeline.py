@@ -68,6 +68,17 @@ def span(start_ms: int, end_ms: int) -> str:
     return f"{start:%Y-%m-%d} {_clock(start)}–{last} UTC"
 
 
+def clock_span(start_ms: int, end_ms: int) -> str:
+    """A stretch of event time within one day, without the day.
+
+    Examples
+    --------
+    >>> clock_span(1_767_225_600_000, 1_767_226_200_000)
+    '00:00–00:10'
+    """
+    return f"{_clock(_utc(start_ms))}–{_clock(_utc(end_ms))}"
+
+
 def _details(alert: Alert) -> list[str]:
     threshold = alert.threshold.statistic
     relation = "has no reachable threshold" if threshold is None else _relation(alert, threshold)

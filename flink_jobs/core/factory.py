@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from detectors import (
     PCA,
     Calibration,
@@ -16,11 +13,9 @@ from detectors import (
     Reducer,
     SoftmaxOutputs,
     TwoSampleTest,
-    arrays_to_bytes,
 )
 from flink_jobs.config import (
     DetectorTable,
-    DriftJobConfig,
     KSConfig,
     LevelPerWindowConfig,
     MMDConfig,
@@ -38,11 +33,6 @@ def make_detector(table: DetectorTable) -> DriftDetector:
 def make_calibration(table: LevelPerWindowConfig) -> Calibration:
     """What decides whether a result is a drift."""
     return LevelPerWindow(table.level)
-
-
-def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
-    """Fit a new detector and return it as a reference block."""
-    return arrays_to_bytes(make_detector(config.detector).fit(x_ref).to_arrays())
 
 
 def _make_reducer(

@@ -30,7 +30,7 @@ from flink_jobs.version import __version__
 
 
 class Verdict(NamedTuple):
-    """What came of a closed window."""
+    """What came of a tested window."""
 
     score: Score
     alert: Alert | None
@@ -69,10 +69,9 @@ class Judge:
         self._job = config.job.name
         self._config_version = config_version(config)
 
-    def too_few(self, model: str, window: ClosedWindow, status: Status) -> Verdict:
+    def too_few(self, model: str, window: ClosedWindow, status: Status) -> Score:
         """The score of a window that holds too few events to be tested."""
-        facts = _facts(model, window, status)
-        return Verdict(self._score(facts, ScoreStatus.TOO_FEW_EVENTS), None)
+        return self._score(_facts(model, window, status), ScoreStatus.TOO_FEW_EVENTS)
 
     def test(
         self, model: str, window: ClosedWindow, status: Status, detector: DriftDetector

@@ -7,17 +7,20 @@ never disagree with the state.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from detectors import DetectorError, DriftDetector, bytes_to_arrays
 from flink_jobs.alerts import Alert, Score
-from flink_jobs.config import DriftJobConfig, FirstEvents, detector_fingerprint
-from flink_jobs.core.factory import fit_reference, make_calibration
+from flink_jobs.config import DriftJobConfig, FirstEvents, TimeWindow, detector_fingerprint
+from flink_jobs.core.factory import make_calibration
 from flink_jobs.core.judge import Judge
+from flink_jobs.core.reference import (
+    References,
+    UnusableReferenceError,
+    fit_reference,
+    reference_fingerprint,
+)
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.state import (
     MonitorState,
@@ -30,9 +33,6 @@ from flink_jobs.core.state import (
 from flink_jobs.core.windows import make_windows
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.panes import EventColumns, Pane
-
-# A restored detector of 1,000 reference events in 32 dimensions takes 0.5 MB.
-_CACHED_DETECTORS = 256
 
 
 class ConfigChangedError(RuntimeError):
@@ -66,6 +66,23 @@ class Actions:
     counts: Counts = field(default_factory=Counts)
 
 
+@dataclass
+class _Turn:
+    """What is at hand while one pane is taken."""
+
+    pane: Pane
+    state: MonitorState
+    block: RecentBlock
+    actions: Actions
+
+    @property
+    def status(self) -> Status:
+        return self.block.status
+
+    def notice(self, text: str) -> None:
+        self.actions.notices.append(f"model {self.pane.model}: {text}")
+
+
 class DriftMonitor:
     """Watches models pane by pane.
 
@@ -80,10 +97,9 @@ class DriftMonitor:
     def __init__(self, config: DriftJobConfig, trained_reference: bytes | None = None) -> None:
         self._config = config
         self._fingerprint = detector_fingerprint(config)
-        self._trained_reference = trained_reference
+        self._references = References(trained_reference)
         self._windows = make_windows(config.window)
         self._judge = Judge(config, make_calibration(config.calibration))
-        self._detectors: OrderedDict[str, DriftDetector] = OrderedDict()
 
     def on_pane(self, pane: Pane, state: MonitorState) -> Actions:
         """Take the next pane of a model; panes of a model come in event-time order.
@@ -98,165 +114,127 @@ class DriftMonitor:
         StateVersionError
             When the state was written by a version that this code does not read.
         """
-        actions = Actions(dead_letters=list(pane.dead_letters))
-        block = self._load(pane, state, actions)
-        last_ms = block.status.last_pane_start_ms
+        turn = _Turn(pane, state, self._load(state), Actions(dead_letters=list(pane.dead_letters)))
+        last_ms = turn.status.last_pane_start_ms
         if last_ms is not None and pane.start_ms <= last_ms:
-            actions.dead_letters += _late_after_restore(pane)
+            turn.actions.dead_letters += _late_after_restore(pane)
         else:
-            block.status.last_pane_start_ms = pane.start_ms
-            self._take(pane, block, state, actions)
-            state.write_recent(encode_recent(block))
-        self._count(pane, actions)
-        return actions
+            self._take(turn)
+            turn.status.last_pane_start_ms = pane.start_ms
+            state.write_recent(encode_recent(turn.block))
+        _count(turn)
+        return turn.actions
 
-    def _load(self, pane: Pane, state: MonitorState, actions: Actions) -> RecentBlock:
+    def _load(self, state: MonitorState) -> RecentBlock:
         data = state.read_recent()
-        if data is None:
-            return self._new_block(pane, actions)
-        block = decode_recent(data)
-        if block.status.detector_fingerprint == self._fingerprint:
-            return block
-        return self._changed(pane, block, actions)
+        return self._new_block() if data is None else decode_recent(data)
 
-    def _changed(self, pane: Pane, old: RecentBlock, actions: Actions) -> RecentBlock:
-        was = old.status.detector_fingerprint
+    def _new_block(self) -> RecentBlock:
+        return RecentBlock(status=Status(detector_fingerprint=self._fingerprint), segments=[])
+
+    def _take(self, turn: _Turn) -> None:
+        self._start_anew_if_changed(turn)
+        if self._references.trained is not None and turn.status.phase == "collecting":
+            self._begin(turn, self._references.trained, turn.pane.start_ms)
+        events = turn.pane.events
+        while turn.status.phase == "collecting" and len(events):
+            events = self._collect(turn, events)
+        if turn.status.phase == "monitoring":
+            self._monitor(turn, events)
+
+    def _start_anew_if_changed(self, turn: _Turn) -> None:
+        status = turn.status
+        trained = self._references.trained_fingerprint
+        same_reference = trained is None or status.reference_fingerprint in ("", trained)
+        if status.detector_fingerprint == self._fingerprint and same_reference:
+            return
         what = (
-            f"model {pane.model}: its state belongs to the configuration {was}, "
-            f"this job runs {self._fingerprint}"
+            f"its state belongs to the configuration {status.detector_fingerprint} and the "
+            f"reference {status.reference_fingerprint or 'being collected'}, this job runs the "
+            f"configuration {self._fingerprint}"
         )
         if self._config.reference.on_config_change == "refuse":
             hint = 'set reference.on_config_change = "new_reference" to start a new reference'
-            raise ConfigChangedError(f"{what}; {hint}")
-        block = self._new_block(pane, actions)
-        block.status.last_pane_start_ms = old.status.last_pane_start_ms
-        actions.notices.append(f"{what}; a new reference starts at {pane.start_ms} ms")
-        return block
+            raise ConfigChangedError(f"model {turn.pane.model}: {what}; {hint}")
+        turn.block = self._new_block()
+        turn.notice(f"{what}; a new reference starts at {turn.pane.start_ms} ms")
 
-    def _new_block(self, pane: Pane, actions: Actions) -> RecentBlock:
-        block = RecentBlock(status=Status(detector_fingerprint=self._fingerprint), segments=[])
-        if self._trained_reference is not None:
-            self._begin(block.status, self._trained_reference, pane.model, pane.start_ms, actions)
-        return block
-
-    def _begin(
-        self, status: Status, reference: bytes, model: str, from_ms: int, actions: Actions
-    ) -> None:
+    def _begin(self, turn: _Turn, reference: bytes, from_ms: int) -> None:
         """Monitor the model against this reference from ``from_ms`` on."""
+        status = turn.status
         status.phase = "monitoring"
-        status.reference_fingerprint = _digest(reference)
-        detector = self._remember(status.reference_fingerprint, reference)
-        status.n_reference = detector.n_ref
+        status.reference_fingerprint = reference_fingerprint(reference)
+        status.n_reference = self._references.detector(status, turn.state).n_ref
         self._windows.begin(status, from_ms)
-        actions.notices.append(
-            f"model {model}: monitoring starts at {from_ms} ms against a reference of "
-            f"{detector.n_ref} events ({status.reference_fingerprint})"
+        turn.notice(
+            f"monitoring starts at {from_ms} ms against a reference of {status.n_reference} "
+            f"events ({status.reference_fingerprint})"
         )
 
-    def _take(self, pane: Pane, block: RecentBlock, state: MonitorState, actions: Actions) -> None:
-        events = pane.events
-        if block.status.phase == "collecting":
-            events = self._collect(pane, block, state, actions)
-        if block.status.phase == "monitoring":
-            self._monitor(pane, events, block, state, actions)
-
-    def _collect(
-        self, pane: Pane, block: RecentBlock, state: MonitorState, actions: Actions
-    ) -> EventColumns:
+    def _collect(self, turn: _Turn, events: EventColumns) -> EventColumns:
         """Add events to the reference being collected and return those it no longer needs."""
         reference = self._config.reference
         assert isinstance(reference, FirstEvents)  # noqa: S101 - a training set never collects
-        n_collected = sum(len(s) for s in block.segments)
+        segments = turn.block.segments
+        n_collected = sum(len(s) for s in segments)
         n_missing = reference.n_events - n_collected
-        wanted, rest = pane.events.take(slice(n_missing)), pane.events.take(slice(n_missing, None))
-        if len(wanted):
-            block.segments.append(make_segment(pane.start_ms, n_collected, len(wanted), wanted))
+        wanted, rest = events.take(slice(n_missing)), events.take(slice(n_missing, None))
+        segments.append(make_segment(turn.pane.start_ms, n_collected, len(wanted), wanted))
         if len(wanted) == n_missing:
-            from_ms = pane.start_ms if len(rest) else pane.end_ms
-            self._complete(pane.model, from_ms, block, state, actions)
+            self._complete(turn, turn.pane.start_ms if len(rest) else turn.pane.end_ms)
         return rest
 
-    def _complete(
-        self, model: str, from_ms: int, block: RecentBlock, state: MonitorState, actions: Actions
-    ) -> None:
-        x_ref = np.concatenate([s.x for s in block.segments])
-        block.segments = []
+    def _complete(self, turn: _Turn, from_ms: int) -> None:
+        x_ref = np.concatenate([s.x for s in turn.block.segments])
+        turn.block.segments = []
         try:
             reference = fit_reference(self._config, x_ref)
-        except (DetectorError, np.linalg.LinAlgError) as error:
-            actions.notices.append(
-                f"model {model}: {len(x_ref)} events make no reference ({error}); "
-                "collecting the next ones"
-            )
+        except UnusableReferenceError as error:
+            turn.notice(f"{len(x_ref)} events make no reference ({error}); collecting the next")
             return
-        state.write_reference(reference)
-        self._begin(block.status, reference, model, from_ms, actions)
+        turn.state.write_reference(reference)
+        self._begin(turn, reference, from_ms)
 
-    def _monitor(
-        self,
-        pane: Pane,
-        events: EventColumns,
-        block: RecentBlock,
-        state: MonitorState,
-        actions: Actions,
-    ) -> None:
-        status = block.status
-        detector = self._detector(status, state)
-        self._test_closed(pane, pane.start_ms, block, detector, actions)
+    def _monitor(self, turn: _Turn, events: EventColumns) -> None:
+        self._test_closed(turn, turn.pane.start_ms)
         if len(events):
-            kept = sample_events(events, self._config.panes.max_events, self._config.detector.seed)
-            reduced = kept.with_x(detector.reduce(kept.x))
-            block.segments.append(
-                make_segment(pane.start_ms, status.n_monitored, len(events), reduced)
-            )
-            status.n_monitored += len(events)
-            actions.counts.sampled_out = len(events) - len(kept)
-        self._test_closed(pane, pane.end_ms, block, detector, actions)
-        block.segments = self._windows.still_needed(status, block.segments)
+            self._append(turn, events)
+        self._test_closed(turn, turn.pane.end_ms)
+        turn.block.segments = self._windows.still_needed(turn.status, turn.block.segments)
 
-    def _test_closed(
-        self,
-        pane: Pane,
-        until_ms: int,
-        block: RecentBlock,
-        detector: DriftDetector,
-        actions: Actions,
-    ) -> None:
-        for window in self._windows.close(block.status, block.segments, until_ms):
-            too_few = window.n_tested < self._windows.min_events
-            verdict = (
-                self._judge.too_few(pane.model, window, block.status)
-                if too_few
-                else self._judge.test(pane.model, window, block.status, detector)
-            )
-            actions.scores.append(verdict.score)
-            actions.counts.windows_tested += not too_few
-            if verdict.alert is not None:
-                actions.alerts.append(verdict.alert)
+    def _append(self, turn: _Turn, events: EventColumns) -> None:
+        """Keep the reduced events of the pane, sampled where windows are measured in time."""
+        kept = events
+        if isinstance(self._config.window, TimeWindow):
+            seed = self._config.detector.seed
+            kept = sample_events(events, self._config.panes.max_events, seed)
+        status = turn.status
+        reduced = kept.with_x(self._references.detector(status, turn.state).reduce(kept.x))
+        segment = make_segment(turn.pane.start_ms, status.n_monitored, len(events), reduced)
+        turn.block.segments.append(segment)
+        status.n_monitored += len(events)
+        turn.actions.counts.sampled_out = len(events) - len(kept)
 
-    def _detector(self, status: Status, state: MonitorState) -> DriftDetector:
-        detector = self._detectors.get(status.reference_fingerprint)
-        if detector is not None:
-            self._detectors.move_to_end(status.reference_fingerprint)
-            return detector
-        reference = self._trained_reference or state.read_reference()
-        if reference is None or _digest(reference) != status.reference_fingerprint:
-            raise RuntimeError("the reference block in state is not the one the status names")
-        return self._remember(status.reference_fingerprint, reference)
+    def _test_closed(self, turn: _Turn, until_ms: int) -> None:
+        status, model = turn.status, turn.pane.model
+        for window in self._windows.close(status, turn.block.segments, until_ms):
+            if window.n_tested < self._windows.min_events:
+                turn.actions.scores.append(self._judge.too_few(model, window, status))
+                continue
+            detector = self._references.detector(status, turn.state)
+            score, alert = self._judge.test(model, window, status, detector)
+            turn.actions.scores.append(score)
+            turn.actions.counts.windows_tested += 1
+            if alert is not None:
+                turn.actions.alerts.append(alert)
 
-    def _remember(self, fingerprint: str, reference: bytes) -> DriftDetector:
-        detector = DriftDetector.from_arrays(bytes_to_arrays(reference))
-        self._detectors[fingerprint] = detector
-        while len(self._detectors) > _CACHED_DETECTORS:
-            self._detectors.popitem(last=False)
-        return detector
 
-    def _count(self, pane: Pane, actions: Actions) -> None:
-        counts = actions.counts
-        counts.events = len(pane.events) + len(pane.dead_letters)
-        counts.dead_letters = len(actions.dead_letters)
-        counts.used = counts.events - counts.dead_letters
-        counts.alerts = len(actions.alerts)
+def _count(turn: _Turn) -> None:
+    counts = turn.actions.counts
+    counts.events = len(turn.pane.events) + len(turn.pane.dead_letters)
+    counts.dead_letters = len(turn.actions.dead_letters)
+    counts.used = counts.events - counts.dead_letters
+    counts.alerts = len(turn.actions.alerts)
 
 
 def _late_after_restore(pane: Pane) -> list[DeadLetter]:
@@ -273,7 +251,3 @@ def _late_after_restore(pane: Pane) -> list[DeadLetter]:
         )
         for row in range(len(events))
     ]
-
-
-def _digest(block: bytes) -> str:
-    return hashlib.sha256(block).hexdigest()[:16]

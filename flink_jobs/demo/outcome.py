@@ -65,9 +65,7 @@ class ModelOutcome:
             return "false alarm"
         if self.drift_ms is None:
             return "silent"
-        return (
-            "missed" if self.delay_events is None else f"found after {self.delay_events:,} events"
-        )
+        return "missed" if self.found is None else "found"
 
 
 def judge_models(streams: Sequence[ModelStream], reported: Reported) -> list[ModelOutcome]:

@@ -65,10 +65,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Picture:
-    """All panels under one title."""
+    """All panels under one title, with notes below."""
 
     title: str
-    subtitle: str
+    notes: list[str]
     panels: list[Panel]
 
 
@@ -77,11 +77,11 @@ def prepare(outcomes: Sequence[ModelOutcome], reported: Reported) -> Picture:
     n_tested = max((outcome.n_windows for outcome in outcomes), default=0)
     return Picture(
         title=_title(outcomes),
-        subtitle=(
+        notes=[
             f"Kolmogorov–Smirnov statistic of the softmax outputs in {n_tested} windows of ten "
-            "minutes, each drawn at its end. Vertical lines: the true moments of drift. "
-            "Event time in UTC."
-        ),
+            "minutes, each drawn at its end.",
+            "Vertical lines: the true moments of drift. Event time in UTC.",
+        ],
         panels=[_panel(outcome, reported) for outcome in outcomes],
     )
 
@@ -99,7 +99,7 @@ def _panel(outcome: ModelOutcome, reported: Reported) -> Panel:
     scores = _tested(outcome.model, reported.scores)
     return Panel(
         heading=f"{outcome.model}: {outcome.truth}",
-        verdict=outcome.verdict,
+        verdict=_verdict(outcome),
         is_right=outcome.is_right,
         drift_time=None if outcome.drift_ms is None else _utc(outcome.drift_ms),
         change=outcome.change,
@@ -112,6 +112,12 @@ def _panel(outcome: ModelOutcome, reported: Reported) -> Panel:
             if alert.model == outcome.model and alert.kind is not AlertKind.ONGOING
         ],
     )
+
+
+def _verdict(outcome: ModelOutcome) -> str:
+    if outcome.delay_events is None:
+        return outcome.verdict
+    return f"{outcome.verdict} after {outcome.delay_events:,} events"
 
 
 def _tested(model: str, scores: Sequence[Score]) -> list[Score]:

@@ -31,7 +31,7 @@ def write_html(picture: Picture, path: Path) -> None:
         _draw(figure, panel, row)
     figure.update_annotations(x=0, xanchor="left", font_size=14, selector={"xref": "paper"})
     figure.update_xaxes(range=_time_range(picture), showgrid=False)
-    figure.update_xaxes(title_text=picture.subtitle, row=len(picture.panels), col=1)
+    figure.update_xaxes(title_text="<br>".join(picture.notes), row=len(picture.panels), col=1)
     figure.update_yaxes(rangemode="tozero", gridcolor="#E4E4E4", zeroline=False)
     figure.update_layout(
         title={"text": f"<b>{picture.title}</b>", "x": 0.01},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flink_jobs.alerting.timeline import span
+from flink_jobs.alerting.timeline import clock_span, span
 from flink_jobs.demo.classifier import N_TRAINING, served_accuracy, served_digits
 from flink_jobs.demo.outcome import ModelOutcome
 from flink_jobs.demo.streams import N_EARLY_IMAGES, ModelStream
@@ -55,25 +56,32 @@ def progress_bar(console: Console) -> Progress:
 
 
 def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
-    """One row for each model."""
-    table = Table(title="What the job found", title_justify="left", title_style="bold")
-    for name in ("model", "truth", "windows", "alerts", "first alert", "dead letters", "verdict"):
-        numeric = name in ("windows", "alerts", "dead letters")
-        table.add_column(name, justify="right" if numeric else "left")
+    """One row for each model, narrow enough for 80 columns."""
+    table = Table(title="What the job found", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True, style="bold")
+    table.add_column("truth")
+    table.add_column("windows", justify="right")
+    table.add_column("first alert", no_wrap=True)
+    table.add_column("delay in events", justify="right")
+    table.add_column("dead letters", justify="right")
+    table.add_column("verdict", no_wrap=True)
     for outcome in outcomes:
-        found = outcome.found
-        table.add_row(
-            outcome.model,
-            outcome.truth,
-            str(outcome.n_windows),
-            str(outcome.n_alerts),
-            "–" if found is None else span(found.window.start_ms, found.window.end_ms)[11:],
-            str(outcome.n_dead_letters),
-            f"[green]✔ {outcome.verdict}[/]"
-            if outcome.is_right
-            else f"[bold red]✘ {outcome.verdict}[/]",
-        )
+        table.add_row(*_cells(outcome))
     return table
+
+
+def _cells(outcome: ModelOutcome) -> list[str]:
+    found = outcome.found
+    sign, style = ("✔", "green") if outcome.is_right else ("✘", "bold red")
+    return [
+        outcome.model,
+        outcome.truth,
+        str(outcome.n_windows),
+        "–" if found is None else clock_span(found.window.start_ms, found.window.end_ms),
+        "–" if outcome.delay_events is None else f"{outcome.delay_events:,}",
+        str(outcome.n_dead_letters),
+        f"[{style}]{sign} {outcome.verdict}[/]",
+    ]
 
 
 def say_where(console: Console, output: Path) -> None:

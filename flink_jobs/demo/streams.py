@@ -131,7 +131,7 @@ def make_lost_class(rng: np.random.Generator) -> ModelStream:
     before = _draw(len(labels), DRIFT_FROM, rng)
     kept = knock_out(labels, LOST_CLASS, share=1.0, rng=rng)
     after = kept[_draw(len(kept), N_EVENTS - DRIFT_FROM, rng)]
-    truth, change = f"class {LOST_CLASS} is lost", f"last image of class {LOST_CLASS}"
+    truth, change = f"class {LOST_CLASS} is lost", f"class {LOST_CLASS} is knocked out"
     images = np.concatenate([before, after])
     return _stream("lost-class", truth, change, DRIFT_FROM, images)
 

@@ -16,7 +16,7 @@ from pyflink.table.window import Tumble
 
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import load_config
-from flink_jobs.core.factory import fit_reference
+from flink_jobs.core.reference import fit_reference
 from flink_jobs.flink.connectors import HEARTBEAT, kafka_sink, source_table, triage_query
 from flink_jobs.flink.monitor_function import (
     DEAD_LETTERS,

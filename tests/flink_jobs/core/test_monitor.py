@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.alerts import AlertKind, ScoreStatus
-from flink_jobs.core.factory import fit_reference
 from flink_jobs.core.monitor import Actions, ConfigChangedError, DriftMonitor
+from flink_jobs.core.reference import fit_reference
 from flink_jobs.core.state import InMemoryState, StateVersionError, decode_recent, encode_recent
 from flink_jobs.dead_letters import Reason
 from tests.flink_jobs.builders import make_config, make_pane, make_panes, run_monitor
@@ -139,6 +139,39 @@ def test_events_that_make_no_reference_are_announced_and_the_next_ones_are_tried
     assert "make no reference" in actions[0].notices[0]
     assert "monitoring starts" in actions[2].notices[0]
     assert actions[-1].scores[-1].status is ScoreStatus.TESTED
+
+
+def test_events_after_those_that_made_no_reference_are_not_lost_within_a_pane() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.ones((30, 3)), rng.normal(size=(40, 3))])
+    config = make_config(detector=PCA, window={"size_ms": 1_000, "slide_ms": 1_000})
+
+    (actions,) = run_monitor(config, [make_pane(0, x)])
+
+    assert [score.window.n_events for score in actions.scores] == [10]
+
+
+def test_count_windows_are_not_sampled() -> None:
+    config = make_config(panes={"max_events": 10}, window=COUNT)
+
+    scores = [s for a in run_monitor(config, make_panes([30, 50, 50])) for s in a.scores]
+
+    assert {(s.window.n_events, s.window.n_tested) for s in scores} == {(20, 20)}
+    assert [s.window.first_event for s in scores] == list(range(0, 81, 7))
+
+
+def test_another_training_set_starts_anew_and_says_so() -> None:
+    config = make_config(window={"size_ms": 1_000, "slide_ms": 1_000})
+    rng = np.random.default_rng(5)
+    first, second = (fit_reference(config, rng.normal(size=(n, 3))) for n in (200, 300))
+    state = InMemoryState()
+    panes = make_panes([30, 30])
+    DriftMonitor(config, first).on_pane(panes[0], state)
+
+    actions = DriftMonitor(config, second).on_pane(panes[1], state)
+
+    assert "a new reference starts" in actions.notices[0]
+    assert actions.scores[0].reference.n_events == 300
 
 
 def test_another_detector_configuration_starts_a_new_reference_and_says_so() -> None:
