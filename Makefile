@@ -46,7 +46,7 @@ lint: $(PACKAGE) ## Check style, types and the dependency rule
 
 .PHONY: bench
 bench: setup ## Measure throughput and latency on this machine (ARGS="--help" for more)
-	@$(BIN)/python scripts/bench.py $(ARGS)
+	@$(BIN)/python -m scripts.bench $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that was installed, fetched or built

@@ -13,12 +13,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kstwo  # type: ignore[import-untyped]
+from scipy.special import kolmogorov
+from scipy.stats import kstwo
 
 from detectors.base import FloatArray
 from detectors.multiplicity import bonferroni
 
 IntArray = NDArray[np.int64]
+
+CORRECTED_LIMIT_FROM = 80.0
+"""The effective size from which Kolmogorov's limit, corrected, is good enough."""
 
 EXACT_LIMIT = 10_000
 """The largest ``n_ref * n_test`` with exact p-values: the cost grows with it, to 7 ms for 32
@@ -29,8 +33,10 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     """P(D >= gap / (n_ref * n_test)) under the null.
 
     Exact for samples without ties while ``n_ref * n_test <= EXACT_LIMIT``; beyond it the one-sample
-    distribution at the rounded effective size ``n_ref * n_test / (n_ref + n_test)``, which is what
-    ``scipy.stats.ks_2samp(method="asymp")`` gives. With ties the exact form is conservative.
+    distribution at the effective size ``n_ref * n_test / (n_ref + n_test)``, which is what
+    ``scipy.stats.ks_2samp(method="asymp")`` gives. From an effective size of 80 on, that
+    distribution is Kolmogorov's limit with Vrbik's correction: within 4 % of it at p = 0.001 and
+    8 % at p = 1e-4, and about 100 times as fast. With ties the exact form is conservative.
 
     The asymptotic form is too small where both samples are equally large: measured against exact
     counts, 9 % at 200 rows each and 6 % at 500 near p = 0.05, 12 % and 8 % near p = 0.0015.
@@ -52,6 +58,9 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     Hodges: The Significance Probability of the Smirnov Two-Sample Test, Arkiv för Matematik 1958,
     doi:10.1007/BF02589501
 
+    Vrbik: Deriving CDF of Kolmogorov-Smirnov Test Statistic, Applied Mathematics 2020,
+    doi:10.4236/am.2020.113018
+
     Simard, L'Ecuyer: Computing the Two-Sided Kolmogorov-Smirnov Distribution, Journal of
     Statistical Software 2011, doi:10.18637/jss.v039.i11
 
@@ -64,7 +73,7 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
         unique, inverse = np.unique(gaps, return_inverse=True)
         p_values = _exact(unique, n_ref, n_test)[inverse]
     else:
-        p_values = np.array([_asymptotic(int(gap), n_ref, n_test) for gap in gaps])
+        p_values = _asymptotic(gaps, n_ref, n_test)
     return np.clip(p_values, np.finfo(np.float64).tiny, 1.0)
 
 
@@ -92,11 +101,22 @@ def _exact(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     return np.asarray(touched[:, -1] / paths[-1])
 
 
-# Dimensions and windows share few different gaps, and one call of kstwo.sf takes 0.3 to 5 ms.
+def _asymptotic(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    distances = gaps / (n_ref * n_test)
+    effective_size = n_ref * n_test / (n_ref + n_test)
+    if effective_size < CORRECTED_LIMIT_FROM:
+        rounded = round(effective_size)
+        return np.array([_one_sample(distance, rounded) for distance in distances.tolist()])
+    root = math.sqrt(effective_size)
+    scaled = root * distances
+    corrected = scaled + 1.0 / (6.0 * root) + (scaled - 1.0) / (4.0 * effective_size)
+    return np.where(gaps > 0, kolmogorov(corrected), 1.0)
+
+
+# Dimensions and windows share few different distances, and one call takes 0.3 to 5 ms.
 @lru_cache(maxsize=16_384)
-def _asymptotic(gap: int, n_ref: int, n_test: int) -> float:
-    size = n_ref * n_test
-    return float(kstwo.sf(gap / size, round(size / (n_ref + n_test))))
+def _one_sample(distance: float, effective_size: int) -> float:
+    return float(kstwo.sf(distance, effective_size))
 
 
 @lru_cache(maxsize=1_024)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from flink_jobs.embedded.artefact import build_artefact
 from flink_jobs.embedded.jars import find_jars
-from flink_jobs.embedded.submission import submit_job
-
-_JOB_MODULE = "flink_jobs.flink.drift_job"
+from flink_jobs.embedded.submission import DRIFT_JOB, submit_job
 
 
 def submit_drift_job(
@@ -37,7 +35,7 @@ def submit_drift_job(
     with tempfile.TemporaryDirectory(prefix="loudly-artefact-") as scratch:
         return submit_job(
             jobmanager,
-            _JOB_MODULE,
+            DRIFT_JOB,
             build_artefact(Path(scratch)),
             ["--config", str(job_file.resolve())],
             jars=[] if ship_connector else connector,

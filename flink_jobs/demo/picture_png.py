@@ -34,9 +34,8 @@ def write_png(picture: Picture, path: Path) -> None:
     for axis, panel in zip(axes, picture.panels, strict=True):
         _draw(axis, panel)
     axes[-1].xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
-    figure.supxlabel(
-        picture.subtitle, x=0.012, ha="left", fontsize=9.5, color=look.THRESHOLD_COLOUR
-    )
+    notes = "\n".join(picture.notes)
+    figure.supxlabel(notes, x=0.012, ha="left", fontsize=9.5, color=look.THRESHOLD_COLOUR)
     figure.savefig(path)
 
 

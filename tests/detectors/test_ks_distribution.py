@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.ks_distribution import EXACT_LIMIT, critical_gap, ks_p_values
+from detectors.ks_distribution import (
+    CORRECTED_LIMIT_FROM,
+    EXACT_LIMIT,
+    critical_gap,
+    ks_p_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,18 @@ def test_the_smallest_exact_p_value_keeps_its_relative_accuracy():
     np.testing.assert_allclose(smallest, 2 / math.comb(200, 100), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("n_ref", "n_test"), [(101, 100), (1000, 50), (1000, 1000), (10_001, 1)])
+@pytest.mark.parametrize(("n_ref", "n_test"), [(100, 1000), (1000, 300), (500, 500), (5000, 900)])
+def test_the_corrected_limit_is_within_eight_percent_of_the_one_sample_distribution(n_ref, n_test):
+    effective_size = round(n_ref * n_test / (n_ref + n_test))
+    assert effective_size >= CORRECTED_LIMIT_FROM
+    expected = np.array([0.9, 0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4])
+
+    gaps = np.round(stats.kstwo.isf(expected, effective_size) * n_ref * n_test).astype(np.int64)
+
+    np.testing.assert_allclose(ks_p_values(gaps, n_ref, n_test), expected, rtol=0.08)
+
+
+@pytest.mark.parametrize(("n_ref", "n_test"), [(101, 100), (1000, 50), (900, 80), (10_001, 1)])
 def test_p_values_of_larger_samples_equal_the_asymptotic_ones_of_scipy(n_ref, n_test, rng):
     assert n_ref * n_test > EXACT_LIMIT
     for shift in (0.0, 0.2, 3.0):

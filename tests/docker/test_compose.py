@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flink_jobs.config_file import load_config
+from flink_jobs.config import config_version
+from flink_jobs.config_file import decode_config, load_config
+from flink_jobs.demo.job_file import Topics, job_text
 
 _DOCKER = Path(__file__).resolve().parents[2] / "docker"
 _COMPOSE = _DOCKER / "compose.yaml"
@@ -86,3 +88,8 @@ def test_the_topics_made_are_those_of_the_job(compose: dict[str, Any]) -> None:
         kafka.dead_letters_topic,
     }
     assert kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_the_job_judges_as_the_demonstration_does() -> None:
+    demo = decode_config(job_text("kafka:9092", Topics()).encode())
+    assert config_version(load_config(_DOCKER / "job.toml", environ={})) == config_version(demo)

@@ -1,0 +1,22 @@
+"""Records that tests start from: the committed examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.schemas import read_example
+
+
+def make_alert(**changes: Any) -> Alert:
+    """The example alert with some fields replaced."""
+    alert = msgspec.json.decode(read_example("alert"), type=Alert)
+    return msgspec.structs.replace(alert, **changes)
+
+
+def make_score(**changes: Any) -> Score:
+    """The example score with some fields replaced."""
+    score = msgspec.json.decode(read_example("score"), type=Score)
+    return msgspec.structs.replace(score, **changes)

@@ -1,0 +1,96 @@
+import json
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from flink_jobs.alerting.timeline import to_json_line, to_text
+from flink_jobs.alerts import Alert, AlertKind, DimensionShift, ThresholdSummary
+from tests.alerting.examples import make_alert
+
+
+def plain(alert: Alert) -> str:
+    return to_text(alert).plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [
+        (AlertKind.STARTED, "▲ STARTED"),
+        (AlertKind.ONGOING, "● ONGOING"),
+        (AlertKind.RECOVERED, "▼ RECOVERED"),
+    ],
+)
+def test_a_kind_is_told_by_symbol_and_word_and_not_by_colour_alone(
+    kind: AlertKind, sign: str
+) -> None:
+    first_line = plain(make_alert(kind=kind)).splitlines()[0]
+
+    assert sign in first_line
+    assert "fraud" in first_line
+
+
+def test_each_kind_has_a_colour_of_its_own() -> None:
+    styles = {str(to_text(make_alert(kind=kind)).spans[0].style) for kind in AlertKind}
+
+    assert len(styles) == len(AlertKind)
+
+
+def test_the_window_is_given_in_event_time() -> None:
+    assert plain(make_alert()).startswith("2026-01-01 00:30–00:40 UTC")
+
+
+def test_the_statistic_stands_beside_its_threshold() -> None:
+    assert "statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41" in plain(make_alert())
+
+
+def test_a_recovered_window_lies_below_its_threshold() -> None:
+    alert = make_alert(kind=AlertKind.RECOVERED, statistic=0.05)
+
+    assert "statistic 0.05 < 0.0779" in plain(alert)
+
+
+def test_a_threshold_that_nothing_reaches_is_said_to_be_so() -> None:
+    alert = make_alert(threshold=ThresholdSummary(p_value=1e-4, statistic=None))
+
+    assert "has no reachable threshold" in plain(alert)
+
+
+def test_dimensions_are_shown_with_the_direction_in_which_they_moved() -> None:
+    moved = [
+        DimensionShift(dimension=0, statistic=0.5, p_value=0.1, direction="up", shift=2.04),
+        DimensionShift(dimension=1, statistic=0.4, p_value=0.1, direction="down", shift=-0.5),
+        DimensionShift(dimension=2, statistic=0.3, p_value=0.1, direction="none", shift=0.0),
+        DimensionShift(dimension=3, statistic=1.0, p_value=0.1, direction="up", shift=None),
+    ]
+
+    text = plain(make_alert(top_dimensions=moved))
+
+    assert "dimension 0 ↑ +2.0 sd (0.5), dimension 1 ↓ -0.5 sd (0.4)" in text
+    assert "dimension 2 = +0.0 sd (0.3), dimension 3 ↑ left its constant (1)" in text
+
+
+def test_an_alert_without_dimensions_and_exemplars_has_two_lines() -> None:
+    assert len(plain(make_alert(top_dimensions=[], exemplars=[])).splitlines()) == 2
+
+
+def test_exemplars_are_named_by_their_event_ids() -> None:
+    assert "most unlike the reference: fraud-006007, fraud-006009" in plain(make_alert())
+
+
+def test_brackets_in_a_model_name_are_no_markup() -> None:
+    console = Console(width=200, color_system=None)
+
+    with console.capture() as captured:
+        console.print(to_text(make_alert(model="a[bold]b")))
+
+    assert "a[bold]b" in captured.get()
+
+
+def test_a_json_line_is_the_whole_alert() -> None:
+    alert = make_alert()
+
+    line = to_json_line(alert)
+
+    assert "\n" not in line
+    assert json.loads(line) == msgspec.to_builtins(alert)
