@@ -104,7 +104,7 @@ class TwoSampleTest(Protocol):
         ...
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
-        """How unlike the reference each row of ``x_test`` is, shape (n_test,); larger is stranger."""
+        """How unlike the reference each row of ``x_test`` is, shape (n_test,); more is stranger."""
         ...
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:

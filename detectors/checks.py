@@ -82,7 +82,7 @@ def _as_numbers(x: ArrayLike, name: str) -> NDArray[np.generic]:
 
 
 def as_finite(array: FloatArray, name: str) -> FloatArray:
-    """Return ``array``, rows first, or raise NonFiniteError naming the first row that is not finite."""
+    """Return ``array``, rows first, or raise NonFiniteError with the first row that is not."""
     finite = np.isfinite(array)
     if not finite.all():
         row = int(np.argwhere(~finite)[0, 0])
@@ -91,7 +91,7 @@ def as_finite(array: FloatArray, name: str) -> FloatArray:
 
 
 def check_level(level: float) -> float:
-    """Return ``level`` or raise InvalidParameterError unless it lies in the open interval (0, 1)."""
+    """Return ``level`` or raise InvalidParameterError unless it lies in (0, 1)."""
     if not 0.0 < level < 1.0:
         raise InvalidParameterError(f"level must lie between 0 and 1, both excluded, not {level}")
     return float(level)

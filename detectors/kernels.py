@@ -7,7 +7,7 @@ Pairs are held in condensed form, each pair of different rows once, in the order
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import pdist  # type: ignore[import-untyped]
+from scipy.spatial.distance import pdist
 
 from detectors.base import FloatArray
 from detectors.errors import NonFiniteError

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform  # type: ignore[import-untyped]
+from scipy.spatial.distance import squareform
 
 from detectors.attribution import SortedReference
 from detectors.base import FloatArray, StateArrays, TwoSampleResult

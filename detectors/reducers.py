@@ -160,7 +160,7 @@ class PCA:
     def __init__(self, n_components: float = 32) -> None:
         is_count = isinstance(n_components, int) and not isinstance(n_components, bool)
         is_share = isinstance(n_components, float)
-        if not (is_count and n_components >= 1 or is_share and 0.0 < n_components < 1.0):
+        if not ((is_count and n_components >= 1) or (is_share and 0.0 < n_components < 1.0)):
             raise InvalidParameterError(
                 f"n_components must be a positive int or a float in (0, 1), not {n_components}"
             )
@@ -179,7 +179,7 @@ class PCA:
             If ``x_ref`` is not made of at least two finite rows.
         """
         rows = as_rows(x_ref, "x_ref", min_rows=self.min_rows)
-        # The mean of n equal numbers may be off by a rounding error, which would look like variance.
+        # The mean of n equal numbers may be off by a rounding error, which looks like variance.
         constant = rows.min(axis=0) == rows.max(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.where(constant, rows[0], rows.mean(axis=0))

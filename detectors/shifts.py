@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import affine_transform  # type: ignore[import-untyped]
+from scipy.ndimage import affine_transform
 
 from detectors.base import FloatArray
 from detectors.checks import as_rows, share_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
 from flink_jobs import schemas
 from flink_jobs.schemas import RecordName, read_example, read_schema

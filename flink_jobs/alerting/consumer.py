@@ -183,9 +183,18 @@ class RecordFollower(Generic[Record]):
                 yield record
 
     def _connect(self) -> KafkaConsumer:
+        # A constructor that raises leaves nothing to close, so the sockets are kept in sight here.
+        clients: list[Any] = []
+
+        def make_client(**settings: Any) -> Any:
+            clients.append(KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**settings))
+            return clients[-1]
+
         try:
-            return KafkaConsumer(**self._settings)
+            return KafkaConsumer(**self._settings, kafka_client=make_client)
         except (KafkaError, OSError) as error:
+            for client in clients:
+                client.close()
             raise FollowError(
                 f"no Kafka broker answers at {self._bootstrap_servers} ({error}): check the address"
             ) from error

@@ -163,5 +163,5 @@ def test_scores_and_dead_letters_are_followed_the_same_way(kafka_broker: KafkaBr
 def test_a_topic_that_does_not_exist_is_refused_with_advice(kafka_broker: KafkaBroker) -> None:
     follower = RecordFollower(kafka_broker.bootstrap_servers, "no-such-topic", Alert)
 
-    with pytest.raises(FollowError, match="there is no topic 'no-such-topic'.*start the job"):
+    with pytest.raises(FollowError, match=r"there is no topic 'no-such-topic'.*start the job"):
         follower.__enter__()

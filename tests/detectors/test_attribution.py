@@ -18,7 +18,7 @@ def column(values) -> np.ndarray:
 @settings(max_examples=200, deadline=None)
 @given(ref=tied_integers, test=tied_integers)
 def test_distances_equal_those_of_scipy_under_heavy_ties(ref, test):
-    expected = stats.ks_2samp(ref, test, method="exact").statistic
+    expected = stats.ks_2samp(ref, test, method="asymp").statistic
 
     attribution = SortedReference(column(ref)).attribute(column(test))
 

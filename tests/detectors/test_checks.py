@@ -53,7 +53,7 @@ def test_unusable_rows_raise_the_error_that_says_why(x, error):
 
 
 def test_the_first_row_that_is_not_finite_is_named():
-    with pytest.raises(NonFiniteError, match="x_test .* row 2"):
+    with pytest.raises(NonFiniteError, match=r"x_test .* row 2"):
         as_rows([[0.0, 0.0], [1.0, 1.0], [0.0, np.nan], [np.inf, 0.0]], "x_test")
 
 

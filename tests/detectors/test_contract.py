@@ -46,7 +46,7 @@ TEST_CASES: dict[str, Callable[[], TwoSampleTest]] = {
 
 def softmax_rows(n: int, seed: int, tilt: float = 0.0) -> np.ndarray:
     """Rows that every reducer accepts: softmax outputs of 4 classes."""
-    logits = np.random.default_rng(seed).normal(size=(n, 4)) + [tilt, 0, 0, 0]
+    logits = [*np.random.default_rng(seed).normal(size=(n, 4)), tilt, 0, 0, 0]
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
@@ -210,7 +210,7 @@ class TestEveryTwoSampleTest:
             per_dimension = getattr(result, f"dimension_{name}")
             assert per_dimension.shape == (4,)
             assert per_dimension.dtype == np.float64
-        assert ((0.0 < result.dimension_p_values) & (result.dimension_p_values <= 1.0)).all()
+        assert ((result.dimension_p_values > 0.0) & (result.dimension_p_values <= 1.0)).all()
 
     def test_equal_seeds_give_equal_results(self, two_sample):
         two_sample.fit(X_REF)

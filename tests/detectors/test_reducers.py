@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA as ReferencePCA
+from sklearn.decomposition import PCA as ReferencePCA  # noqa: N811 - ours has the same name
 
 from detectors import (
     PCA,
@@ -64,7 +64,7 @@ def test_more_components_than_the_rank_are_refused_with_what_is_allowed(rng):
     x = np.repeat(rng.normal(size=(50, 3)), 2, axis=1)
 
     assert PCA(3).fit(x).transform(x).shape == (50, 3)
-    with pytest.raises(InvalidParameterError, match="n_components is 4, .* allows 1 to 3"):
+    with pytest.raises(InvalidParameterError, match=r"n_components is 4, .* allows 1 to 3"):
         PCA(4).fit(x)
 
 
