@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 
 from flink_jobs.alerting.client_properties import client_settings
 from flink_jobs.alerting.errors import FollowError
+from flink_jobs.alerting.reachable import require_reachable
 from flink_jobs.alerting.recent_ids import RecentIds
 from flink_jobs.alerts import Alert, Score
 from flink_jobs.dead_letters import DeadLetter
@@ -26,6 +27,7 @@ Isolation = Literal["read_uncommitted", "read_committed"]
 DEFAULT_CAPACITY = 100_000
 _POLL_S = 0.25
 _CONNECT_TIMEOUT_MS = 10_000
+_PROXIES = frozenset({"proxy_url", "socks5_proxy"})
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,9 @@ class RecordFollower(Generic[Record]):
                 yield record
 
     def _connect(self) -> KafkaConsumer:
-        # A constructor that raises leaves nothing to close, so the sockets are kept in sight here.
+        if not _PROXIES.intersection(self._settings):
+            require_reachable(self._bootstrap_servers)
+        # A constructor that raises leaves a thread that goes on connecting, and nothing to close.
         clients: list[Any] = []
 
         def make_client(**settings: Any) -> Any:
@@ -196,7 +200,8 @@ class RecordFollower(Generic[Record]):
             for client in clients:
                 client.close()
             raise FollowError(
-                f"no Kafka broker answers at {self._bootstrap_servers} ({error}): check the address"
+                f"{self._bootstrap_servers} does not answer as a Kafka broker ({error}): check the "
+                "address and the security properties"
             ) from error
 
     def _take(self, message: Any) -> Record | None:

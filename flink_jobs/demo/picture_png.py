@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import DateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -33,6 +33,7 @@ def write_png(picture: Picture, path: Path) -> None:
     axes = np.atleast_1d(figure.subplots(len(picture.panels), sharex=True))
     for axis, panel in zip(axes, picture.panels, strict=True):
         _draw(axis, panel)
+    axes[-1].xaxis.set_major_locator(AutoDateLocator(maxticks=9))  # type: ignore[no-untyped-call]
     axes[-1].xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
     notes = "\n".join(picture.notes)
     figure.supxlabel(notes, x=0.012, ha="left", fontsize=9.5, color=look.THRESHOLD_COLOUR)

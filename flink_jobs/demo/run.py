@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from flink_jobs.alerting.reachable import require_reachable
 from flink_jobs.alerting.timeline import to_text
 from flink_jobs.alerts import Alert
 from flink_jobs.demo.errors import DemoError
@@ -70,6 +71,7 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     with contextlib.ExitStack() as stack:
         with _step(console, "Kafka broker"):
             kafka = stack.enter_context(kafka_at(options.bootstrap_servers, logs))
+            require_reachable(kafka)
             create_topics(kafka, topics)
         with _step(console, "Flink cluster"):
             jobmanager = stack.enter_context(flink_at(options.jobmanager, logs))
@@ -98,6 +100,7 @@ def produce_only(options: DemoOptions, console: Console) -> None:
     if options.bootstrap_servers is None:
         raise DemoError("--produce-only needs --bootstrap-servers: it starts no broker")
     topics = Topics().with_prefix(options.topic_prefix)
+    require_reachable(options.bootstrap_servers)
     streams = _announced_streams(options, console)
     create_topics(options.bootstrap_servers, topics)
     _stream(streams, options.bootstrap_servers, topics.inference, options.seconds, None, console)

@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.submission import DRIFT_JOB
 from scripts.bench.measure import Measurement, measure
-from scripts.bench.stream import N_OUTPUTS, N_PARTITIONS, Stream, produce
+from scripts.bench.report import report
+from scripts.bench.stream import N_PARTITIONS, Stream, produce
 
-DRIFT_JOB = "flink_jobs.flink.drift_job"
 PEER_JOBS = Path(__file__).with_name("peer_jobs.py")
 _RESULT_TOPICS = ("drift-alerts", "drift-scores", "drift-dead-letters")
 _console = Console()
@@ -27,6 +27,7 @@ _console = Console()
 
 def main(
     events: Annotated[int, typer.Option(help="events in each stream")] = 1_000_000,
+    output: Annotated[Path | None, typer.Option(help="write the report here as well")] = None,
 ) -> None:
     """Measure the drift job against an identity job and a plain per-event job."""
     few = Stream("few-models", events, n_models=16, events_per_pane=500)
@@ -36,8 +37,10 @@ def main(
         for topic in _RESULT_TOPICS:
             broker.create_topic(topic)
         results = {stream: _measure_all(stream, broker, cluster) for stream in (few, many)}
-    for stream, measurements in results.items():
-        _print(stream, measurements)
+    text = report(results)
+    _console.print(text, markup=False)
+    if output is not None:
+        output.write_text(text)
 
 
 def _measure_all(stream: Stream, broker: KafkaBroker, cluster: FlinkCluster) -> list[Measurement]:
@@ -53,32 +56,21 @@ def _measure_all(stream: Stream, broker: KafkaBroker, cluster: FlinkCluster) -> 
                 for job in ("identity", "plain")
             ),
         ]
-        measurements = []
-        for name, module, arguments, files in jobs:
-            with _console.status(f"{stream.topic}: {name}"):
-                measured = measure(cluster, name, module, arguments, stream.n_events, files)
-            _console.print(f"{stream.topic}: {name} accounted for {measured.n_accounted:,} events")
-            measurements.append(measured)
-    return measurements
+        return [_measure(cluster, stream, *job) for job in jobs]
 
 
-def _print(stream: Stream, measurements: list[Measurement]) -> None:
-    ours = measurements[0]
-    if {m.n_accounted for m in measurements} != {stream.n_events}:
-        raise SystemExit("the jobs disagree about the number of events: no ratio is printed")
-    title = (
-        f"{stream.n_events:,} events, {stream.n_models:,} models, {stream.events_per_pane} a pane"
-    )
-    table = Table("job", "events/s", "drift job is ... times as fast", title=title)
-    for each in measurements:
-        ratio = ours.events_per_s / each.events_per_s
-        table.add_row(each.name, f"{each.events_per_s:,.0f}", f"{ratio:.2f}")
-    _console.print(table)
-    raw = stream.n_models * 8 * N_OUTPUTS * (stream.n_reference + stream.events_per_pane)
-    _console.print(
-        f"checkpoint: {ours.checkpoint_bytes:,} bytes, {ours.checkpoint_bytes / raw:.2f} times the "
-        f"raw bytes of reference and recent panes in reduced form ({raw:,})"
-    )
+def _measure(
+    cluster: FlinkCluster,
+    stream: Stream,
+    name: str,
+    module: str,
+    arguments: list[str],
+    files: list[Path],
+) -> Measurement:
+    with _console.status(f"{stream.topic}: {name}"):
+        measured = measure(cluster, name, module, arguments, stream.n_events, files)
+    _console.print(f"{stream.topic}: {name} accounted for {measured.n_accounted:,} events")
+    return measured
 
 
 if __name__ == "__main__":

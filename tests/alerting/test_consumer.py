@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import socket
+import threading
 
 import pytest
 from kafka import KafkaProducer
@@ -35,14 +37,24 @@ def alert_bytes(alert_id: str) -> bytes:
     return encode_record(make_alert(alert_id=alert_id))[1]
 
 
-def test_no_broker_at_the_address_is_said_in_one_line() -> None:
+def test_no_broker_at_the_address_is_said_at_once() -> None:
     (port,) = free_ports(1)
-    follower = RecordFollower(
-        f"127.0.0.1:{port}", "alerts", Alert, properties={"bootstrap.timeout.ms": "500"}
-    )
+    follower = RecordFollower(f"127.0.0.1:{port}", "alerts", Alert)
 
     with pytest.raises(FollowError, match=f"no Kafka broker answers at 127.0.0.1:{port}"):
         follower.__enter__()
+
+
+def test_what_is_no_broker_is_told_and_left_without_a_thread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        follower = RecordFollower(
+            address, "alerts", Alert, properties={"bootstrap.timeout.ms": "500"}
+        )
+        with pytest.raises(FollowError, match="does not answer as a Kafka broker"):
+            follower.__enter__()
+
+    assert [thread.name for thread in threading.enumerate() if "kafka" in thread.name] == []
 
 
 @pytest.mark.integration

@@ -60,7 +60,7 @@ def _undisturbed_run(
     """The same input topic, read to its end by a second job that nobody disturbs."""
     outputs = make_topics(topics.broker)
     outputs.inference = topics.inference
-    path, _ = outputs.config(folder, bounded="true")
+    path, _ = outputs.config(folder, {"bounded = false": "bounded = true"})
     job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
     cluster.rest.wait_for(job_id, "FINISHED", timeout_s=120)
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from flink_jobs.alerts import encode_record
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import decode_config
 from flink_jobs.core.monitor import Actions, DriftMonitor
+from flink_jobs.core.reference import fit_reference
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
 from flink_jobs.panes import PanePacker, unpack_pane
+from flink_jobs.training_set import read_training_set
 
 START_MS = 1_767_225_600_000
 WIDTH_MS = 10_000
@@ -96,11 +98,12 @@ class Topics:
                 return values
             assert time.monotonic() < deadline, f"{topic} holds {len(values)} records, not enough"
 
-    def config(self, folder: Path, **replaced: str) -> tuple[Path, DriftJobConfig]:
-        """Write a job file for these topics."""
+    def config(self, folder: Path, replaced: Mapping[str, str] = {}) -> tuple[Path, DriftJobConfig]:
+        """Write a job file for these topics, with some pieces of its text replaced."""
         text = _JOB.format(topics=self, servers=self.broker.bootstrap_servers, width_ms=WIDTH_MS)
         for old, new in replaced.items():
-            text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
+            assert old in text
+            text = text.replace(old, new)
         path = folder / f"{self.inference}.toml"
         path.write_text(text)
         return path, decode_config(text.encode())
@@ -112,7 +115,9 @@ class Topics:
             if record.key not in (None, HEARTBEAT_KEY) and record.value is not None:
                 start_ms = record.time_ms - record.time_ms % WIDTH_MS
                 panes.setdefault((str(record.key), start_ms), []).append((record, offset))
-        packer, monitor = PanePacker(config), DriftMonitor(config)
+        x_ref = read_training_set(config)
+        trained = None if x_ref is None else fit_reference(config, x_ref)
+        packer, monitor = PanePacker(config), DriftMonitor(config, trained)
         states: dict[str, InMemoryState] = {}
         total = Actions()
         for (model, _), rows in sorted(panes.items()):
@@ -190,7 +195,7 @@ def model_stream(
             event = InferenceEvent(
                 schema_version=1,
                 event_id=f"{model}-{index:05d}",
-                features=[0.0, 1.0],
+                features=rng.normal(2.0 if shifted else 0.0, 1.0, size=2).tolist(),
                 outputs=outputs.tolist(),
             )
             time_ms = START_MS + pane * WIDTH_MS + index % per_pane * WIDTH_MS // per_pane

@@ -1,0 +1,62 @@
+"""The benchmark's report, as Markdown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from flink_jobs.version import __version__
+from scripts.bench.measure import Measurement
+from scripts.bench.stream import N_OUTPUTS, Stream
+
+_INTRODUCTION = """\
+# Benchmark
+
+Written by `make bench ARGS="--output docs/benchmark.md"`: Loudly {version}, {cores} cores, broker and
+cluster on the same machine, parallelism 1. All jobs of a table read the same topic in one run;
+rates are slopes between 20 % and 95 % of the stream. A table is printed only when every job has
+accounted for every event. Machines differ and are noisy: the ratios are the result.
+
+* **drift job**: BBSDs and KS; decode, validate, windows of two panes one pane apart, scores and
+  alerts.
+* **identity job**: each event through one Python map and back.
+* **plain job**: parse, `key_by`, `KeyedProcessFunction`, list state; it tests nothing.
+"""
+
+
+def report(results: Mapping[Stream, Sequence[Measurement]]) -> str:
+    """The whole report; the drift job comes first in each list.
+
+    Raises
+    ------
+    ValueError
+        When the jobs disagree about the number of events.
+    """
+    head = _INTRODUCTION.format(version=__version__, cores=os.cpu_count())
+    return "\n".join([head, *(_section(stream, each) for stream, each in results.items())])
+
+
+def _section(stream: Stream, measurements: Sequence[Measurement]) -> str:
+    if {m.n_accounted for m in measurements} != {stream.n_events}:
+        raise ValueError(f"{stream.topic}: the jobs disagree about the number of events")
+    ours = measurements[0]
+    rows = [
+        f"| {m.name} | {m.events_per_s:,.0f} | {ours.events_per_s / m.events_per_s:.2f} |"
+        for m in measurements
+    ]
+    raw_bytes = stream.n_models * 8 * N_OUTPUTS * (stream.n_reference + stream.events_per_pane)
+    return "\n".join(
+        [
+            f"## {stream.n_events:,} events, {stream.n_models:,} models, "
+            f"{stream.events_per_pane} events in a pane",
+            "",
+            "| job | events/s | the drift job is ... times as fast |",
+            "| --- | ---: | ---: |",
+            *rows,
+            "",
+            f"Checkpoint of the drift job: {ours.checkpoint_bytes:,} bytes, "
+            f"{ours.checkpoint_bytes / raw_bytes:.2f} times the {raw_bytes:,} raw bytes of "
+            "reference and recent panes in reduced form.",
+            "",
+        ]
+    )
