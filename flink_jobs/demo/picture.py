@@ -62,6 +62,12 @@ class Panel:
     thresholds: list[float]
     marks: list[Mark]
 
+    @property
+    def top(self) -> float:
+        """Where the axis ends: above everything drawn, with room for labels."""
+        reachable = [value for value in self.thresholds if value <= 1.0]
+        return 1.35 * max([*self.statistics, *reachable, 0.05])
+
 
 @dataclass(frozen=True)
 class Picture:

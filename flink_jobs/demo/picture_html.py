@@ -32,7 +32,8 @@ def write_html(picture: Picture, path: Path) -> None:
     figure.update_annotations(x=0, xanchor="left", font_size=14, selector={"xref": "paper"})
     figure.update_xaxes(range=_time_range(picture), showgrid=False)
     figure.update_xaxes(title_text="<br>".join(picture.notes), row=len(picture.panels), col=1)
-    figure.update_yaxes(rangemode="tozero", gridcolor="#E4E4E4", zeroline=False)
+    figure.update_yaxes(gridcolor="#E4E4E4", zeroline=False)
+    figure.update_xaxes(ticks="outside", ticklen=6, row=len(picture.panels), col=1)
     figure.update_layout(
         title={"text": f"<b>{picture.title}</b>", "x": 0.01},
         template="plotly_white",
@@ -47,15 +48,6 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
     place = {"row": row, "col": 1}
     first = row == 1
     reachable = [value if value <= 1.0 else None for value in panel.thresholds]
-    figure.add_vrect(
-        *look.REFERENCE_SPAN,
-        fillcolor=look.REFERENCE_COLOUR,
-        line_width=0,
-        layer="below",
-        annotation_text="reference",
-        annotation_position="inside top left",
-        **place,
-    )
     figure.add_scatter(
         x=panel.times,
         y=reachable,
@@ -75,6 +67,17 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
         legendgroup="statistic",
         **place,
     )
+    # After the lines: plotly leaves subplots without any out.
+    figure.add_vrect(
+        *look.REFERENCE_SPAN,
+        fillcolor=look.REFERENCE_COLOUR,
+        line_width=0,
+        layer="below",
+        annotation_text="reference",
+        annotation_position="inside top left",
+        **place,
+    )
+    figure.update_yaxes(range=[0.0, panel.top], **place)
     _draw_drift(figure, panel, row)
     _draw_marks(figure, panel, row)
 

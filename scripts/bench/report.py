@@ -12,8 +12,8 @@ from scripts.bench.stream import N_OUTPUTS, Stream
 _INTRODUCTION = """\
 # Benchmark
 
-Written by `make bench ARGS="--output docs/benchmark.md"`: Loudly {version}, {cores} cores, broker and
-cluster on the same machine, parallelism 1. All jobs of a table read the same topic in one run;
+Written by `make bench ARGS="--output docs/benchmark.md"`: Loudly {version}, {cores} cores, broker
+and cluster on the same machine, parallelism 1. All jobs of a table read the same topic in one run;
 rates are slopes between 20 % and 95 % of the stream. A table is printed only when every job has
 accounted for every event. Machines differ and are noisy: the ratios are the result.
 

@@ -81,7 +81,7 @@ def test_a_mixture_of_good_and_bad_events_is_accounted_for_to_the_last_one(
     assert tested + n_references + len(BAD) + n_heartbeats == n_before
 
 
-def test_exactly_once_delivery_leaves_no_duplicate_for_readers_of_committed_records(
+def test_exactly_once_on_two_slots_leaves_no_duplicate_for_readers_of_committed_records(
     kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
     topics = make_topics(kafka_broker)
@@ -104,7 +104,7 @@ def test_exactly_once_delivery_leaves_no_duplicate_for_readers_of_committed_reco
     assert by_id(alerts, "alert_id") == expected_alerts
 
 
-EXACTLY_ONCE = {'delivery = "at_least_once"': 'delivery = "exactly_once"'}
+EXACTLY_ONCE = {'delivery = "at_least_once"': 'delivery = "exactly_once"\nparallelism = 2'}
 
 
 def _other_detector(folder: Path) -> dict[str, str]:

@@ -1,0 +1,51 @@
+"""The demonstration without Kafka and Flink: the same streams through the same monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.config_file import decode_config
+from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state import InMemoryState
+from flink_jobs.demo.job_file import Topics, job_text
+from flink_jobs.demo.outcome import Reported
+from flink_jobs.demo.streams import ModelStream
+from flink_jobs.demo.timing import END_MS, PANE_MS, START_MS
+from flink_jobs.panes import EventColumns, Pane
+
+
+def demo_config() -> DriftJobConfig:
+    """What the demonstration's job.toml says."""
+    return decode_config(job_text("127.0.0.1:9092", Topics()).encode())
+
+
+def report(streams: Sequence[ModelStream]) -> Reported:
+    """What the job would report."""
+    monitor = DriftMonitor(demo_config())
+    alerts: list[Alert] = []
+    scores: list[Score] = []
+    for stream in streams:
+        state = InMemoryState()
+        for pane in _panes(stream):
+            actions = monitor.on_pane(pane, state)
+            alerts += actions.alerts
+            scores += actions.scores
+    return Reported(alerts, scores, [])
+
+
+def _panes(stream: ModelStream) -> Iterator[Pane]:
+    for start_ms in range(START_MS, END_MS, PANE_MS):
+        first, last = np.searchsorted(stream.times_ms, [start_ms, start_ms + PANE_MS])
+        n = int(last - first)
+        columns = EventColumns(
+            event_ids=[f"{stream.model}-{i:06}" for i in range(first, last)],
+            partitions=np.zeros(n, dtype=np.int32),
+            offsets=np.arange(first, last, dtype=np.int64),
+            times_ms=stream.times_ms[first:last],
+            x=stream.outputs[first:last],
+        )
+        yield Pane(stream.model, start_ms, start_ms + PANE_MS, columns, [])

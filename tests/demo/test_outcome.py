@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from flink_jobs.alerts import Alert, AlertKind
+from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models
+from flink_jobs.demo.streams import ModelStream
+from flink_jobs.demo.timing import (
+    DRIFT_FROM,
+    EVENTS_PER_MINUTE,
+    MINUTE_MS,
+    N_REFERENCE,
+    START_MS,
+    WINDOW_ENDS_MS,
+    WINDOW_MS,
+)
+from tests.alerting.examples import make_alert
+from tests.demo.conftest import Run
+
+
+def alert_of(model: str, end_minute: int, kind: AlertKind = AlertKind.STARTED) -> Alert:
+    """An alert about the ten minutes before ``end_minute``."""
+    end_ms = START_MS + end_minute * MINUTE_MS
+    example = make_alert()
+    window = msgspec.structs.replace(
+        example.window,
+        start_ms=end_ms - WINDOW_MS,
+        end_ms=end_ms,
+        first_event=(end_minute - 10) * EVENTS_PER_MINUTE - N_REFERENCE,
+        n_events=10 * EVENTS_PER_MINUTE,
+    )
+    return msgspec.structs.replace(example, model=model, kind=kind, window=window)
+
+
+def judge(run: Run, model: str, *alerts: Alert) -> ModelOutcome:
+    stream: ModelStream = next(stream for stream in run.streams if stream.model == model)
+    return judge_models([stream], Reported(alerts, run.reported.scores, []))[0]
+
+
+def test_all_four_models_come_out_right(offline_run: Run) -> None:
+    assert [outcome.verdict for outcome in offline_run.outcomes] == ["silent", *["found"] * 3]
+    assert all(outcome.is_right for outcome in offline_run.outcomes)
+
+
+def test_every_model_is_tested_on_every_window(offline_run: Run) -> None:
+    for outcome in offline_run.outcomes:
+        assert outcome.n_windows == len(WINDOW_ENDS_MS) == 21
+
+
+def test_the_delay_counts_events_from_the_drift_to_the_end_of_the_first_alerts_window(
+    offline_run: Run,
+) -> None:
+    outcome = judge(offline_run, "lost-class", alert_of("lost-class", end_minute=36))
+
+    assert outcome.delay_events == 36 * EVENTS_PER_MINUTE - DRIFT_FROM
+    assert outcome.is_right
+
+
+def test_an_alert_of_the_stable_model_is_a_false_alarm(offline_run: Run) -> None:
+    outcome = judge(offline_run, "stable", alert_of("stable", end_minute=40))
+
+    assert (outcome.verdict, outcome.is_right) == ("false alarm", False)
+
+
+def test_an_alert_before_the_drift_is_a_false_alarm_even_when_the_drift_is_found(
+    offline_run: Run,
+) -> None:
+    alerts = [alert_of("lost-class", end_minute=minute) for minute in (30, 36)]
+
+    outcome = judge(offline_run, "lost-class", *alerts)
+
+    assert (outcome.verdict, outcome.is_right) == ("false alarm", False)
+    assert outcome.found == alerts[1]
+
+
+def test_a_drift_without_an_alert_is_missed(offline_run: Run) -> None:
+    outcome = judge(offline_run, "lost-class")
+
+    assert (outcome.verdict, outcome.is_right) == ("missed", False)
+
+
+@pytest.mark.parametrize("kind", [AlertKind.ONGOING, AlertKind.RECOVERED])
+def test_only_an_alert_that_starts_an_incident_finds_a_drift(
+    offline_run: Run, kind: AlertKind
+) -> None:
+    alert = alert_of("lost-class", end_minute=36, kind=kind)
+
+    assert judge(offline_run, "lost-class", alert).verdict == "missed"
+
+
+def test_alerts_of_other_models_do_not_count(offline_run: Run) -> None:
+    outcome = judge(offline_run, "stable", alert_of("lost-class", end_minute=40))
+
+    assert outcome.is_right

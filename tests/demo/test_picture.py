@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from flink_jobs.alerts import AlertKind
+from flink_jobs.demo.outcome import Reported, judge_models
+from flink_jobs.demo.picture import Picture, prepare
+from flink_jobs.demo.picture_html import write_html
+from flink_jobs.demo.picture_png import write_png
+from tests.demo.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def picture(offline_run: Run) -> Picture:
+    return prepare(offline_run.outcomes, offline_run.reported)
+
+
+class References(HTMLParser):
+    """Gathers everything that a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [f"{tag} {value}" for name, value in attrs if name in ("src", "href")]
+
+
+def test_a_panel_holds_every_window_with_its_threshold(picture: Picture) -> None:
+    for panel in picture.panels:
+        assert len(panel.times) == len(panel.statistics) == len(panel.thresholds) == 21
+        assert panel.times == sorted(panel.times)
+
+
+def test_the_moment_of_drift_is_marked_where_there_is_one(picture: Picture) -> None:
+    moments = [panel.drift_time and f"{panel.drift_time:%H:%M}" for panel in picture.panels]
+
+    assert moments == [None, "00:30", "00:30", "00:10"]
+
+
+def test_marks_show_where_incidents_start_and_end(picture: Picture) -> None:
+    kinds = [[mark.kind for mark in panel.marks] for panel in picture.panels]
+
+    assert kinds[0] == []
+    assert kinds[1] == kinds[2] == [AlertKind.STARTED]
+    assert kinds[3] == [AlertKind.STARTED, AlertKind.RECOVERED]
+
+
+def test_the_title_says_what_is_to_be_seen(picture: Picture) -> None:
+    expected = "All 3 drifts were found, and the model without drift stayed silent"
+
+    assert picture.title == expected
+
+
+def test_the_title_does_not_gloss_over_what_went_wrong(offline_run: Run) -> None:
+    nothing = Reported([], offline_run.reported.scores, [])
+
+    picture = prepare(judge_models(offline_run.streams, nothing), nothing)
+
+    assert picture.title == "0 of 3 drifts were found, with 0 false alarms"
+
+
+def test_the_png_is_an_image_with_something_on_it(picture: Picture, tmp_path: Path) -> None:
+    write_png(picture, tmp_path / "drift.png")
+
+    pixels = matplotlib.image.imread(tmp_path / "drift.png")
+    height, width, _ = pixels.shape
+    assert width > 1_500
+    assert height > 1_000
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 100
+
+
+def test_the_html_shows_all_panels_and_loads_nothing(picture: Picture, tmp_path: Path) -> None:
+    write_html(picture, tmp_path / "drift.html")
+
+    text = (tmp_path / "drift.html").read_text()
+    references = References()
+    references.feed(text)
+    assert references.found == []
+    for panel in picture.panels:
+        assert panel.heading in text
+
+
+def test_a_run_without_any_result_can_still_be_drawn(offline_run: Run, tmp_path: Path) -> None:
+    nothing = Reported([], [], [])
+    picture = prepare(judge_models(offline_run.streams, nothing), nothing)
+
+    write_png(picture, tmp_path / "drift.png")
+    write_html(picture, tmp_path / "drift.html")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"drift.png", "drift.html"}
