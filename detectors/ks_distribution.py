@@ -39,7 +39,7 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     8 % at p = 1e-4, and about 100 times as fast. With ties the exact form is conservative.
 
     The asymptotic form is too small where both samples are equally large: measured against exact
-    counts, 9 % at 200 rows each and 6 % at 500 near p = 0.05, 12 % and 8 % near p = 0.0015.
+    counts, 9 % at 200 rows each and 6 % at 500 near p = 0.05, 11 % and 7 % near p = 0.0015.
 
     Parameters
     ----------

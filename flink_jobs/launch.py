@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from flink_jobs.embedded.submission import DRIFT_JOB, submit_job
 
 
 def submit_drift_job(
-    jobmanager: str, job_file: Path, *, savepoint: str | None = None, ship_connector: bool = False
+    jobmanager: str,
+    job_file: Path,
+    *,
+    savepoint: str | None = None,
+    ship_connector: bool = False,
+    python: str = sys.executable,
 ) -> str:
     """Submit the job that a configuration file describes and return its id.
 
@@ -25,6 +31,8 @@ def submit_drift_job(
         A savepoint or retained checkpoint to go on from.
     ship_connector : bool, default False
         Whether Flink's Kafka connector goes along, for a cluster that has none among its libraries.
+    python : str, optional
+        The interpreter of the workers on the cluster, which must have Loudly's dependencies.
 
     Raises
     ------
@@ -41,4 +49,5 @@ def submit_drift_job(
             jars=[] if ship_connector else connector,
             ship_jar=connector[0] if ship_connector else None,
             savepoint=savepoint,
+            python=python,
         )

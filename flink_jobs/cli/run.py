@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ def run(
             help="Send the Kafka connector along, for a cluster that has none in its lib folder.",
         ),
     ] = False,
+    python: Annotated[
+        str, typer.Option(help="Python of the workers on the cluster, with Loudly's dependencies.")
+    ] = sys.executable,
 ) -> None:
     """Check a configuration and submit the drift job to a running Flink cluster."""
     with told_plainly():
@@ -40,7 +44,11 @@ def run(
         console = Console()
         with console.status(f"Submitting {config} to {jobmanager}"):
             job_id = submit_drift_job(
-                jobmanager, config, savepoint=savepoint, ship_connector=with_connector_jar
+                jobmanager,
+                config,
+                savepoint=savepoint,
+                ship_connector=with_connector_jar,
+                python=python,
             )
         console.print(
             f"[green]✔[/] Job {job_id} runs: http://{jobmanager}/#/job/{job_id}/overview\n"

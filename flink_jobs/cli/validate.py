@@ -22,10 +22,12 @@ def validate(
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config_file import load_config
+        from flink_jobs.trained_reference import fit_training_set
         from flink_jobs.training_set import read_training_set
 
         loaded = load_config(config)
         x_ref = read_training_set(loaded)
+        fit_training_set(loaded)
         summary = summarise(loaded, None if x_ref is None else len(x_ref))
         Console().print(f"[green]✔[/] {config} is right.", highlight=False)
         for name, text in summary:

@@ -54,7 +54,7 @@ def submit_job(
     savepoint : str, optional
         A savepoint or retained checkpoint to start from.
     python : str, optional
-        The interpreter, both of the client here and of the workers on the cluster.
+        The interpreter of the workers on the cluster; the client runs on this one.
     timeout_s : float, default 180
         For the whole submission.
 
@@ -91,7 +91,7 @@ def submit_job(
         if savepoint is not None:
             command += ["--fromSavepoint", savepoint]
         shipped = ",".join(str(file.resolve()) for file in [artefact, *python_files])
-        command += ["-pyfs", shipped, "-pyclientexec", python, "-pyexec", python]
+        command += ["-pyfs", shipped, "-pyclientexec", sys.executable, "-pyexec", python]
         if ship_jar is not None:
             command += ["--jarfile", str(ship_jar.resolve())]
         command += ["-pym", module, *args]

@@ -16,7 +16,6 @@ from pyflink.table.window import Tumble
 
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import load_config
-from flink_jobs.core.reference import fit_reference
 from flink_jobs.flink.connectors import HEARTBEAT, kafka_sink, source_table, triage_query
 from flink_jobs.flink.monitor_function import (
     DEAD_LETTERS,
@@ -27,7 +26,7 @@ from flink_jobs.flink.monitor_function import (
 )
 from flink_jobs.flink.pane_function import pack_pane
 from flink_jobs.flink.refused_function import RefusedFunction
-from flink_jobs.training_set import read_training_set
+from flink_jobs.trained_reference import fit_training_set
 
 
 def main() -> None:
@@ -105,11 +104,9 @@ def pack_panes(
 
 def monitor(panes: DataStream, config: DriftJobConfig) -> tuple[DataStream, DataStream, DataStream]:
     """Streams of alerts, scores and dead letters."""
-    x_ref = read_training_set(config)
-    trained_reference = None if x_ref is None else fit_reference(config, x_ref)
     alerts = (
         panes.key_by(model_of, key_type=Types.STRING())
-        .process(MonitorFunction(config, trained_reference), output_type=RECORD_TYPE)
+        .process(MonitorFunction(config, fit_training_set(config)), output_type=RECORD_TYPE)
         .name("monitor")
         .uid("monitor")
     )

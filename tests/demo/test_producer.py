@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -69,9 +70,10 @@ def test_topics_keep_events_of_the_past(kafka_broker: KafkaBroker) -> None:
 
     admin = KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap_servers)
     resource = ConfigResource(ConfigResourceType.TOPIC, topics.inference)
-    described = str(admin.describe_configs([resource]))
+    described = admin.describe_configs([resource])["topic"][topics.inference]
     admin.close()
-    assert "retention.ms" in described
+    assert described["retention.ms"]["value"] == "-1"
+    assert described["message.timestamp.type"]["value"] == "CreateTime"
 
 
 def test_topics_that_are_there_and_empty_are_taken(kafka_broker: KafkaBroker) -> None:
@@ -103,13 +105,13 @@ def partitions(broker: KafkaBroker, topic: str) -> set[int]:
     return found
 
 
-def read_all(broker: KafkaBroker, topic: str, partition: int) -> list:  # type: ignore[type-arg]
+def read_all(broker: KafkaBroker, topic: str, partition: int) -> list[Any]:
     place = TopicPartition(topic, partition)
     consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap_servers)
     consumer.assign([place])
     consumer.seek_to_beginning(place)
     end = consumer.end_offsets([place])[place]
-    records: list = []  # type: ignore[type-arg]
+    records: list[Any] = []
     while len(records) < end:
         records += consumer.poll(timeout_ms=1_000).get(place, [])
     consumer.close()

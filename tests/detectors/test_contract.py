@@ -46,7 +46,7 @@ TEST_CASES: dict[str, Callable[[], TwoSampleTest]] = {
 
 def softmax_rows(n: int, seed: int, tilt: float = 0.0) -> np.ndarray:
     """Rows that every reducer accepts: softmax outputs of 4 classes."""
-    logits = [*np.random.default_rng(seed).normal(size=(n, 4)), tilt, 0, 0, 0]
+    logits = np.random.default_rng(seed).normal(loc=(tilt, 0.0, 0.0, 0.0), size=(n, 4))
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 

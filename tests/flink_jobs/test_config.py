@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config import ConfigError, config_version, detector_fingerprint
 from flink_jobs.config_file import decode_config, load_config, resolve_secret
+from flink_jobs.trained_reference import fit_training_set
 from flink_jobs.training_set import read_training_set
 from tests.flink_jobs.builders import BASE, make_config
 
@@ -112,6 +113,15 @@ def test_a_training_set_that_cannot_be_used_is_refused_and_nothing_is_unpickled(
 
     with pytest.raises(ConfigError, match=message):
         read_training_set(config)
+
+
+def test_a_training_set_that_makes_no_reference_is_refused(tmp_path: Path) -> None:
+    path = artefact_config(tmp_path, {"features": np.zeros((4, 3))})
+    path.write_text(path.read_text().replace('{kind = "none"}', '{kind = "pca", n_components = 2}'))
+    config = load_config(path, environ={})
+
+    with pytest.raises(ConfigError, match=r"reference.path: its 4 rows make no reference"):
+        fit_training_set(config)
 
 
 def test_the_address_comes_from_the_environment_where_it_is_set(tmp_path: Path) -> None:

@@ -16,12 +16,11 @@ from flink_jobs.alerts import encode_record
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import decode_config
 from flink_jobs.core.monitor import Actions, DriftMonitor
-from flink_jobs.core.reference import fit_reference
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
 from flink_jobs.panes import PanePacker, unpack_pane
-from flink_jobs.training_set import read_training_set
+from flink_jobs.trained_reference import fit_training_set
 
 START_MS = 1_767_225_600_000
 WIDTH_MS = 10_000
@@ -115,9 +114,7 @@ class Topics:
             if record.key not in (None, HEARTBEAT_KEY) and record.value is not None:
                 start_ms = record.time_ms - record.time_ms % WIDTH_MS
                 panes.setdefault((str(record.key), start_ms), []).append((record, offset))
-        x_ref = read_training_set(config)
-        trained = None if x_ref is None else fit_reference(config, x_ref)
-        packer, monitor = PanePacker(config), DriftMonitor(config, trained)
+        packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_set(config))
         states: dict[str, InMemoryState] = {}
         total = Actions()
         for (model, _), rows in sorted(panes.items()):

@@ -1,0 +1,170 @@
+"""`loudly demo` as a user runs it: own processes, and what they leave behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from flink_jobs.alerts import Alert, AlertKind
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.processes import free_ports
+from tests.demo.conftest import Run
+
+pytestmark = pytest.mark.system
+
+_MARK = "LOUDLY_DEMO_UNDER_TEST"
+
+
+class Demo:
+    """One run of the command; everything it starts carries the same mark in its environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.output = folder / "output"
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
+        self._mark = uuid.uuid4().hex
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flink_jobs.cli", "demo", "--output", str(self.output)]
+        self._process = subprocess.Popen(
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {_MARK: self._mark, "TMPDIR": str(self.scratch), "COLUMNS": "160"},
+        )
+        return self._process
+
+    def run(self, *options: str) -> tuple[int, str]:
+        process = self.start(*options)
+        text, _ = process.communicate(timeout=500)
+        return process.returncode, text
+
+    def processes_left(self) -> list[str]:
+        """Command lines of what still runs of all that the command started."""
+        wanted = f"{_MARK}={self._mark}".encode()
+        return [p.command for p in _processes() if wanted in p.environment]
+
+    def files_left(self) -> list[str]:
+        """Temporary folders that were not removed."""
+        return [path.name for path in self.scratch.iterdir() if path.name.startswith("loudly-")]
+
+    def end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.communicate()
+
+
+class _Process(NamedTuple):
+    command: str
+    environment: bytes
+
+
+def _processes() -> Iterator[_Process]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            yield _Process(command, (folder / "environ").read_bytes())
+        except OSError:
+            continue  # it has ended meanwhile, or belongs to another user
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    run = Demo(tmp_path)
+    yield run
+    run.end()
+
+
+def alerts_of(demo: Demo) -> list[Alert]:
+    lines = (demo.output / "alerts.jsonl").read_bytes()
+    alerts = msgspec.json.Decoder(Alert).decode_lines(lines)
+    return sorted(alerts, key=lambda alert: (alert.model, alert.window.end_ms))
+
+
+def expected_alerts(run: Run) -> list[tuple[str, str, AlertKind, float]]:
+    """What the monitor alone makes of the same streams."""
+    alerts = sorted(run.reported.alerts, key=lambda alert: (alert.model, alert.window.end_ms))
+    return [(a.alert_id, a.model, a.kind, a.statistic) for a in alerts]
+
+
+def test_the_demo_finds_what_is_to_be_found_and_leaves_nothing_running(
+    demo: Demo, offline_run: Run
+) -> None:
+    status, text = demo.run("--quick")
+
+    assert status == 0, text
+    assert "All 3 drifts were found, and the model without drift stayed silent" in text
+    assert "▲ STARTED    shifted-image" in text
+    found = [(a.alert_id, a.model, a.kind, a.statistic) for a in alerts_of(demo)]
+    assert found == expected_alerts(offline_run)
+    for name in ("drift.png", "drift.html", "job.toml", "scores.jsonl", "logs/kafka.log"):
+        assert (demo.output / name).stat().st_size > 0
+    assert "▲ STARTED    lost-class" in (demo.output / "timeline.txt").read_text()
+    assert demo.processes_left() == []
+    assert demo.files_left() == []
+
+
+def test_existing_parts_are_used_and_left_running(
+    demo: Demo, offline_run: Run, kafka_broker: KafkaBroker, flink_cluster: FlinkCluster
+) -> None:
+    status, text = demo.run(
+        *["--quick", "--topic-prefix", f"{uuid.uuid4().hex}-"],
+        *["--bootstrap-servers", kafka_broker.bootstrap_servers],
+        *["--jobmanager", flink_cluster.jobmanager],
+    )
+
+    assert status == 0, text
+    found = [(a.alert_id, a.model, a.kind, a.statistic) for a in alerts_of(demo)]
+    assert found == expected_alerts(offline_run)
+    states = [job["state"] for job in flink_cluster.rest.jobs() if job["name"] == "loudly-demo"]
+    assert states == ["CANCELED"]
+    assert demo.processes_left() == []
+    assert demo.files_left() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "moment"),
+    [
+        (signal.SIGINT, 130, "✔ Flink cluster"),
+        (signal.SIGTERM, 143, "✔ Kafka broker"),
+    ],
+)
+def test_an_interrupted_demo_stops_everything_it_started(
+    demo: Demo, number: signal.Signals, status: int, moment: str
+) -> None:
+    process = demo.start("--quick")
+    assert process.stdout is not None
+    assert any(moment in line for line in process.stdout)
+    assert len(demo.processes_left()) > 1
+
+    process.send_signal(number)
+    text, _ = process.communicate(timeout=120)
+
+    assert process.returncode == status, text
+    assert "Traceback" not in text
+    assert demo.processes_left() == []
+    assert demo.files_left() == []
+
+
+def test_a_cluster_that_does_not_answer_ends_the_demo_with_one_message(demo: Demo) -> None:
+    (port,) = free_ports(1)
+
+    status, text = demo.run("--quick", "--jobmanager", f"127.0.0.1:{port}")
+
+    assert status == 1
+    assert f"127.0.0.1:{port}" in text.splitlines()[-1]
+    assert "Traceback" not in text
+    assert demo.processes_left() == []
+    assert demo.files_left() == []
