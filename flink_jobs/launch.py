@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from flink_jobs.embedded.artefact import build_artefact
+from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.embedded.flink_rest import FlinkRest
 from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.submission import DRIFT_JOB, submit_job
+
+_ADDRESS = re.compile(r"[^\s/@]+:[0-9]{1,5}")
 
 
 def submit_drift_job(
@@ -39,6 +44,7 @@ def submit_drift_job(
     EmbeddedError
         When something is not installed, or the cluster or the job refuses.
     """
+    require_cluster(jobmanager)
     connector = find_jars("flink")
     with tempfile.TemporaryDirectory(prefix="loudly-artefact-") as scratch:
         return submit_job(
@@ -51,3 +57,34 @@ def submit_drift_job(
             savepoint=savepoint,
             python=python,
         )
+
+
+def require_cluster(jobmanager: str) -> None:
+    """Check that a cluster answers, which takes Flink's client a minute and a page to say.
+
+    Parameters
+    ----------
+    jobmanager : str
+        Host and port of the cluster's REST interface.
+
+    Raises
+    ------
+    FlinkRestError
+        When the address is none, or none answers there.
+
+    Examples
+    --------
+    >>> require_cluster("localhost")
+    Traceback (most recent call last):
+        ...
+    flink_jobs.embedded.errors.FlinkRestError: 'localhost' is no address of a JobManager: host:port
+    """
+    if not _ADDRESS.fullmatch(jobmanager):
+        raise FlinkRestError(f"{jobmanager!r} is no address of a JobManager: host:port")
+    try:
+        FlinkRest(f"http://{jobmanager}").overview()
+    except FlinkRestError as error:
+        raise FlinkRestError(
+            f"no Flink cluster answers at {jobmanager} ({error}): start one, or choose another "
+            "--jobmanager"
+        ) from error

@@ -17,7 +17,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Of the streams.")] = 0,
     seconds: Annotated[
         float, typer.Option(min=0.0, help="How long the stream takes, without start and end.")
-    ] = 60.0,
+    ] = 45.0,
     quick: Annotated[bool, typer.Option("--quick", help="Stream as fast as it goes.")] = False,
     bootstrap_servers: Annotated[
         str | None, typer.Option(help="Use this Kafka broker instead of starting one.")

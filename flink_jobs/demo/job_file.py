@@ -75,7 +75,7 @@ n_events = {n_reference}
 reducer = {{kind = "softmax_outputs"}}
 test = {{kind = "ks"}}
 
-# Per window. A model without drift is tested 21 times here: at most 1 run in 4,700 alarms for it.
+# Per window. A model without drift is tested 21 times here: at most about 1 run in 4,000 alarms.
 [calibration]
 kind = "level_per_window"
 level = 0.00001

@@ -12,7 +12,7 @@ from flink_jobs.embedded.errors import EmbeddedError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.flink_rest import FlinkRest
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.launch import submit_drift_job
+from flink_jobs.launch import require_cluster, submit_drift_job
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def kafka_at(bootstrap_servers: str | None, logs: Path) -> Iterator[str]:
 def flink_at(jobmanager: str | None, logs: Path) -> Iterator[str]:
     """The address of a JobManager: the given one, or one that lives as long as the context."""
     if jobmanager is not None:
+        require_cluster(jobmanager)
         yield jobmanager
         return
     with FlinkCluster() as cluster:

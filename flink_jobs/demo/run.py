@@ -50,7 +50,7 @@ class DemoOptions:
 
     output: Path
     seed: int = 0
-    seconds: float = 60.0
+    seconds: float = 45.0
     bootstrap_servers: str | None = None
     jobmanager: str | None = None
     topic_prefix: str = ""

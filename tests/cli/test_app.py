@@ -56,6 +56,16 @@ def test_run_checks_the_configuration_before_anything_else(tmp_path: Path) -> No
     assert "Traceback" not in output
 
 
+def test_run_without_a_cluster_ends_with_one_message() -> None:
+    (port,) = free_ports(1)
+
+    status, output = run("run", "--config", "docker/job.toml", "--jobmanager", f"127.0.0.1:{port}")
+
+    assert status == 1
+    assert f"no Flink cluster answers at 127.0.0.1:{port}" in output
+    assert "Traceback" not in output
+
+
 def test_produce_only_needs_a_broker() -> None:
     status, output = run("demo", "--produce-only")
 
