@@ -102,9 +102,11 @@ class RecordFollower(Generic[Record]):
 
     Examples
     --------
-    >>> with RecordFollower("127.0.0.1:9092", "drift-alerts", Alert) as alerts:  # doctest: +SKIP
-    ...     for alert in alerts.follow():
-    ...         print(alert.model, alert.kind)
+    Needs a broker, hence not run as a doctest; ``tests/alerting`` does the same::
+
+        with RecordFollower("127.0.0.1:9092", "drift-alerts", Alert) as alerts:
+            for alert in alerts.follow():
+                print(alert.model, alert.kind)
     """
 
     def __init__(

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.faults
 
 N_PANES = 30
 END_MS = START_MS + N_PANES * WIDTH_MS
+# The drift begins in pane 15 of 30; the kill comes in pane 18, between two alerts.
+N_BEFORE = 18 * 50 * 2
 
 
 def test_a_killed_task_manager_changes_no_alert_and_no_score(
@@ -27,14 +29,15 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         path, _ = topics.config(tmp_path)
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         cluster.rest.wait_running(job_id)
-        # 3,000 events in about 20 s, so that the kill comes in the middle of the stream.
-        writer = threading.Thread(target=topics.write, args=(stream, 0.006))
-        writer.start()
-        topics.wait_for(topics.scores, lambda v: len(v) >= 6, timeout_s=60)
+        topics.write(stream[:N_BEFORE])
+        topics.wait_for(topics.scores, lambda v: len(v) >= 6, timeout_s=120)
         cluster.rest.wait_for_checkpoint(job_id)
-        assert writer.is_alive(), "the stream was over before the kill"
+        # The rest takes at least 7 s, so that the kill comes in the middle of it.
+        writer = threading.Thread(target=topics.write, args=(stream[N_BEFORE:], 0.006))
+        writer.start()
 
         cluster.kill_task_manager()
+        assert writer.is_alive(), "the stream was over before the kill"
         cluster.start_task_manager()
         writer.join()
         topics.heartbeat(END_MS + WIDTH_MS)
