@@ -69,7 +69,10 @@ def _measure(
 ) -> Measurement:
     with _console.status(f"{stream.topic}: {name}"):
         measured = measure(cluster, name, module, arguments, stream.n_events, files)
-    _console.print(f"{stream.topic}: {name} accounted for {measured.n_accounted:,} events")
+    _console.print(
+        f"{stream.topic}: {name} accounted for {measured.n_accounted:,} events, "
+        f"{measured.events_per_s:,.0f} events/s"
+    )
     return measured
 
 
