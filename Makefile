@@ -45,7 +45,7 @@ lint: $(PACKAGE) ## Check style, types and the dependency rule
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: setup ## Measure throughput and latency on this machine (ARGS="--help" for more)
+bench: setup ## Measure throughput against two other jobs, about 15 minutes (ARGS="--help" for more)
 	@$(BIN)/python -m scripts.bench $(ARGS)
 
 .PHONY: clean
