@@ -11,6 +11,7 @@ JARS := build/jars
 # Each stamp lies inside what it vouches for, so that removing that removes the stamp.
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
+TORCH := $(VENV)/.torch-installed
 CHECKED_JARS := $(JARS)/.checked
 COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 # -C: a checksum that does not match ends the build.
@@ -21,10 +22,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
+
+.PHONY: torch
+torch: $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (test, replicate and bench do it too)
 
 .PHONY: jars
 jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
@@ -34,7 +38,7 @@ demo: setup ## Watch drift being found: real Kafka and Flink on this machine (AR
 	@$(BIN)/loudly demo $(ARGS)
 
 .PHONY: test
-test: setup ## Run all tests (ARGS="-m 'not integration'" for the quick ones)
+test: setup $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for the quick ones)
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -47,6 +51,14 @@ lint: $(PACKAGE) ## Check style, types and the dependency rule
 .PHONY: bench
 bench: setup ## Measure throughput against two other jobs, about 15 minutes (ARGS="--help" for more)
 	@$(BIN)/python -m scripts.bench $(ARGS)
+
+.PHONY: bench-detectors
+bench-detectors: $(TORCH) ## Measure the detectors against SciPy, alibi-detect, river and frouros
+	@$(BIN)/python -m scripts.bench_detectors $(ARGS)
+
+.PHONY: replicate
+replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
+	@$(BIN)/python -m scripts.replicate $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that was installed, fetched or built
@@ -64,6 +76,11 @@ $(DEPENDENCIES): requirements.lock
 $(PACKAGE): pyproject.toml $(DEPENDENCIES)
 	@echo "Installing Loudly itself ..."
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TORCH): requirements-torch.lock $(PACKAGE)
+	@echo "Installing PyTorch (about 3 minutes and 6 GB, once) ..."
+	@$(PIP) install --require-hashes -r requirements-torch.lock
 	@touch $@
 
 $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
