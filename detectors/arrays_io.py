@@ -84,3 +84,18 @@ def bytes_to_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
             }
     except UNREADABLE as error:
         raise InvalidStateError(f"stored bytes are damaged: {error}") from error
+
+
+def arrays_below(prefix: str, arrays: StateArrays) -> StateArrays:
+    """The arrays whose names begin with ``prefix``, without it.
+
+    Examples
+    --------
+    >>> arrays_below("test/", {"test/mean": np.array(1.0), "other": np.array(2.0)})
+    {'mean': array(1.)}
+    """
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

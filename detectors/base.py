@@ -24,6 +24,26 @@ StateArrays = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, eq=False)
+class MissingShares:
+    """How the shares of missing values compare.
+
+    Attributes
+    ----------
+    ref, test : ndarray of float64, shape (n_dimensions,)
+        Share of the rows of each sample that miss this dimension, in [0, 1].
+    p_values : ndarray of float64, shape (n_dimensions,)
+        The uncorrected p-value of the difference in each dimension.
+    p_value : float
+        The smallest of them, corrected for the number of dimensions that miss any value.
+    """
+
+    ref: FloatArray
+    test: FloatArray
+    p_values: FloatArray
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
 class TwoSampleResult:
     """The outcome of one two-sample test.
 
@@ -48,6 +68,8 @@ class TwoSampleResult:
         signed infinity where it left its constant.
     null_statistics : ndarray of float64, shape (n_permutations,), or None
         Statistics under the permuted null, for tests that permute.
+    missing : MissingShares or None
+        How the shares of missing values compare; None where no value is missing.
     """
 
     statistic: float
@@ -59,6 +81,7 @@ class TwoSampleResult:
     dimension_p_values: FloatArray
     dimension_shifts: FloatArray
     null_statistics: FloatArray | None = None
+    missing: MissingShares | None = None
 
 
 @runtime_checkable

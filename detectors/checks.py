@@ -23,9 +23,14 @@ T = TypeVar("T")
 
 
 def as_rows(
-    x: ArrayLike, name: str = "x", *, min_rows: int = 1, n_columns: int | None = None
+    x: ArrayLike,
+    name: str = "x",
+    *,
+    min_rows: int = 1,
+    n_columns: int | None = None,
+    allow_missing: bool = False,
 ) -> FloatArray:
-    """Return ``x`` as finite rows of float64 in C order.
+    """Return ``x`` as rows of float64 in C order, finite or, where allowed, missing.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def as_rows(
         The fewest rows that are enough.
     n_columns : int, optional
         The number of columns that ``x`` must have; at least one where not given.
+    allow_missing : bool
+        Whether NaN may stand for a missing value.
 
     Returns
     -------
@@ -52,7 +59,7 @@ def as_rows(
     TooFewRowsError
         If ``x`` has fewer than ``min_rows`` rows.
     NonFiniteError
-        If ``x`` holds NaN or infinity; the message names the first such row.
+        If ``x`` holds infinity, or NaN that is not allowed; the message names the first such row.
 
     Examples
     --------
@@ -68,7 +75,8 @@ def as_rows(
         raise ShapeError(f"{name} must have {expected} columns, not {array.shape[1]}")
     if array.shape[0] < min_rows:
         raise TooFewRowsError(f"{name} must have at least {min_rows} rows, not {array.shape[0]}")
-    return as_finite(np.asarray(array, dtype=np.float64, order="C"), name)
+    rows = np.asarray(array, dtype=np.float64, order="C")
+    return as_finite(rows, name, allow_missing=allow_missing)
 
 
 def _as_numbers(x: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -81,12 +89,16 @@ def _as_numbers(x: ArrayLike, name: str) -> NDArray[np.generic]:
     return array
 
 
-def as_finite(array: FloatArray, name: str) -> FloatArray:
-    """Return ``array``, rows first, or raise NonFiniteError with the first row that is not."""
-    finite = np.isfinite(array)
-    if not finite.all():
-        row = int(np.argwhere(~finite)[0, 0])
-        raise NonFiniteError(f"{name} holds NaN, infinity or an overflow, first in row {row}")
+def as_finite(array: FloatArray, name: str, *, allow_missing: bool = False) -> FloatArray:
+    """Return ``array``, rows first, or raise NonFiniteError with the first row that is not finite.
+
+    Where missing values are allowed, NaN passes and only infinity does not.
+    """
+    bad = np.isinf(array) if allow_missing else ~np.isfinite(array)
+    if bad.any():
+        row = int(np.argwhere(bad)[0, 0])
+        what = "infinity" if allow_missing else "NaN, infinity"
+        raise NonFiniteError(f"{name} holds {what} or an overflow, first in row {row}")
     return array
 
 
@@ -124,20 +136,37 @@ def fitted(value: T | None, owner: object) -> T:
 
 
 def state_array(
-    arrays: StateArrays, name: str, *, ndim: int, kind: str = "f"
+    arrays: StateArrays, name: str, *, ndim: int, kind: str = "f", allow_missing: bool = False
 ) -> NDArray[np.generic]:
     """A copy of one stored array.
 
     Raises
     ------
     InvalidStateError
-        If the array is missing, empty, not finite, or has another rank or dtype kind.
+        If the array is missing, empty, not finite (NaN may be allowed), or has another rank or
+        dtype kind.
     """
     array = arrays.get(name)
     if array is None:
         raise InvalidStateError(f"stored array {name!r} is missing")
     if array.ndim != ndim or array.dtype.kind not in kind or array.size == 0:
         raise InvalidStateError(f"stored array {name!r} has dtype {array.dtype}, {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    usable = np.isfinite(array) | (np.isnan(array) & allow_missing)
+    if not usable.all():
         raise InvalidStateError(f"stored array {name!r} is not finite")
     return np.array(array, order="C")
+
+
+def whole_number(value: int, name: str, *, at_least: int) -> int:
+    """Return ``value`` or raise InvalidParameterError unless it is an int of ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidParameterError(f"{name} must be a whole number")
+    if value < at_least:
+        raise InvalidParameterError(f"{name} must be at least {at_least}, not {value}")
+    return value
+
+
+def stored_number(arrays: StateArrays, name: str) -> int:
+    """The only element of a stored array of integers; ValueError where it has another form."""
+    (value,) = state_array(arrays, name, ndim=1, kind="i").tolist()
+    return int(value)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays_io import arrays_below
 from detectors.base import FloatArray, Reducer, StateArrays, TwoSampleResult, TwoSampleTest
 from detectors.checks import fitted
 from detectors.errors import InvalidStateError
-from detectors.registry import REDUCERS, TWO_SAMPLE_TESTS
-
-T = TypeVar("T")
+from detectors.exemplars import Exemplars, choose_exemplars
+from detectors.registry import reducer_of_kind, two_sample_test_of_kind
 
 HEADER = "detector"
-HEADER_DTYPE = np.dtype([("reducer", "S24"), ("test", "S24"), ("n_ref", "<i8")])
+HEADER_DTYPE = np.dtype([("reducer", "S32"), ("test", "S32"), ("n_ref", "<i8")])
 
 
 class DriftDetector:
@@ -102,6 +101,16 @@ class DriftDetector:
         self._check_fitted()
         return self.two_sample_test.event_scores(z_test)
 
+    def exemplars(self, x_test: FloatArray, n_each: int) -> Exemplars:
+        """The most different and the most typical of raw rows, ``n_each`` of each.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``n_each`` is negative.
+        """
+        return choose_exemplars(self.event_scores(x_test), n_each)
+
     def _check_fitted(self) -> None:
         fitted(self._n_ref, self)
 
@@ -133,23 +142,12 @@ class DriftDetector:
         if n_ref < 1:
             raise InvalidStateError(f"stored detector has {n_ref} reference rows")
         detector = cls(
-            _by_kind(REDUCERS, reducer_kind).from_arrays(_below("reducer/", arrays)),
-            _by_kind(TWO_SAMPLE_TESTS, test_kind).from_arrays(_below("test/", arrays)),
+            reducer_of_kind(reducer_kind.decode(errors="replace")).from_arrays(
+                arrays_below("reducer/", arrays)
+            ),
+            two_sample_test_of_kind(test_kind.decode(errors="replace")).from_arrays(
+                arrays_below("test/", arrays)
+            ),
         )
         detector._n_ref = n_ref
         return detector
-
-
-def _by_kind(registry: Mapping[str, T], kind: bytes) -> T:
-    name = kind.decode(errors="replace")
-    if name not in registry:
-        raise InvalidStateError(f"unknown kind {name!r}, known are {', '.join(sorted(registry))}")
-    return registry[name]
-
-
-def _below(prefix: str, arrays: StateArrays) -> StateArrays:
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }

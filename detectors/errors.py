@@ -4,7 +4,8 @@ DetectorError
 ├── InvalidSampleError      the rows handed in cannot be used
 │   ├── ShapeError          wrong rank or wrong number of columns
 │   ├── NonFiniteError      NaN or infinity where none is allowed
-│   └── TooFewRowsError     not enough rows for the method
+│   ├── TooFewRowsError     not enough rows for the method
+│   └── IllConditionedError a confusion matrix that tells too little about the classes
 ├── InvalidParameterError   a parameter outside its range
 ├── NotFittedError          used before ``fit``
 └── InvalidStateError       stored arrays that do not describe a detector
@@ -31,6 +32,10 @@ class NonFiniteError(InvalidSampleError):
 
 class TooFewRowsError(InvalidSampleError):
     """Fewer rows than the method needs."""
+
+
+class IllConditionedError(InvalidSampleError):
+    """A confusion matrix from which no class shares can be told."""
 
 
 class InvalidParameterError(DetectorError, ValueError):

@@ -6,15 +6,36 @@ Pairs are held in condensed form, each pair of different rows once, in the order
 
 from __future__ import annotations
 
+from typing import Literal, Protocol
+
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 from detectors.base import FloatArray
 from detectors.errors import NonFiniteError
 
+Bandwidth = float | Literal["median"]
+
+EPSILON, SMALLEST_NORMAL = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
+
+LARGEST_ERROR = 1e-13
+"""How far a squared distance may be off, in bandwidths, before it is computed the slow way."""
+
+
+class Kernel(Protocol):
+    """A kernel of the squared distance between two rows.
+
+    A kernel of your own joins :data:`KERNELS` under a name, which configurations and stored tests
+    then carry.
+    """
+
+    def __call__(self, distances: FloatArray, bandwidth: float) -> FloatArray:
+        """Kernel values of squared ``distances``, of the same shape; 1 at distance 0."""
+        ...
+
 
 def squared_distances(x: FloatArray) -> FloatArray:
-    """Squared Euclidean distances of all pairs of different rows.
+    """Squared Euclidean distances of all pairs of different rows, to the last digit.
 
     Differences are squared and added, never expanded to ``|a|² - 2ab + |b|²``, which loses all
     digits far from the origin and does not give exactly 0 for equal rows.
@@ -63,11 +84,19 @@ def median_bandwidth(distances: FloatArray) -> float:
     >>> median_bandwidth(np.array([1.0, 2.0, 9.0])), median_bandwidth(np.array([0.0, 0.0, 3.0]))
     (2.0, 1.0)
     """
-    for heuristic in (np.median, np.mean):
+    for heuristic in (_median, np.mean):
         bandwidth = float(heuristic(distances))
         if bandwidth > 0.0:
             return bandwidth
     return 1.0
+
+
+def _median(values: FloatArray) -> float:
+    # numpy.median looks for NaN as well, which takes as long as the median of 500,000 values.
+    middle = values.size // 2
+    lower = middle - 1 if values.size % 2 == 0 else middle
+    ordered = np.partition(values, (lower, middle))
+    return float((ordered[lower] + ordered[middle]) / 2.0)
 
 
 def gaussian_kernel(distances: FloatArray, bandwidth: float) -> FloatArray:
@@ -86,4 +115,78 @@ def gaussian_kernel(distances: FloatArray, bandwidth: float) -> FloatArray:
     array([1.   , 0.368])
     """
     with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(np.exp(-distances / bandwidth))
+        scaled = np.divide(distances, -bandwidth)
+        return np.asarray(np.exp(scaled, out=scaled))
+
+
+def laplace_kernel(distances: FloatArray, bandwidth: float) -> FloatArray:
+    """``exp(-sqrt(distances / bandwidth))`` for squared distances: heavier tails than a Gaussian.
+
+    Parameters
+    ----------
+    distances : ndarray of float64
+        Squared distances.
+    bandwidth : float
+        Positive, in the unit of the squared distances.
+
+    Examples
+    --------
+    >>> laplace_kernel(np.array([0.0, 8.0]), bandwidth=2.0).round(3)
+    array([1.   , 0.135])
+    """
+    return gaussian_kernel(np.sqrt(distances), np.sqrt(bandwidth))
+
+
+KERNELS: dict[str, Kernel] = {"gaussian": gaussian_kernel, "laplace": laplace_kernel}
+"""Kernels by name."""
+
+
+def pooled_distances(x: FloatArray, bandwidth: Bandwidth) -> tuple[FloatArray, float]:
+    """Squared distances of all pairs of rows and the bandwidth that goes with them.
+
+    Distances come from one matrix product, ``|a|² - 2ab + |b|²`` on centred rows, which takes 2 ms
+    for 1,000 rows of 32 dimensions where differences take 5 ms. Where its rounding could be off by
+    more than ``LARGEST_ERROR`` bandwidths, as beside an outlier or where most rows are equal,
+    differences are taken after all.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n, n_dimensions)
+    bandwidth : float or "median"
+        Positive, in the unit of squared distances, or the median heuristic.
+
+    Returns
+    -------
+    distances : ndarray of float64, shape (n * (n - 1) / 2,)
+    bandwidth : float
+
+    Raises
+    ------
+    NonFiniteError
+        If a squared distance overflows.
+
+    Examples
+    --------
+    >>> pooled_distances(np.array([[0.0], [3.0], [1.0]]), "median")
+    (array([9., 1., 4.]), 4.0)
+    """
+    distances, error = _expanded_distances(x)
+    scale = median_bandwidth(distances) if bandwidth == "median" else bandwidth
+    if not error <= LARGEST_ERROR * scale:
+        distances = squared_distances(x)
+        scale = median_bandwidth(distances) if bandwidth == "median" else bandwidth
+    return distances, scale
+
+
+def _expanded_distances(x: FloatArray) -> tuple[FloatArray, float]:
+    """Squared distances from a matrix product, and a bound on how far they may be off."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = x - x.mean(axis=0)
+        square = centred @ centred.T
+        norms = square.diagonal().copy()
+        square *= -2.0
+        square += norms
+        square += norms[:, np.newaxis]
+        error = 8.0 * float(EPSILON * norms.max() + SMALLEST_NORMAL)
+    distances = squareform(square, checks=False)
+    return np.maximum(distances, 0.0, out=distances), error

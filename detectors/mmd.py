@@ -1,36 +1,39 @@
-"""The maximum mean discrepancy with a Gaussian kernel and a permutation p-value."""
+"""The maximum mean discrepancy with a kernel of distances and a permutation p-value."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import strmm
 from scipy.spatial.distance import squareform
 
-from detectors.attribution import SortedReference
-from detectors.base import FloatArray, StateArrays, TwoSampleResult
-from detectors.checks import as_rows, fitted, state_array
-from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.kernels import gaussian_kernel, median_bandwidth, squared_distances
-from detectors.permutation import (
-    observed_membership,
-    permutation_critical_value,
-    permutation_p_value,
-    permuted_statistics,
-)
+from detectors.base import FloatArray, StateArrays
+from detectors.checks import fitted, state_array, stored_number
+from detectors.errors import InvalidParameterError
+from detectors.kernels import KERNELS, Bandwidth, pooled_distances
+from detectors.missing import impute_pooled
+from detectors.permutation import observed_membership, permutation_p_value, permuted_statistics
+from detectors.permutation_test import PermutationTest
+from detectors.reference_test import Comparison
 
-Bandwidth = float | Literal["median"]
+TIE_SHARE = 1e-7
+"""Null statistics are raised by this share of the kernel's largest deviation from its mean, more
+than their rounding in single precision, so that those equal to the observed one count as reaching
+it. It is under a thousandth of their standard deviation at 1,000 rows."""
 
 
-class MMDTest:
-    """Unbiased MMD² with kernel ``exp(-d² / bandwidth)``, p-value from permutations.
+class MMDTest(PermutationTest):
+    """Unbiased MMD² with a kernel of the scaled distance, p-value from permutations.
 
     The statistic is MMD², which may be slightly negative under the null; the effect size is
     ``sqrt(max(MMD², 0))``. The values per dimension are those of the Kolmogorov–Smirnov test and
     only attribute the move: the p-value of the result does not come from them. Both samples need
-    two rows.
+    two rows. A missing value lies at the mean of its dimension and one standard deviation aside
+    (:func:`detectors.missing.impute_pooled`), so that a change in the share of missing values is a
+    distance as well.
 
     Parameters
     ----------
@@ -39,6 +42,9 @@ class MMDTest:
     bandwidth : float or "median"
         Positive, in the unit of squared distances; "median" is the median squared distance of
         different rows of the pooled sample, taken anew for every test.
+    kernel : str
+        One of :data:`detectors.kernels.KERNELS`: "gaussian", ``exp(-d² / bandwidth)``, or
+        "laplace", ``exp(-d / sqrt(bandwidth))``.
 
     Raises
     ------
@@ -60,154 +66,126 @@ class MMDTest:
     kind: ClassVar[str] = "mmd"
     min_rows: ClassVar[int] = 2
 
-    def __init__(self, n_permutations: int = 999, bandwidth: Bandwidth = "median") -> None:
-        if isinstance(n_permutations, bool) or not isinstance(n_permutations, int):
-            raise InvalidParameterError("n_permutations must be a whole number")
-        if n_permutations < 1:
-            raise InvalidParameterError(f"n_permutations must be at least 1, not {n_permutations}")
+    def __init__(
+        self,
+        n_permutations: int = 999,
+        bandwidth: Bandwidth = "median",
+        kernel: str = "gaussian",
+    ) -> None:
+        super().__init__(n_permutations)
         if bandwidth != "median" and not (
             isinstance(bandwidth, int | float) and 0.0 < bandwidth < math.inf
         ):
             raise InvalidParameterError(f"bandwidth must be 'median' or positive, not {bandwidth}")
-        self._n_permutations = n_permutations
+        if kernel not in KERNELS:
+            raise InvalidParameterError(f"kernel must be one of {sorted(KERNELS)}, not {kernel!r}")
         self._bandwidth: Bandwidth = bandwidth
-        self._x_ref: FloatArray | None = None
-        self._columns: SortedReference | None = None
+        self._kernel = kernel
 
-    def fit(self, x_ref: FloatArray) -> Self:
-        """Keep a copy of ``x_ref``, shape (n_ref, n_dimensions).
-
-        Raises
-        ------
-        InvalidSampleError
-            If ``x_ref`` is not made of at least two finite rows.
-        """
-        self._x_ref = as_rows(x_ref, "x_ref", min_rows=self.min_rows).copy()
-        self._columns = SortedReference(self._x_ref)
-        return self
-
-    def test(self, x_test: FloatArray, *, rng: np.random.Generator) -> TwoSampleResult:
-        """Compare ``x_test``, shape (n_test, n_dimensions), with the reference.
-
-        Parameters
-        ----------
-        x_test : ndarray of float64, shape (n_test, n_dimensions)
-            The test sample.
-        rng : numpy.random.Generator
-            Draws the permutations; an equal state gives an equal result.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        InvalidSampleError
-            If ``x_test`` is not made of at least two finite rows as wide as the reference.
-        """
-        x_ref, x = self._checked(x_test)
-        kernel = self._pooled_kernel(x_ref, x)
-        membership = observed_membership(len(x_ref), len(x))
-        observed = float(_unbiased_mmd2(kernel, membership)[0])
-        null_statistics = permuted_statistics(
-            lambda memberships: _unbiased_mmd2(kernel, memberships),
-            membership,
-            self._n_permutations,
-            rng,
-        )
-        attribution = fitted(self._columns, self).attribute(x)
-        return TwoSampleResult(
+    def _compare(
+        self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator
+    ) -> Comparison:
+        pairs = self._pooled_kernel(x_ref, x_test)
+        observed = _unbiased_mmd2(pairs, len(x_ref), len(x_test))
+        null_statistics = self._null_statistics(pairs, len(x_ref), len(x_test), rng)
+        return Comparison(
             statistic=observed,
             p_value=permutation_p_value(observed, null_statistics),
             effect_size=math.sqrt(max(observed, 0.0)),
-            n_ref=len(x_ref),
-            n_test=len(x),
-            dimension_statistics=attribution.statistics,
-            dimension_p_values=attribution.p_values,
-            dimension_shifts=attribution.shifts,
             null_statistics=null_statistics,
         )
 
-    def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
-        """The smallest MMD² that has a p-value of at most ``level`` against ``result``'s null.
-
-        ``result.statistic`` reaches it exactly when ``result.p_value <= level``. It is infinite
-        where ``level < 1 / (1 + n_permutations)``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If ``level`` lies outside (0, 1) or ``result`` holds no null statistics.
-        """
-        if result.null_statistics is None:
-            raise InvalidParameterError("result holds no null statistics: it is not of this test")
-        return permutation_critical_value(result.null_statistics, level)
+    def _null_statistics(
+        self, pairs: FloatArray, n_ref: int, n_test: int, rng: np.random.Generator
+    ) -> FloatArray:
+        permuted = _PermutedMMD2(pairs)
+        membership = observed_membership(n_ref, n_test)
+        null = permuted_statistics(permuted, membership, self._n_permutations, rng)
+        return null + TIE_SHARE * permuted.largest_deviation
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
-        """The negative witness function at each row of ``x_test``, shape (n_test,).
+        """The witness function at each row, shape (n_test,).
 
-        The mean kernel value with the test sample (the row itself included) minus that with the
-        reference: largest where the test sample is dense and the reference is not. The raised
-        errors are those of :meth:`test`.
+        Mean kernel to the test sample minus mean kernel to the reference: positive where test rows
+        are denser. The raised errors are those of :meth:`test`.
         """
-        x_ref, x = self._checked(x_test)
-        rows = self._pooled_kernel(x_ref, x)[len(x_ref) :]
+        x, x_ref = self._checked(x_test), fitted(self._x_ref, self)
+        rows = squareform(self._pooled_kernel(x_ref, x), checks=False)[len(x_ref) :]
         to_test = (rows[:, len(x_ref) :].sum(axis=1) + 1.0) / len(x)
         return np.asarray(to_test - rows[:, : len(x_ref)].mean(axis=1))
 
-    def _checked(self, x_test: FloatArray) -> tuple[FloatArray, FloatArray]:
-        x_ref = fitted(self._x_ref, self)
-        return x_ref, as_rows(x_test, "x_test", min_rows=self.min_rows, n_columns=x_ref.shape[1])
-
     def _pooled_kernel(self, x_ref: FloatArray, x_test: FloatArray) -> FloatArray:
-        """Kernel of all pairs of rows, reference first, with 0 for a row and itself."""
-        distances = squared_distances(np.concatenate([x_ref, x_test]))
-        bandwidth = self._bandwidth
-        if bandwidth == "median":
-            bandwidth = median_bandwidth(distances)
-        return np.asarray(squareform(gaussian_kernel(distances, bandwidth), checks=False))
+        """Kernel of all pairs of different rows, reference first, in condensed form."""
+        pooled = np.concatenate(impute_pooled(x_ref, x_test))
+        distances, bandwidth = pooled_distances(pooled, self._bandwidth)
+        return KERNELS[self._kernel](distances, bandwidth)
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The reference, and both parameters in one array, with NaN for the median heuristic."""
+    def _parameters(self) -> dict[str, NDArray[np.generic]]:
+        """The parameters, with NaN for the median heuristic."""
         bandwidth = np.nan if self._bandwidth == "median" else self._bandwidth
         return {
-            "x_ref": fitted(self._x_ref, self).copy(),
-            "parameters": np.array([self._n_permutations, bandwidth]),
+            **super()._parameters(),
+            "bandwidth": np.array([bandwidth]),
+            "kernel": np.frombuffer(self._kernel.encode(), dtype=np.uint8),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: StateArrays) -> Self:
-        """Restore a test that gives equal results.
-
-        Raises
-        ------
-        InvalidStateError
-            If an array is missing or does not describe a fitted test.
-        """
-        x_ref = state_array(arrays, "x_ref", ndim=2).astype(np.float64)
-        parameters = arrays.get("parameters")
-        if parameters is None or parameters.shape != (2,) or parameters.dtype.kind != "f":
-            raise InvalidStateError("stored array 'parameters' is missing or has another form")
-        n_permutations, bandwidth = parameters.tolist()
-        try:
-            test = cls(int(n_permutations), "median" if math.isnan(bandwidth) else bandwidth)
-            return test.fit(x_ref)
-        except (ValueError, OverflowError) as error:
-            raise InvalidStateError(f"stored arrays describe no {cls.kind} test") from error
+    def _from_parameters(cls, arrays: StateArrays) -> Self:
+        (bandwidth,) = state_array(arrays, "bandwidth", ndim=1, allow_missing=True).tolist()
+        return cls(
+            stored_number(arrays, "n_permutations"),
+            "median" if math.isnan(bandwidth) else bandwidth,
+            state_array(arrays, "kernel", ndim=1, kind="u").tobytes().decode(errors="replace"),
+        )
 
 
-def _unbiased_mmd2(kernel: FloatArray, memberships: FloatArray) -> FloatArray:
-    """MMD² of each column of ``memberships``, shape (n, b), from a kernel with zero diagonal.
-
-    One product with the kernel gives the sum within the reference; row sums give the rest.
-    """
-    n_ref = int(memberships[:, 0].sum())
-    n_test = len(memberships) - n_ref
-    row_sums = kernel.sum(axis=1)
-    within_ref = np.einsum("nb,nb->b", memberships, kernel @ memberships)
-    from_ref = row_sums @ memberships
-    between = from_ref - within_ref
-    within_test = row_sums.sum() - from_ref - between
-    return np.asarray(
-        within_ref / (n_ref * (n_ref - 1))
-        + within_test / (n_test * (n_test - 1))
+def _unbiased_mmd2(pairs: FloatArray, n_ref: int, n_test: int) -> float:
+    """MMD² from the kernel of all pairs in condensed form, the reference's rows first."""
+    n = n_ref + n_test
+    rows = np.arange(n_ref)
+    # Row i holds its pairs with rows i + 1, i + 2, ...: those with the reference, then the others.
+    starts = rows * n - rows * (rows + 1) // 2
+    n_within = n_ref - 1 - rows
+    between = sum(pairs[s : s + n_test].sum() for s in (starts + n_within).tolist())
+    n_of_ref = int(starts[-1]) + n_test
+    within_test = pairs[n_of_ref:].sum()
+    within_ref = pairs[:n_of_ref].sum() - between
+    return float(
+        within_ref / (n_ref * (n_ref - 1) / 2)
+        + within_test / (n_test * (n_test - 1) / 2)
         - 2.0 * between / (n_ref * n_test)
     )
+
+
+class _PermutedMMD2:
+    """MMD² of many memberships at once.
+
+    The sum within the reference is twice the sum over its pairs, each taken once, so a triangular
+    product does: half the work of a full one. In single precision it takes half of that again;
+    adding the same number to every pair changes no MMD², so the mean is taken off first, which
+    leaves the digits to what differs.
+    """
+
+    def __init__(self, pairs: FloatArray) -> None:
+        mean = pairs.mean()
+        self.largest_deviation = float(max(pairs.max() - mean, mean - pairs.min()))
+        centred = np.subtract(pairs, mean, dtype=np.float64).astype(np.float32)
+        # BLAS reads columns first; the kernel is symmetric, so its transpose is the same matrix.
+        self._kernel = squareform(centred, checks=False).T
+        self._row_sums = self._kernel.sum(axis=0, dtype=np.float64)
+
+    def __call__(self, memberships: FloatArray) -> FloatArray:
+        """MMD² of each column of ``memberships``, shape (n, b)."""
+        n_ref = int(memberships[:, 0].sum())
+        n_test = len(memberships) - n_ref
+        chosen = memberships.astype(np.float32)
+        below = strmm(1.0, self._kernel, chosen, lower=1)
+        within_ref = 2.0 * np.einsum("nb,nb->b", chosen, below, dtype=np.float64)
+        from_ref = self._row_sums @ memberships
+        between = from_ref - within_ref
+        within_test = self._row_sums.sum() - from_ref - between
+        return np.asarray(
+            within_ref / (n_ref * (n_ref - 1))
+            + within_test / (n_test * (n_test - 1))
+            - 2.0 * between / (n_ref * n_test)
+        )

@@ -19,7 +19,7 @@ SOFTMAX_VALUE_TOLERANCE = 1e-6
 
 
 class NoReduction:
-    """Hands rows through unchanged.
+    """Hands rows through unchanged, missing values included.
 
     Examples
     --------
@@ -29,6 +29,7 @@ class NoReduction:
 
     kind: ClassVar[str] = "none"
     min_rows: ClassVar[int] = 1
+    allows_missing: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._n_features: int | None = None
@@ -39,7 +40,7 @@ class NoReduction:
         Raises
         ------
         InvalidSampleError
-            If ``x_ref`` is not made of at least one finite row.
+            If ``x_ref`` is not made of at least one row without infinity.
         """
         self._n_features = self._checked(x_ref, "x_ref", None).shape[1]
         return self
@@ -52,12 +53,18 @@ class NoReduction:
         NotFittedError
             Before ``fit``.
         InvalidSampleError
-            If ``x`` is not made of at least one finite row as wide as the reference.
+            If ``x`` is not made of at least one row without infinity, as wide as the reference.
         """
         return self._checked(x, "x", fitted(self._n_features, self))
 
     def _checked(self, x: FloatArray, name: str, n_columns: int | None) -> FloatArray:
-        return as_rows(x, name, min_rows=self.min_rows, n_columns=n_columns)
+        return as_rows(
+            x,
+            name,
+            min_rows=self.min_rows,
+            n_columns=n_columns,
+            allow_missing=self.allows_missing,
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The number of features, the only thing that is fitted."""
@@ -110,6 +117,7 @@ class SoftmaxOutputs(NoReduction):
     """
 
     kind: ClassVar[str] = "softmax_outputs"
+    allows_missing: ClassVar[bool] = False
 
     def _checked(self, x: FloatArray, name: str, n_columns: int | None) -> FloatArray:
         rows = super()._checked(x, name, n_columns)

@@ -121,3 +121,9 @@ def test_event_scores_follow_their_formula(rng):
         expected += distances[j] * np.sign(position.mean()) * position
 
     np.testing.assert_allclose(reference.event_scores(test.astype(float)), expected, atol=1e-12)
+
+
+def test_a_test_value_beyond_the_scale_of_the_reference_does_not_overflow():
+    attribution = SortedReference(column([1e-308])).attribute(column([2.0]))
+
+    assert attribution.shifts[0] == np.inf

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors import InvalidStateError, KSTest
+from detectors import KSTest
 
 
 def test_golden_values(rng):
@@ -100,15 +100,74 @@ def test_under_the_null_false_alarms_stay_at_or_below_the_level(n_ref, n_test, t
     assert ties or n_alarms > 0
 
 
-def test_only_the_sorted_reference_is_stored(rng):
-    x_ref = rng.normal(size=(40, 3))
-
-    arrays = KSTest().fit(x_ref).to_arrays()
-
-    assert list(arrays) == ["columns"]
-    np.testing.assert_array_equal(arrays["columns"], np.sort(x_ref, axis=0).T)
+def with_missing(x: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    return np.where(rng.random(x.shape) < share, np.nan, x)
 
 
-def test_stored_columns_that_are_not_sorted_are_refused():
-    with pytest.raises(InvalidStateError, match="not sorted"):
-        KSTest.from_arrays({"columns": np.array([[2.0, 1.0]])})
+def test_a_shift_behind_one_missing_value_is_still_found(rng):
+    x_test = rng.normal(3.0, 1.0, size=(200, 2))
+    x_test[17, 0] = np.nan
+
+    result = KSTest().fit(rng.normal(size=(200, 2))).test(x_test, rng=rng)
+
+    assert result.p_value < 1e-12
+    assert (result.dimension_shifts > 2.0).all()
+
+
+def test_one_missing_value_raises_no_alarm(rng):
+    x = rng.normal(size=(400, 2))
+    x_ref, x_test = x[:200], x[200:]
+    clean = KSTest().fit(x_ref).test(x_test, rng=rng)
+    x_test[17, 0] = np.nan
+
+    result = KSTest().fit(x_ref).test(x_test, rng=rng)
+
+    assert abs(result.statistic - clean.statistic) <= 1 / 200
+    assert result.missing.p_value == 1.0
+
+
+def test_a_change_in_the_share_of_missing_values_is_a_drift_and_reported(rng):
+    x_ref, x_test = rng.normal(size=(500, 3)), rng.normal(size=(500, 3))
+    x_ref, x_test = with_missing(x_ref, 0.1, rng), with_missing(x_test, [0.1, 0.5, 0.1], rng)
+
+    result = KSTest().fit(x_ref).test(x_test, rng=rng)
+
+    assert result.p_value < 1e-9
+    assert result.missing.p_value < 1e-9
+    assert result.missing.p_values.argmin() == result.dimension_statistics.argmax() == 1
+    assert np.abs(result.dimension_shifts).max() < 0.3
+
+
+def test_a_missing_value_is_one_tied_value_above_all_numbers(rng):
+    x_ref = with_missing(rng.integers(0, 5, size=(60, 1)).astype(float), 0.3, rng)
+    x_test = with_missing(rng.integers(0, 7, size=(40, 1)).astype(float), 0.2, rng)
+    expected = stats.ks_2samp(
+        np.nan_to_num(x_ref[:, 0], nan=99.0), np.nan_to_num(x_test[:, 0], nan=99.0)
+    ).statistic
+
+    result = KSTest().fit(x_ref).test(x_test, rng=rng)
+
+    assert result.statistic == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_dimension_missing_everywhere_has_not_moved(rng):
+    x = np.full((30, 1), np.nan)
+
+    result = KSTest().fit(x).test(x[:10], rng=rng)
+
+    assert (result.statistic, result.p_value, result.dimension_shifts[0]) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.statistics
+def test_missing_values_at_random_keep_the_level():
+    rng = np.random.default_rng(11)
+    n_repeats, level, n_alarms, n_missing_alarms = 400, 0.1, 0, 0
+    for _ in range(n_repeats):
+        x = with_missing(rng.normal(size=(250, 3)), 0.2, rng)
+        result = KSTest().fit(x[:150]).test(x[150:], rng=rng)
+        n_alarms += result.p_value <= level
+        n_missing_alarms += result.missing.p_value <= level
+
+    for count in (n_alarms, n_missing_alarms):
+        assert stats.binomtest(count, n_repeats).proportion_ci(0.999).low <= level
+        assert count > 0

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from detectors import InvalidParameterError, InvalidStateError, KSTest, MMDTest, TooFewRowsError
+from detectors.permutation import observed_membership, permuted_statistics
 
 
 def naive_unbiased_mmd2(x, y, bandwidth):
@@ -46,10 +47,18 @@ def test_the_null_statistics_are_those_of_relabelled_rows(rng):
     pooled = np.concatenate([x, y])
     result = MMDTest(n_permutations=5, bandwidth=1.0).fit(x).test(y, rng=np.random.default_rng(1))
 
-    labels = np.random.default_rng(1).permuted(np.tile([1.0] * 6 + [0.0] * 4, (5, 1)), axis=1)
-    expected = [naive_unbiased_mmd2(pooled[b == 1], pooled[b == 0], 1.0) for b in labels]
+    def relabelled(memberships: np.ndarray) -> np.ndarray:
+        return np.array(
+            [naive_unbiased_mmd2(pooled[b == 1], pooled[b == 0], 1.0) for b in memberships.T]
+        )
 
-    np.testing.assert_allclose(result.null_statistics, expected, atol=1e-12)
+    expected = permuted_statistics(
+        relabelled, observed_membership(6, 4), 5, np.random.default_rng(1)
+    )
+
+    # Single precision, raised by more than its rounding, so that what ties counts as reaching.
+    np.testing.assert_allclose(result.null_statistics, expected, atol=3e-7)
+    assert (result.null_statistics >= expected).all()
 
 
 def test_the_effect_size_is_the_root_of_the_statistic_and_never_negative(rng):
@@ -189,12 +198,69 @@ def test_the_parameters_are_restored(bandwidth, rng):
 
     restored = MMDTest.from_arrays(test.to_arrays())
 
-    assert restored.to_arrays()["parameters"].tolist() == pytest.approx(
-        test.to_arrays()["parameters"].tolist(), nan_ok=True
-    )
+    for name, array in test.to_arrays().items():
+        np.testing.assert_array_equal(restored.to_arrays()[name], array)
 
 
-@pytest.mark.parametrize("parameters", [[0.0, 1.0], [9.0, -1.0], [np.nan, 1.0], [9.0]])
-def test_stored_parameters_outside_their_range_are_refused(parameters):
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"n_permutations": np.array([0])},
+        {"n_permutations": np.array([9.0])},
+        {"bandwidth": np.array([-1.0])},
+        {"bandwidth": np.array([1.0, 2.0])},
+        {"kernel": np.frombuffer(b"cubic", dtype=np.uint8)},
+        {"kernel": np.array([1.0])},
+    ],
+)
+def test_stored_parameters_outside_their_range_are_refused(spoilt, rng):
+    arrays = MMDTest(bandwidth=2.0).fit(rng.normal(size=(3, 2))).to_arrays()
+
     with pytest.raises(InvalidStateError):
-        MMDTest.from_arrays({"x_ref": np.ones((3, 2)), "parameters": np.array(parameters)})
+        MMDTest.from_arrays({**arrays, **spoilt})
+
+
+def test_rows_that_repeat_tie_with_their_permutations_and_count():
+    # Every relabelling that keeps the counts of 0 and 1 has the same statistic; k reaches all.
+    x = np.array([[0.0]] * 7 + [[1.0]] * 7)
+    rng = np.random.default_rng(0)
+    result = MMDTest(n_permutations=200).fit(x).test(x, rng=rng)
+
+    reaching = np.count_nonzero(result.null_statistics >= result.statistic)
+    exact = np.count_nonzero(result.null_statistics.round(6) >= round(result.statistic, 6))
+
+    assert reaching == exact
+
+
+def test_another_kernel_is_used_and_survives_storage(rng):
+    x, y = rng.normal(size=(30, 2)), rng.normal(1.0, 1.0, size=(20, 2))
+    gaussian = MMDTest(n_permutations=19).fit(x).test(y, rng=np.random.default_rng(0))
+    laplace = MMDTest(n_permutations=19, kernel="laplace").fit(x)
+    expected = laplace.test(y, rng=np.random.default_rng(0))
+
+    restored = MMDTest.from_arrays(laplace.to_arrays()).test(y, rng=np.random.default_rng(0))
+
+    assert restored.statistic == expected.statistic != gaussian.statistic
+
+
+def test_an_unknown_kernel_is_refused():
+    with pytest.raises(InvalidParameterError, match="gaussian"):
+        MMDTest(kernel="cubic")
+
+
+def test_a_change_in_the_share_of_missing_values_is_found(rng):
+    x, y = rng.normal(size=(100, 3)), rng.normal(size=(80, 3))
+    y[:40, 1] = np.nan
+
+    result = MMDTest(n_permutations=199).fit(x).test(y, rng=rng)
+
+    assert result.p_value == 1 / 200
+
+
+def test_a_shift_behind_one_missing_value_is_found_and_one_missing_value_is_no_shift(rng):
+    x, same, moved = rng.normal(size=(100, 3)), rng.normal(size=(80, 3)), rng.normal(2, 1, (80, 3))
+    same[3, 1] = moved[3, 1] = np.nan
+    test = MMDTest(n_permutations=199).fit(x)
+
+    assert test.test(moved, rng=rng).p_value == 1 / 200
+    assert test.test(same, rng=rng).p_value > 0.05

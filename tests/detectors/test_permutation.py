@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from detectors.errors import InvalidParameterError
 from detectors.permutation import (
@@ -86,3 +87,18 @@ def test_too_few_permutations_for_the_level_have_an_infinite_critical_value():
 def test_a_level_outside_the_open_unit_interval_is_refused():
     with pytest.raises(InvalidParameterError):
         permutation_critical_value(np.zeros(9), 1.0)
+
+
+def test_every_membership_is_equally_likely(rng):
+    drawn = []
+
+    def remember(memberships: np.ndarray) -> np.ndarray:
+        drawn.append(memberships.T.copy())
+        return np.zeros(memberships.shape[1])
+
+    permuted_statistics(remember, observed_membership(2, 3), 6_000, rng)
+
+    rows, counts = np.unique(np.concatenate(drawn), axis=0, return_counts=True)
+    assert len(rows) == 10
+    assert (rows.sum(axis=1) == 2).all()
+    assert chisquare(counts).pvalue > 0.001

@@ -1,0 +1,74 @@
+import pytest
+
+from scripts.bench_detectors.agreement import close
+from scripts.bench_detectors.environments import OURS, SCIPY
+from scripts.bench_detectors.long_stream import LongResult, Mark
+from scripts.bench_detectors.measure import RowResult, Timing, disagreements
+from scripts.bench_detectors.report import goal_reached, report
+from scripts.bench_detectors.rows import Comparison, Entry, Row
+
+COMPARISON = Comparison("fast", "slow", (close("x", "x"),), at_least=3)
+ROW = Row("row", "Title", (Entry("fast", OURS, "c"), Entry("slow", SCIPY, "c")), (COMPARISON,))
+
+
+def timing(*seconds, x=1.0):
+    return Timing(list(seconds), [{"x": [x]} for _ in seconds])
+
+
+def result(timings):
+    return RowResult(ROW, timings, disagreements(ROW, timings), (0.5, 0.6))
+
+
+def written(row_result, unavailable=None):
+    return report([row_result], None, unavailable or {}, n_rounds=3)
+
+
+def test_ratios_are_those_of_the_minima_and_of_the_medians():
+    measured = result({"fast": timing(0.1, 0.2, 0.3), "slow": timing(0.4, 1.0, 2.0)})
+
+    assert measured.ratios(COMPARISON) == pytest.approx((4.0, 5.0))
+    assert "| slow / fast | 4.00 | 5.00 | at least 3 | yes |" in written(measured)
+
+
+def test_no_ratio_is_printed_where_the_numbers_disagree():
+    measured = result({"fast": timing(0.1), "slow": timing(0.4, x=1.5)})
+
+    text = written(measured)
+
+    assert measured.ratios(COMPARISON) is None
+    assert "| slow / fast | – | – | at least 3 | no ratio |" in text
+    assert "* fast and slow: x: 1.0 and 1.5 are 0.5 apart" in text
+
+
+def test_a_peer_that_is_missing_is_named_with_the_reason():
+    measured = result({"fast": timing(0.1)})
+
+    text = written(measured, {"scipy": "first line\nno such version"})
+
+    assert "**scipy could not be installed, its rows are missing:** no such version" in text
+    assert "| slow | not installed | not installed |" in text
+    assert "| slow / fast | – | – | at least 3 | no ratio |" in text
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratios", "reached"),
+    [
+        ({"at_least": 3}, (3.0, 4.0), True),
+        ({"at_least": 3}, (4.0, 2.9), False),
+        ({"below": 3}, (2.0, 2.9), True),
+        ({"below": 3}, (2.0, 3.0), False),
+        ({}, (2.0, 3.0), None),
+    ],
+)
+def test_a_goal_is_reached_only_by_minima_and_medians_alike(goal, ratios, reached):
+    assert goal_reached(Comparison("fast", "slow", (), **goal), ratios) is reached
+
+
+@pytest.mark.parametrize(
+    ("last", "flat"), [((1.2e-5, 100), True), ((1.3e-5, 100), False), ((1e-5, 110), False)]
+)
+def test_a_long_stream_is_flat_where_neither_time_nor_memory_rises(last, flat):
+    seconds, memory = last
+    marks = [Mark(10, 1e-5, 1e-5, 100), Mark(100, seconds, seconds, memory)]
+
+    assert LongResult(marks, (0.0, 0.0)).flat is flat
