@@ -28,7 +28,7 @@ help: ## List the targets
 setup: $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
 
 .PHONY: torch
-torch: $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (test, replicate and bench do it too)
+torch: $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (done by those that need it)
 
 .PHONY: jars
 jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
@@ -49,16 +49,23 @@ lint: $(PACKAGE) ## Check style, types and the dependency rule
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: setup ## Measure throughput against two other jobs, about 15 minutes (ARGS="--help" for more)
+bench: bench-job bench-detectors ## Measure the job and the detectors against others, about 20 minutes
+
+.PHONY: bench-job
+bench-job: setup ## Throughput against two other jobs, about 15 minutes (ARGS="--help" for more)
 	@$(BIN)/python -m scripts.bench $(ARGS)
 
 .PHONY: bench-detectors
-bench-detectors: $(TORCH) ## Measure the detectors against SciPy, alibi-detect, river and frouros
+bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up
 	@$(BIN)/python -m scripts.bench_detectors $(ARGS)
 
 .PHONY: replicate
 replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
 	@$(BIN)/python -m scripts.replicate $(ARGS)
+
+.PHONY: type-one
+type-one: $(TORCH) ## Measure false-alarm rates of every reducer with every test, about 20 minutes
+	@$(BIN)/python -m scripts.type_one $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that was installed, fetched or built

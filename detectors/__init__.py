@@ -1,7 +1,7 @@
 """Drift detectors: dimensionality reducers, two-sample tests and the judgement of their results.
 
-Needs nothing beyond the standard library, NumPy and SciPy. What needs torch is in the modules
-``torch_autoencoders``, ``torch_models`` and ``torch_training``, imported on their own.
+Needs nothing beyond the standard library, NumPy and SciPy. What needs PyTorch is in
+:mod:`detectors.neural`, imported on its own.
 """
 
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
@@ -13,14 +13,8 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
-from detectors.binomial import BinomialTest
 from detectors.calibration import Calibration, Judgement, LevelPerWindow, Threshold
-from detectors.chi_square import ChiSquareTest
-from detectors.cramer_von_mises import CramerVonMisesTest
-from detectors.divergences import JensenShannonTest, PSITest
-from detectors.domain_classifier import DomainClassifier, HeldOut
 from detectors.drift_detector import DriftDetector
-from detectors.energy import EnergyTest
 from detectors.errors import (
     DetectorError,
     IllConditionedError,
@@ -32,21 +26,14 @@ from detectors.errors import (
     ShapeError,
     TooFewRowsError,
 )
-from detectors.exemplars import Exemplars, choose_exemplars
-from detectors.hard_predictions import HardPredictions
-from detectors.imputation import MissingImputation
-from detectors.kernels import KERNELS, Kernel
-from detectors.ks import KSTest
-from detectors.label_shift import BlackBoxShiftEstimator, LabelShift
-from detectors.malignancy import Malignancy, Verdict, malignancy
-from detectors.mixed import MixedTest
-from detectors.mmd import MMDTest
-from detectors.multiplicity import CORRECTIONS, benjamini_hochberg, bonferroni, holm
-from detectors.online_ks import SlidingKS
-from detectors.online_mmd import SlidingMMD
-from detectors.random_features import SlidingRFFMMD, rff_mmd2
-from detectors.random_projection import SparseRandomProjection
+from detectors.online.ks import SlidingKS
+from detectors.online.mmd import SlidingMMD
+from detectors.online.random_features import rff_mmd2
+from detectors.online.rff_mmd import SlidingRFFMMD
 from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution
+from detectors.reducers.hard_predictions import HardPredictions
+from detectors.reducers.imputation import MissingImputation
+from detectors.reducers.random_projection import SparseRandomProjection
 from detectors.registry import (
     REDUCERS,
     TORCH_REDUCERS,
@@ -54,8 +41,22 @@ from detectors.registry import (
     reducer_of_kind,
     two_sample_test_of_kind,
 )
+from detectors.severity.exemplars import Exemplars, choose_exemplars
+from detectors.severity.label_shift import BlackBoxShiftEstimator, LabelShift
+from detectors.severity.malignancy import Malignancy, Verdict, malignancy
 from detectors.shifts import gaussian_noise, image_shift, knock_out
-from detectors.wasserstein import WassersteinTest
+from detectors.two_sample.binomial import BinomialTest
+from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
+from detectors.two_sample.divergences import JensenShannonTest, PSITest
+from detectors.two_sample.domain_classifier import DomainClassifier, HeldOut
+from detectors.two_sample.energy import EnergyTest
+from detectors.two_sample.kernels import KERNELS, Kernel
+from detectors.two_sample.ks import KSTest
+from detectors.two_sample.mixed import MixedTest
+from detectors.two_sample.mmd import MMDTest
+from detectors.two_sample.multiplicity import CORRECTIONS, benjamini_hochberg, bonferroni, holm
+from detectors.two_sample.wasserstein import WassersteinTest
 
 __all__ = [
     "CORRECTIONS",

@@ -8,20 +8,20 @@ from types import MappingProxyType
 from typing import cast
 
 from detectors.base import Reducer, TwoSampleTest
-from detectors.binomial import BinomialTest
-from detectors.chi_square import ChiSquareTest
-from detectors.cramer_von_mises import CramerVonMisesTest
-from detectors.divergences import JensenShannonTest, PSITest
-from detectors.energy import EnergyTest
 from detectors.errors import InvalidStateError
-from detectors.hard_predictions import HardPredictions
-from detectors.imputation import MissingImputation
-from detectors.ks import KSTest
-from detectors.mixed import MixedTest
-from detectors.mmd import MMDTest
-from detectors.random_projection import SparseRandomProjection
 from detectors.reducers import PCA, NoReduction, SoftmaxOutputs
-from detectors.wasserstein import WassersteinTest
+from detectors.reducers.hard_predictions import HardPredictions
+from detectors.reducers.imputation import MissingImputation
+from detectors.reducers.random_projection import SparseRandomProjection
+from detectors.two_sample.binomial import BinomialTest
+from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
+from detectors.two_sample.divergences import JensenShannonTest, PSITest
+from detectors.two_sample.energy import EnergyTest
+from detectors.two_sample.ks import KSTest
+from detectors.two_sample.mixed import MixedTest
+from detectors.two_sample.mmd import MMDTest
+from detectors.two_sample.wasserstein import WassersteinTest
 
 REDUCERS: Mapping[str, type[Reducer]] = MappingProxyType(
     {
@@ -40,10 +40,10 @@ REDUCERS: Mapping[str, type[Reducer]] = MappingProxyType(
 
 TORCH_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "untrained_autoencoder": ("detectors.torch_autoencoders", "UntrainedAutoencoder"),
-        "trained_autoencoder": ("detectors.torch_autoencoders", "TrainedAutoencoder"),
-        "torch_softmax": ("detectors.torch_models", "TorchSoftmax"),
-        "torch_hard_predictions": ("detectors.torch_models", "TorchHardPredictions"),
+        "untrained_autoencoder": ("detectors.neural.autoencoders", "UntrainedAutoencoder"),
+        "trained_autoencoder": ("detectors.neural.autoencoders", "TrainedAutoencoder"),
+        "torch_softmax": ("detectors.neural.classifiers", "TorchSoftmax"),
+        "torch_hard_predictions": ("detectors.neural.classifiers", "TorchHardPredictions"),
     }
 )
 """Module and class of the reducers that import torch, which happens where one is asked for."""

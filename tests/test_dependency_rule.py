@@ -38,7 +38,9 @@ def test_a_pure_module_imports_where_flink_is_not_installed(module: str) -> None
 
 
 def test_the_detectors_import_with_numpy_and_scipy_alone() -> None:
-    done = import_without("pyflink msgspec kafka rich typer sklearn torch safetensors".split(), "detectors")
+    others = ["pyflink", "msgspec", "kafka", "rich", "typer", "sklearn", "torch", "safetensors"]
+
+    done = import_without(others, "detectors")
 
     assert done.returncode == 0, done.stderr
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.ks_distribution import ks_p_values
-from detectors.multiplicity import bonferroni
+from detectors.two_sample.ks_distribution import ks_p_values
+from detectors.two_sample.multiplicity import bonferroni
 from flink_jobs.config import (
     CountWindow,
     DriftJobConfig,

@@ -1,0 +1,4 @@
+"""Reducers that need PyTorch: autoencoders, and the user's own classifier.
+
+Nothing else in :mod:`detectors` imports this package before one of its reducers is asked for.
+"""

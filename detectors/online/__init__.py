@@ -1,0 +1,1 @@
+"""Statistics of a sliding window, brought up to date by every event."""

@@ -1,0 +1,162 @@
+"""The null distribution of the two-sample, two-sided Kolmogorov–Smirnov statistic D.
+
+D is handled as the integer ``gap = D * n_ref * n_test``, the largest ``|i * n_test - j * n_ref|``
+over the counts ``i`` and ``j`` of rows at or below a point. Whether a path touches the boundary is
+then a comparison of integers, which no rounding can decide wrongly.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import kolmogorov
+from scipy.stats import kstwo
+
+from detectors.base import FloatArray
+from detectors.two_sample.multiplicity import bonferroni
+
+IntArray = NDArray[np.int64]
+
+CORRECTED_LIMIT_FROM = 80.0
+"""The effective size from which Kolmogorov's limit, corrected, is good enough."""
+
+EXACT_LIMIT = 10_000
+"""The largest ``n_ref * n_test`` with exact p-values: the cost grows with it, to 7 ms for 32
+dimensions there, and up to it C(n_ref + n_test, n_ref) stays under 1e60, far from overflow."""
+
+MOST_KNOWN = 65_536
+"""Exact p-values that are kept, 10 MB. A sliding window asks for few different ones, each of which
+takes 1 to 3 ms."""
+
+_KNOWN: dict[tuple[int, int, int], float] = {}
+
+
+def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    """P(D >= gap / (n_ref * n_test)) under the null.
+
+    Exact for samples without ties while ``n_ref * n_test <= EXACT_LIMIT``; beyond it the one-sample
+    distribution at the effective size ``n_ref * n_test / (n_ref + n_test)``, which is what
+    ``scipy.stats.ks_2samp(method="asymp")`` gives. From an effective size of 80 on, that
+    distribution is Kolmogorov's limit with Vrbik's correction: within 4 % of it at p = 0.001 and
+    8 % at p = 1e-4, and about 100 times as fast. With ties the exact form is conservative.
+
+    The asymptotic form is too small where both samples are equally large: measured against exact
+    counts, 9 % at 200 rows each and 6 % at 500 near p = 0.05, 11 % and 7 % near p = 0.0015.
+
+    Parameters
+    ----------
+    gaps : ndarray of int64, shape (k,)
+        ``D * n_ref * n_test`` of each dimension.
+    n_ref, n_test : int
+        Rows in the two samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        In (0, 1]: what underflows is given as the smallest normal float64.
+
+    References
+    ----------
+    Hodges: The Significance Probability of the Smirnov Two-Sample Test, Arkiv för Matematik 1958,
+    doi:10.1007/BF02589501
+
+    Vrbik: Deriving CDF of Kolmogorov-Smirnov Test Statistic, Applied Mathematics 2020,
+    doi:10.4236/am.2020.113018
+
+    Simard, L'Ecuyer: Computing the Two-Sided Kolmogorov-Smirnov Distribution, Journal of
+    Statistical Software 2011, doi:10.18637/jss.v039.i11
+
+    Examples
+    --------
+    >>> ks_p_values(np.array([0, 9]), n_ref=3, n_test=3).round(3)
+    array([1. , 0.1])
+    """
+    if n_ref * n_test <= EXACT_LIMIT:
+        unique, inverse = np.unique(gaps, return_inverse=True)
+        p_values = _remembered(unique, n_ref, n_test)[inverse]
+    else:
+        p_values = _asymptotic(gaps, n_ref, n_test)
+    return np.clip(p_values, np.finfo(np.float64).tiny, 1.0)
+
+
+def _remembered(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    """The exact p-values of ``gaps``, of which only those not met before are computed."""
+    unknown = [gap for gap in gaps.tolist() if (gap, n_ref, n_test) not in _KNOWN]
+    if unknown:
+        if len(_KNOWN) > MOST_KNOWN:
+            _KNOWN.clear()
+            unknown = gaps.tolist()
+        p_values = _exact(np.array(unknown), n_ref, n_test).tolist()
+        _KNOWN.update(((gap, n_ref, n_test), p) for gap, p in zip(unknown, p_values, strict=True))
+    return np.array([_KNOWN[gap, n_ref, n_test] for gap in gaps.tolist()])
+
+
+def _exact(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    """The share of lattice paths from (0, 0) to (n_ref, n_test) that reach the boundary.
+
+    Counting the paths that have touched the boundary, not those that have stayed inside, adds
+    positive numbers only, so that tiny p-values keep their relative accuracy. A row of the lattice
+    is the cumulative sum of the row below, taken inside the boundary.
+    """
+    short, long = sorted((n_ref, n_test))
+    columns = np.arange(long + 1)
+    paths = np.zeros(long + 1)
+    paths[0] = 1.0
+    touched = np.zeros((gaps.size, long + 1))
+    for row in range(short + 1):
+        paths = np.cumsum(paths)
+        offsets = long * row - short * columns
+        outside = np.abs(offsets) >= gaps[:, np.newaxis]
+        entering = np.where(outside, 0.0, touched)
+        n_left = (offsets >= gaps[:, np.newaxis]).sum(axis=1)
+        (crossing,) = np.nonzero(n_left)
+        entering[crossing, n_left[crossing] - 1] = paths[n_left[crossing] - 1]
+        touched = np.where(outside, paths, np.cumsum(entering, axis=1))
+    return np.asarray(touched[:, -1] / paths[-1])
+
+
+def _asymptotic(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
+    distances = gaps / (n_ref * n_test)
+    effective_size = n_ref * n_test / (n_ref + n_test)
+    if effective_size < CORRECTED_LIMIT_FROM:
+        rounded = round(effective_size)
+        return np.array([_one_sample(distance, rounded) for distance in distances.tolist()])
+    root = math.sqrt(effective_size)
+    scaled = root * distances
+    corrected = scaled + 1.0 / (6.0 * root) + (scaled - 1.0) / (4.0 * effective_size)
+    return np.where(gaps > 0, kolmogorov(corrected), 1.0)
+
+
+# Dimensions and windows share few different distances, and one call takes 0.3 to 5 ms.
+@lru_cache(maxsize=16_384)
+def _one_sample(distance: float, effective_size: int) -> float:
+    return float(kstwo.sf(distance, effective_size))
+
+
+@lru_cache(maxsize=1_024)
+def critical_gap(level: float, n_dimensions: int, n_ref: int, n_test: int) -> int | None:
+    """The smallest gap whose Bonferroni-corrected p-value is at most ``level``.
+
+    Returns
+    -------
+    int or None
+        ``D * n_ref * n_test``, or None where not even D = 1 is that rare.
+
+    Examples
+    --------
+    >>> critical_gap(0.05, n_dimensions=1, n_ref=10, n_test=10)
+    70
+    """
+    step = math.gcd(n_ref, n_test)  # every gap is a multiple of it
+    candidates = range(step, n_ref * n_test + 1, step)
+
+    def is_rare(gap: int) -> bool:
+        p_values = ks_p_values(np.array([gap]), n_ref, n_test)
+        return bool(bonferroni(p_values, n_dimensions)[0] <= level)
+
+    index = bisect.bisect_left(candidates, True, key=is_rare)
+    return candidates[index] if index < len(candidates) else None

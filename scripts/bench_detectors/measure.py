@@ -1,0 +1,116 @@
+"""Times the entries of a row in turn, round by round, and compares what they gave."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scripts.bench_detectors.agreement import Value
+from scripts.bench_detectors.rows import Comparison, Entry, Row
+from scripts.bench_detectors.worker import Worker
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one entry did in all rounds but the first, which warms up.
+
+    Attributes
+    ----------
+    seconds : list of float
+        Per event where the row has events, else per call; one for each round.
+    values : list of dict
+        What the calls gave.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+
+    @property
+    def minimum(self) -> float:
+        """The fastest round, in seconds."""
+        return min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """The middle round, in seconds."""
+        return statistics.median(self.seconds)
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """A measured row.
+
+    Attributes
+    ----------
+    timings : dict
+        By label of the entry; without those whose peer could not be installed.
+    disagreements : list of str
+        What was not equal: no ratio of this row counts unless it is empty.
+    load : tuple of float
+        The machine's load average of one minute before and after.
+    """
+
+    row: Row
+    timings: dict[str, Timing]
+    disagreements: list[str]
+    load: tuple[float, float]
+
+    def ratios(self, comparison: Comparison) -> tuple[float, float] | None:
+        """Ratio of the minima and of the medians; None where it would say nothing."""
+        slower, faster = (self.timings.get(x) for x in (comparison.slower, comparison.faster))
+        if self.disagreements or slower is None or faster is None:
+            return None
+        return slower.minimum / faster.minimum, slower.median / faster.median
+
+
+def measure(row: Row, workers: Mapping[str, Worker], n_rounds: int) -> RowResult:
+    """Time the entries of ``row``: the first entry, the second, ..., and all over again.
+
+    Parameters
+    ----------
+    workers : mapping
+        Running workers by name of the peer; entries of other peers are left out.
+    n_rounds : int
+        Timed rounds, after one that is thrown away.
+    """
+    before = os.getloadavg()[0]
+    info: dict[str, Value] = {}
+    entries = [entry for entry in row.entries if _prepare(entry, row, workers, info)]
+    timings = {entry.label: Timing() for entry in entries}
+    for index in range(n_rounds + 1):
+        for entry in entries:
+            answer = workers[entry.peer.name].run(_key(row, entry))
+            if index:
+                timings[entry.label].seconds.append(answer["seconds"] / row.n_events)
+                timings[entry.label].values.append(answer["value"])
+    return RowResult(row, timings, disagreements(row, timings), (before, os.getloadavg()[0]))
+
+
+def disagreements(row: Row, timings: Mapping[str, Timing]) -> list[str]:
+    """What the checks of a row's comparisons object to."""
+    found = []
+    for comparison in row.comparisons:
+        if comparison.faster in timings and comparison.slower in timings:
+            ours, theirs = timings[comparison.faster], timings[comparison.slower]
+            for check in comparison.checks:
+                found += [
+                    f"{comparison.faster} and {comparison.slower}: {objection}"
+                    for objection in check(ours.values, theirs.values)
+                ]
+    return found
+
+
+def _prepare(entry: Entry, row: Row, workers: Mapping[str, Worker], info: dict[str, Value]) -> bool:
+    """Have the entry built; False where its peer, or the one that it needs, is not there."""
+    if entry.peer.name not in workers or (entry.info_from and entry.info_from not in info):
+        return False
+    parameters = entry.parameters | (info[entry.info_from] if entry.info_from else {})
+    worker = workers[entry.peer.name]
+    info[entry.label] = worker.prepare(_key(row, entry), entry.case, parameters)
+    return True
+
+
+def _key(row: Row, entry: Entry) -> str:
+    return f"{row.name}: {entry.label}"
