@@ -38,11 +38,18 @@ def test_a_pure_module_imports_where_flink_is_not_installed(module: str) -> None
 
 
 def test_the_detectors_import_with_numpy_and_scipy_alone() -> None:
-    others = ["pyflink", "msgspec", "kafka", "rich", "typer", "sklearn", "torch", "safetensors"]
-
-    done = import_without(others, "detectors")
+    done = import_without(["pyflink", "msgspec", "kafka", "rich", "typer", "sklearn"], "detectors")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_detectors_do_not_load_torch() -> None:
+    # Blocked as above, torch would break SciPy, which looks for it among the loaded modules.
+    code = "import sys, detectors; sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+
+    assert done.returncode == 0
 
 
 def test_a_module_of_the_flink_side_does_need_flink() -> None:

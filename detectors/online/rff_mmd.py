@@ -63,6 +63,7 @@ class SlidingRFFMMD(SlidingWindow):
 
     Examples
     --------
+    >>> from detectors import rff_mmd2
     >>> rng = np.random.default_rng(0)
     >>> x_ref, x_test = rng.normal(size=(200, 3)), rng.normal(loc=1.0, size=(100, 3))
     >>> sliding = SlidingRFFMMD(window_size=100, bandwidth=4.0).fit(x_ref)

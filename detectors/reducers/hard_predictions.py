@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors.base import FloatArray
-from detectors.reducers import SoftmaxOutputs
+from detectors.reducers.unreduced import SoftmaxOutputs
 
 
 class HardPredictions(SoftmaxOutputs):

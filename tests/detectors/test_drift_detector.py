@@ -79,17 +79,17 @@ def test_stored_arrays_are_named_by_their_owner(detector):
         "reducer/components",
         "reducer/mean",
         "reducer/n_components",
-        "test/columns",
+        "test/x_ref",
     ]
 
 
 @pytest.mark.parametrize("test", [KSTest(), MMDTest(9)])
-def test_storing_costs_less_than_one_and_a_half_kilobytes_beside_the_numbers(test, x_ref):
+def test_storing_costs_less_than_two_kilobytes_beside_the_numbers(test, x_ref):
     arrays = DriftDetector(PCA(3), test).fit(x_ref).to_arrays()
 
     overhead = len(arrays_to_bytes(arrays)) - sum(array.nbytes for array in arrays.values())
 
-    assert overhead < 1_500
+    assert overhead < 2_000
 
 
 def test_a_restored_detector_stores_equal_bytes(detector):
@@ -101,7 +101,7 @@ def test_a_restored_detector_stores_equal_bytes(detector):
     assert restored.n_ref == detector.n_ref
 
 
-@pytest.mark.parametrize("missing", ["detector", "reducer/mean", "test/columns"])
+@pytest.mark.parametrize("missing", ["detector", "reducer/mean", "test/x_ref"])
 def test_a_missing_array_is_named(detector, missing):
     arrays = detector.to_arrays()
     del arrays[missing]
