@@ -103,7 +103,8 @@ class Exemplar(_Record, frozen=True, kw_only=True):
 class Alert(_Record, frozen=True, kw_only=True):
     """One alert, as it lies on the alerts topic (keyed by model).
 
-    ``incident_id`` is the same for all alerts from started to recovered.
+    ``incident_id`` is the same for all alerts from started to recovered. ``missing_p_value`` says
+    whether the share of missing values changed; None where no value is missing.
     """
 
     schema_version: Literal[1] = 1
@@ -119,6 +120,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     p_value: float
     threshold: ThresholdSummary
     effect_size: float
+    missing_p_value: float | None = None
     top_dimensions: list[DimensionShift]
     exemplars: list[Exemplar]
     job: str
@@ -141,6 +143,7 @@ class Score(_Record, frozen=True, kw_only=True):
     p_value: float | None = None
     threshold: ThresholdSummary | None = None
     effect_size: float | None = None
+    missing_p_value: float | None = None
     is_drift: bool | None = None
     job: str
     job_version: str

@@ -15,18 +15,27 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-NonNegativeInt = Annotated[int, Meta(ge=0)]
+from flink_jobs.detector_tables import (
+    BinomialConfig,
+    ChiSquareConfig,
+    DetectorTable,
+    HardPredictionsConfig,
+    MixedConfig,
+    NonNegativeInt,
+    PCAConfig,
+    PermutedConfig,
+    PositiveInt,
+    SoftmaxOutputsConfig,
+    SparseRandomProjectionConfig,
+    Table,
+)
+
 Level = Annotated[float, Meta(gt=0.0, lt=1.0)]
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """A TOML table whose keys are all known."""
-
-
-class JobTable(_Table, frozen=True, kw_only=True):
+class JobTable(Table, frozen=True, kw_only=True):
     """How the job runs on Flink."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")] = "loudly"
@@ -37,7 +46,7 @@ class JobTable(_Table, frozen=True, kw_only=True):
     transaction_timeout_ms: Annotated[int, Meta(ge=1_000, le=900_000)] = 600_000
 
 
-class KafkaTable(_Table, frozen=True, kw_only=True):
+class KafkaTable(Table, frozen=True, kw_only=True):
     """Where events come from and where alerts, scores and dead letters go."""
 
     bootstrap_servers: str
@@ -48,14 +57,15 @@ class KafkaTable(_Table, frozen=True, kw_only=True):
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False
-    properties: dict[str, str] = {}
+    properties: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class InputTable(_Table, frozen=True, kw_only=True):
+class InputTable(Table, frozen=True, kw_only=True):
     """What an event must look like to be used."""
 
     n_features: NonNegativeInt = 0
     n_outputs: NonNegativeInt = 0
+    missing_features: Literal["refuse", "allow"] = "refuse"
     max_payload_bytes: Annotated[int, Meta(ge=64, le=10_485_760)] = 1_048_576
     dead_letter_payload_bytes: Annotated[int, Meta(ge=0, le=65_536)] = 1_024
     max_out_of_orderness_ms: NonNegativeInt = 5_000
@@ -63,14 +73,14 @@ class InputTable(_Table, frozen=True, kw_only=True):
     idle_timeout_ms: Annotated[int, Meta(ge=100)] = 10_000
 
 
-class PaneTable(_Table, frozen=True, kw_only=True):
+class PaneTable(Table, frozen=True, kw_only=True):
     """Panes: the events of one model in one short tumbling interval of event time."""
 
     width_ms: PositiveInt
     max_events: PositiveInt = 10_000
 
 
-class TimeWindow(_Table, frozen=True, kw_only=True, tag_field="kind", tag="time"):
+class TimeWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="time"):
     """Test windows of ``size_ms``, one every ``slide_ms``; tumbling when both are equal."""
 
     size_ms: PositiveInt
@@ -78,21 +88,21 @@ class TimeWindow(_Table, frozen=True, kw_only=True, tag_field="kind", tag="time"
     min_events: Annotated[int, Meta(ge=2)] = 20
 
 
-class CountWindow(_Table, frozen=True, kw_only=True, tag_field="kind", tag="count"):
+class CountWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="count"):
     """Test windows of ``size`` events, one every ``slide`` events."""
 
     size: PositiveInt
     slide: PositiveInt
 
 
-class FirstEvents(_Table, frozen=True, kw_only=True, tag_field="kind", tag="first_events"):
+class FirstEvents(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_events"):
     """The reference is the first ``n_events`` usable events of each model."""
 
     n_events: Annotated[int, Meta(ge=2, le=1_000_000)]
     on_config_change: Literal["new_reference", "refuse"] = "new_reference"
 
 
-class TrainingSet(_Table, frozen=True, kw_only=True, tag_field="kind", tag="artefact"):
+class TrainingSet(Table, frozen=True, kw_only=True, tag_field="kind", tag="artefact"):
     """The reference is a training set in an npz file, checked against its SHA-256."""
 
     path: str
@@ -100,52 +110,15 @@ class TrainingSet(_Table, frozen=True, kw_only=True, tag_field="kind", tag="arte
     on_config_change: Literal["new_reference", "refuse"] = "new_reference"
 
 
-class NoReductionConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
-    """Test the features as they are."""
-
-
-class PCAConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="pca"):
-    """Principal components fitted on the reference: a number of them or a share of variance."""
-
-    n_components: PositiveInt | Annotated[float, Meta(gt=0.0, lt=1.0)] = 32
-
-
-class SoftmaxOutputsConfig(
-    _Table, frozen=True, kw_only=True, tag_field="kind", tag="softmax_outputs"
-):
-    """BBSDs: test the softmax outputs that each event carries."""
-
-
-class KSConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
-    """Kolmogorov-Smirnov per dimension with Bonferroni correction."""
-
-
-class MMDConfig(_Table, frozen=True, kw_only=True, tag_field="kind", tag="mmd"):
-    """Maximum mean discrepancy with a permutation p-value."""
-
-    n_permutations: Annotated[int, Meta(ge=19, le=1_000_000)] = 999
-    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
-
-
-class DetectorTable(_Table, frozen=True, kw_only=True):
-    """Which reducer and which two-sample test."""
-
-    reducer: NoReductionConfig | PCAConfig | SoftmaxOutputsConfig = msgspec.field(
-        default_factory=SoftmaxOutputsConfig
-    )
-    test: KSConfig | MMDConfig = msgspec.field(default_factory=KSConfig)
-    seed: NonNegativeInt = 0
-
-
 class LevelPerWindowConfig(
-    _Table, frozen=True, kw_only=True, tag_field="kind", tag="level_per_window"
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="level_per_window"
 ):
     """A test window drifts when its p-value is at or below ``level``."""
 
     level: Level = 0.001
 
 
-class PolicyTable(_Table, frozen=True, kw_only=True):
+class PolicyTable(Table, frozen=True, kw_only=True):
     """When drifting test windows become alerts, and what an alert shows."""
 
     windows_to_start: PositiveInt = 1
@@ -155,7 +128,7 @@ class PolicyTable(_Table, frozen=True, kw_only=True):
     exemplars: NonNegativeInt = 5
 
 
-class DriftJobConfig(_Table, frozen=True, kw_only=True):
+class DriftJobConfig(Table, frozen=True, kw_only=True):
     """Everything a drift job needs to know.
 
     Examples
@@ -206,7 +179,7 @@ class ConfigError(ValueError):
 
 def reads_outputs(config: DriftJobConfig) -> bool:
     """Whether the reducer reads the events' outputs; else it reads their features."""
-    return isinstance(config.detector.reducer, SoftmaxOutputsConfig)
+    return isinstance(config.detector.reducer, SoftmaxOutputsConfig | HardPredictionsConfig)
 
 
 def n_columns_read(config: DriftJobConfig) -> int:
@@ -271,12 +244,45 @@ def _check_detector(config: DriftJobConfig) -> Iterator[Problem]:
                 f"{reducer.n_components} components from {most} features or reference events",
                 f"1 to {most}, or a share of variance between 0 and 1",
             )
-    if isinstance(test, MMDConfig) and 1.0 / (1 + test.n_permutations) > level:
+    if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
         yield Problem(
             "detector.test.n_permutations",
             f"{test.n_permutations} permutations never give a p-value of {level} or less",
             f"{math.ceil(1.0 / level) - 1} or more, or a higher calibration.level",
         )
+    yield from _check_categories(config)
+    yield from _check_fewest_events(config)
+
+
+def _check_categories(config: DriftJobConfig) -> Iterator[Problem]:
+    """Tests on categories want columns that hold some."""
+    reducer, test = config.detector.reducer, config.detector.test
+    continuous = PCAConfig | SparseRandomProjectionConfig | SoftmaxOutputsConfig
+    if isinstance(test, ChiSquareConfig | MixedConfig) and isinstance(reducer, continuous):
+        yield Problem(
+            "detector.test.kind",
+            "this reducer leaves no categories to compare",
+            "with the reducer 'hard_predictions', or 'none' where features are categories",
+        )
+    if isinstance(test, MixedConfig):
+        width = 1 if isinstance(reducer, HardPredictionsConfig) else config.input.n_features
+        if max(test.categorical_columns) >= width:
+            yield Problem(
+                "detector.test.categorical_columns",
+                f"{max(test.categorical_columns)} is none of {width} columns",
+                f"0 to {width - 1}",
+            )
+
+
+def _check_fewest_events(config: DriftJobConfig) -> Iterator[Problem]:
+    window = config.window
+    key, fewest = (
+        ("window.size", window.size)
+        if isinstance(window, CountWindow)
+        else ("window.min_events", window.min_events)
+    )
+    if isinstance(config.detector.test, BinomialConfig) and fewest < BinomialConfig.min_events:
+        yield Problem(key, f"{fewest} events", f"{BinomialConfig.min_events} or more: half train")
 
 
 def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
@@ -315,6 +321,7 @@ def detector_fingerprint(config: DriftJobConfig) -> str:
     parts = (
         config.input.n_features,
         config.input.n_outputs,
+        config.input.missing_features,
         config.panes,
         config.window,
         identity,

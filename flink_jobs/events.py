@@ -34,7 +34,8 @@ class InferenceEvent(Struct, frozen=True, kw_only=True):
     event_id : str
         The producer's name for the event, shown when an alert points at it.
     features : list of float
-        The model's input, ``input.n_features`` numbers.
+        The model's input, ``input.n_features`` numbers; null where one is missing, which
+        ``input.missing_features`` must allow.
     outputs : list of float
         The model's softmax output, ``input.n_outputs`` numbers.
     """
@@ -43,6 +44,12 @@ class InferenceEvent(Struct, frozen=True, kw_only=True):
     event_id: EventId
     features: list[float] = []
     outputs: list[float] = []
+
+
+class _EventWithMissingFeatures(InferenceEvent, frozen=True, kw_only=True):
+    """An event whose features may be null; JSON has no NaN."""
+
+    features: list[float | None] = []  # type: ignore[assignment]
 
 
 class UnusableEventError(ValueError):
@@ -76,7 +83,9 @@ class EventDecoder:
 
     def __init__(self, table: InputTable) -> None:
         self._table = table
-        self._decode = msgspec.json.Decoder(InferenceEvent).decode
+        self._allows_missing = table.missing_features == "allow"
+        event_type = _EventWithMissingFeatures if self._allows_missing else InferenceEvent
+        self._decode = msgspec.json.Decoder(event_type).decode
 
     def decode(self, payload: bytes) -> InferenceEvent:
         """Decode one payload.
@@ -89,7 +98,7 @@ class EventDecoder:
         try:
             event = self._decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _explain(payload, error) from error
+            raise _explain(payload, error, self._allows_missing) from error
         self._check(event)
         return event
 
@@ -106,7 +115,7 @@ class EventDecoder:
             raise UnusableEventError(Reason.WRONG_LENGTH, detail, event.event_id)
 
 
-def _explain(payload: bytes, error: Exception) -> UnusableEventError:
+def _explain(payload: bytes, error: Exception, allows_missing: bool) -> UnusableEventError:
     """Find out what is wrong with a payload that did not decode; only bad events pay for this."""
     try:
         # The standard library reads the NaN and Infinity that json.dumps writes and JSON forbids.
@@ -121,17 +130,18 @@ def _explain(payload: bytes, error: Exception) -> UnusableEventError:
     if isinstance(version, int) and version != SCHEMA_VERSION:
         detail = f"schema version {version}, expected {SCHEMA_VERSION}"
         return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
-    for field in ("features", "outputs"):
-        if (place := _first_not_finite(tree.get(field))) is not None:
+    for field, allows_null in (("features", allows_missing), ("outputs", False)):
+        if (place := _first_not_finite(tree.get(field), allows_null)) is not None:
             detail = f"{field}[{place}] is missing, NaN or infinite"
             return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
     return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
 
 
-def _first_not_finite(values: Any) -> int | None:
+def _first_not_finite(values: Any, allows_null: bool) -> int | None:
     if not isinstance(values, list):
         return None
     for place, value in enumerate(values):
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        is_null = value is None and not allows_null
+        if is_null or (isinstance(value, float) and not math.isfinite(value)):
             return place
     return None

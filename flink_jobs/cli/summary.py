@@ -6,16 +6,25 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.two_sample.binomial import accuracy_p_values
+from detectors.two_sample.domain_classifier import n_held_out
 from detectors.two_sample.ks_distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
 from flink_jobs.config import (
     CountWindow,
     DriftJobConfig,
     FirstEvents,
-    MMDConfig,
-    PCAConfig,
     n_columns_read,
     reads_outputs,
+)
+from flink_jobs.detector_tables import (
+    BinomialConfig,
+    ChiSquareConfig,
+    HardPredictionsConfig,
+    MixedConfig,
+    PCAConfig,
+    PermutedConfig,
+    SparseRandomProjectionConfig,
 )
 
 _FLOAT_BYTES = 8
@@ -53,9 +62,14 @@ def lowest_p_value(config: DriftJobConfig, n_ref: int) -> float:
     Two samples of ``n_ref`` and ``n_test`` events that do not overlap at all are the extreme case.
     """
     test = config.detector.test
-    if isinstance(test, MMDConfig):
+    if isinstance(test, PermutedConfig):
         return 1.0 / (1 + test.n_permutations)
     n_test = _fewest_events(config)
+    if isinstance(test, BinomialConfig):
+        return float(accuracy_p_values(n_held_out(n_ref, n_test)).min())
+    if isinstance(test, ChiSquareConfig | MixedConfig):
+        # Of a table whose exact distribution is too long to compute; small tables go lower.
+        return _n_dimensions(config) / (1 + test.n_draws)
     extreme = ks_p_values(np.array([n_ref * n_test]), n_ref, n_test)
     return float(bonferroni(np.repeat(extreme, _n_dimensions(config))).min())
 
@@ -70,10 +84,17 @@ def _n_reference(config: DriftJobConfig, n_training: int | None) -> int:
 
 def _n_dimensions(config: DriftJobConfig) -> int:
     """Numbers kept for each event; an upper limit where the share of variance decides."""
-    reducer = config.detector.reducer
-    if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
-        return reducer.n_components
-    return n_columns_read(config)
+    match config.detector.reducer:
+        case PCAConfig(n_components=int(n_components)):
+            n_dimensions = n_components
+        case SparseRandomProjectionConfig(n_components=n_components):
+            n_dimensions = n_components
+        case HardPredictionsConfig():
+            return 1
+        case _:
+            return n_columns_read(config)
+    # The share of missing features is one dimension more.
+    return n_dimensions + (config.input.missing_features == "allow")
 
 
 def _fewest_events(config: DriftJobConfig) -> int:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from detectors import (
-    PCA,
     Calibration,
     DriftDetector,
-    KSTest,
     LevelPerWindow,
-    MMDTest,
+    MissingImputation,
     NoReduction,
     Reducer,
-    SoftmaxOutputs,
     TwoSampleTest,
+    reducer_of_kind,
+    two_sample_test_of_kind,
 )
-from flink_jobs.config import (
-    DetectorTable,
-    KSConfig,
-    LevelPerWindowConfig,
-    MMDConfig,
-    NoReductionConfig,
-    PCAConfig,
-    SoftmaxOutputsConfig,
-)
+from flink_jobs.config import DriftJobConfig, LevelPerWindowConfig, reads_outputs
+from flink_jobs.detector_tables import ReducerConfig, TestConfig
 
 
-def make_detector(table: DetectorTable) -> DriftDetector:
+def make_detector(config: DriftJobConfig) -> DriftDetector:
     """An unfitted detector."""
-    return DriftDetector(_make_reducer(table.reducer), _make_test(table.test))
+    return DriftDetector(_make_reducer(config), _make_test(config.detector.test))
 
 
 def make_calibration(table: LevelPerWindowConfig) -> Calibration:
@@ -35,21 +31,20 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
     return LevelPerWindow(table.level)
 
 
-def _make_reducer(
-    table: NoReductionConfig | PCAConfig | SoftmaxOutputsConfig,
-) -> Reducer:
-    match table:
-        case NoReductionConfig():
-            return NoReduction()
-        case PCAConfig():
-            return PCA(n_components=table.n_components)
-        case SoftmaxOutputsConfig():
-            return SoftmaxOutputs()
+def _make_reducer(config: DriftJobConfig) -> Reducer:
+    kind, parameters = _kind_and_parameters(config.detector.reducer)
+    reducer = reducer_of_kind(kind)(**parameters)
+    takes_missing = reads_outputs(config) or isinstance(reducer, NoReduction)
+    if config.input.missing_features == "allow" and not takes_missing:
+        return MissingImputation(reducer)
+    return reducer
 
 
-def _make_test(table: KSConfig | MMDConfig) -> TwoSampleTest:
-    match table:
-        case KSConfig():
-            return KSTest()
-        case MMDConfig():
-            return MMDTest(n_permutations=table.n_permutations, bandwidth=table.bandwidth)
+def _make_test(table: TestConfig) -> TwoSampleTest:
+    kind, parameters = _kind_and_parameters(table)
+    return two_sample_test_of_kind(kind)(**parameters)
+
+
+def _kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:
+    """A table's tag is the kind, and its keys are the names of the parameters."""
+    return str(table.__struct_config__.tag), msgspec.structs.asdict(table)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Calibration, DriftDetector, Judgement, TwoSampleResult
+from detectors import (
+    Calibration,
+    DriftDetector,
+    Judgement,
+    TwoSampleResult,
+    choose_exemplars,
+)
 from flink_jobs.alerts import (
     Alert,
     DimensionShift,
@@ -111,19 +117,13 @@ class Judge:
         return Score(
             score_id=self._id("score", facts),
             status=status,
-            model=facts.model,
-            window=facts.window,
-            reference=facts.reference,
-            reducer=self._reducer,
-            test=self._test,
+            **self._about(facts),
             statistic=finite_or_none(result.statistic) if result else None,
             p_value=finite_or_none(result.p_value) if result else None,
             threshold=_threshold(judgement) if judgement else None,
             effect_size=finite_or_none(result.effect_size) if result else None,
+            missing_p_value=_missing_p_value(result) if result else None,
             is_drift=judgement.is_drift if judgement else None,
-            job=self._job,
-            job_version=__version__,
-            config_version=self._config_version,
         )
 
     def _alert(
@@ -138,24 +138,31 @@ class Judge:
             alert_id=self._id(transition.kind, facts),
             incident_id=transition.incident_id,
             kind=transition.kind,
-            model=facts.model,
-            window=facts.window,
-            reference=facts.reference,
-            reducer=self._reducer,
-            test=self._test,
+            **self._about(facts),
             statistic=result.statistic,
             p_value=result.p_value,
             threshold=_threshold(judgement),
             effect_size=result.effect_size,
+            missing_p_value=_missing_p_value(result),
             top_dimensions=_top_dimensions(result, self._policy.top_dimensions),
             exemplars=exemplars,
-            job=self._job,
-            job_version=__version__,
-            config_version=self._config_version,
         )
 
+    def _about(self, facts: _Facts) -> dict[str, Any]:
+        """What a score and an alert say about where they come from."""
+        return {
+            "model": facts.model,
+            "window": facts.window,
+            "reference": facts.reference,
+            "reducer": self._reducer,
+            "test": self._test,
+            "job": self._job,
+            "job_version": __version__,
+            "config_version": self._config_version,
+        }
+
     def _exemplars(self, window: ClosedWindow, scores: NDArray[np.float64]) -> list[Exemplar]:
-        chosen = np.argsort(-scores, kind="stable")[: self._policy.exemplars]
+        chosen = choose_exemplars(scores, self._policy.exemplars).most_different
         columns = window.columns()
         return [
             Exemplar(
@@ -213,3 +220,7 @@ def _direction(shift: float) -> Literal["up", "down", "none"]:
     if shift == 0.0:
         return "none"
     return "up" if shift > 0.0 else "down"
+
+
+def _missing_p_value(result: TwoSampleResult) -> float | None:
+    return None if result.missing is None else result.missing.p_value

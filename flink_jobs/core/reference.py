@@ -30,7 +30,7 @@ def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
         When the events make no reference, for example when PCA finds them constant.
     """
     try:
-        detector = make_detector(config.detector).fit(x_ref)
+        detector = make_detector(config).fit(x_ref)
     except (DetectorError, np.linalg.LinAlgError) as error:
         raise UnusableReferenceError(str(error)) from error
     return arrays_to_bytes(detector.to_arrays())

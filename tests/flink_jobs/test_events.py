@@ -60,3 +60,28 @@ def test_a_dead_letter_keeps_the_event_id_where_it_can_be_read(decoder: EventDec
         decoder.decode(GOOD.replace(b"2.5", b"NaN"))
 
     assert caught.value.event_id == "a"
+
+
+def test_a_null_feature_is_a_missing_value_where_that_is_allowed() -> None:
+    decoder = EventDecoder(InputTable(n_features=2, n_outputs=2, missing_features="allow"))
+
+    event = decoder.decode(GOOD.replace(b"2.5", b"null"))
+
+    assert event.features == [1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("payload", "detail"),
+    [
+        (GOOD.replace(b"2.5", b"null").replace(b"0.5]", b"null]"), "outputs[1]"),
+        (GOOD.replace(b"2.5", b"NaN"), "features[1]"),
+    ],
+)
+def test_other_numbers_that_are_none_are_refused_all_the_same(payload: bytes, detail: str) -> None:
+    decoder = EventDecoder(InputTable(n_features=2, n_outputs=2, missing_features="allow"))
+
+    with pytest.raises(UnusableEventError) as caught:
+        decoder.decode(payload)
+
+    assert caught.value.reason is Reason.NOT_FINITE
+    assert detail in str(caught.value)

@@ -79,3 +79,13 @@ def test_a_pane_of_dead_letters_alone_still_knows_when_it_started() -> None:
 def test_bytes_of_another_packer_are_refused(data: bytes) -> None:
     with pytest.raises(PaneVersionError):
         unpack_pane("model", 1_000, data)
+
+
+def test_a_missing_feature_is_kept_as_such() -> None:
+    config = make_config(input={"missing_features": "allow"})
+    event = payload().replace(b"0.2", b"null")
+
+    pane = pack_and_unpack(config, [payload(), event])
+
+    assert pane.dead_letters == []
+    np.testing.assert_array_equal(pane.events.x, [[0.1, 0.2, 0.3], [0.1, np.nan, 0.3]])

@@ -1,0 +1,145 @@
+"""The tables of a configuration that choose a reducer and a two-sample test.
+
+One struct for each kind of :mod:`detectors`; its tag is the kind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """A TOML table whose keys are all known."""
+
+
+class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
+    """Test the features as they are."""
+
+
+class PCAConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="pca"):
+    """Principal components fitted on the reference: a number of them or a share of variance."""
+
+    n_components: PositiveInt | Annotated[float, Meta(gt=0.0, lt=1.0)] = 32
+
+
+class SoftmaxOutputsConfig(
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="softmax_outputs"
+):
+    """BBSDs: test the softmax outputs that each event carries."""
+
+
+class SparseRandomProjectionConfig(
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="sparse_random_projection"
+):
+    """Sparse random directions, drawn from a seed."""
+
+    n_components: PositiveInt = 32
+    seed: NonNegativeInt = 0
+
+
+class HardPredictionsConfig(
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="hard_predictions"
+):
+    """BBSDh: test the class that each event's softmax outputs predict."""
+
+
+class KSConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
+    """Kolmogorov-Smirnov per dimension with Bonferroni correction."""
+
+
+class ChiSquareConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="chi_square"):
+    """Chi-square of the categories' counts, with Bonferroni correction."""
+
+    n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
+
+
+class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed"):
+    """Kolmogorov-Smirnov for numbers, chi-square for the named columns, Bonferroni over all."""
+
+    categorical_columns: Annotated[list[NonNegativeInt], Meta(min_length=1)]
+    n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
+
+
+class BinomialConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="binomial"):
+    """Whether a classifier tells held-out test events from reference events."""
+
+    min_events: ClassVar[int] = 4
+    n_fourier_features: PositiveInt = 100
+
+
+class PermutedConfig(Table, frozen=True, kw_only=True):
+    """A test with a permutation p-value."""
+
+    n_permutations: Annotated[int, Meta(ge=19, le=1_000_000)] = 999
+
+
+class MMDConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="mmd"):
+    """Maximum mean discrepancy."""
+
+    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
+    kernel: Literal["gaussian", "laplace"] = "gaussian"
+
+
+class EnergyConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
+    """Energy distance of whole events."""
+
+
+class CramerVonMisesConfig(
+    PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="cramer_von_mises"
+):
+    """Cramér-von Mises per dimension."""
+
+
+class WassersteinConfig(
+    PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="wasserstein"
+):
+    """Wasserstein distance per dimension, in standard deviations."""
+
+
+class PSIConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="psi"):
+    """Population stability index per dimension, judged by its p-value."""
+
+    n_bins: Annotated[int, Meta(ge=2, le=1_000)] = 10
+
+
+class JensenShannonConfig(
+    PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="jensen_shannon"
+):
+    """Jensen-Shannon distance per dimension, judged by its p-value."""
+
+    n_bins: Annotated[int, Meta(ge=2, le=1_000)] = 10
+
+
+ReducerConfig = (
+    NoReductionConfig
+    | PCAConfig
+    | SparseRandomProjectionConfig
+    | SoftmaxOutputsConfig
+    | HardPredictionsConfig
+)
+TestConfig = (
+    KSConfig
+    | ChiSquareConfig
+    | MixedConfig
+    | BinomialConfig
+    | MMDConfig
+    | EnergyConfig
+    | CramerVonMisesConfig
+    | WassersteinConfig
+    | PSIConfig
+    | JensenShannonConfig
+)
+
+
+class DetectorTable(Table, frozen=True, kw_only=True):
+    """Which reducer and which two-sample test."""
+
+    reducer: ReducerConfig = msgspec.field(default_factory=SoftmaxOutputsConfig)
+    test: TestConfig = msgspec.field(default_factory=KSConfig)
+    seed: NonNegativeInt = 0
