@@ -159,9 +159,9 @@ class NoTorch:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, NoTorch())
-for module in ("torch_autoencoders", "torch_models", "torch_training"):
+for module in ("autoencoders", "classifiers", "training"):
     try:
-        importlib.import_module(f"detectors.{module}")
+        importlib.import_module(f"detectors.neural.{module}")
     except ImportError as error:
         print(error)
 """

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from detectors import InvalidParameterError, InvalidStateError, KSTest, MMDTest, TooFewRowsError
@@ -91,15 +94,6 @@ def test_equal_seeds_give_equal_results_and_others_do_not(rng):
     np.testing.assert_array_equal(first.null_statistics, again.null_statistics)
     assert first.p_value == again.p_value
     assert (first.null_statistics != other.null_statistics).any()
-
-
-def test_row_order_does_not_change_the_statistic(rng):
-    x, y = rng.normal(size=(60, 4)), rng.normal(0.3, 1, (40, 4))
-
-    straight = MMDTest(9).fit(x).test(y, rng=rng).statistic
-    shuffled = MMDTest(9).fit(rng.permutation(x)).test(rng.permutation(y), rng=rng).statistic
-
-    assert shuffled == pytest.approx(straight, abs=1e-12)
 
 
 def test_samples_of_one_repeated_row_never_alarm(rng):
@@ -264,3 +258,61 @@ def test_a_shift_behind_one_missing_value_is_found_and_one_missing_value_is_no_s
 
     assert test.test(moved, rng=rng).p_value == 1 / 200
     assert test.test(same, rng=rng).p_value > 0.05
+
+
+samples = st.integers(2, 25).flatmap(
+    lambda n: arrays(np.float64, (n, 3), elements=st.floats(-1e3, 1e3, width=32))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=samples, y=samples)
+def test_both_samples_may_change_places(x, y):
+    rng = np.random.default_rng(0)
+
+    one = MMDTest(n_permutations=1, bandwidth=7.0).fit(x).test(y, rng=rng).statistic
+    other = MMDTest(n_permutations=1, bandwidth=7.0).fit(y).test(x, rng=rng).statistic
+
+    assert one == pytest.approx(other, abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=samples, y=samples, seed=st.integers(0, 99))
+def test_row_order_does_not_change_the_statistic(x, y, seed):
+    order = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
+
+    straight = MMDTest(n_permutations=1).fit(x).test(y, rng=rng).statistic
+    shuffled = MMDTest(n_permutations=1).fit(order.permutation(x))
+    shuffled_statistic = shuffled.test(order.permutation(y), rng=rng).statistic
+
+    assert straight == pytest.approx(shuffled_statistic, abs=1e-12)
+
+
+def test_a_reference_used_again_gives_what_a_fresh_one_gives(rng):
+    x, first, second = (rng.normal(size=(40, 4)) for _ in range(3))
+    used = MMDTest(n_permutations=39).fit(x)
+    used.test(first, rng=np.random.default_rng(1))
+    used.event_scores(first)
+
+    again = used.test(second, rng=np.random.default_rng(2))
+    fresh = MMDTest(n_permutations=39).fit(x).test(second, rng=np.random.default_rng(2))
+
+    assert (again.statistic, again.p_value) == (fresh.statistic, fresh.p_value)
+    np.testing.assert_array_equal(again.null_statistics, fresh.null_statistics)
+
+
+@pytest.mark.statistics
+def test_p_values_are_uniform_where_nothing_has_moved():
+    rng = np.random.default_rng(23)
+    n_repeats = 1_000
+    p_values = np.empty(n_repeats)
+    for repeat in range(n_repeats):
+        rows = rng.normal(size=(45, 3))
+        p_values[repeat] = (
+            MMDTest(n_permutations=19).fit(rows[:25]).test(rows[25:], rng=rng).p_value
+        )
+
+    for level in (0.05, 0.1, 0.25, 0.5, 0.75, 0.9):
+        interval = stats.binomtest(int((p_values <= level).sum()), n_repeats).proportion_ci(0.999)
+        assert interval.low <= level <= interval.high
