@@ -9,7 +9,6 @@ from types import MappingProxyType
 import numpy as np
 
 from detectors import (
-    TWO_SAMPLE_TESTS,
     BinomialTest,
     ChiSquareTest,
     CramerVonMisesTest,
@@ -44,7 +43,6 @@ TESTS: Mapping[str, Callable[[], TwoSampleTest]] = MappingProxyType(
         "jensen_shannon": lambda: JensenShannonTest(N_PERMUTATIONS),
     }
 )
-assert set(TESTS) == set(TWO_SAMPLE_TESTS)
 
 HARD_AND_SOFT = "bbsdh+bbsds"
 """The predicted class beside the softmax outputs: a category and numbers, for the mixed test."""
