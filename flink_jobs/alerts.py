@@ -24,6 +24,13 @@ class AlertKind(StrEnum):
     RECOVERED = "recovered"
 
 
+class Severity(StrEnum):
+    """How bad an incident has become: critical from ``policy.critical_effect_size`` on."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class ScoreStatus(StrEnum):
     """Whether a closed window was tested."""
 
@@ -103,14 +110,20 @@ class Exemplar(_Record, frozen=True, kw_only=True):
 class Alert(_Record, frozen=True, kw_only=True):
     """One alert, as it lies on the alerts topic (keyed by model).
 
-    ``incident_id`` is the same for all alerts from started to recovered. ``missing_p_value`` says
-    whether the share of missing values changed; None where no value is missing.
+    ``incident_id`` is the same for all alerts from started to recovered. ``severity`` is the
+    highest that the incident has reached. ``is_flapping`` marks an incident that stands for
+    several. ``n_suppressed`` counts the alerts of this model that were held back since the last one
+    that was written. ``missing_p_value`` says whether the share of missing values changed; None
+    where no value is missing.
     """
 
     schema_version: Literal[1] = 1
     alert_id: str
     incident_id: str
     kind: AlertKind
+    severity: Severity = Severity.WARNING
+    is_flapping: bool = False
+    n_suppressed: int = 0
     model: str
     window: WindowSummary
     reference: ReferenceSummary

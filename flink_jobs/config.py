@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from flink_jobs.detector_tables import (
     BinomialConfig,
@@ -21,16 +21,14 @@ from flink_jobs.detector_tables import (
     DetectorTable,
     HardPredictionsConfig,
     MixedConfig,
-    NonNegativeInt,
     PCAConfig,
     PermutedConfig,
-    PositiveInt,
     SoftmaxOutputsConfig,
     SparseRandomProjectionConfig,
-    Table,
 )
+from flink_jobs.policy_table import PolicyTable, check_policy
+from flink_jobs.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
 
-Level = Annotated[float, Meta(gt=0.0, lt=1.0)]
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
@@ -118,16 +116,6 @@ class LevelPerWindowConfig(
     level: Level = 0.001
 
 
-class PolicyTable(Table, frozen=True, kw_only=True):
-    """When drifting test windows become alerts, and what an alert shows."""
-
-    windows_to_start: PositiveInt = 1
-    windows_to_recover: PositiveInt = 1
-    ongoing_every_windows: PositiveInt = 1
-    top_dimensions: NonNegativeInt = 5
-    exemplars: NonNegativeInt = 5
-
-
 class DriftJobConfig(Table, frozen=True, kw_only=True):
     """Everything a drift job needs to know.
 
@@ -158,17 +146,6 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     policy: PolicyTable = PolicyTable()
 
 
-class Problem(Struct, frozen=True):
-    """One thing wrong with a configuration: the key, what is wrong and what is allowed."""
-
-    key: str
-    wrong: str
-    allowed: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.wrong}; allowed: {self.allowed}"
-
-
 class ConfigError(ValueError):
     """A configuration that cannot be used; ``problems`` lists everything found."""
 
@@ -193,6 +170,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_windows(config),
         *_check_input(config),
         *_check_detector(config),
+        *check_policy(config.policy, config.calibration.level),
         *_check_topics(config.kafka),
     ]
 

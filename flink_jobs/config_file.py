@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from flink_jobs.config import ConfigError, DriftJobConfig, Problem, TrainingSet, cross_check
+from flink_jobs.config import ConfigError, DriftJobConfig, TrainingSet, cross_check
+from flink_jobs.tables import Problem
 from flink_jobs.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"

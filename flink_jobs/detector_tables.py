@@ -8,14 +8,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-NonNegativeInt = Annotated[int, Meta(ge=0)]
-
-
-class Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """A TOML table whose keys are all known."""
+from flink_jobs.tables import NonNegativeInt, PositiveInt, Table
 
 
 class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):

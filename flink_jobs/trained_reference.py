@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flink_jobs.config import ConfigError, DriftJobConfig, Problem
+from flink_jobs.config import ConfigError, DriftJobConfig
 from flink_jobs.core.reference import UnusableReferenceError, fit_reference
+from flink_jobs.tables import Problem
 from flink_jobs.training_set import read_training_set
 
 

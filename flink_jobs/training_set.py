@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from flink_jobs.config import (
     ConfigError,
     DriftJobConfig,
-    Problem,
     TrainingSet,
     n_columns_read,
     reads_outputs,
 )
+from flink_jobs.tables import Problem
 
 
 def read_verified(reference: TrainingSet) -> bytes:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from kafka import KafkaConsumer
 
-from flink_jobs.config import ConfigError, Problem
+from flink_jobs.config import ConfigError
 from flink_jobs.config_file import resolve_secret
+from flink_jobs.tables import Problem
 
 _BOOLEANS = {"true": True, "false": False}
 

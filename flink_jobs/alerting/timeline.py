@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from rich.text import Text
 
-from flink_jobs.alerts import Alert, AlertKind, DimensionShift
+from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Severity
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _KINDS = {
@@ -48,6 +48,8 @@ def to_text(alert: Alert) -> Text:
     text = Text(span(alert.window.start_ms, alert.window.end_ms), style="dim")
     text.append(f"  {symbol} {alert.kind.upper():<9}", style=style)
     text.append(f"  {alert.model}", style="bold not dim")
+    if remarks := _remarks(alert):
+        text.append(f"  {', '.join(remarks)}", style="bold not dim")
     for line in _details(alert):
         text.append(f"\n{_INDENT}{line}", style="not dim")
     return text
@@ -77,6 +79,16 @@ def clock_span(start_ms: int, end_ms: int) -> str:
     '00:00–00:10'
     """
     return f"{_clock(_utc(start_ms))}–{_clock(_utc(end_ms))}"
+
+
+def _remarks(alert: Alert) -> list[str]:
+    """What sets the alert apart from most others."""
+    remarks = ["critical"] if alert.severity is Severity.CRITICAL else []
+    if alert.is_flapping:
+        remarks.append("flapping")
+    if alert.n_suppressed:
+        remarks.append(f"{alert.n_suppressed} suppressed before it")
+    return remarks
 
 
 def _details(alert: Alert) -> list[str]:

@@ -90,7 +90,9 @@ class Judge:
         score = self._score(facts, ScoreStatus.TESTED, result, judgement)
         transition = lifecycle.advance(
             status.incident,
-            is_drift=judgement.is_drift,
+            lifecycle.Outcome(
+                window.end_ms, judgement.is_drift, result.p_value, result.effect_size
+            ),
             policy=self._policy,
             new_incident_id=self._id("incident", facts),
         )
@@ -138,6 +140,9 @@ class Judge:
             alert_id=self._id(transition.kind, facts),
             incident_id=transition.incident_id,
             kind=transition.kind,
+            severity=transition.severity,
+            is_flapping=transition.is_flapping,
+            n_suppressed=transition.n_suppressed,
             **self._about(facts),
             statistic=result.statistic,
             p_value=result.p_value,

@@ -17,9 +17,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flink_jobs.alerts import Severity
 from flink_jobs.panes import EventColumns
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 # Identifiers and coordinates repeat themselves: level 1 shrinks them fivefold at 0.1 ms a pane.
 _ZLIB_LEVEL = 1
 
@@ -81,12 +82,51 @@ class InMemoryState:
 
 
 class Incident(Struct):
-    """Where the alert lifecycle of a model stands; ``incident_id`` is empty while all is quiet."""
+    """Where the alert lifecycle of a model stands.
+
+    Its size is bounded: the policy allows at most 100 entries in each list.
+
+    Attributes
+    ----------
+    incident_id : str
+        Empty while no incident is open.
+    n_drifting, n_normal : int
+        Tested windows in a row, up to the last one, that drifted or count towards recovery.
+    n_since_alert : int
+        Drifting windows since the open incident last raised an alert.
+    recent_drifts : int
+        One bit for each tested window since the last recovery, the last window lowest; 64 at most.
+    now_ms, unquiet_ms, raised_ms, recovered_ms : int or None
+        Event time: how far tested windows have come; the last window that did not count towards
+        recovery; the last alert the open incident raised; the last recovery.
+    severity : Severity
+        The highest of the open incident.
+    told : Severity or None
+        What the open incident's alerts on the topic say; None while it has written none.
+    is_flapping : bool
+        Whether the open incident stands for several.
+    starts_ms, written_ms : list of int
+        Event time of incidents that started, and of alerts that count for the maximum rate, as far
+        back as the policy looks.
+    n_suppressed : int
+        Alerts held back since the last one that was written.
+    """
 
     incident_id: str = ""
     n_drifting: int = 0
     n_normal: int = 0
     n_since_alert: int = 0
+    recent_drifts: int = 0
+    now_ms: int | None = None
+    unquiet_ms: int | None = None
+    raised_ms: int | None = None
+    recovered_ms: int | None = None
+    severity: Severity = Severity.WARNING
+    told: Severity | None = None
+    is_flapping: bool = False
+    starts_ms: list[int] = msgspec.field(default_factory=list)
+    written_ms: list[int] = msgspec.field(default_factory=list)
+    n_suppressed: int = 0
 
 
 class Status(Struct):
@@ -209,15 +249,24 @@ def decode_recent(data: bytes) -> RecentBlock:
     Raises
     ------
     StateVersionError
-        When the bytes come from a version that this code does not read.
+        When the bytes come from a version that this code does not read; it reads 1 and 2.
     """
     try:
         block = _recent_decoder.decode(data)
     except msgspec.DecodeError as error:
         raise StateVersionError(f"not a recent block: {error}") from error
+    if block.version == 1:
+        _bring_up_to_date(block)
     if block.version != STATE_VERSION:
         raise StateVersionError(f"state version {block.version}, expected {STATE_VERSION}")
     return block
+
+
+def _bring_up_to_date(block: RecentBlock) -> None:
+    """Version 1 held nothing back, so the alert that started an open incident was written."""
+    incident = block.status.incident
+    incident.told = Severity.WARNING if incident.incident_id else None
+    block.version = STATE_VERSION
 
 
 def _differences(values: NDArray[np.int64]) -> bytes:

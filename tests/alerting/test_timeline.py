@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from flink_jobs.alerting.timeline import to_json_line, to_text
-from flink_jobs.alerts import Alert, AlertKind, DimensionShift, ThresholdSummary
+from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Severity, ThresholdSummary
 from tests.alerting.examples import make_alert
 
 
@@ -34,6 +34,18 @@ def test_each_kind_has_a_colour_of_its_own() -> None:
     styles = {str(to_text(make_alert(kind=kind)).spans[0].style) for kind in AlertKind}
 
     assert len(styles) == len(AlertKind)
+
+
+def test_the_first_line_says_what_sets_an_alert_apart() -> None:
+    alert = make_alert(severity=Severity.CRITICAL, is_flapping=True, n_suppressed=3)
+
+    first_line = plain(alert).splitlines()[0]
+
+    assert first_line.endswith("fraud  critical, flapping, 3 suppressed before it")
+
+
+def test_the_first_line_of_an_ordinary_alert_ends_with_the_model() -> None:
+    assert plain(make_alert()).splitlines()[0].endswith("  fraud")
 
 
 def test_the_window_is_given_in_event_time() -> None:

@@ -1,0 +1,26 @@
+"""What the tables of a configuration have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+Level = Annotated[float, Meta(gt=0.0, lt=1.0)]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """A TOML table whose keys are all known."""
+
+
+class Problem(Struct, frozen=True):
+    """One thing wrong with a configuration: the key, what is wrong and what is allowed."""
+
+    key: str
+    wrong: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.wrong}; allowed: {self.allowed}"
