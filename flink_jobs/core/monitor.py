@@ -7,6 +7,7 @@ never disagree with the state.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -41,14 +42,33 @@ class ConfigChangedError(RuntimeError):
 
 @dataclass
 class Counts:
-    """What happened to the events of a pane; ``events == used + dead_letters``."""
+    """What happened to the events of a pane, and what that cost.
+
+    Attributes
+    ----------
+    events, used, dead_letters : int
+        ``events == used + dead_letters``.
+    sampled_out : int
+        Used events of the pane that no test window will see.
+    windows_tested, windows_too_few, alerts : int
+        A closed window is tested, or holds too few events; either way it has one score.
+    test_duration_ns : int
+        Wall-clock time of the tests. It goes into metrics only, and no comparison of two panes'
+        counts sees it: everything else is the same in a replay.
+    reference_bytes, recent_bytes : int
+        Size of the blocks written to state.
+    """
 
     events: int = 0
     used: int = 0
     dead_letters: int = 0
     sampled_out: int = 0
     windows_tested: int = 0
+    windows_too_few: int = 0
     alerts: int = 0
+    test_duration_ns: int = field(default=0, compare=False)
+    reference_bytes: int = 0
+    recent_bytes: int = 0
 
     def items(self) -> list[tuple[str, int]]:
         """Name and value of each count."""
@@ -57,13 +77,18 @@ class Counts:
 
 @dataclass
 class Actions:
-    """What the caller has to do after a pane."""
+    """What the caller has to do after a pane.
+
+    ``reference_age_events`` says how many events of the model came after its reference; None while
+    the reference is being collected.
+    """
 
     alerts: list[Alert] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    reference_age_events: int | None = None
 
 
 @dataclass
@@ -121,7 +146,9 @@ class DriftMonitor:
         else:
             self._take(turn)
             turn.status.last_pane_start_ms = pane.start_ms
-            state.write_recent(encode_recent(turn.block))
+            recent = encode_recent(turn.block)
+            state.write_recent(recent)
+            turn.actions.counts.recent_bytes = len(recent)
         _count(turn)
         return turn.actions
 
@@ -193,6 +220,7 @@ class DriftMonitor:
             turn.notice(f"{len(x_ref)} events make no reference ({error}); collecting the next")
             return
         turn.state.write_reference(reference)
+        turn.actions.counts.reference_bytes += len(reference)
         self._begin(turn, reference, from_ms)
 
     def _monitor(self, turn: _Turn, events: EventColumns) -> None:
@@ -220,11 +248,14 @@ class DriftMonitor:
         for window in self._windows.close(status, turn.block.segments, until_ms):
             if window.n_tested < self._windows.min_events:
                 turn.actions.scores.append(self._judge.too_few(model, window, status))
+                turn.actions.counts.windows_too_few += 1
                 continue
             detector = self._references.detector(status, turn.state)
+            started_ns = time.perf_counter_ns()
             score, alert = self._judge.test(model, window, status, detector)
-            turn.actions.scores.append(score)
+            turn.actions.counts.test_duration_ns += time.perf_counter_ns() - started_ns
             turn.actions.counts.windows_tested += 1
+            turn.actions.scores.append(score)
             if alert is not None:
                 turn.actions.alerts.append(alert)
 
@@ -235,6 +266,8 @@ def _count(turn: _Turn) -> None:
     counts.dead_letters = len(turn.actions.dead_letters)
     counts.used = counts.events - counts.dead_letters
     counts.alerts = len(turn.actions.alerts)
+    if turn.status.phase == "monitoring":
+        turn.actions.reference_age_events = turn.status.n_monitored
 
 
 def _late_after_restore(pane: Pane) -> list[DeadLetter]:

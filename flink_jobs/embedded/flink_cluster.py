@@ -44,7 +44,9 @@ class FlinkCluster:
 
     Entering the context starts the JobManager and one TaskManager and waits until its slots are
     there; leaving it stops all processes and removes their files. Everything listens on 127.0.0.1
-    alone, on free ports. The Kafka connector is in the library folder.
+    alone, on free ports. The Kafka connector is in the library folder, and Flink's metric reporters
+    are among the plugins. None runs without settings: that for Prometheus would listen on all
+    interfaces, see ``docs/metrics.md``.
 
     Parameters
     ----------

@@ -119,6 +119,8 @@ class FlinkHome:
         return inherited | {
             "FLINK_CONF_DIR": str(self._directory / "conf"),
             "FLINK_LIB_DIR": str(self._directory / "lib"),
+            # Metric reporters lie here; the caller's own Flink may be another version.
+            "FLINK_PLUGINS_DIR": str(self._wheel / "plugins"),
             "FLINK_LOG_DIR": str(self.logs),
             "FLINK_PID_DIR": str(self._directory / "pid"),
             "FLINK_IDENT_STRING": "loudly",

@@ -10,9 +10,10 @@ from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 
 from flink_jobs.alerts import encode_record
 from flink_jobs.config import DriftJobConfig
-from flink_jobs.core.monitor import Actions, Counts, DriftMonitor
+from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.dead_letters import encode_dead_letter
 from flink_jobs.flink.keyed_state import FlinkMonitorState
+from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.panes import unpack_pane
 from flink_jobs.version import __version__
 
@@ -47,8 +48,7 @@ class MonitorFunction(KeyedProcessFunction):
         """Build the monitor and the metrics; called once in every Python worker."""
         self._state = FlinkMonitorState(runtime_context)
         self._monitor = DriftMonitor(self._config, self._trained_reference)
-        group = runtime_context.get_metrics_group().add_group("loudly")
-        self._counters = {name: group.counter(name) for name, _ in Counts().items()}
+        self._metrics = MonitorMetrics(runtime_context.get_metrics_group())
         _log.info("loudly %s starts from %s", __version__, __file__)
 
     def process_element(
@@ -58,16 +58,12 @@ class MonitorFunction(KeyedProcessFunction):
         model, packed = value
         pane = unpack_pane(model, self._config.panes.width_ms, bytes(packed))
         actions = self._monitor.on_pane(pane, self._state)
-        self._report(actions)
+        self._metrics.report(model, actions)
+        for notice in actions.notices:
+            _log.warning(notice)
         for alert in actions.alerts:
             yield Row(*encode_record(alert))
         for score in actions.scores:
             yield SCORES, Row(*encode_record(score))
         for dead_letter in actions.dead_letters:
             yield DEAD_LETTERS, Row(*encode_dead_letter(dead_letter))
-
-    def _report(self, actions: Actions) -> None:
-        for name, count in actions.counts.items():
-            self._counters[name].inc(count)
-        for notice in actions.notices:
-            _log.warning(notice)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pyflink.common import Row
-from pyflink.datastream import MapFunction
+from pyflink.datastream import MapFunction, RuntimeContext
 
 from flink_jobs.config import InputTable
 from flink_jobs.dead_letters import DeadLetter, Reason, encode_dead_letter
+from flink_jobs.flink.metrics import RefusedMetrics
 
 _DETAILS = {
     Reason.MISSING_KEY: "the record has no key; key events by model id",
@@ -22,6 +23,10 @@ class RefusedFunction(MapFunction):
 
     def __init__(self, limits: InputTable) -> None:
         self._limits = limits
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Register the metrics; called once in every Python worker."""
+        self._metrics = RefusedMetrics(runtime_context.get_metrics_group())
 
     def map(self, value: Row) -> Row:
         """One refused record."""
@@ -39,4 +44,5 @@ class RefusedFunction(MapFunction):
             payload=None if kept is None else bytes(kept),
             payload_bytes=size,
         )
+        self._metrics.report(dead_letter)
         return Row(*encode_dead_letter(dead_letter))

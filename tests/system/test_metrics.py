@@ -1,0 +1,180 @@
+"""Every metric of a job on a real cluster, as pushed for Prometheus and as REST shows it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import pytest
+import yaml
+
+from flink_jobs.alerts import Alert, AlertKind, Score
+from flink_jobs.dead_letters import DeadLetter, Reason
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.submission import DRIFT_JOB
+from tests.embedded.sockets import listening_addresses
+from tests.system.push_gateway import PushGateway
+from tests.system.streams import START_MS, WIDTH_MS, Record, Topics, make_topics, model_stream
+from tests.system.test_drift_job import BAD, END_MS, N_PANES
+
+pytestmark = pytest.mark.system
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+# A reporter's own default would turn the dash into an underscore.
+STEADY, MOVED = "steady", "moved-1"
+_UNPREDICTABLE = ("test_duration_ns", "reference_bytes", "recent_bytes")
+_BEFORE_PANES = (
+    Reason.MISSING_KEY,
+    Reason.MISSING_PAYLOAD,
+    Reason.OVERSIZED_PAYLOAD,
+    Reason.FAR_FUTURE,
+    Reason.LATE,
+)
+
+
+@dataclass
+class Watched:
+    """A job that has done its work, and where its metrics are."""
+
+    cluster: FlinkCluster
+    gateway: PushGateway
+    job_id: str
+    expected: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def watched(
+    kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    topics = make_topics(kafka_broker)
+    path, config = topics.config(tmp_path_factory.mktemp("metrics"))
+    stream = model_stream([STEADY, MOVED], N_PANES, shifted_from_pane=7)
+    # The only event of its test window.
+    lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)
+    topics.write([*stream, *BAD.values(), lonely])
+    topics.heartbeat(END_MS + 3 * WIDTH_MS)
+    n_scores = len(topics.expected(config).scores)
+    with PushGateway() as gateway, FlinkCluster(n_slots=1, settings=_settings(gateway)) as cluster:
+        job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
+        topics.wait_for(topics.scores, lambda v: len(v) >= n_scores, timeout_s=120)
+        far_ms = int(time.time() * 1000) + 10 * 3_600_000
+        late_and_early = [Record(STEADY, lonely.value, ms, 0) for ms in (START_MS, far_ms)]
+        topics.write(late_and_early)
+        n_dead = len(BAD) + len(late_and_early)
+        topics.wait_for(topics.dead_letters, lambda v: len(v) >= n_dead, timeout_s=60)
+        expected = _expected(topics, n_used=len(stream) + 1)
+        yield Watched(cluster, gateway, job_id, expected)
+
+
+def test_pushed_metrics_agree_to_the_last_event_with_what_the_job_wrote(watched: Watched) -> None:
+    metrics = _once_equal(watched.gateway.metrics, watched.expected)
+
+    assert {name: metrics[name] for name in watched.expected} == watched.expected
+    assert metrics["events"] == metrics["used"] + metrics["dead_letters"]
+    assert min(metrics[name] for name in _UNPREDICTABLE) > 0
+    assert metrics.keys() == watched.expected.keys() | set(_UNPREDICTABLE)
+
+
+def test_the_rest_interface_shows_the_same_metrics(watched: Watched) -> None:
+    metrics = _once_equal(lambda: _over_rest(watched), watched.expected)
+
+    assert {name: metrics[name] for name in watched.expected} == watched.expected
+
+
+def test_the_process_that_pushes_metrics_listens_on_the_loopback_interface_only(
+    watched: Watched,
+) -> None:
+    # The JobManager pushes as the TaskManager does; there, Beam's servers for the Python workers
+    # listen on all interfaces whatever the settings are.
+    job_manager = watched.cluster.pids[0]
+
+    assert listening_addresses(job_manager) == {"127.0.0.1"}
+
+
+def test_every_metric_is_in_the_documentation(watched: Watched) -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", _DOCS.read_text(), re.MULTILINE))
+
+    names = {*watched.expected, *_UNPREDICTABLE}
+    assert documented == {re.sub(r"^(\w+)\..+\.(\w+)$", r"\1_\2", name) for name in names}
+
+
+def _expected(topics: Topics, n_used: int) -> dict[str, float]:
+    """What the metrics have to be, from the records on the topics."""
+    scores = [msgspec.json.decode(v, type=Score) for v in topics.read(topics.scores)]
+    alerts = [msgspec.json.decode(v, type=Alert) for v in topics.read(topics.alerts)]
+    dead = [msgspec.json.decode(v, type=DeadLetter) for v in topics.read(topics.dead_letters)]
+    tested = [s for s in scores if s.statistic is not None]
+    reasons, kinds = Counter(d.reason for d in dead), Counter(a.kind for a in alerts)
+    assert sum(kinds.values()) > 0
+    assert len(tested) == len(scores) - 1
+    in_panes = [d for d in dead if d.model == STEADY and d.reason not in _BEFORE_PANES]
+    n_of_moved = N_PANES * 50
+    n_events = {STEADY: n_used - n_of_moved + len(in_panes), MOVED: n_of_moved}
+    n_age = {STEADY: n_used - n_of_moved - 100, MOVED: n_of_moved - 100}
+    expected: dict[str, float] = {
+        "events": n_used + len(dead),
+        "used": n_used,
+        "dead_letters": len(dead),
+        "sampled_out": 0,
+        "windows_tested": len(tested),
+        "windows_too_few": 1,
+        "alerts": len(alerts),
+    }
+    expected |= {f"reason.{reason}.dead_letters": reasons[reason] for reason in Reason}
+    expected |= {f"kind.{kind}.alerts": kinds[kind] for kind in AlertKind}
+    for model in (STEADY, MOVED):
+        of_model = sorted((s for s in tested if s.model == model), key=lambda s: s.window.end_ms)
+        statistic = of_model[-1].statistic
+        assert statistic is not None
+        expected |= {
+            f"model.{model}.events": n_events[model],
+            f"model.{model}.windows_tested": len(of_model),
+            f"model.{model}.alerts": sum(a.model == model for a in alerts),
+            f"model.{model}.reference_age_events": n_age[model],
+            f"model.{model}.last_statistic_millionths": round(statistic * 1e6),
+        }
+    return expected
+
+
+def _settings(gateway: PushGateway) -> dict[str, str]:
+    """The settings that the documentation tells people to use."""
+    blocks = re.findall(r"```yaml\n(.*?)```", _DOCS.read_text(), re.DOTALL)
+    [block] = [each for each in blocks if "PushGatewayReporterFactory" in each]
+    settings = {key: str(value) for key, value in yaml.safe_load(block).items()}
+    return settings | {
+        "metrics.reporter.push.hostUrl": gateway.url,
+        "metrics.reporter.push.interval": "1 s",
+        "metrics.fetcher.update-interval": "1000",
+    }
+
+
+def _over_rest(watched: Watched) -> dict[str, float]:
+    rest, total = watched.cluster.rest, dict[str, float]()
+    for vertex in rest.job(watched.job_id)["vertices"]:
+        names = rest.vertex_metrics(watched.job_id, vertex["id"])
+        ours = [quote(name) for name in names if ".loudly." in name]
+        if not ours:
+            continue
+        for name, value in rest.vertex_metrics(watched.job_id, vertex["id"], ours).items():
+            path = name.partition(".loudly.")[2]
+            total[path] = total.get(path, 0) + float(value)
+    return total
+
+
+def _once_equal(
+    read: Callable[[], dict[str, float]], expected: dict[str, float]
+) -> dict[str, float]:
+    """Metrics trail the records by a bundle and a report; read until they agree or time is up."""
+    deadline = time.monotonic() + 30
+    while True:
+        metrics = read()
+        if expected.items() <= metrics.items() or time.monotonic() > deadline:
+            return metrics
+        time.sleep(0.5)
