@@ -67,6 +67,10 @@ replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="-
 type-one: $(TORCH) ## Measure false-alarm rates of every reducer with every test, about 20 minutes
 	@$(BIN)/python -m scripts.type_one $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(PACKAGE) ## Feed 100,000 hostile payloads to the core, about a minute
+	@$(BIN)/python -m scripts.fuzz $(ARGS)
+
 .PHONY: clean
 clean: ## Remove everything that was installed, fetched or built
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

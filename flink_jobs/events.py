@@ -20,8 +20,13 @@ from flink_jobs.dead_letters import Reason
 SCHEMA_VERSION = 1
 HEARTBEAT_KEY = "__loudly_heartbeat__"
 _DETAIL_CHARACTERS = 300
+_EVENT_ID_CHARACTERS = 256
 
-EventId = Annotated[str, Meta(min_length=1, max_length=256)]
+# Reads what JSON forbids but others write: NaN, Infinity and unpaired surrogates. Of an integer it
+# reads the digits that a detail can show, since Python refuses to read more than 4,300.
+_lenient_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits[:_DETAIL_CHARACTERS]))
+
+EventId = Annotated[str, Meta(min_length=1, max_length=_EVENT_ID_CHARACTERS)]
 
 
 class InferenceEvent(Struct, frozen=True, kw_only=True):
@@ -118,16 +123,17 @@ class EventDecoder:
 def _explain(payload: bytes, error: Exception, allows_missing: bool) -> UnusableEventError:
     """Find out what is wrong with a payload that did not decode; only bad events pay for this."""
     try:
-        # The standard library reads the NaN and Infinity that json.dumps writes and JSON forbids.
-        tree: Any = json.loads(payload)
+        # From text: json would guess at UTF-16 and UTF-32 in bytes, which JSON on Kafka is not.
+        tree: Any = _lenient_decoder.decode(payload.decode())
     except (ValueError, RecursionError):
         return UnusableEventError(Reason.UNDECODABLE, str(error) or type(error).__name__)
     if not isinstance(tree, dict):
         return UnusableEventError(Reason.INVALID_EVENT, "the payload is not a JSON object")
     event_id = tree.get("event_id")
-    event_id = event_id[:256] if isinstance(event_id, str) else None
+    event_id = _encodable(event_id)[:_EVENT_ID_CHARACTERS] if isinstance(event_id, str) else None
     version = tree.get("schema_version")
-    if isinstance(version, int) and version != SCHEMA_VERSION:
+    # Not isinstance: false is an int to Python, and no version of ours.
+    if type(version) is int and version != SCHEMA_VERSION:
         detail = f"schema version {version}, expected {SCHEMA_VERSION}"
         return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
     for field, allows_null in (("features", allows_missing), ("outputs", False)):
@@ -135,6 +141,11 @@ def _explain(payload: bytes, error: Exception, allows_missing: bool) -> Unusable
             detail = f"{field}[{place}] is missing, NaN or infinite"
             return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
     return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
+
+
+def _encodable(text: str) -> str:
+    r"""Unpaired surrogates as ``\udXXX``: UTF-8 has no bytes for them, so no dead letter has."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _first_not_finite(values: Any, allows_null: bool) -> int | None:

@@ -180,16 +180,20 @@ class PanePacker:
         for place in np.flatnonzero((np.abs(x) > _LARGEST).any(axis=1)).tolist():
             detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
             unusable[place] = UnusableEventError(Reason.NOT_FINITE, detail, events[place].event_id)
-        if self._reads_outputs:
-            for place in np.flatnonzero(~is_distribution(x)).tolist():
-                detail = (
-                    f"outputs lie in [{x[place].min():.4g}, {x[place].max():.4g}] and sum to "
-                    f"{x[place].sum():.6g}; expected values in [0, 1] that sum to 1"
-                )
-                error = UnusableEventError(
-                    Reason.NOT_A_DISTRIBUTION, detail, events[place].event_id
-                )
-                unusable.setdefault(place, error)
+        if not self._reads_outputs:
+            return unusable
+        # Rows that overflow when they are summed are unusable already.
+        with np.errstate(over="ignore"):
+            is_usable = is_distribution(x)
+        for place in np.flatnonzero(~is_usable).tolist():
+            if place in unusable:
+                continue
+            detail = (
+                f"outputs lie in [{x[place].min():.4g}, {x[place].max():.4g}] and sum to "
+                f"{x[place].sum():.6g}; expected values in [0, 1] that sum to 1"
+            )
+            event_id = events[place].event_id
+            unusable[place] = UnusableEventError(Reason.NOT_A_DISTRIBUTION, detail, event_id)
         return unusable
 
     def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:

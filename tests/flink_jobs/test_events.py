@@ -27,6 +27,10 @@ def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDeco
         (b"\xff\xfe", Reason.UNDECODABLE, "malformed"),
         (b"[" * 100_000, Reason.UNDECODABLE, "array"),
         (GOOD.replace(b'"a"', b'"\xff"'), Reason.UNDECODABLE, "utf-8"),
+        (GOOD.replace(b'"a"', b'"\xed\xa0\x80"'), Reason.UNDECODABLE, "utf-8"),
+        (b"\xef\xbb\xbf" + GOOD, Reason.UNDECODABLE, "malformed"),
+        (GOOD.decode().encode("utf-16"), Reason.UNDECODABLE, "malformed"),
+        (GOOD.replace(b"2.5", b"NaN").decode().encode("utf-32"), Reason.UNDECODABLE, "malformed"),
         (b'"text"', Reason.INVALID_EVENT, "not a JSON object"),
         (GOOD.replace(b'"event_id"', b'"id"'), Reason.INVALID_EVENT, "event_id"),
         (GOOD.replace(b'"a"', b'""'), Reason.INVALID_EVENT, "event_id"),
@@ -34,11 +38,14 @@ def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDeco
         (GOOD.replace(b"2.5", b'"2.5"'), Reason.INVALID_EVENT, "float"),
         (GOOD.replace(b"2.5", b"true"), Reason.INVALID_EVENT, "float"),
         (GOOD.replace(b"2.5", b"9" * 400), Reason.INVALID_EVENT, "range"),
+        (GOOD.replace(b"2.5", b"9" * 5_000), Reason.INVALID_EVENT, "range"),
+        (GOOD.replace(b": 1,", b": false,"), Reason.INVALID_EVENT, "bool"),
         (GOOD.replace(b"2.5", b"NaN"), Reason.NOT_FINITE, "features[1]"),
         (GOOD.replace(b"2.5", b"-Infinity"), Reason.NOT_FINITE, "features[1]"),
         (GOOD.replace(b"2.5", b"1e999"), Reason.NOT_FINITE, "features[1]"),
         (GOOD.replace(b"0.5]", b"null]"), Reason.NOT_FINITE, "outputs[1]"),
         (GOOD.replace(b": 1,", b": 2,"), Reason.UNKNOWN_SCHEMA_VERSION, "version 2, expected 1"),
+        (GOOD.replace(b": 1,", b": " + b"7" * 5_000 + b","), Reason.UNKNOWN_SCHEMA_VERSION, "777"),
         (b'{"schema_version": 2}', Reason.UNKNOWN_SCHEMA_VERSION, "version 2, expected 1"),
         (GOOD.replace(b", 2.5", b""), Reason.WRONG_LENGTH, "1 features, expected 2"),
         (GOOD.replace(b"0.5, 0.5", b""), Reason.WRONG_LENGTH, "0 outputs, expected 2"),
@@ -60,6 +67,29 @@ def test_a_dead_letter_keeps_the_event_id_where_it_can_be_read(decoder: EventDec
         decoder.decode(GOOD.replace(b"2.5", b"NaN"))
 
     assert caught.value.event_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("literal", "event_id"),
+    [(r'"\ud800"', r"\ud800"), (r'"a\udfff"', r"a\udfff"), (r'"\ud83d\ude00"', "\U0001f600")],
+)
+def test_an_event_id_that_utf_8_cannot_hold_is_escaped(
+    decoder: EventDecoder, literal: str, event_id: str
+) -> None:
+    payload = GOOD.replace(b'"a"', literal.encode()).replace(b"2.5", b"NaN")
+
+    with pytest.raises(UnusableEventError) as caught:
+        decoder.decode(payload)
+
+    assert caught.value.event_id == event_id
+    assert caught.value.reason is Reason.NOT_FINITE
+
+
+def test_an_event_id_whose_escapes_are_long_is_still_cut(decoder: EventDecoder) -> None:
+    with pytest.raises(UnusableEventError) as caught:
+        decoder.decode(GOOD.replace(b'"a"', b'"' + rb"\ud800" * 256 + b'"'))
+
+    assert len(caught.value.event_id or "") == 256
 
 
 def test_a_null_feature_is_a_missing_value_where_that_is_allowed() -> None:

@@ -69,6 +69,29 @@ def test_numbers_that_would_overflow_when_squared_are_dead_letters() -> None:
     assert [d.reason for d in pane.dead_letters] == [Reason.NOT_FINITE]
 
 
+def test_outputs_whose_sum_overflows_are_dead_letters_without_a_warning() -> None:
+    config = make_config(input={"n_features": 0, "n_outputs": 2}, detector=SOFTMAX)
+
+    pane = pack_and_unpack(config, [outputs(1e308, 1e308), outputs(0.25, 0.75)])
+
+    assert pane.events.x.tolist() == [[0.25, 0.75]]
+    assert [d.reason for d in pane.dead_letters] == [Reason.NOT_FINITE]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        rb'{"schema_version": 2, "event_id": "\ud800"}',
+        rb'{"schema_version": 1, "event_id": "\ud800", "features": [0.1, NaN, 0.3]}',
+    ],
+)
+def test_an_event_id_that_utf_8_cannot_hold_does_not_stop_the_pane(broken: bytes) -> None:
+    pane = pack_and_unpack(make_config(), [payload("good"), broken])
+
+    assert pane.events.event_ids == ["good"]
+    assert [(d.offset, d.event_id) for d in pane.dead_letters] == [(1, r"\ud800")]
+
+
 def test_a_pane_of_dead_letters_alone_still_knows_when_it_started() -> None:
     pane = pack_and_unpack(make_config(), [b"junk"], start_ms=7_250)
 

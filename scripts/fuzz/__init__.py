@@ -1,0 +1,1 @@
+"""Hostile payloads through packer and monitor, every one accounted for."""
