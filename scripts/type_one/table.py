@@ -22,7 +22,8 @@ not reduced); permutation tests draw {permutations} labellings.
 
 A rate is **high** where its 99 % Clopper–Pearson interval lies above the level, and *low* where it
 lies below. Low rates cost power, not trust. With {n_rates} rates, about {expected:.1f} would be
-high by chance alone if every one were exactly at the level.
+high by chance alone if every one were exactly at the level. All combinations of one size see the
+same pairs of images, so the rates of a column rise and fall together.
 """
 
 REASONS = """\

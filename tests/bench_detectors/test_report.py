@@ -65,10 +65,10 @@ def test_a_goal_is_reached_only_by_minima_and_medians_alike(goal, ratios, reache
 
 
 @pytest.mark.parametrize(
-    ("last", "flat"), [((1.2e-5, 100), True), ((1.3e-5, 100), False), ((1e-5, 110), False)]
+    ("last", "flat"), [((1.05, 100), True), ((1.2, 100), False), ((1.0, 110), False)]
 )
 def test_a_long_stream_is_flat_where_neither_time_nor_memory_rises(last, flat):
-    seconds, memory = last
-    marks = [Mark(10, 1e-5, 1e-5, 100), Mark(100, seconds, seconds, memory)]
+    ratio, memory = last
+    marks = [Mark(10, 1e-5, 1e-5, 1.0, 100), Mark(100, 1e-5 * ratio, 1e-5, ratio, memory)]
 
     assert LongResult(marks, (0.0, 0.0)).flat is flat
