@@ -18,6 +18,8 @@ COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-depende
 MAVEN := mvn -q -B -C -f docker/pom.xml
 # Even with -q and -B Maven prints colour resets, two for each run.
 NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
+PYTEST := $(BIN)/python -m pytest
+WITH_PARTS := integration or system or faults
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help
@@ -37,9 +39,15 @@ jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
 demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
 	@$(BIN)/loudly demo $(ARGS)
 
+# What needs no broker and no cluster runs on several cores; the rest one by one.
 .PHONY: test
-test: setup $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for the quick ones)
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
+ifeq ($(ARGS),)
+	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
+	@$(PYTEST) -m "$(WITH_PARTS)"
+else
+	@$(PYTEST) $(ARGS)
+endif
 
 .PHONY: lint
 lint: $(PACKAGE) ## Check style, types and the dependency rule
