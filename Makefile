@@ -50,7 +50,7 @@ else
 endif
 
 .PHONY: lint
-lint: $(PACKAGE) ## Check style, types and the dependency rule
+lint: $(TORCH) ## Check style, types and the dependency rule
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
