@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 StateArrays = Mapping[str, NDArray[np.generic]]
 
 

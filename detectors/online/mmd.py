@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import ClassVar, Self
 
@@ -25,7 +24,9 @@ from detectors.two_sample.kernels import (
     check_bandwidth,
     gaussian_kernel,
     median_bandwidth,
+    restored_bandwidth,
     squared_distances,
+    stored_bandwidth,
 )
 
 FAR = 32.0
@@ -243,8 +244,7 @@ class SlidingMMD(SlidingWindow):
         NotFittedError
             Before ``fit``.
         """
-        bandwidth = self._configured_bandwidth
-        configured = math.nan if bandwidth == "median" else bandwidth
+        configured = stored_bandwidth(self._configured_bandwidth)
         return {
             "x_ref": fitted(self._x_ref, self).copy(),
             "window": self._window.copy(),
@@ -270,7 +270,7 @@ class SlidingMMD(SlidingWindow):
         if window.shape[1] != x_ref.shape[1] or len(sums) != 2 * len(window) or len(x_ref) < 2:
             raise InvalidStateError("stored arrays 'x_ref', 'window', 'sums' do not agree")
         try:
-            sliding = cls(len(window), "median" if math.isnan(configured) else configured)
+            sliding = cls(len(window), restored_bandwidth(configured))
             check_bandwidth(bandwidth)
         except InvalidParameterError as error:
             raise InvalidStateError("stored arrays describe no sliding MMD") from error

@@ -29,6 +29,8 @@ from detectors.online.window import (
 from detectors.two_sample.kernels import (
     Bandwidth,
     check_bandwidth,
+    restored_bandwidth,
+    stored_bandwidth,
 )
 
 
@@ -183,8 +185,7 @@ class SlidingRFFMMD(SlidingWindow):
         The parameters are the bandwidth asked for, NaN for the median, the one in use, the mean
         kernel value within the reference and the seed.
         """
-        bandwidth = self._configured_bandwidth
-        configured = math.nan if bandwidth == "median" else bandwidth
+        configured = stored_bandwidth(self._configured_bandwidth)
         return {
             "frequencies": fitted(self._frequencies, self).copy(),
             "centre": self._centre.copy(),
@@ -215,8 +216,7 @@ class SlidingRFFMMD(SlidingWindow):
         configured, bandwidth, within_ref, seed = stored_parameters(arrays, 4)
         try:
             check_bandwidth(bandwidth)
-            asked: Bandwidth = "median" if math.isnan(configured) else configured
-            sliding = cls(window_size, n_features, asked, int(seed))
+            sliding = cls(window_size, n_features, restored_bandwidth(configured), int(seed))
         except InvalidParameterError as error:
             raise InvalidStateError("stored arrays describe no sliding MMD") from error
         sliding._bandwidth, sliding._within_ref = bandwidth, within_ref

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from detectors.base import FloatArray, StateArrays
-from detectors.checks import as_rows, state_array
-from detectors.errors import InvalidParameterError, InvalidStateError, ShapeError
+from detectors.checks import as_rows, state_array, whole_number
+from detectors.errors import InvalidStateError, ShapeError
 
 FLOAT64 = np.dtype(np.float64)
 
@@ -20,12 +20,7 @@ class SlidingWindow:
     min_rows: ClassVar[int] = 1
 
     def __init__(self, window_size: int) -> None:
-        if isinstance(window_size, bool) or not isinstance(window_size, int):
-            raise InvalidParameterError("window_size must be a whole number")
-        if window_size < self.min_rows:
-            message = f"window_size must be at least {self.min_rows}, not {window_size}"
-            raise InvalidParameterError(message)
-        self._window_size = window_size
+        self._window_size = whole_number(window_size, "window_size", at_least=self.min_rows)
         self._n_rows = 0
         self._statistic: float | None = None
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, IntArray
 from detectors.checks import as_finite
 from detectors.errors import InvalidParameterError, ShapeError
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.base import FloatArray, StateArrays
+from detectors.base import FloatArray, IntArray, StateArrays
 from detectors.checks import as_rows, check_level, fitted, state_array
 from detectors.errors import (
     IllConditionedError,
@@ -25,7 +25,6 @@ from detectors.errors import (
     ShapeError,
 )
 from detectors.reducers import SoftmaxOutputs
-from detectors.two_sample.attribution import IntArray
 
 MAX_CONDITION = 30.0
 """At 30 the sampling noise of 1,000 test rows, 1 / sqrt(1000) = 0.03, grows to the whole range of a

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest, hypergeom
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, IntArray
 from detectors.checks import check_level
 from detectors.errors import InvalidParameterError, InvalidSampleError, ShapeError
-from detectors.two_sample.attribution import IntArray
 from detectors.two_sample.domain_classifier import HeldOut
 
 MIN_LABELS = 10

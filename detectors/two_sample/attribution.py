@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.base import FloatArray, MissingShares
+from detectors.base import FloatArray, IntArray, MissingShares
 from detectors.two_sample.ks_distance import largest_gaps
 from detectors.two_sample.ks_distribution import ks_p_values
 from detectors.two_sample.missing import compare_missing
-
-IntArray = NDArray[np.int64]
 
 LARGEST_OFFSET = 1e290
 """Offsets, in units of the reference's largest value, end here: 1e18 of them can be added up."""
@@ -26,9 +23,10 @@ class Attribution:
     Attributes
     ----------
     statistics : ndarray of float64, shape (n_dimensions,)
-        The two-sample Kolmogorov–Smirnov D in [0, 1]: how far the dimension moved.
+        How far the dimension moved: the two-sample Kolmogorov–Smirnov D in [0, 1], or what the
+        test has of its own.
     p_values : ndarray of float64, shape (n_dimensions,)
-        The uncorrected p-value of D: how surprising that is.
+        The uncorrected p-value of the statistic: how surprising that is.
     shifts : ndarray of float64, shape (n_dimensions,)
         Difference of the means in standard deviations of the reference: which way it moved.
     missing : MissingShares or None
@@ -79,17 +77,24 @@ class SortedReference:
         """Rows of the reference."""
         return int(self.columns.shape[1])
 
-    def attribute(self, x_test: FloatArray) -> Attribution:
-        """Compare each column of ``x_test``, shape (n_test, n_dimensions), with the reference."""
-        n_test = x_test.shape[0]
+    def attribute(
+        self, x_test: FloatArray, own: tuple[FloatArray, FloatArray] | None = None
+    ) -> Attribution:
+        """Compare each column of ``x_test``, shape (n_test, n_dimensions), with the reference.
+
+        A test with statistics and p-values of its own for the dimensions hands them in as ``own``:
+        they take the place of D and its p-value, which are then not computed.
+        """
         columns = _sorted_columns(x_test)
-        gaps = largest_gaps(self.columns, columns)
+        statistics, p_values = own or self._distances(columns)
         return Attribution(
-            statistics=gaps / (self.n_ref * n_test),
-            p_values=ks_p_values(gaps, self.n_ref, n_test),
-            shifts=self._moments.shifts(columns),
-            missing=self._missing(columns),
+            statistics, p_values, self._moments.shifts(columns), self._missing(columns)
         )
+
+    def _distances(self, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+        n_test = columns.shape[1]
+        gaps = largest_gaps(self.columns, columns)
+        return gaps / (self.n_ref * n_test), ks_p_values(gaps, self.n_ref, n_test)
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
         """How far each row of ``x_test`` lies in the direction in which the sample moved.

@@ -10,14 +10,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays, TwoSampleResult
-from detectors.checks import check_level, fitted, state_array
-from detectors.errors import InvalidParameterError, InvalidSampleError
-from detectors.two_sample.chi_square_distribution import (
-    IntArray,
-    chi_square_p_value,
-    cramers_v_squared,
-)
+from detectors.base import FloatArray, IntArray, StateArrays, TwoSampleResult
+from detectors.checks import check_level, fitted, state_array, whole_number
+from detectors.errors import InvalidSampleError
+from detectors.two_sample.chi_square_distribution import chi_square_p_value, cramers_v_squared
 from detectors.two_sample.frame import Comparison, ReferenceTest
 from detectors.two_sample.multiplicity import bonferroni
 
@@ -135,7 +131,7 @@ class ChiSquareTest(ReferenceTest):
 
     def __init__(self, n_draws: int = DEFAULT_DRAWS) -> None:
         super().__init__()
-        self._n_draws = check_draws(n_draws)
+        self._n_draws = whole_number(n_draws, "n_draws", at_least=1)
 
     def _prepare(self, x_ref: FloatArray) -> None:
         check_categorical(x_ref, range(x_ref.shape[1]))
@@ -181,13 +177,6 @@ class ChiSquareTest(ReferenceTest):
         return cls(int(state_array(arrays, "n_draws", ndim=0, kind="i").item()))
 
 
-def check_draws(n_draws: int) -> int:
-    """Return ``n_draws`` or raise InvalidParameterError unless it is a positive int."""
-    if isinstance(n_draws, bool) or not isinstance(n_draws, int) or n_draws < 1:
-        raise InvalidParameterError(f"n_draws must be an int of at least 1, not {n_draws}")
-    return n_draws
-
-
 def check_categorical(x_ref: FloatArray, columns: Iterable[int]) -> None:
     """Raise InvalidSampleError where one of ``columns`` holds numbers, not categories.
 
@@ -212,8 +201,7 @@ def corrected_comparison(
         statistic=_surprise(p_value),
         p_value=p_value,
         effect_size=effect_size,
-        dimension_statistics=statistics,
-        dimension_p_values=p_values,
+        dimensions=(statistics, p_values),
     )
 
 

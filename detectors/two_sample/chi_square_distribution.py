@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, IntArray
 from detectors.two_sample.permutation import BATCH_SIZE, permutation_p_value
-
-IntArray = NDArray[np.int64]
 
 EXACT_LIMIT = 30_000
 """The most sums of one step of the exact computation, which keeps it near 10 ms: 9,999 random

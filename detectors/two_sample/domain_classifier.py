@@ -16,10 +16,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, IntArray
 from detectors.checks import as_finite, as_rows
 from detectors.errors import ShapeError
-from detectors.two_sample.attribution import IntArray
 from detectors.two_sample.logistic import FourierLogistic
 
 

@@ -22,15 +22,15 @@ from detectors.two_sample.attribution import Attribution, SortedReference
 class Comparison:
     """What a test makes of two samples; the fields are those of :class:`TwoSampleResult`.
 
-    Where a test has no statistic of its own for each dimension, the dimensions are attributed by
-    the Kolmogorov–Smirnov D; a test that has computed that attribution hands it over.
+    ``dimensions`` holds the statistics and the p-values of the dimensions. Where a test has none of
+    its own, the dimensions are attributed by the Kolmogorov–Smirnov D; a test that has computed
+    that attribution hands it over.
     """
 
     statistic: float
     p_value: float
     effect_size: float
-    dimension_statistics: FloatArray | None = None
-    dimension_p_values: FloatArray | None = None
+    dimensions: tuple[FloatArray, FloatArray] | None = None
     null_statistics: FloatArray | None = None
     attribution: Attribution | None = None
 
@@ -84,16 +84,17 @@ class ReferenceTest(ABC):
         """
         x_ref, x = fitted(self._x_ref, self), self._checked(x_test)
         comparison = self._compare(x_ref, x, rng)
-        attribution = comparison.attribution or fitted(self._sorted, self).attribute(x)
-        statistics, p_values = comparison.dimension_statistics, comparison.dimension_p_values
+        attribution = comparison.attribution or fitted(self._sorted, self).attribute(
+            x, comparison.dimensions
+        )
         return TwoSampleResult(
             statistic=comparison.statistic,
             p_value=comparison.p_value,
             effect_size=comparison.effect_size,
             n_ref=len(x_ref),
             n_test=len(x),
-            dimension_statistics=attribution.statistics if statistics is None else statistics,
-            dimension_p_values=attribution.p_values if p_values is None else p_values,
+            dimension_statistics=attribution.statistics,
+            dimension_p_values=attribution.p_values,
             dimension_shifts=attribution.shifts,
             null_statistics=comparison.null_statistics,
             missing=attribution.missing,

@@ -45,6 +45,16 @@ def check_bandwidth(bandwidth: Bandwidth) -> Bandwidth:
     return float(bandwidth)
 
 
+def stored_bandwidth(bandwidth: Bandwidth) -> float:
+    """``bandwidth`` as stored arrays hold it: NaN is the mark of the median heuristic."""
+    return math.nan if bandwidth == "median" else bandwidth
+
+
+def restored_bandwidth(stored: float) -> Bandwidth:
+    """The bandwidth that :func:`stored_bandwidth` has turned into a number."""
+    return "median" if math.isnan(stored) else stored
+
+
 def squared_distances(x: FloatArray) -> FloatArray:
     """Squared Euclidean distances of all pairs of different rows, to the last digit.
 

@@ -10,9 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray
-
-IntArray = NDArray[np.int64]
+from detectors.base import FloatArray, IntArray
 
 KNOT_SPACING = 4
 """Test values between two knots. At 1,000 rows each and 32 dimensions without a shift, looking at

@@ -12,14 +12,11 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import kolmogorov
 from scipy.stats import kstwo
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, IntArray
 from detectors.two_sample.multiplicity import bonferroni
-
-IntArray = NDArray[np.int64]
 
 CORRECTED_LIMIT_FROM = 80.0
 """The effective size from which Kolmogorov's limit, corrected, is good enough."""

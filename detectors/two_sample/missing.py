@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from detectors.base import FloatArray, MissingShares
+from detectors.base import FloatArray, IntArray, MissingShares
 from detectors.two_sample.multiplicity import bonferroni
-
-IntArray = NDArray[np.int64]
 
 
 def compare_missing(

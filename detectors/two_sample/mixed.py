@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import FloatArray, StateArrays, TwoSampleResult
-from detectors.checks import fitted, state_array
+from detectors.checks import fitted, state_array, whole_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.attribution import SortedReference
 from detectors.two_sample.chi_square import (
     DEFAULT_DRAWS,
     Categories,
     check_categorical,
-    check_draws,
     corrected_comparison,
     critical_surprise,
 )
@@ -74,7 +73,7 @@ class MixedTest(ReferenceTest):
             )
         self._categorical = np.array(sorted(columns), dtype=np.int64)
         self._numeric: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._n_draws = check_draws(n_draws)
+        self._n_draws = whole_number(n_draws, "n_draws", at_least=1)
         self._sorted_numeric: SortedReference | None = None
 
     def _prepare(self, x_ref: FloatArray) -> None:

@@ -14,7 +14,14 @@ from detectors.base import FloatArray, StateArrays
 from detectors.checks import fitted, state_array, stored_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.frame import Comparison
-from detectors.two_sample.kernels import KERNELS, Bandwidth, check_bandwidth, pooled_distances
+from detectors.two_sample.kernels import (
+    KERNELS,
+    Bandwidth,
+    check_bandwidth,
+    pooled_distances,
+    restored_bandwidth,
+    stored_bandwidth,
+)
 from detectors.two_sample.missing import impute_pooled
 from detectors.two_sample.permutation import (
     observed_membership,
@@ -122,10 +129,9 @@ class MMDTest(PermutationTest):
 
     def _parameters(self) -> dict[str, NDArray[np.generic]]:
         """The parameters, with NaN for the median heuristic."""
-        bandwidth = np.nan if self._bandwidth == "median" else self._bandwidth
         return {
             **super()._parameters(),
-            "bandwidth": np.array([bandwidth]),
+            "bandwidth": np.array([stored_bandwidth(self._bandwidth)]),
             "kernel": np.frombuffer(self._kernel.encode(), dtype=np.uint8),
         }
 
@@ -134,7 +140,7 @@ class MMDTest(PermutationTest):
         (bandwidth,) = state_array(arrays, "bandwidth", ndim=1, allow_missing=True).tolist()
         return cls(
             stored_number(arrays, "n_permutations"),
-            "median" if math.isnan(bandwidth) else bandwidth,
+            restored_bandwidth(bandwidth),
             state_array(arrays, "kernel", ndim=1, kind="u").tobytes().decode(errors="replace"),
         )
 

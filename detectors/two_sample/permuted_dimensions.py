@@ -48,15 +48,15 @@ class PermutedDimensionsTest(PermutationTest):
         null = permuted_statistics(
             statistics, observed_membership(len(x_ref), len(x_test)), self._n_permutations, rng
         )
+        p_values = [
+            permutation_p_value(*pair) for pair in zip(observed.tolist(), null.T, strict=True)
+        ]
         largest, null_largest = float(observed.max()), null.max(axis=1)
         return Comparison(
             statistic=largest,
             p_value=permutation_p_value(largest, null_largest),
             effect_size=self._effect_size(largest, len(x_ref), len(x_test)),
-            dimension_statistics=observed,
-            dimension_p_values=np.array(
-                [permutation_p_value(*pair) for pair in zip(observed.tolist(), null.T, strict=True)]
-            ),
+            dimensions=(observed, np.array(p_values)),
             null_statistics=null_largest,
         )
 
