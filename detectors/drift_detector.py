@@ -74,6 +74,29 @@ class DriftDetector:
         self._n_ref = len(z_ref)
         return self
 
+    def with_test(self, test: TwoSampleTest, z_ref: FloatArray) -> DriftDetector:
+        """A detector with this one's reducer and another test or reference.
+
+        Parameters
+        ----------
+        test : TwoSampleTest
+            Fitted here.
+        z_ref : ndarray of float64, shape (n_ref, n_dimensions)
+            Rows that this detector's reducer has reduced.
+
+        Raises
+        ------
+        InvalidSampleError
+            If the test cannot use ``z_ref``.
+        InvalidParameterError
+            If a parameter of the test does not suit ``z_ref``.
+        """
+        self._check_fitted()
+        detector = DriftDetector(self.reducer, test)
+        test.fit(z_ref)
+        detector._n_ref = len(z_ref)
+        return detector
+
     def reduce(self, x: FloatArray) -> FloatArray:
         """Reduce ``x``, shape (n, n_features), to shape (n, n_dimensions).
 

@@ -66,6 +66,19 @@ def test_nothing_works_before_fit(call):
         call(DriftDetector(NoReduction(), KSTest()))
 
 
+def test_another_reference_can_be_fitted_to_rows_that_the_same_reducer_reduced(detector, rng):
+    x_new, x_test = rng.normal(1.0, size=(90, 8)), rng.normal(1.0, size=(60, 8))
+    z_new = detector.reduce(x_new)
+
+    moved = detector.with_test(KSTest(), z_new)
+
+    expected = KSTest().fit(z_new).test(detector.reduce(x_test), rng=rng)
+    assert moved.test(x_test, rng=rng).p_value == expected.p_value
+    assert moved.n_ref == 90
+    assert moved.test(x_test, rng=rng).p_value > detector.test(x_test, rng=rng).p_value
+    assert detector.n_ref == 120
+
+
 def test_a_failed_refit_leaves_no_half_fitted_detector(detector, rng):
     with pytest.raises(InvalidParameterError):
         detector.fit(np.ones((10, 8)))
