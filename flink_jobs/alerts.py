@@ -15,6 +15,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from flink_jobs.detector_tables import MAIN_DETECTOR
+
 
 class AlertKind(StrEnum):
     """Where an incident stands."""
@@ -31,11 +33,32 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Cause(StrEnum):
+    """What an incident is about; each cause has incidents of its own."""
+
+    DRIFT = "drift"
+    SILENCE = "silence"
+    UNSTABLE_REFERENCE = "unstable_reference"
+
+
+class Ending(StrEnum):
+    """Why an incident is over."""
+
+    NORMAL = "normal"
+    NEW_REFERENCE = "new_reference"
+    NEW_CONFIGURATION = "new_configuration"
+
+
 class ScoreStatus(StrEnum):
-    """Whether a closed window was tested."""
+    """Whether a closed window was tested.
+
+    ``no_reference`` concerns references that move with the stream: the time from which this
+    window's reference would come holds too few events yet.
+    """
 
     TESTED = "tested"
     TOO_FEW_EVENTS = "too_few_events"
+    NO_REFERENCE = "no_reference"
 
 
 class _Record(Struct, frozen=True):
@@ -48,29 +71,38 @@ class WindowSummary(_Record, frozen=True, kw_only=True):
     Attributes
     ----------
     kind : str
-        ``time`` or ``count``.
+        ``time``, ``count`` or ``session``; ``silence`` for the time in which no event came.
     start_ms, end_ms : int
-        Event time. A time window covers ``[start_ms, end_ms)``; a count window runs from its first
-        to its last event, both included.
+        Event time. A window covers ``[start_ms, end_ms)``; a count window runs from its first to
+        its last event, both included.
     first_event : int
         Position of the window's first event among the model's events after the reference.
     n_events, n_tested : int
-        Events in the window, and how many of them were tested after sampling.
+        Events in the window, and how many of them were tested after sampling and eviction.
+    closed_early : bool
+        Whether the window was tested before its end, since ``window.early_events`` were there.
     """
 
-    kind: Literal["time", "count"]
+    kind: Literal["time", "count", "session", "silence"]
     start_ms: int
     end_ms: int
     first_event: int
     n_events: int
     n_tested: int
+    closed_early: bool = False
 
 
 class ReferenceSummary(_Record, frozen=True, kw_only=True):
-    """The reference window: how many events, and a digest of their numbers."""
+    """The reference window: how many events, and a digest of their numbers.
+
+    ``start_ms`` and ``end_ms`` are the event time it comes from; None for a training set. Before
+    there is a reference, ``n_events`` is 0 and ``fingerprint`` empty.
+    """
 
     n_events: int
     fingerprint: str
+    start_ms: int | None = None
+    end_ms: int | None = None
 
 
 class ThresholdSummary(_Record, frozen=True, kw_only=True):
@@ -114,28 +146,33 @@ class Alert(_Record, frozen=True, kw_only=True):
     highest that the incident has reached. ``is_flapping`` marks an incident that stands for
     several. ``n_suppressed`` counts the alerts of this model that were held back since the last one
     that was written. ``missing_p_value`` says whether the share of missing values changed; None
-    where no value is missing.
+    where no value is missing. ``ending`` says why the incident is over, with kind recovered.
+    ``statistic``, ``p_value``, ``threshold`` and ``effect_size`` are None where no test stands
+    behind the alert: a silent model, or an incident that ended without a test.
     """
 
     schema_version: Literal[1] = 1
     alert_id: str
     incident_id: str
     kind: AlertKind
+    cause: Cause = Cause.DRIFT
+    ending: Ending | None = None
     severity: Severity = Severity.WARNING
     is_flapping: bool = False
     n_suppressed: int = 0
     model: str
+    detector: str = MAIN_DETECTOR
     window: WindowSummary
     reference: ReferenceSummary
     reducer: str
     test: str
-    statistic: float
-    p_value: float
-    threshold: ThresholdSummary
-    effect_size: float
+    statistic: float | None = None
+    p_value: float | None = None
+    threshold: ThresholdSummary | None = None
+    effect_size: float | None = None
     missing_p_value: float | None = None
-    top_dimensions: list[DimensionShift]
-    exemplars: list[Exemplar]
+    top_dimensions: list[DimensionShift] = msgspec.field(default_factory=list)
+    exemplars: list[Exemplar] = msgspec.field(default_factory=list)
     job: str
     job_version: str
     config_version: str
@@ -148,6 +185,7 @@ class Score(_Record, frozen=True, kw_only=True):
     score_id: str
     status: ScoreStatus
     model: str
+    detector: str = MAIN_DETECTOR
     window: WindowSummary
     reference: ReferenceSummary
     reducer: str

@@ -2,35 +2,31 @@
 
 The tree is what ``job.toml`` holds. Structure, types and single-value ranges are checked by msgspec
 while decoding (:mod:`flink_jobs.config_file`); rules that tie several keys together are in
-:func:`cross_check`. Times are event-time milliseconds.
+:mod:`flink_jobs.config_checks`. Times are event-time milliseconds.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from flink_jobs.columns_table import ColumnsTable
 from flink_jobs.detector_tables import (
-    BinomialConfig,
-    ChiSquareConfig,
+    MAIN_DETECTOR,
     DetectorTable,
     HardPredictionsConfig,
-    MixedConfig,
-    PCAConfig,
-    PermutedConfig,
     SoftmaxOutputsConfig,
-    SparseRandomProjectionConfig,
+    TestConfig,
 )
-from flink_jobs.policy_table import PolicyTable, check_policy
+from flink_jobs.policy_table import PolicyTable
+from flink_jobs.reference_tables import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.window_tables import TimeWindow, WindowTable
 
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class JobTable(Table, frozen=True, kw_only=True):
@@ -42,16 +38,22 @@ class JobTable(Table, frozen=True, kw_only=True):
     checkpoint_interval_ms: Annotated[int, Meta(ge=100)] = 10_000
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     transaction_timeout_ms: Annotated[int, Meta(ge=1_000, le=900_000)] = 600_000
+    state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
 
 
 class KafkaTable(Table, frozen=True, kw_only=True):
-    """Where events come from and where alerts, scores and dead letters go."""
+    """Where events and commands come from, and where alerts, scores and the rest go.
+
+    Without ``control_topic`` the job takes no commands and needs no ``audit_topic``.
+    """
 
     bootstrap_servers: str
     inference_topic: TopicName = "inference"
     alerts_topic: TopicName = "drift-alerts"
     scores_topic: TopicName = "drift-scores"
     dead_letters_topic: TopicName = "drift-dead-letters"
+    control_topic: TopicName | None = None
+    audit_topic: TopicName = "drift-audit"
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False
@@ -59,7 +61,17 @@ class KafkaTable(Table, frozen=True, kw_only=True):
 
 
 class InputTable(Table, frozen=True, kw_only=True):
-    """What an event must look like to be used."""
+    """What an event must look like to be used, and when it may come.
+
+    Attributes
+    ----------
+    max_partition_drift_ms : int
+        How far a partition may run ahead of the slowest one in event time before it is not read for
+        a while; 0 lets it run.
+    heartbeat_every_ms : int
+        The job writes a heartbeat with the clock's time so often, which closes the windows of a
+        topic gone quiet; 0 for never. Only for topics whose event time is the clock's.
+    """
 
     n_features: NonNegativeInt = 0
     n_outputs: NonNegativeInt = 0
@@ -69,43 +81,24 @@ class InputTable(Table, frozen=True, kw_only=True):
     max_out_of_orderness_ms: NonNegativeInt = 5_000
     max_future_ms: NonNegativeInt = 3_600_000
     idle_timeout_ms: Annotated[int, Meta(ge=100)] = 10_000
+    max_partition_drift_ms: NonNegativeInt = 0
+    heartbeat_every_ms: Annotated[int, Meta(ge=0)] = 0
 
 
 class PaneTable(Table, frozen=True, kw_only=True):
-    """Panes: the events of one model in one short tumbling interval of event time."""
+    """Panes: the events of one model in one short tumbling interval of event time.
+
+    Attributes
+    ----------
+    max_events : int
+        Events of a pane that tests see, a sample.
+    max_raw_events : int
+        Events that an open pane takes; the others become dead letters. 0 for all.
+    """
 
     width_ms: PositiveInt
     max_events: PositiveInt = 10_000
-
-
-class TimeWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="time"):
-    """Test windows of ``size_ms``, one every ``slide_ms``; tumbling when both are equal."""
-
-    size_ms: PositiveInt
-    slide_ms: PositiveInt
-    min_events: Annotated[int, Meta(ge=2)] = 20
-
-
-class CountWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="count"):
-    """Test windows of ``size`` events, one every ``slide`` events."""
-
-    size: PositiveInt
-    slide: PositiveInt
-
-
-class FirstEvents(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_events"):
-    """The reference is the first ``n_events`` usable events of each model."""
-
-    n_events: Annotated[int, Meta(ge=2, le=1_000_000)]
-    on_config_change: Literal["new_reference", "refuse"] = "new_reference"
-
-
-class TrainingSet(Table, frozen=True, kw_only=True, tag_field="kind", tag="artefact"):
-    """The reference is a training set in an npz file, checked against its SHA-256."""
-
-    path: str
-    sha256: Sha256
-    on_config_change: Literal["new_reference", "refuse"] = "new_reference"
+    max_raw_events: NonNegativeInt = 0
 
 
 class LevelPerWindowConfig(
@@ -114,6 +107,43 @@ class LevelPerWindowConfig(
     """A test window drifts when its p-value is at or below ``level``."""
 
     level: Level = 0.001
+
+
+class SilenceTable(Table, frozen=True, kw_only=True):
+    """When a model that sends no event raises an alert: after ``after_ms``; 0 for never."""
+
+    after_ms: NonNegativeInt = 0
+
+
+class MoreDetectorTable(Table, frozen=True, kw_only=True):
+    """One more detector over the same panes, reducer and reference.
+
+    What is left out is as in the tables ``detector``, ``calibration`` and ``policy``.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
+    window: WindowTable
+    test: TestConfig | None = None
+    calibration: LevelPerWindowConfig | None = None
+    policy: PolicyTable | None = None
+
+
+class OverrideTable(Table, frozen=True, kw_only=True):
+    """Other values for the models whose name matches ``models``, in which ``*`` is any text.
+
+    Each key is a table of which only the keys that differ are given; the first override that
+    matches a model holds for it.
+    """
+
+    models: Annotated[str, Meta(min_length=1)]
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    window: dict[str, Any] = msgspec.field(default_factory=dict)
+    reference: dict[str, Any] = msgspec.field(default_factory=dict)
+    detector: dict[str, Any] = msgspec.field(default_factory=dict)
+    calibration: dict[str, Any] = msgspec.field(default_factory=dict)
+    policy: dict[str, Any] = msgspec.field(default_factory=dict)
+    silence: dict[str, Any] = msgspec.field(default_factory=dict)
+    detectors: list[dict[str, Any]] | None = None
 
 
 class DriftJobConfig(Table, frozen=True, kw_only=True):
@@ -138,12 +168,16 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     kafka: KafkaTable
     input: InputTable
     panes: PaneTable
-    window: TimeWindow | CountWindow
-    reference: FirstEvents | TrainingSet
+    window: WindowTable
+    reference: ReferenceTable
     job: JobTable = JobTable()
     detector: DetectorTable = DetectorTable()
     calibration: LevelPerWindowConfig = LevelPerWindowConfig()
     policy: PolicyTable = PolicyTable()
+    silence: SilenceTable = SilenceTable()
+    detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
+    overrides: list[OverrideTable] = msgspec.field(default_factory=list)
+    columns: ColumnsTable = ColumnsTable()
 
 
 class ConfigError(ValueError):
@@ -164,113 +198,28 @@ def n_columns_read(config: DriftJobConfig) -> int:
     return config.input.n_outputs if reads_outputs(config) else config.input.n_features
 
 
-def cross_check(config: DriftJobConfig) -> list[Problem]:
-    """List what no single key shows: panes that do not tile windows, levels no test can reach."""
+def detectors_of(config: DriftJobConfig) -> list[MoreDetectorTable]:
+    """All detectors of a model, the one of the main tables first, with nothing left out."""
+    main = MoreDetectorTable(name=MAIN_DETECTOR, window=config.window)
     return [
-        *_check_windows(config),
-        *_check_input(config),
-        *_check_detector(config),
-        *check_policy(config.policy, config.calibration.level),
-        *_check_topics(config.kafka),
+        msgspec.structs.replace(
+            each,
+            test=each.test or config.detector.test,
+            calibration=each.calibration or config.calibration,
+            policy=each.policy or config.policy,
+        )
+        for each in (main, *config.detectors)
     ]
 
 
-def _check_windows(config: DriftJobConfig) -> Iterator[Problem]:
-    window = config.window
-    if isinstance(window, CountWindow):
-        if window.slide > window.size:
-            yield Problem("window.slide", f"{window.slide} leaves gaps", f"1 to {window.size}")
-        if window.size < 2:
-            yield Problem("window.size", f"{window.size} event", "2 or more")
-        return
-    width_ms = config.panes.width_ms
-    for key, value_ms in (("size_ms", window.size_ms), ("slide_ms", window.slide_ms)):
-        if value_ms % width_ms:
-            yield Problem(
-                f"window.{key}",
-                f"{value_ms} is not a multiple of panes.width_ms = {width_ms}",
-                f"{width_ms}, {2 * width_ms}, {3 * width_ms}, ...",
-            )
-    if window.slide_ms > window.size_ms:
-        yield Problem(
-            "window.slide_ms", f"{window.slide_ms} leaves gaps", f"up to {window.size_ms}"
-        )
-
-
-def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
-    field, least = ("outputs", 2) if reads_outputs(config) else ("features", 1)
-    if n_columns_read(config) < least:
-        kind = msgspec.to_builtins(config.detector.reducer)["kind"]
-        yield Problem(
-            f"input.n_{field}",
-            f"the reducer {kind!r} reads the events' {field}, and there are "
-            f"{n_columns_read(config)}",
-            f"{least} or more",
-        )
-
-
-def _check_detector(config: DriftJobConfig) -> Iterator[Problem]:
-    reducer, test = config.detector.reducer, config.detector.test
-    level = config.calibration.level
-    if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
-        most = config.input.n_features
-        if isinstance(config.reference, FirstEvents):
-            most = min(most, config.reference.n_events)
-        if reducer.n_components > most > 0:
-            yield Problem(
-                "detector.reducer.n_components",
-                f"{reducer.n_components} components from {most} features or reference events",
-                f"1 to {most}, or a share of variance between 0 and 1",
-            )
-    if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
-        yield Problem(
-            "detector.test.n_permutations",
-            f"{test.n_permutations} permutations never give a p-value of {level} or less",
-            f"{math.ceil(1.0 / level) - 1} or more, or a higher calibration.level",
-        )
-    yield from _check_categories(config)
-    yield from _check_fewest_events(config)
-
-
-def _check_categories(config: DriftJobConfig) -> Iterator[Problem]:
-    """Tests on categories want columns that hold some."""
-    reducer, test = config.detector.reducer, config.detector.test
-    continuous = PCAConfig | SparseRandomProjectionConfig | SoftmaxOutputsConfig
-    if isinstance(test, ChiSquareConfig | MixedConfig) and isinstance(reducer, continuous):
-        yield Problem(
-            "detector.test.kind",
-            "this reducer leaves no categories to compare",
-            "with the reducer 'hard_predictions', or 'none' where features are categories",
-        )
-    if isinstance(test, MixedConfig):
-        width = 1 if isinstance(reducer, HardPredictionsConfig) else config.input.n_features
-        if max(test.categorical_columns) >= width:
-            yield Problem(
-                "detector.test.categorical_columns",
-                f"{max(test.categorical_columns)} is none of {width} columns",
-                f"0 to {width - 1}",
-            )
-
-
-def _check_fewest_events(config: DriftJobConfig) -> Iterator[Problem]:
-    window = config.window
-    key, fewest = (
-        ("window.size", window.size)
-        if isinstance(window, CountWindow)
-        else ("window.min_events", window.min_events)
-    )
-    if isinstance(config.detector.test, BinomialConfig) and fewest < BinomialConfig.min_events:
-        yield Problem(key, f"{fewest} events", f"{BinomialConfig.min_events} or more: half train")
-
-
-def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
-    names = ("inference_topic", "alerts_topic", "scores_topic", "dead_letters_topic")
-    seen: dict[str, str] = {}
-    for name in names:
-        topic = getattr(kafka, name)
-        if topic in seen:
-            yield Problem(f"kafka.{name}", f"{topic!r} is also {seen[topic]}", "a topic of its own")
-        seen[topic] = f"kafka.{name}"
+# Keys that came after their table was first digested; where they have their default they are left
+# out, so that an upgrade alone changes no digest.
+_LATER_KEYS: dict[type[Table], tuple[str, ...]] = {
+    TimeWindow: ("early_events", "max_events"),
+    FirstEvents: ("rebaseline",),
+    InputTable: ("max_partition_drift_ms", "heartbeat_every_ms"),
+    PaneTable: ("max_raw_events",),
+}
 
 
 def config_version(config: DriftJobConfig) -> str:
@@ -279,30 +228,65 @@ def config_version(config: DriftJobConfig) -> str:
     Addresses, topics and the way the job runs are left out: the same stream gives the same alerts
     from another broker and at another parallelism.
     """
-    parts = (
+    parts = [
         config.version,
-        config.input,
-        config.panes,
-        config.window,
-        config.reference,
+        _digestible(config.input),
+        _digestible(config.panes),
+        _digestible(config.window),
+        _digestible(config.reference),
         config.detector,
         config.calibration,
         config.policy,
-    )
+    ]
+    if config.silence.after_ms or config.detectors:
+        parts += [config.silence, config.detectors]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 def detector_fingerprint(config: DriftJobConfig) -> str:
     """Digest of what the state of a model depends on: a mismatch means a new reference."""
-    reference = config.reference
-    identity = reference.sha256 if isinstance(reference, TrainingSet) else reference.n_events
+    parts: list[object] = [
+        config.input.n_features,
+        config.input.n_outputs,
+        config.input.missing_features,
+        _digestible(config.panes),
+        _digestible(config.window),
+        _reference_identity(config.reference),
+        config.detector,
+    ]
+    if config.detectors:
+        parts.append([(d.name, _digestible(d.window), d.test) for d in config.detectors])
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+def trained_key(config: DriftJobConfig) -> str:
+    """Digest of what the detectors fitted to a training set depend on."""
     parts = (
         config.input.n_features,
         config.input.n_outputs,
         config.input.missing_features,
-        config.panes,
-        config.window,
-        identity,
+        _reference_identity(config.reference),
         config.detector,
+        [(each.name, each.test) for each in config.detectors],
     )
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+def _reference_identity(reference: ReferenceTable) -> object:
+    """What of the reference's table decides which events it is made of."""
+    match reference:
+        case TrainingSet():
+            return reference.sha256
+        case FirstEvents():
+            return reference.n_events
+        case _:
+            names = {"on_config_change", "rebaseline"}
+            tree = msgspec.to_builtins(reference)
+            return {name: value for name, value in tree.items() if name not in names}
+
+
+def _digestible(table: Table) -> dict[str, Any]:
+    later = _LATER_KEYS.get(type(table), ())
+    defaults = {f.name: f.default for f in msgspec.structs.fields(table)}
+    tree: dict[str, Any] = msgspec.to_builtins(table)
+    return {k: v for k, v in tree.items() if k not in later or v != defaults[k]}

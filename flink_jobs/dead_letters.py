@@ -16,6 +16,7 @@ class Reason(StrEnum):
     OVERSIZED_PAYLOAD = "oversized_payload"
     FAR_FUTURE = "far_future"
     LATE = "late"
+    PANE_FULL = "pane_full"
     LATE_AFTER_RESTORE = "late_after_restore"
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"

@@ -1,8 +1,9 @@
 """Panes: all events of one model in one short tumbling interval, packed into one bytes value.
 
-Packing happens once per pane beside the window operator: events are decoded and validated, sorted
-by (partition, offset), and the numbers that the reducer reads become one matrix. What cannot be
-used rides along as dead letters, so that nothing is lost on the way to the monitor.
+Packing happens once per pane beside the window operator: events are decoded and validated, and the
+numbers that the reducer reads become one matrix. Events are sorted by (event time, event id,
+partition, offset), so that neither the order in which they arrived nor their partition shows.
+What cannot be used rides along as dead letters, so that nothing is lost on the way to the monitor.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from detectors import is_distribution
 from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.events import EventDecoder, InferenceEvent, UnusableEventError
+from flink_jobs.overrides import config_of_model
 
 PANE_VERSION = 1
+_CACHED_LAYOUTS = 10_000
 # Beyond it squares and their sums over a million events would overflow.
 _LARGEST = 1e140
 
@@ -31,7 +34,7 @@ class PaneVersionError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class EventColumns:
-    """Events as columns, in (partition, offset) order within a pane.
+    """Events as columns, in (event time, event id, partition, offset) order within a pane.
 
     Attributes
     ----------
@@ -109,78 +112,35 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_PackedPane)
 
 
-class PanePacker:
-    """Turns the raw records of one pane into packed bytes.
+class Layout:
+    """What the events of a model must look like, and which of their numbers the reducer reads.
 
     Parameters
     ----------
     config : DriftJobConfig
-        What events must look like and which of their numbers the reducer reads.
+        Of the model.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
-        self._input = config.input
-        self._width_ms = config.panes.width_ms
-        self._reads_outputs = reads_outputs(config)
-        self._n_columns = n_columns_read(config)
-        self._decoder = EventDecoder(config.input)
+        self.decoder = EventDecoder(config.input)
+        self.n_columns = n_columns_read(config)
+        self.reads_outputs = reads_outputs(config)
+        self.allows_missing = config.input.missing_features == "allow" and not self.reads_outputs
 
-    def pack(
-        self,
-        model: str,
-        payloads: Sequence[bytes],
-        partitions: NDArray[np.int32],
-        offsets: NDArray[np.int64],
-        times_ms: NDArray[np.int64],
-    ) -> bytes:
-        """Decode, validate, sort and pack the records of one pane; each is accounted for."""
-        records = RawRecords(model, payloads, partitions, offsets, times_ms)
-        order = np.lexsort((offsets, partitions))
-        events: list[InferenceEvent] = []
-        rows: list[int] = []
-        dead_letters: list[DeadLetter] = []
-        decode = self._decoder.decode
-        for row in order.tolist():
-            try:
-                events.append(decode(payloads[row]))
-                rows.append(row)
-            except UnusableEventError as error:
-                dead_letters.append(self._dead_letter(records, row, error))
-        x = self._matrix(events)
-        unusable = self._unusable_rows(x, events)
-        dead_letters += [self._dead_letter(records, rows[p], e) for p, e in unusable.items()]
-        keep = np.ones(len(events), dtype=np.bool_)
-        keep[list(unusable)] = False
-        kept_rows = np.asarray(rows, dtype=np.intp)[keep]
-        packed = _PackedPane(
-            version=PANE_VERSION,
-            start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
-            n_events=len(kept_rows),
-            n_columns=self._n_columns,
-            event_ids=[events[place].event_id for place in np.flatnonzero(keep)],
-            partitions=partitions[kept_rows].astype(np.int32).tobytes(),
-            offsets=offsets[kept_rows].astype(np.int64).tobytes(),
-            times_ms=times_ms[kept_rows].astype(np.int64).tobytes(),
-            x=x[keep].tobytes(),
-            dead_letters=dead_letters,
-        )
-        return _encoder.encode(packed)
+    def matrix(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
+        """The numbers that the reducer reads, shape (n, n_columns)."""
+        values = [e.outputs for e in events] if self.reads_outputs else [e.features for e in events]
+        return np.array(values, dtype=np.float64).reshape(len(events), self.n_columns)
 
-    def _matrix(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
-        values = (
-            [e.outputs for e in events] if self._reads_outputs else [e.features for e in events]
-        )
-        return np.array(values, dtype=np.float64).reshape(len(events), self._n_columns)
-
-    def _unusable_rows(
-        self, x: NDArray[np.float64], events: Sequence[InferenceEvent]
+    def unusable_rows(
+        self, x: NDArray[np.float64], event_ids: Sequence[str]
     ) -> dict[int, UnusableEventError]:
         """Rows that decode but that no reducer can take, by their place in ``x``."""
         unusable: dict[int, UnusableEventError] = {}
         for place in np.flatnonzero((np.abs(x) > _LARGEST).any(axis=1)).tolist():
             detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
-            unusable[place] = UnusableEventError(Reason.NOT_FINITE, detail, events[place].event_id)
-        if not self._reads_outputs:
+            unusable[place] = UnusableEventError(Reason.NOT_FINITE, detail, event_ids[place])
+        if not self.reads_outputs:
             return unusable
         # Rows that overflow when they are summed are unusable already.
         with np.errstate(over="ignore"):
@@ -192,9 +152,91 @@ class PanePacker:
                 f"outputs lie in [{x[place].min():.4g}, {x[place].max():.4g}] and sum to "
                 f"{x[place].sum():.6g}; expected values in [0, 1] that sum to 1"
             )
-            event_id = events[place].event_id
-            unusable[place] = UnusableEventError(Reason.NOT_A_DISTRIBUTION, detail, event_id)
+            unusable[place] = UnusableEventError(
+                Reason.NOT_A_DISTRIBUTION, detail, event_ids[place]
+            )
         return unusable
+
+
+class Layouts:
+    """The layouts of all models, each made when it is first asked for.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+        Of the job.
+    """
+
+    def __init__(self, config: DriftJobConfig) -> None:
+        self._config = config
+        self._layouts: dict[str, Layout] = {}
+
+    def of(self, model: str) -> Layout:
+        """The layout of a model; all share one where nothing overrides it."""
+        if not self._config.overrides:
+            model = ""
+        if model not in self._layouts:
+            if len(self._layouts) >= _CACHED_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[model] = Layout(config_of_model(self._config, model))
+        return self._layouts[model]
+
+
+class PanePacker:
+    """Turns the raw records of one pane into packed bytes.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+        What events must look like and which of their numbers the reducer reads.
+    """
+
+    def __init__(self, config: DriftJobConfig) -> None:
+        self._width_ms = config.panes.width_ms
+        self._most_payload_bytes = config.input.dead_letter_payload_bytes
+        self._layouts = Layouts(config)
+
+    def pack(
+        self,
+        model: str,
+        payloads: Sequence[bytes],
+        partitions: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        times_ms: NDArray[np.int64],
+    ) -> bytes:
+        """Decode, validate, sort and pack the records of one pane; each is accounted for."""
+        layout = self._layouts.of(model)
+        records = RawRecords(model, payloads, partitions, offsets, times_ms)
+        events: list[InferenceEvent] = []
+        rows: list[int] = []
+        dead_letters: list[DeadLetter] = []
+        decode = layout.decoder.decode
+        for row in np.lexsort((offsets, partitions, times_ms)).tolist():
+            try:
+                events.append(decode(payloads[row]))
+                rows.append(row)
+            except UnusableEventError as error:
+                dead_letters.append(self._dead_letter(records, row, error))
+        x = layout.matrix(events)
+        unusable = layout.unusable_rows(x, [event.event_id for event in events])
+        dead_letters += [self._dead_letter(records, rows[p], e) for p, e in unusable.items()]
+        kept = [place for place in range(len(events)) if place not in unusable]
+        ids = [events[place].event_id for place in kept]
+        order = order_ties(times_ms[np.asarray(rows, dtype=np.intp)[kept]], ids)
+        kept_rows = np.asarray(rows, dtype=np.intp)[kept][order]
+        packed = _PackedPane(
+            version=PANE_VERSION,
+            start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
+            n_events=len(kept_rows),
+            n_columns=layout.n_columns,
+            event_ids=[ids[place] for place in order.tolist()],
+            partitions=partitions[kept_rows].astype(np.int32).tobytes(),
+            offsets=offsets[kept_rows].astype(np.int64).tobytes(),
+            times_ms=times_ms[kept_rows].astype(np.int64).tobytes(),
+            x=x[kept][order].tobytes(),
+            dead_letters=dead_letters,
+        )
+        return _encoder.encode(packed)
 
     def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:
         payload = records.payloads[row]
@@ -206,7 +248,7 @@ class PanePacker:
             offset=int(records.offsets[row]),
             event_time_ms=int(records.times_ms[row]),
             event_id=error.event_id,
-            payload=payload[: self._input.dead_letter_payload_bytes],
+            payload=payload[: self._most_payload_bytes],
             payload_bytes=len(payload),
         )
 
@@ -220,6 +262,16 @@ class RawRecords:
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     times_ms: NDArray[np.int64]
+
+
+def order_ties(times_ms: NDArray[np.int64], event_ids: Sequence[str]) -> NDArray[np.intp]:
+    """The order that sorts rows in order of time by event id where times are equal."""
+    order = np.arange(len(times_ms), dtype=np.intp)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms)) + 1, [len(order)]])
+    ties = np.flatnonzero(np.diff(edges) > 1)
+    for start, end in zip(edges[ties].tolist(), edges[ties + 1].tolist(), strict=True):
+        order[start:end] = sorted(range(start, end), key=event_ids.__getitem__)
+    return order
 
 
 def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:

@@ -1,21 +1,42 @@
-"""Fits the reference that a training set gives, where the job is checked or submitted."""
+"""Fits the references that training sets give, where the job is checked or submitted."""
 
 from __future__ import annotations
 
-from flink_jobs.config import ConfigError, DriftJobConfig
+import msgspec
+
+from flink_jobs.config import ConfigError, DriftJobConfig, trained_key
 from flink_jobs.core.reference import UnusableReferenceError, fit_reference
+from flink_jobs.overrides import variants
 from flink_jobs.tables import Problem
 from flink_jobs.training_set import read_training_set
 
 
-def fit_training_set(config: DriftJobConfig) -> bytes | None:
-    """The reference block of the configured training set; None without one.
+def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
+    """The reference blocks of the training sets that models may have, by their key.
 
     Raises
     ------
     ConfigError
-        When the file cannot be used, or the detector cannot be fitted to what it holds.
+        When a file cannot be used, or the detector cannot be fitted to what it holds.
     """
+    blocks: dict[str, bytes] = {}
+    for place, variant in enumerate(variants(config)):
+        key = trained_key(variant)
+        if key in blocks:
+            continue
+        try:
+            block = _fit(variant)
+        except ConfigError as error:
+            prefix = "" if place == 0 else f"overrides[{place - 1}]."
+            raise ConfigError(
+                [msgspec.structs.replace(p, key=f"{prefix}{p.key}") for p in error.problems]
+            ) from error
+        if block is not None:
+            blocks[key] = block
+    return blocks
+
+
+def _fit(config: DriftJobConfig) -> bytes | None:
     x_ref = read_training_set(config)
     if x_ref is None:
         return None

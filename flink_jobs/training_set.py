@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from flink_jobs.config import (
     ConfigError,
     DriftJobConfig,
-    TrainingSet,
     n_columns_read,
     reads_outputs,
 )
+from flink_jobs.reference_tables import TrainingSet
 from flink_jobs.tables import Problem
 
 

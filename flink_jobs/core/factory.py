@@ -23,7 +23,7 @@ from flink_jobs.detector_tables import ReducerConfig, TestConfig
 
 def make_detector(config: DriftJobConfig) -> DriftDetector:
     """An unfitted detector."""
-    return DriftDetector(_make_reducer(config), _make_test(config.detector.test))
+    return DriftDetector(_make_reducer(config), make_test(config.detector.test))
 
 
 def make_calibration(table: LevelPerWindowConfig) -> Calibration:
@@ -40,7 +40,8 @@ def _make_reducer(config: DriftJobConfig) -> Reducer:
     return reducer
 
 
-def _make_test(table: TestConfig) -> TwoSampleTest:
+def make_test(table: TestConfig) -> TwoSampleTest:
+    """An unfitted two-sample test."""
     kind, parameters = _kind_and_parameters(table)
     return two_sample_test_of_kind(kind)(**parameters)
 

@@ -1,231 +1,233 @@
-"""Tests a closed window and writes its score and, where the policy asks for one, its alert."""
+"""Tests closed windows and writes scores and, where there is something to tell, alerts."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors import (
-    Calibration,
-    DriftDetector,
-    Judgement,
-    TwoSampleResult,
-    choose_exemplars,
-)
+from detectors import DriftDetector, Judgement, TwoSampleResult
 from flink_jobs.alerts import (
     Alert,
-    DimensionShift,
-    Exemplar,
+    AlertKind,
+    Cause,
+    Ending,
     ReferenceSummary,
     Score,
     ScoreStatus,
-    ThresholdSummary,
     WindowSummary,
-    finite_or_none,
     record_id,
 )
-from flink_jobs.config import DriftJobConfig, config_version
+from flink_jobs.config import DriftJobConfig, MoreDetectorTable, config_version
 from flink_jobs.core import lifecycle
-from flink_jobs.core.state import Status
+from flink_jobs.core.factory import make_calibration
+from flink_jobs.core.incident import Incident
+from flink_jobs.core.records import (
+    Facts,
+    exemplars,
+    kind_of,
+    result_fields,
+    top_dimensions,
+    window_summary,
+)
 from flink_jobs.core.windows import ClosedWindow
 from flink_jobs.version import __version__
 
 
 class Verdict(NamedTuple):
-    """What came of a tested window."""
+    """What came of a tested window; ``has_recovered`` even where nothing is written of it."""
 
     score: Score
     alert: Alert | None
-
-
-class _Facts(NamedTuple):
-    """What the score and the alert of one window have in common."""
-
-    model: str
-    window: WindowSummary
-    reference: ReferenceSummary
-
-    def identity(self) -> tuple[str | int, ...]:
-        w = self.window
-        return (
-            self.model, w.kind, w.start_ms, w.end_ms, w.first_event, self.reference.fingerprint
-        )  # fmt: skip
+    has_recovered: bool = False
 
 
 class Judge:
-    """Turns closed windows into scores and alerts.
+    """Writes the scores and alerts of one detector.
 
     Parameters
     ----------
     config : DriftJobConfig
-    calibration : Calibration
-        Decides which results are drifts.
+        Of the model.
+    detector : MoreDetectorTable
+        One of :func:`~flink_jobs.config.detectors_of` of it.
     """
 
-    def __init__(self, config: DriftJobConfig, calibration: Calibration) -> None:
-        self._policy = config.policy
+    def __init__(self, config: DriftJobConfig, detector: MoreDetectorTable) -> None:
+        assert detector.test is not None  # noqa: S101 - detectors_of leaves nothing out
+        assert detector.policy is not None  # noqa: S101
+        assert detector.calibration is not None  # noqa: S101
+        self._name = detector.name
+        self._policy = detector.policy
         self._seed = config.detector.seed
-        self._calibration = calibration
-        self._reducer = _kind(config.detector.reducer)
-        self._test = _kind(config.detector.test)
-        self._job = config.job.name
+        self._calibration = make_calibration(detector.calibration)
         self._config_version = config_version(config)
+        self._about = {
+            "detector": detector.name,
+            "reducer": kind_of(config.detector.reducer),
+            "test": kind_of(detector.test),
+            "job": config.job.name,
+            "job_version": __version__,
+            "config_version": self._config_version,
+        }
 
-    def too_few(self, model: str, window: ClosedWindow, status: Status) -> Score:
-        """The score of a window that holds too few events to be tested."""
-        return self._score(_facts(model, window, status), ScoreStatus.TOO_FEW_EVENTS)
+    def not_tested(
+        self, model: str, window: ClosedWindow, reference: ReferenceSummary, status: ScoreStatus
+    ) -> Score:
+        """The score of a window that holds too few events, or whose reference does."""
+        return self._score(self._facts(model, window, reference), status)
 
     def test(
-        self, model: str, window: ClosedWindow, status: Status, detector: DriftDetector
+        self,
+        model: str,
+        window: ClosedWindow,
+        reference: ReferenceSummary,
+        detector: DriftDetector,
+        incident: Incident,
+        *,
+        is_reduced: bool,
+        snoozed_until_ms: int | None,
     ) -> Verdict:
-        """Test a window; advances the incident in ``status``."""
-        facts = _facts(model, window, status)
-        z_test = window.z
+        """Test a window and advance the incident.
+
+        ``is_reduced`` says whether the window holds reduced rows or raw ones.
+        """
+        facts = self._facts(model, window, reference)
+        z_test = window.z if is_reduced else detector.reduce(window.z)
         result = detector.test_reduced(z_test, rng=self._rng(facts))
         judgement = self._calibration.judge(detector.two_sample_test, result)
-        score = self._score(facts, ScoreStatus.TESTED, result, judgement)
+        score = self._score(facts, ScoreStatus.TESTED, **result_fields(result, judgement))
+        score = msgspec.structs.replace(score, is_drift=judgement.is_drift)
+        was_open = bool(incident.incident_id)
         transition = lifecycle.advance(
-            status.incident,
+            incident,
             lifecycle.Outcome(
-                window.end_ms, judgement.is_drift, result.p_value, result.effect_size
+                window.end_ms,
+                judgement.is_drift,
+                result.p_value,
+                result.effect_size,
+                is_snoozed=snoozed_until_ms is not None and window.end_ms < snoozed_until_ms,
             ),
             policy=self._policy,
             new_incident_id=self._id("incident", facts),
         )
+        has_recovered = was_open and not incident.incident_id
         if transition is None:
-            return Verdict(score, None)
-        exemplars = self._exemplars(window, detector.event_scores_reduced(z_test))
-        return Verdict(score, self._alert(facts, result, judgement, transition, exemplars))
+            return Verdict(score, None, has_recovered)
+        alert = self._drift_alert(facts, transition, result, judgement)
+        if self._policy.exemplars:
+            scores = detector.event_scores_reduced(z_test)
+            shown = exemplars(window.columns(), scores, self._policy.exemplars)
+            alert = msgspec.structs.replace(alert, exemplars=shown)
+        return Verdict(score, alert, has_recovered)
 
-    def _id(self, what: str, facts: _Facts) -> str:
-        return record_id(what, *facts.identity(), self._config_version)
-
-    def _rng(self, facts: _Facts) -> np.random.Generator:
-        """Seeded by what is tested, so that a replay permutes the same way."""
-        identity = msgspec.json.encode((self._seed, *facts.identity()))
-        return np.random.default_rng(int.from_bytes(hashlib.sha256(identity).digest()[:16], "big"))
-
-    def _score(
+    def end_incident(
         self,
-        facts: _Facts,
-        status: ScoreStatus,
-        result: TwoSampleResult | None = None,
-        judgement: Judgement | None = None,
-    ) -> Score:
-        return Score(
-            score_id=self._id("score", facts),
-            status=status,
-            **self._about(facts),
-            statistic=finite_or_none(result.statistic) if result else None,
-            p_value=finite_or_none(result.p_value) if result else None,
-            threshold=_threshold(judgement) if judgement else None,
-            effect_size=finite_or_none(result.effect_size) if result else None,
-            missing_p_value=_missing_p_value(result) if result else None,
-            is_drift=judgement.is_drift if judgement else None,
+        model: str,
+        incident: Incident,
+        window: WindowSummary,
+        reference: ReferenceSummary,
+        ending: Ending,
+    ) -> Alert | None:
+        """End an open incident that no window ends; the alert that says so, if any."""
+        facts = Facts(model, self._name, window, reference)
+        transition = lifecycle.end(incident, window.end_ms)
+        if transition is None:
+            return None
+        return Alert(
+            alert_id=record_id("recovered", transition.incident_id, ending, self._config_version),
+            incident_id=transition.incident_id,
+            kind=transition.kind,
+            ending=ending,
+            severity=transition.severity,
+            is_flapping=transition.is_flapping,
+            n_suppressed=transition.n_suppressed,
+            **self._where(facts),
         )
 
-    def _alert(
+    def silence(
+        self, model: str, kind: AlertKind, incident_id: str, window: WindowSummary,
+        reference: ReferenceSummary,
+    ) -> Alert:  # fmt: skip
+        """An alert about a model that sends nothing, or sends again."""
+        facts = Facts(model, self._name, window, reference)
+        return Alert(
+            alert_id=self._id(f"silence-{kind}", facts),
+            incident_id=incident_id or self._id("silence", facts),
+            kind=kind,
+            cause=Cause.SILENCE,
+            ending=Ending.NORMAL if kind is AlertKind.RECOVERED else None,
+            **self._where(facts),
+        )
+
+    def reference_stability(
+        self, model: str, halves: TwoSampleResult, detector: DriftDetector, window: WindowSummary,
+        incident_id: str,
+    ) -> Alert | None:  # fmt: skip
+        """An alert where the two halves of a new reference differ, or where they did and no more.
+
+        ``incident_id`` is that of the incident that is open because of it, or empty.
+        """
+        judgement = self._calibration.judge(detector.two_sample_test, halves)
+        if judgement.is_drift == bool(incident_id):
+            return None
+        facts = Facts(model, self._name, window, ReferenceSummary(n_events=0, fingerprint=""))
+        kind = AlertKind.STARTED if judgement.is_drift else AlertKind.RECOVERED
+        return Alert(
+            alert_id=self._id(f"unstable-{kind}", facts),
+            incident_id=incident_id or self._id("unstable", facts),
+            kind=kind,
+            cause=Cause.UNSTABLE_REFERENCE,
+            ending=None if judgement.is_drift else Ending.NORMAL,
+            top_dimensions=top_dimensions(halves, self._policy.top_dimensions),
+            **result_fields(halves, judgement),
+            **self._where(facts),
+        )
+
+    def _drift_alert(
         self,
-        facts: _Facts,
+        facts: Facts,
+        transition: lifecycle.Transition,
         result: TwoSampleResult,
         judgement: Judgement,
-        transition: lifecycle.Transition,
-        exemplars: list[Exemplar],
     ) -> Alert:
+        is_over = transition.kind is AlertKind.RECOVERED
         return Alert(
             alert_id=self._id(transition.kind, facts),
             incident_id=transition.incident_id,
             kind=transition.kind,
+            ending=Ending.NORMAL if is_over else None,
             severity=transition.severity,
             is_flapping=transition.is_flapping,
             n_suppressed=transition.n_suppressed,
-            **self._about(facts),
-            statistic=result.statistic,
-            p_value=result.p_value,
-            threshold=_threshold(judgement),
-            effect_size=result.effect_size,
-            missing_p_value=_missing_p_value(result),
-            top_dimensions=_top_dimensions(result, self._policy.top_dimensions),
-            exemplars=exemplars,
+            top_dimensions=top_dimensions(result, self._policy.top_dimensions),
+            **result_fields(result, judgement),
+            **self._where(facts),
         )
 
-    def _about(self, facts: _Facts) -> dict[str, Any]:
+    def _score(self, facts: Facts, status: ScoreStatus, **numbers: Any) -> Score:
+        return Score(
+            score_id=self._id("score", facts), status=status, **numbers, **self._where(facts)
+        )
+
+    def _facts(self, model: str, window: ClosedWindow, reference: ReferenceSummary) -> Facts:
+        return Facts(model, self._name, window_summary(window), reference)
+
+    def _where(self, facts: Facts) -> dict[str, Any]:
         """What a score and an alert say about where they come from."""
         return {
             "model": facts.model,
             "window": facts.window,
             "reference": facts.reference,
-            "reducer": self._reducer,
-            "test": self._test,
-            "job": self._job,
-            "job_version": __version__,
-            "config_version": self._config_version,
+            **self._about,
         }
 
-    def _exemplars(self, window: ClosedWindow, scores: NDArray[np.float64]) -> list[Exemplar]:
-        chosen = choose_exemplars(scores, self._policy.exemplars).most_different
-        columns = window.columns()
-        return [
-            Exemplar(
-                event_id=columns.event_ids[row],
-                partition=int(columns.partitions[row]),
-                offset=int(columns.offsets[row]),
-                score=float(scores[row]),
-            )
-            for row in chosen.tolist()
-        ]
+    def _id(self, what: str, facts: Facts) -> str:
+        return record_id(what, *facts.identity(), self._config_version)
 
-
-def _facts(model: str, window: ClosedWindow, status: Status) -> _Facts:
-    summary = WindowSummary(
-        kind=window.kind,
-        start_ms=window.start_ms,
-        end_ms=window.end_ms,
-        first_event=window.first_event,
-        n_events=window.n_events,
-        n_tested=window.n_tested,
-    )
-    reference = ReferenceSummary(
-        n_events=status.n_reference, fingerprint=status.reference_fingerprint
-    )
-    return _Facts(model, summary, reference)
-
-
-def _kind(table: msgspec.Struct) -> str:
-    return str(table.__struct_config__.tag)
-
-
-def _threshold(judgement: Judgement) -> ThresholdSummary:
-    threshold = judgement.threshold
-    return ThresholdSummary(
-        p_value=threshold.p_value, statistic=finite_or_none(threshold.statistic)
-    )
-
-
-def _top_dimensions(result: TwoSampleResult, most: int) -> list[DimensionShift]:
-    """The dimensions with the largest statistics, the first one first among equals."""
-    order = np.argsort(-result.dimension_statistics, kind="stable")[:most]
-    return [
-        DimensionShift(
-            dimension=dimension,
-            statistic=float(result.dimension_statistics[dimension]),
-            p_value=float(result.dimension_p_values[dimension]),
-            direction=_direction(float(result.dimension_shifts[dimension])),
-            shift=finite_or_none(float(result.dimension_shifts[dimension])),
-        )
-        for dimension in order.tolist()
-    ]
-
-
-def _direction(shift: float) -> Literal["up", "down", "none"]:
-    if shift == 0.0:
-        return "none"
-    return "up" if shift > 0.0 else "down"
-
-
-def _missing_p_value(result: TwoSampleResult) -> float | None:
-    return None if result.missing is None else result.missing.p_value
+    def _rng(self, facts: Facts) -> np.random.Generator:
+        """Seeded by what is tested, so that a replay permutes the same way."""
+        identity = msgspec.json.encode((self._seed, *facts.identity()))
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(identity).digest()[:16], "big"))

@@ -2,7 +2,7 @@
 
 A tested window changes the incident, and the incident may *raise* an alert. A raised alert is
 written, or held back and counted; the next one written says how many were held back. All that is
-remembered lies in :class:`~flink_jobs.core.state.Incident`, all time is event time.
+remembered lies in :class:`~flink_jobs.core.incident.Incident`, all time is event time.
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flink_jobs.alerts import AlertKind, Severity
-from flink_jobs.core.state import Incident
+from flink_jobs.core.incident import Incident
 from flink_jobs.policy_table import PolicyTable
 
 _RECENT = (1 << 64) - 1
 
 
 class Outcome(NamedTuple):
-    """What the test of one window found; ``end_ms`` is the event time at the window's end."""
+    """What the test of one window found; ``end_ms`` is the event time at the window's end.
+
+    ``is_snoozed`` holds back what it raises.
+    """
 
     end_ms: int
     is_drift: bool
     p_value: float
     effect_size: float
+    is_snoozed: bool = False
 
 
 class Transition(NamedTuple):
@@ -103,7 +107,7 @@ def _start(
     incident.incident_id = new_incident_id
     incident.severity = _severity(outcome, policy)
     incident.is_flapping = _is_flapping(incident, policy, now_ms)
-    return _raise(incident, AlertKind.STARTED, policy, now_ms)
+    return _raise(incident, AlertKind.STARTED, outcome, policy, now_ms)
 
 
 def _enough_drift(incident: Incident, policy: PolicyTable) -> bool:
@@ -117,12 +121,13 @@ def _go_on(
     incident.n_since_alert += 1
     if _severity(outcome, policy) is Severity.CRITICAL:
         incident.severity = Severity.CRITICAL
-    # Not yet told, or told as less than it is: no interval may keep that back.
+    # Not yet told, or told as less than it is: no interval may keep that back, and nobody has
+    # acknowledged it.
     is_news = incident.told is not incident.severity
-    if not (is_news or _is_due(incident, policy, now_ms)):
+    if not is_news and (incident.is_acknowledged or not _is_due(incident, policy, now_ms)):
         return None
     kind = AlertKind.STARTED if incident.told is None else AlertKind.ONGOING
-    return _raise(incident, kind, policy, now_ms)
+    return _raise(incident, kind, outcome, policy, now_ms)
 
 
 def _is_due(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
@@ -139,10 +144,21 @@ def _has_ended(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
     )
 
 
+def end(incident: Incident, now_ms: int) -> Transition | None:
+    """End an open incident whatever its windows say; the alert to write, if any.
+
+    Its windows count no more, as those before a recovery.
+    """
+    transition = _recover(incident, now_ms) if incident.incident_id else None
+    incident.recent_drifts = incident.n_drifting = incident.n_normal = 0
+    return transition
+
+
 def _recover(incident: Incident, now_ms: int) -> Transition | None:
     """Who saw the incident begin sees it end; of what nobody saw there is nothing to say."""
     written = None if incident.told is None else _write(incident, AlertKind.RECOVERED)
     incident.incident_id = ""
+    incident.is_acknowledged = False
     incident.told = None
     incident.recent_drifts = 0
     incident.recovered_ms = now_ms
@@ -150,11 +166,14 @@ def _recover(incident: Incident, now_ms: int) -> Transition | None:
 
 
 def _raise(
-    incident: Incident, kind: AlertKind, policy: PolicyTable, now_ms: int
+    incident: Incident, kind: AlertKind, outcome: Outcome, policy: PolicyTable, now_ms: int
 ) -> Transition | None:
-    """Write the alert unless the maximum rate is reached."""
+    """Write the alert unless somebody snoozed the model or the maximum rate is reached."""
     incident.n_since_alert = 0
     incident.raised_ms = now_ms
+    if outcome.is_snoozed:
+        incident.n_suppressed += 1
+        return None
     written_ms = _since(incident.written_ms, policy.max_alerts_per_ms, now_ms)
     if policy.max_alerts and len(written_ms) >= policy.max_alerts:
         incident.n_suppressed += 1
@@ -168,6 +187,7 @@ def _write(incident: Incident, kind: AlertKind) -> Transition:
         kind, incident.incident_id, incident.severity, incident.is_flapping, incident.n_suppressed
     )
     incident.told = incident.severity
+    incident.is_acknowledged = False
     incident.n_suppressed = 0
     return transition
 

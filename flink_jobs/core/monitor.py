@@ -1,111 +1,39 @@
-"""The drift monitor: one pane and the state of its model in, actions out.
+"""The drift monitor: panes, timers and commands in, actions out.
 
 The same class runs in the Flink job and in memory. It keeps nothing of a model between calls but a
-cache of restored detectors, which is keyed by the digest of their reference block and can therefore
+cache of restored detectors, which is keyed by the digest of what they are made of and can therefore
 never disagree with the state.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.config import DriftJobConfig, FirstEvents, TimeWindow, detector_fingerprint
-from flink_jobs.core.factory import make_calibration
-from flink_jobs.core.judge import Judge
-from flink_jobs.core.reference import (
-    References,
-    UnusableReferenceError,
-    fit_reference,
-    reference_fingerprint,
-)
+from flink_jobs.alerts import Ending
+from flink_jobs.config import ConfigError, DriftJobConfig
+from flink_jobs.control import PlacedCommand, StandingCommand
+from flink_jobs.core import baseline, silence
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.commands import Commands
+from flink_jobs.core.plan import Plan, Plans
+from flink_jobs.core.reference import References, reference_fingerprint
 from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.state import (
-    MonitorState,
-    RecentBlock,
-    Status,
-    decode_recent,
-    encode_recent,
-    make_segment,
-)
-from flink_jobs.core.windows import make_windows
+from flink_jobs.core.segments import make_segment
+from flink_jobs.core.state import MonitorState, RecentBlock, Status
+from flink_jobs.core.state_codec import decode_recent, encode_recent
+from flink_jobs.core.turn import Turn
+from flink_jobs.core.window_tester import WindowTester
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.panes import EventColumns, Pane
+from flink_jobs.reference_tables import FirstEvents, FirstTime
+
+# A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
+# costs it one call in five instead of one for each pane.
+_PANES_OF_GRACE = 4
 
 
 class ConfigChangedError(RuntimeError):
     """State of another detector configuration, where the configuration says to refuse it."""
-
-
-@dataclass
-class Counts:
-    """What happened to the events of a pane, and what that cost.
-
-    Attributes
-    ----------
-    events, used, dead_letters : int
-        ``events == used + dead_letters``.
-    sampled_out : int
-        Used events of the pane that no test window will see.
-    windows_tested, windows_too_few, alerts : int
-        A closed window is tested, or holds too few events; either way it has one score.
-    test_duration_ns : int
-        Wall-clock time of the tests. It goes into metrics only, and no comparison of two panes'
-        counts sees it: everything else is the same in a replay.
-    reference_bytes, recent_bytes : int
-        Size of the blocks written to state.
-    """
-
-    events: int = 0
-    used: int = 0
-    dead_letters: int = 0
-    sampled_out: int = 0
-    windows_tested: int = 0
-    windows_too_few: int = 0
-    alerts: int = 0
-    test_duration_ns: int = field(default=0, compare=False)
-    reference_bytes: int = 0
-    recent_bytes: int = 0
-
-    def items(self) -> list[tuple[str, int]]:
-        """Name and value of each count."""
-        return [(f.name, getattr(self, f.name)) for f in fields(self)]
-
-
-@dataclass
-class Actions:
-    """What the caller has to do after a pane.
-
-    ``reference_age_events`` says how many events of the model came after its reference; None while
-    the reference is being collected.
-    """
-
-    alerts: list[Alert] = field(default_factory=list)
-    scores: list[Score] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-    reference_age_events: int | None = None
-
-
-@dataclass
-class _Turn:
-    """What is at hand while one pane is taken."""
-
-    pane: Pane
-    state: MonitorState
-    block: RecentBlock
-    actions: Actions
-
-    @property
-    def status(self) -> Status:
-        return self.block.status
-
-    def notice(self, text: str) -> None:
-        self.actions.notices.append(f"model {self.pane.model}: {text}")
 
 
 class DriftMonitor:
@@ -114,23 +42,31 @@ class DriftMonitor:
     Parameters
     ----------
     config : DriftJobConfig
-    trained_reference : bytes or None
-        The reference block fitted on a training set; None when each model's first events are its
-        reference.
+    trained : mapping of str to bytes, optional
+        The reference blocks fitted on training sets, by :func:`~flink_jobs.config.trained_key`;
+        needed where the configuration names one.
     """
 
-    def __init__(self, config: DriftJobConfig, trained_reference: bytes | None = None) -> None:
-        self._config = config
-        self._fingerprint = detector_fingerprint(config)
-        self._references = References(trained_reference)
-        self._windows = make_windows(config.window)
-        self._judge = Judge(config, make_calibration(config.calibration))
+    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes] | None = None) -> None:
+        self._plans = Plans(config, trained or {})
+        self._tester = WindowTester(References())
+        self._commands = Commands(self._plans, self._tester)
 
-    def on_pane(self, pane: Pane, state: MonitorState) -> Actions:
+    def on_pane(
+        self, pane: Pane, state: MonitorState, standing: Sequence[StandingCommand] = ()
+    ) -> Actions:
         """Take the next pane of a model; panes of a model come in event-time order.
 
-        A pane at or before the last one seen can only be the late rest of a pane that was closed
-        before a restore; its events go to the dead letters.
+        A pane that event time has passed can only be the late rest of one that was closed before a
+        restore; its events go to the dead letters.
+
+        Parameters
+        ----------
+        pane : Pane
+        state : MonitorState
+            Of the pane's model.
+        standing : sequence of StandingCommand
+            Commands to patterns of models; those that the model has taken are passed over.
 
         Raises
         ------
@@ -139,135 +75,254 @@ class DriftMonitor:
         StateVersionError
             When the state was written by a version that this code does not read.
         """
-        turn = _Turn(pane, state, self._load(state), Actions(dead_letters=list(pane.dead_letters)))
-        last_ms = turn.status.last_pane_start_ms
-        if last_ms is not None and pane.start_ms <= last_ms:
+        turn = self._turn(pane.model, state)
+        turn.actions.dead_letters = list(pane.dead_letters)
+        if _is_past(turn.status, pane):
             turn.actions.dead_letters += _late_after_restore(pane)
         else:
-            self._take(turn)
+            self._start_anew_if_changed(turn)
+            if turn.is_new:
+                # It has no past that commands could have reached before this pane.
+                self._advance(turn, pane.start_ms)
+            self._take_commands(turn, standing)
+            self._advance(turn, pane.start_ms)
             turn.status.last_pane_start_ms = pane.start_ms
-            recent = encode_recent(turn.block)
-            state.write_recent(recent)
-            turn.actions.counts.recent_bytes = len(recent)
-        _count(turn)
+            self._take(turn, pane)
+            self._advance(turn, pane.end_ms)
+            self._finish(turn)
+        _count(turn, pane)
         return turn.actions
 
-    def _load(self, state: MonitorState) -> RecentBlock:
-        data = state.read_recent()
-        return self._new_block() if data is None else decode_recent(data)
+    def on_time(
+        self,
+        model: str,
+        now_ms: int,
+        state: MonitorState,
+        standing: Sequence[StandingCommand] = (),
+    ) -> Actions:
+        """Event time has reached ``now_ms``, for which a timer of the model was registered.
 
-    def _new_block(self) -> RecentBlock:
-        return RecentBlock(status=Status(detector_fingerprint=self._fingerprint), segments=[])
-
-    def _take(self, turn: _Turn) -> None:
-        self._start_anew_if_changed(turn)
-        if self._references.trained is not None and turn.status.phase == "collecting":
-            self._begin(turn, self._references.trained, turn.pane.start_ms)
-        events = turn.pane.events
-        while turn.status.phase == "collecting" and len(events):
-            events = self._collect(turn, events)
-        if turn.status.phase == "monitoring":
-            self._monitor(turn, events)
-
-    def _start_anew_if_changed(self, turn: _Turn) -> None:
+        Whether and when this is called changes no record: a pane that comes later would have found
+        the same windows closed. Raises as :meth:`on_pane`.
+        """
+        turn = self._turn(model, state)
         status = turn.status
-        trained = self._references.trained_fingerprint
-        same_reference = trained is None or status.reference_fingerprint in ("", trained)
-        if status.detector_fingerprint == self._fingerprint and same_reference:
+        self._start_anew_if_changed(turn)
+        if status.wake_ms is not None and now_ms >= status.wake_ms:
+            status.wake_ms = None
+        self._take_commands(turn, standing)
+        # The pane that holds this moment is still to come.
+        until_ms = now_ms - now_ms % turn.plan.config.panes.width_ms
+        self._advance(turn, max(until_ms, status.now_ms or 0))
+        self._finish(turn)
+        turn.actions.counts.alerts = len(turn.actions.alerts)
+        return turn.actions
+
+    def on_command(
+        self,
+        model: str,
+        placed: PlacedCommand,
+        state: MonitorState,
+        standing: Sequence[StandingCommand] = (),
+    ) -> Actions:
+        """Take a command to this model; raises as :meth:`on_pane`."""
+        turn = self._turn(model, state)
+        self._start_anew_if_changed(turn)
+        self._take_commands(turn, standing)
+        self._take_command(turn, placed)
+        self._finish(turn)
+        turn.actions.counts.alerts = len(turn.actions.alerts)
+        return turn.actions
+
+    def _take_commands(self, turn: Turn, standing: Sequence[StandingCommand]) -> None:
+        for placed in self._commands.not_taken(turn, standing):
+            self._take_command(turn, placed)
+
+    def _take_command(self, turn: Turn, placed: PlacedCommand) -> None:
+        """Take a command and let it have all its effect before the next one of the same moment."""
+        self._commands.take(turn, placed)
+        if turn.status.now_ms is not None:
+            self._advance(turn, turn.status.now_ms)
+
+    def _turn(self, model: str, state: MonitorState) -> Turn:
+        data = state.read_recent()
+        if data is None:
+            plan = self._plans.of(model)
+            status = Status(detector_fingerprint=plan.fingerprint)
+            return Turn(model, state, plan, RecentBlock(status=status, segments=[]))
+        block = decode_recent(data)
+        status = block.status
+        try:
+            turn = Turn(model, state, self._plans.of(model, status.change), block)
+        except ConfigError as error:
+            turn = Turn(model, state, self._plans.of(model), block)
+            status.change = ""
+            turn.notice(f"its changed configuration does not fit the job's any more: {error}")
+        if status.now_ms is None and status.last_pane_start_ms is not None:
+            # State of version 2 knows only its last pane.
+            status.now_ms = status.last_pane_start_ms + turn.plan.config.panes.width_ms
+        return turn
+
+    def _start_anew_if_changed(self, turn: Turn) -> None:
+        """Begin again where event time stood, whether a pane, a timer or a command comes first."""
+        status, plan = turn.status, turn.plan
+        if status.detector_fingerprint == plan.fingerprint and _has_its_training_set(status, plan):
             return
         what = (
             f"its state belongs to the configuration {status.detector_fingerprint} and the "
             f"reference {status.reference_fingerprint or 'being collected'}, this job runs the "
-            f"configuration {self._fingerprint}"
+            f"configuration {plan.fingerprint}"
         )
-        if self._config.reference.on_config_change == "refuse":
+        if plan.config.reference.on_config_change == "refuse":
             hint = 'set reference.on_config_change = "new_reference" to start a new reference'
-            raise ConfigChangedError(f"model {turn.pane.model}: {what}; {hint}")
-        turn.block = self._new_block()
-        turn.notice(f"{what}; a new reference starts at {turn.pane.start_ms} ms")
+            raise ConfigChangedError(f"model {turn.model}: {what}; {hint}")
+        at_ms = status.now_ms or 0
+        baseline.start_anew(turn, at_ms, Ending.NEW_CONFIGURATION)
+        turn.follow(plan)
+        turn.notice(f"{what}; a new reference starts at {at_ms} ms")
 
-    def _begin(self, turn: _Turn, reference: bytes, from_ms: int) -> None:
-        """Monitor the model against this reference from ``from_ms`` on."""
+    def _advance(self, turn: Turn, until_ms: int) -> None:
+        """Let event time pass: windows close, commands take effect, silence is noticed."""
+        for at_ms, placed in self._commands.due(turn, until_ms):
+            self._advance_quietly(turn, at_ms)
+            self._commands.carry_out(turn, placed, at_ms)
+        self._advance_quietly(turn, until_ms)
+
+    def _advance_quietly(self, turn: Turn, until_ms: int) -> None:
+        """Advance while no command takes effect."""
         status = turn.status
-        status.phase = "monitoring"
-        status.reference_fingerprint = reference_fingerprint(reference)
-        status.n_reference = self._references.detector(status, turn.state).n_ref
-        self._windows.begin(status, from_ms)
-        turn.notice(
-            f"monitoring starts at {from_ms} ms against a reference of {status.n_reference} "
-            f"events ({status.reference_fingerprint})"
-        )
+        for step_ms in _steps(turn, until_ms):
+            baseline.complete_by_time(turn, step_ms)
+            self._tester.test_closed(turn, step_ms)
+            if turn.wants_new_reference:
+                turn.wants_new_reference = False
+                baseline.start_anew(turn, step_ms, Ending.NEW_REFERENCE)
+                turn.notice("its incident is over; a new reference is collected")
+            silence.report(turn, step_ms)
+        status.now_ms = until_ms if status.now_ms is None else max(status.now_ms, until_ms)
 
-    def _collect(self, turn: _Turn, events: EventColumns) -> EventColumns:
-        """Add events to the reference being collected and return those it no longer needs."""
-        reference = self._config.reference
-        assert isinstance(reference, FirstEvents)  # noqa: S101 - a training set never collects
-        segments = turn.block.segments
-        n_collected = sum(len(s) for s in segments)
-        n_missing = reference.n_events - n_collected
-        wanted, rest = events.take(slice(n_missing)), events.take(slice(n_missing, None))
-        segments.append(make_segment(turn.pane.start_ms, n_collected, len(wanted), wanted))
-        if len(wanted) == n_missing:
-            self._complete(turn, turn.pane.start_ms if len(rest) else turn.pane.end_ms)
-        return rest
-
-    def _complete(self, turn: _Turn, from_ms: int) -> None:
-        x_ref = np.concatenate([s.x for s in turn.block.segments])
-        turn.block.segments = []
-        try:
-            reference = fit_reference(self._config, x_ref)
-        except UnusableReferenceError as error:
-            turn.notice(f"{len(x_ref)} events make no reference ({error}); collecting the next")
-            return
-        turn.state.write_reference(reference)
-        turn.actions.counts.reference_bytes += len(reference)
-        self._begin(turn, reference, from_ms)
-
-    def _monitor(self, turn: _Turn, events: EventColumns) -> None:
-        self._test_closed(turn, turn.pane.start_ms)
+    def _take(self, turn: Turn, pane: Pane) -> None:
+        events = pane.events
         if len(events):
-            self._append(turn, events)
-        self._test_closed(turn, turn.pane.end_ms)
-        turn.block.segments = self._windows.still_needed(turn.status, turn.block.segments)
+            silence.hear(turn, pane.start_ms, pane.end_ms)
+            baseline.record_history(turn, pane)
+        if turn.status.phase == "collecting":
+            self._begin_without_collecting(turn, pane.start_ms)
+        if turn.status.is_paused:
+            turn.actions.counts.paused = len(events)
+            return
+        while turn.status.phase == "collecting" and len(events):
+            events = baseline.collect(turn, pane, events)
+        if turn.status.phase == "monitoring" and len(events):
+            self._append(turn, pane.start_ms, events)
 
-    def _append(self, turn: _Turn, events: EventColumns) -> None:
-        """Keep the reduced events of the pane, sampled where windows are measured in time."""
+    def _begin_without_collecting(self, turn: Turn, from_ms: int) -> None:
+        if turn.plan.trained is not None:
+            baseline.begin_trained(turn, from_ms)
+        elif turn.plan.moves:
+            baseline.begin_moving(turn, from_ms)
+
+    def _append(self, turn: Turn, start_ms: int, events: EventColumns) -> None:
+        """Keep the events of a pane, reduced, and sampled where no window counts them."""
+        config, status = turn.plan.config, turn.status
         kept = events
-        if isinstance(self._config.window, TimeWindow):
-            seed = self._config.detector.seed
-            kept = sample_events(events, self._config.panes.max_events, seed)
-        status = turn.status
-        reduced = kept.with_x(self._references.detector(status, turn.state).reduce(kept.x))
-        segment = make_segment(turn.pane.start_ms, status.n_monitored, len(events), reduced)
+        if not turn.plan.counts_events:
+            kept = sample_events(events, config.panes.max_events, config.detector.seed)
+        if not turn.plan.moves:
+            kept = kept.with_x(self._tester.reference(turn).main.reduce(kept.x))
+        segment = make_segment(start_ms, status.n_monitored, len(events), kept)
         turn.block.segments.append(segment)
         status.n_monitored += len(events)
         turn.actions.counts.sampled_out = len(events) - len(kept)
 
-    def _test_closed(self, turn: _Turn, until_ms: int) -> None:
-        status, model = turn.status, turn.pane.model
-        for window in self._windows.close(status, turn.block.segments, until_ms):
-            if window.n_tested < self._windows.min_events:
-                turn.actions.scores.append(self._judge.too_few(model, window, status))
-                turn.actions.counts.windows_too_few += 1
-                continue
-            detector = self._references.detector(status, turn.state)
-            started_ns = time.perf_counter_ns()
-            score, alert = self._judge.test(model, window, status, detector)
-            turn.actions.counts.test_duration_ns += time.perf_counter_ns() - started_ns
-            turn.actions.counts.windows_tested += 1
-            turn.actions.scores.append(score)
-            if alert is not None:
-                turn.actions.alerts.append(alert)
+    def _finish(self, turn: Turn) -> None:
+        """Forget what is no longer needed, ask for a timer and write the state."""
+        if turn.is_testing:
+            self._tester.forget(turn)
+        _ask_for_timer(turn)
+        recent = encode_recent(turn.block)
+        turn.state.write_recent(recent)
+        turn.actions.counts.recent_bytes += len(recent)
+        _tell_reference(turn)
 
 
-def _count(turn: _Turn) -> None:
+def _steps(turn: Turn, until_ms: int) -> Iterator[int]:
+    """The moments at which to look, up to ``until_ms``, so that timers in between change nothing.
+
+    What a record of silence says depends on the windows closed before it, and where a recovery asks
+    for a new reference the windows that close after it must not be tested. Windows of several
+    detectors are looked at one moment at a time, so that they are tested in the order of time.
+    """
+    while (step_ms := _next_step_ms(turn)) is not None and step_ms < until_ms:
+        yield step_ms
+    yield until_ms
+
+
+def _next_step_ms(turn: Turn) -> int | None:
+    steps = [silence.due_ms(turn)]
+    reference = turn.plan.config.reference
+    on_recovery = (
+        isinstance(reference, FirstEvents | FirstTime) and reference.rebaseline == "on_recovery"
+    )
+    if turn.is_testing and (on_recovery or len(turn.plan.watchers) > 1):
+        steps.append(_next_close_ms(turn))
+    return min((each for each in steps if each is not None), default=None)
+
+
+def _next_close_ms(turn: Turn) -> int | None:
+    pairs = zip(turn.status.watches, turn.plan.watchers, strict=True)
+    segments = turn.block.segments
+    closes = [watcher.windows.next_close_ms(watch, segments) for watch, watcher in pairs]
+    return min((each for each in closes if each is not None), default=None)
+
+
+def _is_past(status: Status, pane: Pane) -> bool:
+    """Whether event time has passed the pane."""
+    return status.now_ms is not None and pane.end_ms <= status.now_ms
+
+
+def _has_its_training_set(status: Status, plan: Plan) -> bool:
+    if plan.trained is None or status.is_approved or not status.reference_fingerprint:
+        return True
+    return status.reference_fingerprint == reference_fingerprint(plan.trained)
+
+
+def _ask_for_timer(turn: Turn) -> None:
+    """One timer is outstanding at a time, or one more where something is due earlier."""
+    status = turn.status
+    width_ms = turn.plan.config.panes.width_ms
+    due = [silence.due_ms(turn), *(p.command.effective_ms for p in status.pending[:1])]
+    if turn.is_testing and (close_ms := _next_close_ms(turn)) is not None:
+        due.append(close_ms + _PANES_OF_GRACE * width_ms)
+    due_ms = min((each for each in due if each is not None), default=None)
+    if due_ms is None:
+        return
+    # Not before the pane has come that holds the moment.
+    wake_ms = -(-due_ms // width_ms) * width_ms
+    if status.wake_ms is None or wake_ms < status.wake_ms:
+        status.wake_ms = turn.actions.wake_ms = wake_ms
+
+
+def _count(turn: Turn, pane: Pane) -> None:
     counts = turn.actions.counts
-    counts.events = len(turn.pane.events) + len(turn.pane.dead_letters)
+    counts.events = len(pane.events) + len(pane.dead_letters)
     counts.dead_letters = len(turn.actions.dead_letters)
     counts.used = counts.events - counts.dead_letters
     counts.alerts = len(turn.actions.alerts)
-    if turn.status.phase == "monitoring":
-        turn.actions.reference_age_events = turn.status.n_monitored
+
+
+def _tell_reference(turn: Turn) -> None:
+    status, actions = turn.status, turn.actions
+    reference = turn.plan.config.reference
+    if status.phase == "monitoring":
+        actions.reference_events_missing = None if turn.plan.moves else 0
+        actions.reference_age_events = None if turn.plan.moves else status.n_monitored
+        if status.reference_end_ms is not None and status.now_ms is not None:
+            actions.reference_age_ms = status.now_ms - status.reference_end_ms
+    elif isinstance(reference, FirstEvents):
+        actions.reference_events_missing = reference.n_events - status.n_collected
+    elif isinstance(reference, FirstTime):
+        actions.reference_events_missing = max(0, reference.min_events - status.n_collected)
 
 
 def _late_after_restore(pane: Pane) -> list[DeadLetter]:

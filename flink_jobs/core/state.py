@@ -1,28 +1,24 @@
 """What the monitor remembers of one model, as own versioned bytes.
 
-Two values per model: the *reference block*, written once per reference, and the *recent block*, the
-panes that open test windows still need together with the status, written with every pane. The
-status lies in the recent block because it changes exactly when the panes change: in PyFlink each
-value that changed costs one blocking round trip of about 0.6 ms per key and bundle.
+Three values per model. The *recent block* is written with every pane: the status, and the panes
+that open test windows still need. They lie together because they change together: in PyFlink each
+value that changed costs one blocking round trip of about 0.6 ms per key and bundle. The *reference
+block* is written once per reference. The *history block* holds what references that move with the
+stream are made of, and is written when a piece of it is complete.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from flink_jobs.alerts import Severity
-from flink_jobs.panes import EventColumns
+from flink_jobs.control import PlacedCommand
+from flink_jobs.core.incident import Incident
+from flink_jobs.core.segments import Segment
 
-STATE_VERSION = 2
-# Identifiers and coordinates repeat themselves: level 1 shrinks them fivefold at 0.1 ms a pane.
-_ZLIB_LEVEL = 1
+STATE_VERSION = 3
 
 
 class StateVersionError(ValueError):
@@ -30,7 +26,7 @@ class StateVersionError(ValueError):
 
 
 class MonitorState(Protocol):
-    """The two stored values of one model; ``None`` means not there yet."""
+    """The stored values of one model; ``None`` means not there yet."""
 
     def read_reference(self) -> bytes | None:
         """The reference block."""
@@ -46,6 +42,14 @@ class MonitorState(Protocol):
 
     def write_recent(self, block: bytes) -> None:
         """Replace the recent block."""
+        ...
+
+    def read_history(self) -> bytes | None:
+        """The history block."""
+        ...
+
+    def write_history(self, block: bytes) -> None:
+        """Replace the history block."""
         ...
 
 
@@ -63,6 +67,7 @@ class InMemoryState:
     def __init__(self) -> None:
         self._reference: bytes | None = None
         self._recent: bytes | None = None
+        self._history: bytes | None = None
 
     def read_reference(self) -> bytes | None:
         """The reference block."""
@@ -80,53 +85,39 @@ class InMemoryState:
         """Replace the recent block."""
         self._recent = block
 
+    def read_history(self) -> bytes | None:
+        """The history block."""
+        return self._history
 
-class Incident(Struct):
-    """Where the alert lifecycle of a model stands.
+    def write_history(self, block: bytes) -> None:
+        """Replace the history block."""
+        self._history = block
 
-    Its size is bounded: the policy allows at most 100 entries in each list.
+
+class Watch(Struct):
+    """What one detector of a model remembers.
 
     Attributes
     ----------
-    incident_id : str
-        Empty while no incident is open.
-    n_drifting, n_normal : int
-        Tested windows in a row, up to the last one, that drifted or count towards recovery.
-    n_since_alert : int
-        Drifting windows since the open incident last raised an alert.
-    recent_drifts : int
-        One bit for each tested window since the last recovery, the last window lowest; 64 at most.
-    now_ms, unquiet_ms, raised_ms, recovered_ms : int or None
-        Event time: how far tested windows have come; the last window that did not count towards
-        recovery; the last alert the open incident raised; the last recovery.
-    severity : Severity
-        The highest of the open incident.
-    told : Severity or None
-        What the open incident's alerts on the topic say; None while it has written none.
-    is_flapping : bool
-        Whether the open incident stands for several.
-    starts_ms, written_ms : list of int
-        Event time of incidents that started, and of alerts that count for the maximum rate, as far
-        back as the policy looks.
-    n_suppressed : int
-        Alerts held back since the last one that was written.
+    name : str
+        The detector's name.
+    closed_until : int
+        Windows that end at or before it are closed: milliseconds for windows of time and sessions,
+        an event position for count windows.
+    early_until : int or None
+        Windows that start at or before it have had their early test, if not closed before; None
+        before the first.
+    last_window : tuple of int, or None
+        Event positions ``[first, end)`` of the last window that closed, where commands may make it
+        the reference.
+    incident : Incident
     """
 
-    incident_id: str = ""
-    n_drifting: int = 0
-    n_normal: int = 0
-    n_since_alert: int = 0
-    recent_drifts: int = 0
-    now_ms: int | None = None
-    unquiet_ms: int | None = None
-    raised_ms: int | None = None
-    recovered_ms: int | None = None
-    severity: Severity = Severity.WARNING
-    told: Severity | None = None
-    is_flapping: bool = False
-    starts_ms: list[int] = msgspec.field(default_factory=list)
-    written_ms: list[int] = msgspec.field(default_factory=list)
-    n_suppressed: int = 0
+    name: str
+    closed_until: int = 0
+    early_until: int | None = None
+    last_window: tuple[int, int] | None = None
+    incident: Incident = msgspec.field(default_factory=Incident)
 
 
 class Status(Struct):
@@ -139,136 +130,72 @@ class Status(Struct):
     phase : str
         ``collecting`` the reference, or ``monitoring``.
     reference_fingerprint, n_reference : str, int
-        Digest and number of events of the reference; empty while collecting.
+        Digest and number of events of the reference; empty while collecting, and where the
+        reference moves.
+    reference_start_ms, reference_end_ms : int or None
+        The event time it comes from; None where that is not known.
     last_pane_start_ms : int or None
         Start of the last pane seen: nothing at or before it may come again.
-    closed_until : int
-        Windows that end at or before it are closed: milliseconds for time windows, an event
-        position for count windows.
+    now_ms : int or None
+        How far event time has come for this model.
+    heard_ms : int or None
+        End of the last pane with usable events.
     n_monitored : int
         Events seen since the reference, the position of the next event.
+    n_collected : int
+        Usable events seen while collecting, before sampling.
+    watches : list of Watch
+        One for each detector.
+    silence_id, unstable_id : str
+        The incident that is open because the model is silent, or because its reference drifted
+        while it was collected; empty while there is none.
+    is_paused : bool
+        Whether a command stopped the tests.
+    snoozed_until_ms : int or None
+        No alert is written before.
+    change : str
+        JSON of the change that a command made to the configuration; empty without one.
+    pending : list of PlacedCommand
+        Commands that wait for their time.
+    n_standing : int
+        Commands to many models that this one has taken.
+    is_approved : bool
+        Whether an operator made a test window the reference, so that it lies in the reference block
+        even where the configuration names a training set.
+    wake_ms : int or None
+        The timer that is outstanding.
     """
 
     detector_fingerprint: str
     phase: Literal["collecting", "monitoring"] = "collecting"
     reference_fingerprint: str = ""
     n_reference: int = 0
+    reference_start_ms: int | None = None
+    reference_end_ms: int | None = None
     last_pane_start_ms: int | None = None
-    closed_until: int = 0
+    now_ms: int | None = None
+    heard_ms: int | None = None
     n_monitored: int = 0
-    incident: Incident = msgspec.field(default_factory=Incident)
-
-
-class Coordinates(Struct, array_like=True):
-    """Who the events of a segment are; only needed when an alert names some of them."""
-
-    event_ids: list[str]
-    partitions: bytes
-    offsets: bytes
-    times_ms: bytes
-
-
-class Segment(Struct, array_like=True):
-    """The events of one pane, raw while the reference is collected and reduced afterwards.
-
-    ``n_seen`` counts the pane's usable events before sampling, ``first_event`` is the position of
-    the first of them since the reference.
-    """
-
-    start_ms: int
-    first_event: int
-    n_seen: int
-    n_columns: int
-    x_bytes: bytes
-    coordinates_bytes: bytes
-
-    def __len__(self) -> int:
-        return len(self.x_bytes) // (8 * self.n_columns)
-
-    @property
-    def x(self) -> NDArray[np.float64]:
-        """Shape (n, n_columns), read-only."""
-        return np.frombuffer(self.x_bytes, dtype=np.float64).reshape(-1, self.n_columns)
-
-    def columns(self) -> EventColumns:
-        """The events with their identifiers and coordinates."""
-        coordinates = _coordinates_decoder.decode(zlib.decompress(self.coordinates_bytes))
-        return EventColumns(
-            event_ids=coordinates.event_ids,
-            partitions=np.frombuffer(coordinates.partitions, dtype=np.int32),
-            offsets=np.cumsum(np.frombuffer(coordinates.offsets, dtype=np.int64)),
-            times_ms=np.cumsum(np.frombuffer(coordinates.times_ms, dtype=np.int64)),
-            x=self.x,
-        )
+    n_collected: int = 0
+    watches: list[Watch] = msgspec.field(default_factory=list)
+    silence_id: str = ""
+    unstable_id: str = ""
+    is_paused: bool = False
+    snoozed_until_ms: int | None = None
+    change: str = ""
+    pending: list[PlacedCommand] = msgspec.field(default_factory=list)
+    n_standing: int = 0
+    is_approved: bool = False
+    wake_ms: int | None = None
 
 
 class RecentBlock(Struct):
-    """Status and recent panes of one model."""
+    """Status and recent panes of one model.
+
+    ``filling`` holds the raw events of the piece of history that is not complete.
+    """
 
     status: Status
     segments: list[Segment]
+    filling: Segment | None = None
     version: int = STATE_VERSION
-
-
-_encoder = msgspec.msgpack.Encoder()
-_recent_decoder = msgspec.msgpack.Decoder(RecentBlock)
-_coordinates_decoder = msgspec.msgpack.Decoder(Coordinates)
-
-
-def make_segment(start_ms: int, first_event: int, n_seen: int, events: EventColumns) -> Segment:
-    """Pack the events of a pane for the state."""
-    coordinates = Coordinates(
-        event_ids=events.event_ids,
-        partitions=events.partitions.astype(np.int32).tobytes(),
-        offsets=_differences(events.offsets),
-        times_ms=_differences(events.times_ms),
-    )
-    return Segment(
-        start_ms=start_ms,
-        first_event=first_event,
-        n_seen=n_seen,
-        n_columns=events.x.shape[1],
-        x_bytes=np.ascontiguousarray(events.x, dtype=np.float64).tobytes(),
-        coordinates_bytes=zlib.compress(_encoder.encode(coordinates), _ZLIB_LEVEL),
-    )
-
-
-def join_x(segments: Sequence[Segment]) -> NDArray[np.float64]:
-    """The numbers of consecutive segments as one matrix; at least one segment."""
-    return segments[0].x if len(segments) == 1 else np.concatenate([s.x for s in segments])
-
-
-def encode_recent(block: RecentBlock) -> bytes:
-    """The bytes kept in state."""
-    return _encoder.encode(block)
-
-
-def decode_recent(data: bytes) -> RecentBlock:
-    """Read a recent block.
-
-    Raises
-    ------
-    StateVersionError
-        When the bytes come from a version that this code does not read; it reads 1 and 2.
-    """
-    try:
-        block = _recent_decoder.decode(data)
-    except msgspec.DecodeError as error:
-        raise StateVersionError(f"not a recent block: {error}") from error
-    if block.version == 1:
-        _bring_up_to_date(block)
-    if block.version != STATE_VERSION:
-        raise StateVersionError(f"state version {block.version}, expected {STATE_VERSION}")
-    return block
-
-
-def _bring_up_to_date(block: RecentBlock) -> None:
-    """Version 1 held nothing back, so the alert that started an open incident was written."""
-    incident = block.status.incident
-    incident.told = Severity.WARNING if incident.incident_id else None
-    block.version = STATE_VERSION
-
-
-def _differences(values: NDArray[np.int64]) -> bytes:
-    """Successive differences, which compress to almost nothing for steady streams."""
-    return np.diff(values.astype(np.int64), prepend=np.int64(0)).tobytes()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config import DriftJobConfig, cross_check
-from flink_jobs.core.monitor import Actions, DriftMonitor
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.config_checks import cross_check
+from flink_jobs.control import Command, PlacedCommand
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
+from flink_jobs.dead_letters import DeadLetter
 from flink_jobs.events import InferenceEvent, encode_event
+from flink_jobs.overrides import check_overrides
 from flink_jobs.panes import EventColumns, Pane, PanePacker, unpack_pane
 
 WIDTH_MS = 1_000
@@ -51,7 +58,7 @@ def make_config(**tables: object) -> DriftJobConfig:
         else:
             tree[name] = table
     config = msgspec.convert(tree, DriftJobConfig)
-    assert cross_check(config) == []
+    assert cross_check(config) + check_overrides(config) == []
     return config
 
 
@@ -61,19 +68,20 @@ def make_pane(
     *,
     first_offset: int = 0,
     model: str = "model",
+    width_ms: int = WIDTH_MS,
 ) -> Pane:
-    """A pane of usable events, evenly spread over its second."""
+    """A pane of usable events, evenly spread over its time."""
     n = len(x)
-    start_ms = index * WIDTH_MS
+    start_ms = index * width_ms
     offsets = np.arange(first_offset, first_offset + n, dtype=np.int64)
     events = EventColumns(
         event_ids=[f"event-{offset}" for offset in offsets],
         partitions=np.zeros(n, dtype=np.int32),
         offsets=offsets,
-        times_ms=start_ms + np.arange(n, dtype=np.int64) * WIDTH_MS // max(n, 1),
+        times_ms=start_ms + np.arange(n, dtype=np.int64) * width_ms // max(n, 1),
         x=np.ascontiguousarray(x, dtype=np.float64),
     )
-    return Pane(model, start_ms, start_ms + WIDTH_MS, events, [])
+    return Pane(model, start_ms, start_ms + width_ms, events, [])
 
 
 def make_panes(
@@ -88,6 +96,18 @@ def make_panes(
         if size:
             panes.append(make_pane(index, x, first_offset=offset))
         offset += size
+    return panes
+
+
+def make_stream(
+    blocks: Sequence[NDArray[np.float64]], *, width_ms: int = WIDTH_MS, first: int = 0
+) -> list[Pane]:
+    """Consecutive panes with the given rows; empty panes are left out."""
+    panes, offset = [], 0
+    for index, x in enumerate(blocks, start=first):
+        if len(x):
+            panes.append(make_pane(index, x, first_offset=offset, width_ms=width_ms))
+        offset += len(x)
     return panes
 
 
@@ -117,3 +137,91 @@ def pack_and_unpack(config: DriftJobConfig, payloads: Sequence[bytes], start_ms:
         np.full(n, start_ms, dtype=np.int64),
     )
     return unpack_pane("model", config.panes.width_ms, packed)
+
+
+class Replay:
+    """Hands one model's panes to a monitor, and fires the timers that it asks for, as Flink does.
+
+    Flink hands on the panes that the watermark has passed before it fires timers. ``records`` holds
+    what was written, in that order.
+    """
+
+    def __init__(
+        self,
+        config: DriftJobConfig,
+        *,
+        trained: Mapping[str, bytes] | None = None,
+        fires_timers: bool = True,
+    ) -> None:
+        self.config = config
+        self.state = InMemoryState()
+        self.actions: list[Actions] = []
+        self._trained = dict(trained or {})
+        self._fires_timers = fires_timers
+        self._timers_ms: set[int] = set()
+        self._monitor = DriftMonitor(config, self._trained)
+
+    def restart(self) -> None:
+        """Go on from what survives a restore: bytes, and the timers that Flink keeps."""
+        self.state = restored(self.state)
+        self._monitor = DriftMonitor(self.config, self._trained)
+
+    def pane(self, pane: Pane) -> Actions:
+        return self._done(self._monitor.on_pane(pane, self.state))
+
+    def time(self, now_ms: int, model: str = "model") -> Actions:
+        return self._done(self._monitor.on_time(model, now_ms, self.state))
+
+    def command(self, command: Command, offset: int = 0) -> Actions:
+        placed = PlacedCommand(command, 0, offset)
+        return self._done(self._monitor.on_command(command.model, placed, self.state))
+
+    def watermark(self, watermark_ms: int) -> None:
+        """Fire the timers that the watermark has passed, and those they ask for."""
+        while self._fires_timers and (due := [t for t in self._timers_ms if t <= watermark_ms]):
+            self._timers_ms.remove(min(due))
+            self.time(min(due))
+
+    def run(self, panes: Sequence[Pane], end_ms: int | None = None) -> Self:
+        """Hand over panes, each when event time has passed it, and let time pass to an end."""
+        for pane in panes:
+            self.watermark(pane.end_ms - 2)
+            self.pane(pane)
+        if end_ms is not None:
+            self.end(end_ms)
+        return self
+
+    def end(self, end_ms: int) -> Self:
+        self.watermark(end_ms)
+        self.time(end_ms)
+        return self
+
+    @property
+    def alerts(self) -> list[Alert]:
+        return [alert for actions in self.actions for alert in actions.alerts]
+
+    @property
+    def scores(self) -> list[Score]:
+        return [score for actions in self.actions for score in actions.scores]
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        return [letter for actions in self.actions for letter in actions.dead_letters]
+
+    def _done(self, actions: Actions) -> Actions:
+        if actions.wake_ms is not None:
+            self._timers_ms.add(actions.wake_ms)
+        self.actions.append(actions)
+        return actions
+
+
+def restored(state: InMemoryState) -> InMemoryState:
+    """Only bytes survive a restore."""
+    copy = InMemoryState()
+    if (recent := state.read_recent()) is not None:
+        copy.write_recent(bytes(recent))
+    if (reference := state.read_reference()) is not None:
+        copy.write_reference(bytes(reference))
+    if (history := state.read_history()) is not None:
+        copy.write_history(bytes(history))
+    return copy

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config import ConfigError, config_version, detector_fingerprint
 from flink_jobs.config_file import decode_config, load_config, resolve_secret
-from flink_jobs.trained_reference import fit_training_set
+from flink_jobs.trained_reference import fit_training_sets
 from flink_jobs.training_set import read_training_set
 from tests.flink_jobs.builders import BASE, make_config
 
@@ -121,7 +121,7 @@ def test_a_training_set_that_makes_no_reference_is_refused(tmp_path: Path) -> No
     config = load_config(path, environ={})
 
     with pytest.raises(ConfigError, match=r"reference.path: its 4 rows make no reference"):
-        fit_training_set(config)
+        fit_training_sets(config)
 
 
 def test_the_address_comes_from_the_environment_where_it_is_set(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from apache_beam.runners.worker import statesampler
 from apache_beam.utils.counters import CounterFactory
 from pyflink.fn_execution.metrics.process.metric_impl import GenericMetricGroup
 
-from flink_jobs.core.monitor import Actions
+from flink_jobs.core.actions import Actions
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.flink.metrics import (
     N_NAMED_MODELS,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import numpy as np
 import pytest
@@ -17,20 +19,54 @@ def outputs(*values: float) -> bytes:
     return msgspec.json.encode({"schema_version": 1, "event_id": "event", "outputs": values})
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50)), min_size=1, unique=True))
-def test_events_come_out_sorted_by_partition_and_offset_whatever_the_arrival(
-    coordinates: list[tuple[int, int]],
+@given(
+    st.lists(st.integers(12_000, 12_003), min_size=1, max_size=30),
+    st.randoms(use_true_random=False),
+)
+def test_neither_the_order_of_arrival_nor_the_partition_shows_in_a_pane(
+    times_ms: list[int], random: Random
 ) -> None:
-    payloads = [payload(f"{p}:{o}", [p, o, 0]) for p, o in coordinates]
-    partitions, offsets = (np.array(c) for c in zip(*coordinates, strict=True))
-    times_ms = np.full(len(coordinates), 12_345)
+    events = [(time_ms, f"event-{i:02d}") for i, time_ms in enumerate(times_ms)]
+    arrived = random.sample(events, len(events))
+    partitions = np.array([random.randrange(3) for _ in arrived])
 
-    packed = PanePacker(make_config()).pack("model", payloads, partitions, offsets, times_ms)
+    packed = PanePacker(make_config()).pack(
+        "model",
+        [payload(event_id, [time_ms, int(event_id[-2:]), 0]) for time_ms, event_id in arrived],
+        partitions,
+        np.arange(len(arrived)),
+        np.array([time_ms for time_ms, _ in arrived]),
+    )
     pane = unpack_pane("model", 1_000, packed)
 
-    assert pane.events.event_ids == [f"{p}:{o}" for p, o in sorted(coordinates)]
-    assert [tuple(row[:2]) for row in pane.events.x.tolist()] == sorted(coordinates)
+    assert list(zip(pane.events.times_ms.tolist(), pane.events.event_ids, strict=True)) == sorted(
+        events
+    )
+    assert pane.events.x[:, 0].tolist() == sorted(times_ms)
+    assert {
+        (p, o): arrived[o][1] for p, o in zip(partitions, range(len(arrived)), strict=True)
+    } == {
+        (p, o): event_id
+        for p, o, event_id in zip(
+            pane.events.partitions, pane.events.offsets, pane.events.event_ids, strict=True
+        )
+    }
     assert (pane.start_ms, pane.end_ms) == (12_000, 13_000)
+
+
+def test_events_of_one_id_and_time_keep_the_order_of_partition_and_offset() -> None:
+    config = make_config()
+    packed = PanePacker(config).pack(
+        "model",
+        [payload("same", [i, 0, 0]) for i in range(3)],
+        np.array([1, 0, 0]),
+        np.array([0, 7, 5]),
+        np.full(3, 12_345),
+    )
+
+    pane = unpack_pane("model", 1_000, packed)
+
+    assert pane.events.x[:, 0].tolist() == [2, 1, 0]
 
 
 @given(st.lists(st.sampled_from([payload(), b"junk", payload(features=[1.0])]), min_size=1))

@@ -17,17 +17,10 @@ from hypothesis import strategies as st
 from flink_jobs.alerts import Alert, AlertKind, Severity
 from flink_jobs.config import ConfigError
 from flink_jobs.config_file import decode_config
+from flink_jobs.core.incident import Incident
 from flink_jobs.core.lifecycle import Outcome, Transition, advance
-from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import (
-    STATE_VERSION,
-    Incident,
-    InMemoryState,
-    RecentBlock,
-    Status,
-    decode_recent,
-    encode_recent,
-)
+from flink_jobs.core.state import RecentBlock, Status, Watch
+from flink_jobs.core.state_codec import decode_recent, encode_recent
 from flink_jobs.panes import Pane
 from flink_jobs.policy_table import PolicyTable
 from tests.flink_jobs.builders import BASE, make_config, make_pane, run_monitor
@@ -393,8 +386,9 @@ def test_what_is_remembered_stays_small(policy: PolicyTable, outcomes: list[Outc
 
 
 def restored(incident: Incident) -> Incident:
-    block = RecentBlock(Status(detector_fingerprint="f", incident=incident), segments=[])
-    return decode_recent(encode_recent(block)).status.incident
+    watch = Watch(name="main", incident=incident)
+    block = RecentBlock(Status(detector_fingerprint="f", watches=[watch]), segments=[])
+    return decode_recent(encode_recent(block)).status.watches[0].incident
 
 
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
@@ -449,26 +443,3 @@ def test_an_alert_carries_the_severity_that_its_effect_size_gives() -> None:
 
     assert (warning.severity, critical.severity) == (Severity.WARNING, Severity.CRITICAL)
     assert warning.effect_size < 0.97 <= critical.effect_size
-
-
-def test_an_incident_left_open_by_state_version_1_recovers() -> None:
-    config = make_config(calibration={"level": 1e-6}, window=SECOND)
-    panes, state = panes_at([5, 5, 0]), InMemoryState()
-    (started,) = run_monitor(config, panes[:2], state)[-1].alerts
-    state.write_recent(as_version_1(state.read_recent() or b""))
-
-    ongoing, recovered = (
-        alert for pane in panes[2:] for alert in DriftMonitor(config).on_pane(pane, state).alerts
-    )
-
-    assert (ongoing.kind, recovered.kind) == (AlertKind.ONGOING, AlertKind.RECOVERED)
-    assert started.incident_id == ongoing.incident_id == recovered.incident_id
-    assert decode_recent(state.read_recent() or b"").version == STATE_VERSION
-
-
-def as_version_1(data: bytes) -> bytes:
-    """The bytes that version 1 wrote for the same state."""
-    block = msgspec.msgpack.decode(data)
-    known = ("incident_id", "n_drifting", "n_normal", "n_since_alert")
-    block["status"]["incident"] = {name: block["status"]["incident"][name] for name in known}
-    return msgspec.msgpack.encode(block | {"version": 1})

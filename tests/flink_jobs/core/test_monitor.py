@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.alerts import AlertKind, ScoreStatus
-from flink_jobs.core.monitor import Actions, ConfigChangedError, DriftMonitor
+from flink_jobs.config import trained_key
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import ConfigChangedError, DriftMonitor
 from flink_jobs.core.reference import fit_reference
-from flink_jobs.core.state import InMemoryState, StateVersionError, decode_recent, encode_recent
+from flink_jobs.core.state import InMemoryState, StateVersionError
+from flink_jobs.core.state_codec import decode_recent, encode_recent
 from flink_jobs.dead_letters import Reason
 from tests.flink_jobs.builders import make_config, make_pane, make_panes, run_monitor
 
@@ -20,6 +23,8 @@ PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
 MMD = {"reducer": {"kind": "none"}, "test": {"kind": "mmd", "n_permutations": 99}}
 
 
+SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
+ARTEFACT = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
 MMD_TABLES = {"detector": MMD, "calibration": {"level": 0.05}}
 
 
@@ -136,8 +141,8 @@ def test_events_that_make_no_reference_are_announced_and_the_next_ones_are_tried
 
     actions = run_monitor(make_config(detector=PCA), [*constant, *varied])
 
-    assert "make no reference" in actions[0].notices[0]
-    assert "monitoring starts" in actions[2].notices[0]
+    assert "make no reference" in actions[0].notices[0].text
+    assert "monitoring starts" in actions[2].notices[0].text
     assert actions[-1].scores[-1].status is ScoreStatus.TESTED
 
 
@@ -161,16 +166,18 @@ def test_count_windows_are_not_sampled() -> None:
 
 
 def test_another_training_set_starts_anew_and_says_so() -> None:
-    config = make_config(window={"size_ms": 1_000, "slide_ms": 1_000})
+    config = make_config(window=SECOND, reference=ARTEFACT)
     rng = np.random.default_rng(5)
-    first, second = (fit_reference(config, rng.normal(size=(n, 3))) for n in (200, 300))
+    first, second = (
+        {trained_key(config): fit_reference(config, rng.normal(size=(n, 3)))} for n in (200, 300)
+    )
     state = InMemoryState()
     panes = make_panes([30, 30])
     DriftMonitor(config, first).on_pane(panes[0], state)
 
     actions = DriftMonitor(config, second).on_pane(panes[1], state)
 
-    assert "a new reference starts" in actions.notices[0]
+    assert "a new reference starts" in actions.notices[0].text
     assert actions.scores[0].reference.n_events == 300
 
 
@@ -181,7 +188,7 @@ def test_another_detector_configuration_starts_a_new_reference_and_says_so() -> 
 
     actions = run_monitor(make_config(detector=PCA), panes[3:], state)
 
-    assert "a new reference starts" in actions[0].notices[0]
+    assert "a new reference starts" in actions[0].notices[0].text
     assert actions[-1].scores[-1].reducer == "pca"
 
 
@@ -208,11 +215,12 @@ def test_state_of_an_unknown_version_is_refused() -> None:
 
 
 def test_a_training_set_is_the_reference_from_the_first_event_on() -> None:
-    config = make_config(window={"size_ms": 1_000, "slide_ms": 1_000})
+    config = make_config(window=SECOND, reference=ARTEFACT)
     reference = fit_reference(config, np.random.default_rng(5).normal(size=(200, 3)))
     state = InMemoryState()
 
-    actions = DriftMonitor(config, reference).on_pane(make_panes([30])[0], state)
+    monitor = DriftMonitor(config, {trained_key(config): reference})
+    actions = monitor.on_pane(make_panes([30])[0], state)
 
     assert actions.scores[0].reference.n_events == 200
     assert actions.scores[0].window.n_events == 30

@@ -1,0 +1,161 @@
+"""Rules of a configuration that tie several keys together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from flink_jobs.config import (
+    DriftJobConfig,
+    KafkaTable,
+    MoreDetectorTable,
+    detectors_of,
+    n_columns_read,
+    reads_outputs,
+)
+from flink_jobs.detector_tables import (
+    BinomialConfig,
+    ChiSquareConfig,
+    HardPredictionsConfig,
+    MixedConfig,
+    PCAConfig,
+    PermutedConfig,
+    SoftmaxOutputsConfig,
+    SparseRandomProjectionConfig,
+)
+from flink_jobs.policy_table import check_policy
+from flink_jobs.reference_tables import FirstEvents, check_reference
+from flink_jobs.tables import Problem
+from flink_jobs.window_tables import CountWindow, check_window
+
+
+def cross_check(config: DriftJobConfig) -> list[Problem]:
+    """List what no single key shows: panes that do not tile windows, levels no test can reach."""
+    width_ms = config.panes.width_ms
+    problems = [
+        *check_window("window", config.window, width_ms),
+        *_check_names(config),
+        *check_reference(config.reference, width_ms),
+        *_check_input(config),
+        *_check_reducer(config),
+        *_check_silence(config),
+        *_check_topics(config.kafka),
+    ]
+    for place, detector in enumerate(detectors_of(config)):
+        prefix = "" if place == 0 else f"detectors[{place - 1}]."
+        problems += _check_detector(config, detector, prefix)
+    return problems
+
+
+def _check_detector(
+    config: DriftJobConfig, detector: MoreDetectorTable, prefix: str
+) -> Iterator[Problem]:
+    """``prefix`` is empty for the main tables, whose test lies under ``detector``."""
+    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
+    assert detector.policy is not None  # noqa: S101
+    if prefix:
+        yield from check_window(f"{prefix}window", detector.window, config.panes.width_ms)
+    level = detector.calibration.level
+    yield from _check_test(config, detector, level, f"{prefix}test" if prefix else "detector.test")
+    yield from _check_fewest_events(detector, f"{prefix}window")
+    for problem in check_policy(detector.policy, level):
+        yield msgspec.structs.replace(problem, key=f"{prefix}{problem.key}")
+
+
+def _check_names(config: DriftJobConfig) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for place, detector in enumerate(detectors_of(config)):
+        if detector.name in seen:
+            wrong = f"{detector.name!r} is taken"
+            yield Problem(f"detectors[{place - 1}].name", wrong, "a name of its own")
+        seen.add(detector.name)
+
+
+def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
+    field, least = ("outputs", 2) if reads_outputs(config) else ("features", 1)
+    if n_columns_read(config) < least:
+        kind = msgspec.to_builtins(config.detector.reducer)["kind"]
+        yield Problem(
+            f"input.n_{field}",
+            f"the reducer {kind!r} reads the events' {field}, and there are "
+            f"{n_columns_read(config)}",
+            f"{least} or more",
+        )
+    raw, tested = config.panes.max_raw_events, config.panes.max_events
+    if 0 < raw < tested:
+        wrong = f"{raw} is below panes.max_events = {tested}"
+        yield Problem("panes.max_raw_events", wrong, f"{tested} or more, or 0")
+
+
+def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
+    reducer = config.detector.reducer
+    if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
+        most = config.input.n_features
+        if isinstance(config.reference, FirstEvents):
+            most = min(most, config.reference.n_events)
+        if reducer.n_components > most > 0:
+            yield Problem(
+                "detector.reducer.n_components",
+                f"{reducer.n_components} components from {most} features or reference events",
+                f"1 to {most}, or a share of variance between 0 and 1",
+            )
+
+
+def _check_test(
+    config: DriftJobConfig, detector: MoreDetectorTable, level: float, key: str
+) -> Iterator[Problem]:
+    reducer, test = config.detector.reducer, detector.test
+    if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
+        yield Problem(
+            f"{key}.n_permutations",
+            f"{test.n_permutations} permutations never give a p-value of {level} or less",
+            f"{math.ceil(1.0 / level) - 1} or more, or a higher calibration.level",
+        )
+    continuous = PCAConfig | SparseRandomProjectionConfig | SoftmaxOutputsConfig
+    if isinstance(test, ChiSquareConfig | MixedConfig) and isinstance(reducer, continuous):
+        yield Problem(
+            f"{key}.kind",
+            "this reducer leaves no categories to compare",
+            "with the reducer 'hard_predictions', or 'none' where features are categories",
+        )
+    if isinstance(test, MixedConfig):
+        width = 1 if isinstance(reducer, HardPredictionsConfig) else config.input.n_features
+        if max(test.categorical_columns) >= width:
+            yield Problem(
+                f"{key}.categorical_columns",
+                f"{max(test.categorical_columns)} is none of {width} columns",
+                f"0 to {width - 1}",
+            )
+
+
+def _check_fewest_events(detector: MoreDetectorTable, key: str) -> Iterator[Problem]:
+    window = detector.window
+    name, fewest = (
+        ("size", window.size)
+        if isinstance(window, CountWindow)
+        else ("min_events", window.min_events)
+    )
+    if isinstance(detector.test, BinomialConfig) and fewest < BinomialConfig.min_events:
+        allowed = f"{BinomialConfig.min_events} or more: half train"
+        yield Problem(f"{key}.{name}", f"{fewest} events", allowed)
+
+
+def _check_silence(config: DriftJobConfig) -> Iterator[Problem]:
+    after_ms, width_ms = config.silence.after_ms, config.panes.width_ms
+    if 0 < after_ms < width_ms:
+        wrong = f"{after_ms} is less than a pane"
+        yield Problem("silence.after_ms", wrong, f"{width_ms} or more, or 0")
+
+
+def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
+    names = ["inference_topic", "alerts_topic", "scores_topic", "dead_letters_topic"]
+    if kafka.control_topic is not None:
+        names += ["control_topic", "audit_topic"]
+    seen: dict[str, str] = {}
+    for name in names:
+        topic = getattr(kafka, name)
+        if topic in seen:
+            yield Problem(f"kafka.{name}", f"{topic!r} is also {seen[topic]}", "a topic of its own")
+        seen[topic] = f"kafka.{name}"

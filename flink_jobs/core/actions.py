@@ -1,0 +1,77 @@
+"""What the monitor asks its caller to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit
+from flink_jobs.core.notices import Notice
+from flink_jobs.dead_letters import DeadLetter
+
+
+@dataclass
+class Counts:
+    """What happened to the events of a pane, and what that cost.
+
+    Attributes
+    ----------
+    events, used, dead_letters : int
+        ``events == used + dead_letters``.
+    sampled_out : int
+        Used events of the pane that no test window will see.
+    paused : int
+        Used events that came while the model's tests were paused.
+    windows_tested, windows_too_few, windows_no_reference, alerts : int
+        Of a closed window there is one score, whichever of the three it was.
+    test_duration_ns : int
+        Wall-clock time of the tests. It goes into metrics only, and no comparison of two panes'
+        counts sees it: everything else is the same in a replay.
+    reference_bytes, recent_bytes, history_bytes : int
+        Size of the blocks written to state.
+    """
+
+    events: int = 0
+    used: int = 0
+    dead_letters: int = 0
+    sampled_out: int = 0
+    paused: int = 0
+    windows_tested: int = 0
+    windows_too_few: int = 0
+    windows_no_reference: int = 0
+    alerts: int = 0
+    test_duration_ns: int = field(default=0, compare=False)
+    reference_bytes: int = 0
+    recent_bytes: int = 0
+    history_bytes: int = 0
+
+    def items(self) -> list[tuple[str, int]]:
+        """Name and value of each count."""
+        return [(f.name, getattr(self, f.name)) for f in fields(self)]
+
+
+@dataclass
+class Actions:
+    """What the caller has to do.
+
+    Attributes
+    ----------
+    wake_ms : int or None
+        Event time for which the caller has to register a timer that calls ``on_time``.
+    reference_age_events, reference_age_ms : int or None
+        Events of the model, and event time, since its reference; None while it is collected, and
+        where that is not known.
+    reference_events_missing : int or None
+        Events that the reference still needs; 0 when there is one, None where it moves.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    audits: list[Audit] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    wake_ms: int | None = None
+    reference_age_events: int | None = None
+    reference_age_ms: int | None = None
+    reference_events_missing: int | None = None

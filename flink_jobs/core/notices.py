@@ -1,0 +1,26 @@
+"""What the monitor has to say to the people who read the log."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+
+class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One remark about one model; the window where it concerns one.
+
+    Examples
+    --------
+    >>> Notice(model="fraud", text="monitoring starts").to_json()
+    '{"model":"fraud","text":"monitoring starts"}'
+    """
+
+    model: str
+    text: str
+    detector: str | None = None
+    window_start_ms: int | None = None
+    window_end_ms: int | None = None
+
+    def to_json(self) -> str:
+        """One line for a log that programs read."""
+        return msgspec.json.encode(self).decode()

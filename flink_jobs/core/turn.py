@@ -1,0 +1,107 @@
+"""What is at hand while one model is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.alerts import ReferenceSummary, WindowSummary
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.history import History
+from flink_jobs.core.notices import Notice
+from flink_jobs.core.plan import Plan
+from flink_jobs.core.segments import join_x
+from flink_jobs.core.state import MonitorState, RecentBlock, Status
+
+
+@dataclass
+class Turn:
+    """One model, its state and its plan, and what has been decided so far.
+
+    ``wants_new_reference`` is set when an incident recovered, where the configuration asks for a
+    new reference then. ``history`` is read when it is first needed.
+    """
+
+    model: str
+    state: MonitorState
+    plan: Plan
+    block: RecentBlock
+    actions: Actions = field(default_factory=Actions)
+    wants_new_reference: bool = False
+    _history: History | None = None
+
+    @property
+    def status(self) -> Status:
+        """The small record of the model."""
+        return self.block.status
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no pane of the model has come yet."""
+        return self.status.last_pane_start_ms is None
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether windows close."""
+        return self.status.phase == "monitoring" and not self.status.is_paused
+
+    @property
+    def history(self) -> History:
+        """The pieces that a moving reference is made of."""
+        if self._history is None:
+            self._history = History.read(self.state, self.plan.fingerprint)
+        return self._history
+
+    def follow(self, plan: Plan) -> None:
+        """Go on with another plan, whose state has nothing in common with the old one's."""
+        self.plan = plan
+        self.status.detector_fingerprint = plan.fingerprint
+        self.block.filling = None
+        self._history = None
+
+    def notice(self, text: str) -> None:
+        """Say something about the model in the log."""
+        self.actions.notices.append(Notice(model=self.model, text=text))
+
+    def reference(self) -> ReferenceSummary:
+        """The reference that stays, as records show it."""
+        status = self.status
+        return ReferenceSummary(
+            n_events=status.n_reference,
+            fingerprint=status.reference_fingerprint,
+            start_ms=status.reference_start_ms,
+            end_ms=status.reference_end_ms,
+        )
+
+    def moment(self, at_ms: int) -> WindowSummary:
+        """A window without events, for what is not about a window."""
+        kind = self.plan.config.window.__struct_config__.tag
+        return WindowSummary(
+            kind=kind,  # type: ignore[arg-type]
+            start_ms=at_ms,
+            end_ms=at_ms,
+            first_event=self.status.n_monitored,
+            n_events=0,
+            n_tested=0,
+        )
+
+    def last_window(self) -> NDArray[np.float64] | None:
+        """The reduced rows of the main detector's last closed window; None when none is kept."""
+        watch = self.status.watches[0]
+        if watch.last_window is None:
+            return None
+        first, end = watch.last_window
+        inside = [
+            s
+            for s in self.block.segments
+            if s.first_event < end and s.first_event + s.n_seen > first
+        ]
+        if not inside:
+            return None
+        z = join_x(inside)
+        is_sampled = len(z) != sum(s.n_seen for s in inside)
+        # A count window, which is never sampled, may begin and end within a pane.
+        begin = 0 if is_sampled else first - inside[0].first_event
+        return z if is_sampled else z[begin : begin + end - first]

@@ -1,0 +1,158 @@
+"""Other values for some models: changes to a configuration, by pattern or by command.
+
+A *change* is a tree of tables with only the keys that differ. It is merged like a JSON merge patch
+(RFC 7396), except that a table of another ``kind`` takes the place of the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flink_jobs.config import ConfigError, DriftJobConfig, OverrideTable
+from flink_jobs.config_checks import cross_check
+from flink_jobs.config_errors import explain
+from flink_jobs.tables import Problem
+
+Change = Mapping[str, Any]
+
+# The JVM reads the rest of ``input`` before it knows the model.
+_INPUT_KEYS = ("n_features", "n_outputs", "missing_features")
+_TABLES = (
+    "input",
+    "window",
+    "reference",
+    "detector",
+    "calibration",
+    "policy",
+    "silence",
+    "detectors",
+)
+
+
+def matches(pattern: str, model: str) -> bool:
+    """Whether ``*`` in the pattern can stand for text that makes it the model's name.
+
+    Examples
+    --------
+    >>> matches("fraud-*", "fraud-eu"), matches("fraud-*", "anti-fraud-eu"), matches("a", "a")
+    (True, False, True)
+    """
+    first, *middle = pattern.split("*")
+    if not middle:
+        return pattern == model
+    last = middle.pop()
+    if len(model) < len(first) + len(last) or not model.startswith(first):
+        return False
+    # Leftmost matches suffice. A regular expression would try all: 214 s for six stars and a model
+    # name of 120 characters.
+    place, end = len(first), len(model) - len(last)
+    for part in middle:
+        place = model.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return model.endswith(last)
+
+
+def config_of_model(config: DriftJobConfig, model: str) -> DriftJobConfig:
+    """The configuration of one model: that of the job with the first matching override."""
+    for override in config.overrides:
+        if matches(override.models, model):
+            return changed(config, _change_of(override))
+    return changed(config, {}) if config.overrides else config
+
+
+def variants(config: DriftJobConfig) -> list[DriftJobConfig]:
+    """Every configuration that a model of this job can start with."""
+    base = msgspec.structs.replace(config, overrides=[])
+    return [base, *(changed(config, _change_of(override)) for override in config.overrides)]
+
+
+def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
+    """The configuration with a change applied, without overrides.
+
+    Raises
+    ------
+    ConfigError
+        When the result is no configuration that could run.
+
+    Examples
+    --------
+    >>> from flink_jobs.config_file import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {n_outputs = 10}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')
+    >>> changed(config, {"calibration": {"level": 0.01}}).calibration.level
+    0.01
+    """
+    problems = _check_tables(change)
+    if problems:
+        raise ConfigError(problems)
+    tree = msgspec.to_builtins(msgspec.structs.replace(config, overrides=[]))
+    merged = _merged(tree, change)
+    try:
+        result = msgspec.convert(merged, DriftJobConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError([explain(str(error), merged)]) from error
+    problems = cross_check(result)
+    if problems:
+        raise ConfigError(problems)
+    return result
+
+
+def check_overrides(config: DriftJobConfig) -> list[Problem]:
+    """What is wrong with each override, with the key under which it stands."""
+    problems = []
+    for place, override in enumerate(config.overrides):
+        try:
+            changed(config, _change_of(override))
+        except ConfigError as error:
+            problems += [
+                msgspec.structs.replace(each, key=f"overrides[{place}].{each.key}")
+                for each in error.problems
+            ]
+    return problems
+
+
+def _change_of(override: OverrideTable) -> Change:
+    tree: dict[str, Any] = msgspec.to_builtins(override)
+    # An empty table changes nothing; an empty list takes the further detectors away.
+    return {name: tree[name] for name in _TABLES if tree[name] not in (None, {})}
+
+
+def _check_tables(change: Change) -> list[Problem]:
+    problems = [
+        Problem(name, "cannot differ between models", ", ".join(_TABLES))
+        for name in change
+        if name not in _TABLES
+    ]
+    limits = change.get("input", {})
+    if isinstance(limits, Mapping):
+        problems += [
+            Problem(f"input.{key}", "cannot differ between models", ", ".join(_INPUT_KEYS))
+            for key in limits
+            if key not in _INPUT_KEYS
+        ]
+    return problems
+
+
+def _merged(tree: Any, change: Any) -> Any:
+    if not isinstance(tree, dict) or not isinstance(change, Mapping):
+        return change
+    if change.get("kind", tree.get("kind")) != tree.get("kind"):
+        return dict(change)
+    merged = dict(tree)
+    for key, value in change.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(tree.get(key), value)
+    return merged
