@@ -10,17 +10,25 @@ from typing import Any
 import msgspec
 
 from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit, Command
 from flink_jobs.dead_letters import DeadLetter
 from flink_jobs.events import InferenceEvent
 
-RECORDS: dict[str, type[msgspec.Struct]] = {
+RECORDS: dict[str, Any] = {
     "alert": Alert,
     "score": Score,
     "dead_letter": DeadLetter,
     "event": InferenceEvent,
+    "command": Command,
+    "audit": Audit,
 }
 _FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# Whether a number may be missing is for the job to say, not for the struct.
+_FEATURES = {
+    "description": 'Numbers; null for a missing one, only with input.missing_features = "allow".',
+    "items": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+}
 
 
 def schema_text(name: str) -> str:
@@ -29,6 +37,8 @@ def schema_text(name: str) -> str:
     schema |= msgspec.json.schema(RECORDS[name])
     for definition in schema["$defs"].values():
         definition["description"] = _summary(definition)
+    if name == "event":
+        schema["$defs"]["InferenceEvent"]["properties"]["features"] |= _FEATURES
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Reading what the drift job writes: follow a topic, drop duplicates, show a timeline.
+"""The job's other end: follow its topics, drop duplicates, show a timeline, send it commands.
 
 This is what a downstream user would write. It needs Kafka and the records, and nothing of Flink.
 """

@@ -1,4 +1,4 @@
-"""Follows a topic of alerts, scores or dead letters; duplicates and garbage do not get through."""
+"""Follows a topic of our records; duplicates and garbage do not get through."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 import msgspec
 from kafka import KafkaConsumer
-from kafka.errors import KafkaError
 
 from flink_jobs.alerting.client_properties import client_settings
+from flink_jobs.alerting.connecting import connect
 from flink_jobs.alerting.errors import FollowError
-from flink_jobs.alerting.reachable import require_reachable
 from flink_jobs.alerting.recent_ids import RecentIds
 from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit
 from flink_jobs.dead_letters import DeadLetter
 
-Record = TypeVar("Record", Alert, Score, DeadLetter)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Audit)
 Start = Literal["beginning", "end"]
 Isolation = Literal["read_uncommitted", "read_committed"]
 
@@ -26,8 +26,6 @@ Isolation = Literal["read_uncommitted", "read_committed"]
 # one checkpoint interval: 100,000 ids (about 20 MB) cover 10 s at 10,000 records a second.
 DEFAULT_CAPACITY = 100_000
 _POLL_S = 0.25
-_CONNECT_TIMEOUT_MS = 10_000
-_PROXIES = frozenset({"proxy_url", "socks5_proxy"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class FollowCounts:
     undecodable: int = 0
 
 
-def identity(record: Alert | Score | DeadLetter) -> Hashable:
+def identity(record: Alert | Score | DeadLetter | Audit) -> Hashable:
     """What two copies of one record have in common."""
     match record:
         case Alert():
@@ -62,6 +60,8 @@ def identity(record: Alert | Score | DeadLetter) -> Hashable:
             return record.score_id
         case DeadLetter():
             return (record.partition, record.offset)
+        case Audit():
+            return record.audit_id
 
 
 class RecordFollower(Generic[Record]):
@@ -74,7 +74,7 @@ class RecordFollower(Generic[Record]):
     topic : str
         The topic, which must exist.
     record_type : type
-        ``Alert``, ``Score`` or ``DeadLetter``.
+        ``Alert``, ``Score``, ``DeadLetter`` or ``Audit``.
     start : {"beginning", "end"}, default "beginning"
         Where to start reading; a group that has committed goes on where it left off.
     isolation : {"read_uncommitted", "read_committed"}, default "read_committed"
@@ -129,18 +129,15 @@ class RecordFollower(Generic[Record]):
         self._recent = RecentIds(capacity)
         self._on_undecodable = on_undecodable or _ignore
         self._settings = {
-            "bootstrap_servers": bootstrap_servers.split(","),
             "group_id": group_id,
             "enable_auto_commit": group_id is not None,
             "auto_offset_reset": "earliest" if start == "beginning" else "latest",
             "isolation_level": isolation,
-            "allow_auto_create_topics": False,
-            "bootstrap_timeout_ms": _CONNECT_TIMEOUT_MS,
         } | client_settings(properties or {})
         self._consumer: KafkaConsumer | None = None
 
     def __enter__(self) -> Self:
-        consumer = self._connect()
+        consumer = connect(KafkaConsumer, self._bootstrap_servers, self._settings)
         try:
             if not consumer.partitions_for_topic(self._topic):
                 raise FollowError(
@@ -185,26 +182,6 @@ class RecordFollower(Generic[Record]):
             for record in self.poll():
                 last_s = time.monotonic()
                 yield record
-
-    def _connect(self) -> KafkaConsumer:
-        if not _PROXIES.intersection(self._settings):
-            require_reachable(self._bootstrap_servers)
-        # A constructor that raises leaves a thread that goes on connecting, and nothing to close.
-        clients: list[Any] = []
-
-        def make_client(**settings: Any) -> Any:
-            clients.append(KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**settings))
-            return clients[-1]
-
-        try:
-            return KafkaConsumer(**self._settings, kafka_client=make_client)
-        except (KafkaError, OSError) as error:
-            for client in clients:
-                client.close()
-            raise FollowError(
-                f"{self._bootstrap_servers} does not answer as a Kafka broker ({error}): check the "
-                "address and the security properties"
-            ) from error
 
     def _take(self, message: Any) -> Record | None:
         self.counts.received += 1

@@ -1,7 +1,7 @@
-"""What can go wrong while following a topic."""
+"""What can go wrong while following a topic or sending a command."""
 
 from __future__ import annotations
 
 
 class FollowError(RuntimeError):
-    """A topic that cannot be followed; the message says what to do."""
+    """A topic that cannot be read or written; the message says what to do."""

@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 import msgspec
 from rich.text import Text
 
-from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Severity
+from flink_jobs.alerts import (
+    Alert,
+    AlertKind,
+    Cause,
+    DimensionShift,
+    Ending,
+    Severity,
+    ThresholdSummary,
+)
+from flink_jobs.control import Audit
+from flink_jobs.detector_tables import MAIN_DETECTOR
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _KINDS = {
@@ -15,12 +25,22 @@ _KINDS = {
     AlertKind.ONGOING: ("●", "yellow"),
     AlertKind.RECOVERED: ("▼", "bold green"),
 }
+_CAUSES = {
+    Cause.DRIFT: "",
+    Cause.SILENCE: "silent",
+    Cause.UNSTABLE_REFERENCE: "unstable reference",
+}
+_ENDINGS = {
+    Ending.NORMAL: "",
+    Ending.NEW_REFERENCE: "ended by a new reference",
+    Ending.NEW_CONFIGURATION: "ended by a new configuration",
+}
 _ARROWS = {"up": "↑", "down": "↓", "none": "="}
 _INDENT = " " * 4
 
 
-def to_json_line(alert: Alert) -> str:
-    """The alert as one line of JSON.
+def to_json_line(record: Alert | Audit) -> str:
+    """The alert, or the answer to a command, as one line of JSON.
 
     Examples
     --------
@@ -28,7 +48,7 @@ def to_json_line(alert: Alert) -> str:
     >>> to_json_line(msgspec.json.decode(read_example("alert"), type=Alert))[:35]
     '{"schema_version":1,"alert_id":"6f8'
     """
-    return msgspec.json.encode(alert).decode()
+    return msgspec.json.encode(record).decode()
 
 
 def to_text(alert: Alert) -> Text:
@@ -70,6 +90,18 @@ def span(start_ms: int, end_ms: int) -> str:
     return f"{start:%Y-%m-%d} {_clock(start)}–{last} UTC"
 
 
+def moment(time_ms: int) -> str:
+    """A moment of event time.
+
+    Examples
+    --------
+    >>> moment(1_767_225_600_000)
+    '2026-01-01 00:00 UTC'
+    """
+    when = _utc(time_ms)
+    return f"{when:%Y-%m-%d} {_clock(when)} UTC"
+
+
 def clock_span(start_ms: int, end_ms: int) -> str:
     """A stretch of event time within one day, without the day.
 
@@ -83,22 +115,20 @@ def clock_span(start_ms: int, end_ms: int) -> str:
 
 def _remarks(alert: Alert) -> list[str]:
     """What sets the alert apart from most others."""
-    remarks = ["critical"] if alert.severity is Severity.CRITICAL else []
-    if alert.is_flapping:
-        remarks.append("flapping")
-    if alert.n_suppressed:
-        remarks.append(f"{alert.n_suppressed} suppressed before it")
-    return remarks
+    remarks = [
+        "" if alert.detector == MAIN_DETECTOR else f"detector {alert.detector}",
+        _CAUSES[alert.cause],
+        "" if alert.ending is None else _ENDINGS[alert.ending],
+        "critical" if alert.severity is Severity.CRITICAL else "",
+        "flapping" if alert.is_flapping else "",
+        "tested before its end" if alert.window.closed_early else "",
+        f"{alert.n_suppressed} suppressed before it" if alert.n_suppressed else "",
+    ]
+    return [remark for remark in remarks if remark]
 
 
 def _details(alert: Alert) -> list[str]:
-    threshold = alert.threshold.statistic
-    relation = "has no reachable threshold" if threshold is None else _relation(alert, threshold)
-    lines = [
-        f"{alert.reducer} + {alert.test}: statistic {alert.statistic:.3g} {relation}, "
-        f"p {alert.p_value:.2g}, effect size {alert.effect_size:.2g}, "
-        f"{alert.window.n_tested} events against {alert.reference.n_events}"
-    ]
+    lines = [_silence(alert) if alert.cause is Cause.SILENCE else _result(alert)]
     if alert.top_dimensions:
         lines.append("moved most: " + ", ".join(map(_dimension, alert.top_dimensions)))
     if alert.exemplars:
@@ -107,8 +137,37 @@ def _details(alert: Alert) -> list[str]:
     return lines
 
 
-def _relation(alert: Alert, threshold: float) -> str:
-    return f"{'≥' if alert.statistic >= threshold else '<'} {threshold:.3g}"
+def _silence(alert: Alert) -> str:
+    since = f"silent since {moment(alert.window.start_ms)}"
+    is_over = alert.kind is AlertKind.RECOVERED and alert.ending in (None, Ending.NORMAL)
+    return f"was {since}, sends events again" if is_over else since
+
+
+def _result(alert: Alert) -> str:
+    method = f"{alert.reducer} + {alert.test}"
+    if alert.statistic is None:
+        return f"{method}: no test stands behind this"
+    numbers = [
+        f"statistic {alert.statistic:.3g}{_relation(alert.statistic, alert.threshold)}",
+        "" if alert.p_value is None else f"p {alert.p_value:.2g}",
+        "" if alert.effect_size is None else f"effect size {alert.effect_size:.2g}",
+        _compared(alert),
+    ]
+    return f"{method}: {', '.join(filter(None, numbers))}"
+
+
+def _compared(alert: Alert) -> str:
+    if alert.cause is Cause.UNSTABLE_REFERENCE:
+        return f"the first half of {alert.window.n_tested} events against the second"
+    return f"{alert.window.n_tested} events against {alert.reference.n_events}"
+
+
+def _relation(statistic: float, threshold: ThresholdSummary | None) -> str:
+    if threshold is None:
+        return ""
+    if threshold.statistic is None:
+        return " has no reachable threshold"
+    return f" {'≥' if statistic >= threshold.statistic else '<'} {threshold.statistic:.3g}"
 
 
 def _dimension(moved: DimensionShift) -> str:
@@ -126,8 +185,8 @@ def _utc(time_ms: int) -> datetime:
     return datetime.fromtimestamp(time_ms / 1000, tz=UTC)
 
 
-def _clock(moment: datetime) -> str:
-    text = f"{moment:%H:%M}"
-    if moment.microsecond:
-        return f"{text}:{moment:%S}.{moment.microsecond // 1000:03}"
-    return f"{text}:{moment:%S}" if moment.second else text
+def _clock(when: datetime) -> str:
+    text = f"{when:%H:%M}"
+    if when.microsecond:
+        return f"{text}:{when:%S}.{when.microsecond // 1000:03}"
+    return f"{text}:{when:%S}" if when.second else text

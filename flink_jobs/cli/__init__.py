@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from flink_jobs.cli.alerts import alerts
+from flink_jobs.cli.control import control
 from flink_jobs.cli.demo import demo
 from flink_jobs.cli.run import run
 from flink_jobs.cli.validate import validate
@@ -22,5 +23,6 @@ app = typer.Typer(
 )
 for command in (demo, run, validate, alerts, version):
     app.command()(command)
+app.add_typer(control)
 
 __all__ = ["app"]

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from detectors.two_sample.binomial import accuracy_p_values
 from detectors.two_sample.domain_classifier import n_held_out
 from detectors.two_sample.ks_distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
+from flink_jobs.cli.state_size import duration, n_dimensions, state_text
 from flink_jobs.config import (
-    CountWindow,
     DriftJobConfig,
-    FirstEvents,
+    MoreDetectorTable,
+    OverrideTable,
+    detectors_of,
     n_columns_read,
     reads_outputs,
+    trained_key,
 )
-from flink_jobs.detector_tables import (
-    BinomialConfig,
-    ChiSquareConfig,
-    HardPredictionsConfig,
-    MixedConfig,
-    PCAConfig,
-    PermutedConfig,
-    SparseRandomProjectionConfig,
-)
-
-_FLOAT_BYTES = 8
+from flink_jobs.detector_tables import BinomialConfig, ChiSquareConfig, MixedConfig, PermutedConfig
+from flink_jobs.overrides import matches, variants
+from flink_jobs.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing, TrainingSet
+from flink_jobs.window_tables import CountWindow, SessionWindow, TimeWindow
 
 
 class Line(NamedTuple):
@@ -37,119 +35,168 @@ class Line(NamedTuple):
     text: str
 
 
-def summarise(config: DriftJobConfig, n_training: int | None) -> list[Line]:
+def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
     """What is tested on which windows, how much state that takes and what it can find.
 
     Parameters
     ----------
     config : DriftJobConfig
-    n_training : int or None
-        Events in the training set; None when the reference is each model's first events.
+    n_training : mapping of str to int
+        Events of each training set, by :func:`~flink_jobs.config.trained_key`.
     """
-    n_ref = _n_reference(config, n_training)
-    return [
-        Line("tested", _tested(config)),
-        Line("window", _window(config)),
-        Line("reference", _reference(config, n_ref)),
-        Line("state", _state(config, n_ref)),
-        Line("alarm", _alarm(config, n_ref)),
+    base, *others = variants(config)
+    lines = _of_model(base, n_training)
+    blocks = [
+        line
+        for place, variant in enumerate(others)
+        for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
+    return [*lines, Line("control", _control(config)), Line("job", _job(config)), *blocks]
 
 
-def lowest_p_value(config: DriftJobConfig, n_ref: int) -> float:
-    """The smallest p-value that the smallest window can have.
+def lowest_p_value(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -> float:
+    """The smallest p-value that the smallest window of a detector can have.
 
     Two samples of ``n_ref`` and ``n_test`` events that do not overlap at all are the extreme case.
     """
-    test = config.detector.test
+    test, n_test = detector.test, _fewest_events(detector)
     if isinstance(test, PermutedConfig):
         return 1.0 / (1 + test.n_permutations)
-    n_test = _fewest_events(config)
     if isinstance(test, BinomialConfig):
         return float(accuracy_p_values(n_held_out(n_ref, n_test)).min())
     if isinstance(test, ChiSquareConfig | MixedConfig):
         # Of a table whose exact distribution is too long to compute; small tables go lower.
-        return _n_dimensions(config) / (1 + test.n_draws)
+        return n_dimensions(config) / (1 + test.n_draws)
     extreme = ks_p_values(np.array([n_ref * n_test]), n_ref, n_test)
-    return float(bonferroni(np.repeat(extreme, _n_dimensions(config))).min())
+    return float(bonferroni(np.repeat(extreme, n_dimensions(config))).min())
 
 
-def _n_reference(config: DriftJobConfig, n_training: int | None) -> int:
-    reference = config.reference
-    if isinstance(reference, FirstEvents):
-        return reference.n_events
-    assert n_training is not None  # noqa: S101 - an artefact has been read to count its events
-    return n_training
+def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
+    """What holds for a model of this configuration."""
+    fewest = _fewest_reference_events(config, n_training)
+    return [
+        Line("events", _events(config)),
+        Line("reference", _reference(config, fewest)),
+        *(Line("detector", _detector(config, each, fewest)) for each in detectors_of(config)),
+        Line("silence", _silence(config)),
+        Line("state", state_text(config, fewest)),
+    ]
 
 
-def _n_dimensions(config: DriftJobConfig) -> int:
-    """Numbers kept for each event; an upper limit where the share of variance decides."""
-    match config.detector.reducer:
-        case PCAConfig(n_components=int(n_components)):
-            n_dimensions = n_components
-        case SparseRandomProjectionConfig(n_components=n_components):
-            n_dimensions = n_components
-        case HardPredictionsConfig():
-            return 1
+def _of_override(
+    overrides: Sequence[OverrideTable], place: int, base: list[Line], lines: list[Line]
+) -> Iterator[Line]:
+    """Which models it concerns, what it says, and the lines that become others by it."""
+    override = overrides[place]
+    tree = msgspec.to_builtins(override)
+    said = {table: keys for table, keys in tree.items() if table != "models" and keys}
+    yield Line("override", f"{override.models}: {', '.join(_assignments(said)) or 'no change'}")
+    # An earlier pattern that matches the text of this one matches all that this one matches.
+    for earlier in overrides[:place]:
+        if matches(earlier.models, override.models):
+            yield Line("", f"never used: {earlier.models} comes first and takes all of its models")
+            return
+    yield from (Line(f"  {line.name}", line.text) for line in lines if line not in base)
+
+
+def _assignments(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _assignments(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield f"{prefix}{key} of its own"
+        else:
+            yield f"{prefix}{key} = {msgspec.json.encode(value).decode()}"
+
+
+def _fewest_reference_events(config: DriftJobConfig, n_training: Mapping[str, int]) -> int:
+    match config.reference:
+        case FirstEvents(n_events=n_events):
+            return n_events
+        case TrainingSet():
+            return n_training[trained_key(config)]
         case _:
-            return n_columns_read(config)
-    # The share of missing features is one dimension more.
-    return n_dimensions + (config.input.missing_features == "allow")
+            return config.reference.min_events
 
 
-def _fewest_events(config: DriftJobConfig) -> int:
-    window = config.window
+def _fewest_events(detector: MoreDetectorTable) -> int:
+    window = detector.window
     return window.size if isinstance(window, CountWindow) else window.min_events
 
 
-def _tested(config: DriftJobConfig) -> str:
+def _events(config: DriftJobConfig) -> str:
     what = "outputs" if reads_outputs(config) else "features"
-    reducer = config.detector.reducer.__struct_config__.tag
-    test = config.detector.test.__struct_config__.tag
-    return f"{n_columns_read(config)} {what} of each event, reducer {reducer}, test {test}"
+    reducer = _kind(config.detector.reducer)
+    width = duration(config.panes.width_ms)
+    return f"{n_columns_read(config)} {what} of each, reducer {reducer}, in panes of {width}"
 
 
-def _window(config: DriftJobConfig) -> str:
-    window = config.window
-    if isinstance(window, CountWindow):
-        return f"{window.size:,} events, every {window.slide:,} events"
-    return (
-        f"{_seconds(window.size_ms)}, every {_seconds(window.slide_ms)}, in panes of "
-        f"{_seconds(config.panes.width_ms)}; tested from {window.min_events} events on"
-    )
+def _reference(config: DriftJobConfig, n_fewest: int) -> str:
+    match config.reference:
+        case FirstEvents():
+            return f"the first {n_fewest:,} events of each model"
+        case TrainingSet(path=path):
+            return f"{n_fewest:,} events of {path}, for all models"
+        case FirstTime() as first:
+            return (
+                f"the first {duration(first.duration_ms)} of each model, "
+                f"{first.min_events:,} events or more; {first.max_events:,} are kept"
+            )
+        case Trailing() as trailing:
+            end = f"{duration(trailing.gap_ms)} before" if trailing.gap_ms else "at the start of"
+            return f"{duration(trailing.size_ms)} that end {end} a window{_at_least(trailing)}"
+        case Seasonal() as seasonal:
+            slot, n, period = duration(seasonal.slot_ms), seasonal.n_periods, seasonal.period
+            before = f"{n} {period}s" if n > 1 else period
+            return f"the same {slot} of the {period} in the {before} before{_at_least(seasonal)}"
 
 
-def _reference(config: DriftJobConfig, n_ref: int) -> str:
-    if isinstance(config.reference, FirstEvents):
-        return f"the first {n_ref:,} events of each model"
-    return f"{n_ref:,} events of {config.reference.path}, for all models"
+def _at_least(reference: Trailing | Seasonal) -> str:
+    return f"; no test with fewer than {reference.min_events:,} events"
 
 
-def _state(config: DriftJobConfig, n_ref: int) -> str:
-    event_bytes = _FLOAT_BYTES * _n_dimensions(config)
-    window = config.window
-    if isinstance(window, CountWindow):
-        recent = f"{_bytes(event_bytes * window.size)} for recent panes"
-    else:
-        panes = window.size_ms // config.panes.width_ms
-        most = event_bytes * config.panes.max_events * panes
-        recent = f"{event_bytes} B for each event of a window, at most {_bytes(most)}"
-    return f"per model {_bytes(event_bytes * n_ref)} for the reference and {recent}"
-
-
-def _alarm(config: DriftJobConfig, n_ref: int) -> str:
-    level, lowest = config.calibration.level, lowest_p_value(config, n_ref)
-    text = f"at a p-value of {level:g} or less; a window of {_fewest_events(config):,} events"
+def _detector(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -> str:
+    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
+    level, lowest = detector.calibration.level, lowest_p_value(config, detector, n_ref)
+    fewest = f"{_fewest_events(detector):,} events"
+    reach = f"{fewest} can reach {lowest:.2g}"
     if lowest > level:
-        return f"{text} cannot alarm, its lowest p-value is {lowest:.2g}"
-    return f"{text} can reach {lowest:.2g}"
+        reach = f"a window of {fewest} cannot alarm, its lowest p-value is {lowest:.2g}"
+    return f"{detector.name}: {_window(detector)}; {_kind(detector.test)} at {level:g}; {reach}"
 
 
-def _seconds(time_ms: int) -> str:
-    return f"{time_ms / 1000:g} s"
+def _window(detector: MoreDetectorTable) -> str:
+    match detector.window:
+        case CountWindow() as count:
+            return f"{count.size:,} events, every {count.slide:,}"
+        case TimeWindow() as window:
+            text = f"{duration(window.size_ms)}, every {duration(window.slide_ms)}"
+        case SessionWindow() as window:
+            gap, longest = duration(window.gap_ms), duration(window.max_size_ms)
+            text = f"until {gap} without events, {longest} at most"
+    text += f", from {window.min_events:,} events on"
+    text += f", early at {window.early_events:,}" if window.early_events else ""
+    return text + (f", the newest {window.max_events:,}" if window.max_events else "")
 
 
-def _bytes(n: int) -> str:
-    if n < 10_000:
-        return f"{n} B"
-    return f"{n / 1_000:,.0f} kB" if n < 10_000_000 else f"{n / 1_000_000:,.0f} MB"
+def _silence(config: DriftJobConfig) -> str:
+    after_ms = config.silence.after_ms
+    return f"alert after {duration(after_ms)} without events" if after_ms else "no alert"
+
+
+def _control(config: DriftJobConfig) -> str:
+    kafka = config.kafka
+    if kafka.control_topic is None:
+        return "no commands; kafka.control_topic is not set"
+    return f"commands from {kafka.control_topic}, answers to {kafka.audit_topic}"
+
+
+def _job(config: DriftJobConfig) -> str:
+    job = config.job
+    where = {"hashmap": "in memory (hashmap)", "rocksdb": "on disk (rocksdb)"}[job.state_backend]
+    every = duration(job.checkpoint_interval_ms)
+    return f"state {where}, checkpoint every {every}, alerts {job.delivery}"
+
+
+def _kind(table: Any) -> str:
+    return str(table.__struct_config__.tag)

@@ -13,7 +13,7 @@ from flink_jobs.cli.errors import told_plainly
 def validate(
     config: Annotated[Path, typer.Argument(help="The job's configuration, a TOML file.")],
 ) -> None:
-    """Check a configuration and the artefact it names; print what it means.
+    """Check a configuration and the artefacts it names; print what it means.
 
     Every problem is printed with its key, what is wrong and what is allowed; the exit status is 1.
     """
@@ -22,13 +22,15 @@ def validate(
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config_file import load_config
-        from flink_jobs.trained_reference import fit_training_set
-        from flink_jobs.training_set import read_training_set
+        from flink_jobs.core.reference import FittedDetectors
+        from flink_jobs.trained_reference import fit_training_sets
 
         loaded = load_config(config)
-        x_ref = read_training_set(loaded)
-        fit_training_set(loaded)
-        summary = summarise(loaded, None if x_ref is None else len(x_ref))
-        Console().print(f"[green]✔[/] {config} is right.", highlight=False)
-        for name, text in summary:
-            Console().print(f"  [bold]{name:<10}[/] {text}", highlight=False, soft_wrap=True)
+        blocks = fit_training_sets(loaded)
+        n_training = {key: FittedDetectors.from_block(b).main.n_ref for key, b in blocks.items()}
+        console = Console()
+        console.print(f"[green]✔[/] {config} is right.", highlight=False)
+        for name, text in summarise(loaded, n_training):
+            # Patterns and paths may hold what would be markup.
+            console.print(f"  {name:<12}", style="bold", end="", markup=False, highlight=False)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)

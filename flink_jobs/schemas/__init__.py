@@ -1,4 +1,4 @@
-"""JSON Schemas of the records on Kafka, version 1, each with an example.
+"""JSON Schemas of the records on Kafka, version 1, with examples of each.
 
 Written by ``scripts/write_schemas.py`` from the structs; a test compares them.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Literal
 
-RecordName = Literal["alert", "score", "dead_letter", "event"]
+RecordName = Literal["alert", "score", "dead_letter", "event", "command", "audit"]
 
 
 def read_schema(name: RecordName) -> bytes:
@@ -22,12 +22,21 @@ def read_schema(name: RecordName) -> bytes:
     return (files(__name__) / f"{name}.v1.json").read_bytes()
 
 
-def read_example(name: RecordName) -> bytes:
+def read_example(name: RecordName, variant: str = "") -> bytes:
     """A record as it lies on Kafka.
+
+    Parameters
+    ----------
+    name : str
+    variant : str, optional
+        Which of several examples: commands have one for each kind and no other.
 
     Examples
     --------
     >>> b'"kind": "started"' in read_example("alert")
     True
+    >>> b'"until_ms"' in read_example("command", "snooze")
+    True
     """
-    return (files(__name__) / "examples" / f"{name}.v1.json").read_bytes()
+    file = ".".join(filter(None, (name, variant, "v1.json")))
+    return (files(__name__) / "examples" / file).read_bytes()

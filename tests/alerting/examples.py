@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit
 from flink_jobs.schemas import read_example
 
 
-def make_alert(**changes: Any) -> Alert:
-    """The example alert with some fields replaced."""
-    alert = msgspec.json.decode(read_example("alert"), type=Alert)
+def make_alert(variant: str = "", **changes: Any) -> Alert:
+    """An example alert with some fields replaced."""
+    alert = msgspec.json.decode(read_example("alert", variant), type=Alert)
     return msgspec.structs.replace(alert, **changes)
 
 
@@ -20,3 +21,9 @@ def make_score(**changes: Any) -> Score:
     """The example score with some fields replaced."""
     score = msgspec.json.decode(read_example("score"), type=Score)
     return msgspec.structs.replace(score, **changes)
+
+
+def make_audit(variant: str = "", **changes: Any) -> Audit:
+    """An example answer with some fields replaced."""
+    audit = msgspec.json.decode(read_example("audit", variant), type=Audit)
+    return msgspec.structs.replace(audit, **changes)

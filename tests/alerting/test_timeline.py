@@ -5,7 +5,14 @@ import pytest
 from rich.console import Console
 
 from flink_jobs.alerting.timeline import to_json_line, to_text
-from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Severity, ThresholdSummary
+from flink_jobs.alerts import (
+    Alert,
+    AlertKind,
+    DimensionShift,
+    Ending,
+    Severity,
+    ThresholdSummary,
+)
 from tests.alerting.examples import make_alert
 
 
@@ -90,6 +97,62 @@ def test_exemplars_are_named_by_their_event_ids() -> None:
     assert "most unlike the reference: fraud-006007, fraud-006009" in plain(make_alert())
 
 
+def test_a_silent_model_is_said_to_be_silent_since_its_last_event() -> None:
+    assert plain(make_alert("silence")).splitlines() == [
+        "2026-01-01 00:50–01:00 UTC  ▲ STARTED    fraud  silent",
+        "    silent since 2026-01-01 00:50 UTC",
+    ]
+
+
+def test_a_model_that_sends_again_is_said_to_do_so() -> None:
+    alert = make_alert("silence", kind=AlertKind.RECOVERED, ending=Ending.NORMAL)
+
+    assert plain(alert).endswith("was silent since 2026-01-01 00:50 UTC, sends events again")
+
+
+def test_a_silence_that_a_new_configuration_ended_is_not_said_to_be_over() -> None:
+    alert = make_alert("silence", kind=AlertKind.RECOVERED, ending=Ending.NEW_CONFIGURATION)
+
+    assert "ended by a new configuration" in plain(alert)
+    assert "sends events again" not in plain(alert)
+
+
+def test_a_reference_that_drifted_while_it_was_collected_is_named() -> None:
+    text = plain(make_alert("unstable_reference"))
+
+    assert text.splitlines()[0].endswith("fraud  unstable reference")
+    assert "effect size 0.41, the first half of 2000 events against the second" in text
+
+
+def test_an_incident_that_ended_without_a_test_shows_no_numbers() -> None:
+    assert plain(make_alert("new_reference")).splitlines() == [
+        "2026-01-01 00:50–01:00 UTC  ▼ RECOVERED  fraud  ended by a new reference",
+        "    softmax_outputs + ks: no test stands behind this",
+    ]
+
+
+def test_numbers_that_are_not_there_are_left_out_one_by_one() -> None:
+    alert = make_alert(p_value=None, threshold=None, effect_size=None)
+
+    assert "ks: statistic 0.412, 2000 events against 2000" in plain(alert)
+
+
+def test_a_detector_is_named_unless_it_is_the_main_one() -> None:
+    assert plain(make_alert(detector="daily")).splitlines()[0].endswith("fraud  detector daily")
+
+
+def test_a_normal_ending_is_not_worth_a_remark() -> None:
+    alert = make_alert(kind=AlertKind.RECOVERED, ending=Ending.NORMAL)
+
+    assert plain(alert).splitlines()[0].endswith("  fraud")
+
+
+def test_a_window_that_was_tested_before_its_end_is_marked() -> None:
+    window = msgspec.structs.replace(make_alert().window, closed_early=True)
+
+    assert "tested before its end" in plain(make_alert(window=window))
+
+
 def test_brackets_in_a_model_name_are_no_markup() -> None:
     console = Console(width=200, color_system=None)
 
@@ -100,9 +163,8 @@ def test_brackets_in_a_model_name_are_no_markup() -> None:
 
 
 def test_a_json_line_is_the_whole_alert() -> None:
-    alert = make_alert()
+    for alert in map(make_alert, ["", "silence", "unstable_reference", "new_reference"]):
+        line = to_json_line(alert)
 
-    line = to_json_line(alert)
-
-    assert "\n" not in line
-    assert json.loads(line) == msgspec.to_builtins(alert)
+        assert "\n" not in line
+        assert json.loads(line) == msgspec.to_builtins(alert)

@@ -1,15 +1,34 @@
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 
 from detectors import KSTest
-from flink_jobs.cli.summary import lowest_p_value, summarise
-from tests.flink_jobs.builders import make_config
+from flink_jobs.cli.state_size import history_cells
+from flink_jobs.cli.summary import Line, lowest_p_value, summarise
+from flink_jobs.config import DriftJobConfig, detectors_of, trained_key
+from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state import InMemoryState
+from flink_jobs.panes import Pane
+from tests.flink_jobs.builders import make_config, make_pane
+
+TRAILING = {"kind": "trailing", "size_ms": 20_000, "step_ms": 2_000, "min_events": 10}
+DAILY = {"kind": "seasonal", "period": "day", "n_periods": 2, "min_events": 10}
+WEEKLY = DAILY | {"period": "week", "n_periods": 1}
+FIRST_TIME = {"kind": "first_time", "duration_ms": 60_000}
+SESSION = {"kind": "session", "gap_ms": 30_000, "max_size_ms": 600_000}
+COUNT = {"kind": "count", "size": 2_000, "slide": 100}
 
 
-def text_of(name: str, **tables: object) -> str:
-    return dict(summarise(make_config(**tables), None))[name]
+def lines_of(**tables: Any) -> list[Line]:
+    return summarise(make_config(**tables), {})
+
+
+def text_of(name: str, **tables: Any) -> str:
+    return dict(lines_of(**tables))[name]
 
 
 @pytest.mark.parametrize(("n_ref", "n_test"), [(30, 2), (30, 20), (3_000, 200)])
@@ -19,34 +38,184 @@ def test_the_lowest_p_value_is_that_of_samples_that_do_not_overlap(n_ref: int, n
 
     extreme = test.test(np.ones((n_test, 3)), rng=np.random.default_rng(0))
 
-    assert lowest_p_value(config, n_ref) == extreme.p_value
+    assert lowest_p_value(config, detectors_of(config)[0], n_ref) == extreme.p_value
 
 
 def test_the_lowest_p_value_of_mmd_comes_from_its_permutations() -> None:
     config = make_config(detector={"test": {"kind": "mmd", "n_permutations": 199}})
 
-    assert lowest_p_value(config, 30) == 1 / 200
+    assert lowest_p_value(config, detectors_of(config)[0], 30) == 1 / 200
 
 
-def test_count_windows_are_counted_in_events() -> None:
-    text = text_of("window", window={"kind": "count", "size": 2000, "slide": 100})
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        (COUNT, "main: 2,000 events, every 100; ks"),
+        ({"early_events": 50}, "main: 3 s, every 1 s, from 2 events on, early at 50; ks"),
+        ({"max_events": 40}, "main: 3 s, every 1 s, from 2 events on, the newest 40; ks"),
+        (SESSION, "main: until 30 s without events, 600 s at most, from 20 events on; ks"),
+    ],
+)
+def test_every_kind_of_window_is_told_in_one_line(window: dict[str, Any], said: str) -> None:
+    assert text_of("detector", window=window).startswith(said)
 
-    assert text == "2,000 events, every 100 events"
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ({}, "the first 30 events of each model"),
+        (FIRST_TIME, "the first 60 s of each model, 100 events or more; 10,000 are kept"),
+        (TRAILING, "20 s that end at the start of a window; no test with fewer than 10 events"),
+        (TRAILING | {"gap_ms": 4_000}, "20 s that end 4 s before a window"),
+        (DAILY, "the same 1 h of the day in the 2 days before; no test with fewer than 10"),
+        (WEEKLY, "the same 1 h of the week in the week before"),
+    ],
+)
+def test_every_kind_of_reference_is_told_in_one_line(reference: dict[str, Any], said: str) -> None:
+    assert text_of("reference", reference=reference).startswith(said)
+
+
+def test_each_detector_has_a_line_with_its_window_test_and_level() -> None:
+    more = [
+        {"name": "long", "window": COUNT},
+        {
+            "name": "whole",
+            "window": SESSION,
+            "test": {"kind": "energy", "n_permutations": 199},
+            "calibration": {"kind": "level_per_window", "level": 0.05},
+        },
+    ]
+
+    texts = [text for name, text in lines_of(detectors=more) if name == "detector"]
+
+    assert [text.split(":")[0] for text in texts] == ["main", "long", "whole"]
+    assert "ks at 0.01; 2,000 events can reach" in texts[1]
+    assert "energy at 0.05; 20 events can reach 0.005" in texts[2]
+
+
+def test_a_window_too_small_for_its_level_is_pointed_out() -> None:
+    text = text_of("detector", calibration={"level": 1e-9})
+
+    assert "a window of 2 events cannot alarm, its lowest p-value is 0.012" in text
 
 
 def test_the_state_of_count_windows_is_known_in_advance() -> None:
-    text = text_of("state", window={"kind": "count", "size": 2000, "slide": 100})
+    said = "per model 720 B of reference, 24 B for each event of a window, 48 kB"
 
-    assert text == "per model 720 B for the reference and 48 kB for recent panes"
+    assert text_of("state", window=COUNT) == said
 
 
 def test_the_state_of_time_windows_is_bounded_by_the_most_events_of_a_pane() -> None:
-    text = text_of("state", panes={"max_events": 1000})
+    text = text_of("state", panes={"max_events": 1_000})
 
-    assert "24 B for each event of a window, at most 72 kB" in text
+    assert text.endswith("24 B for each event of a window, 72 kB at most")
 
 
-def test_principal_components_are_what_is_kept() -> None:
+def test_a_window_that_a_command_may_approve_is_kept_for_one_more_slide() -> None:
+    kafka = {"control_topic": "drift-control"}
+
+    text = text_of("state", panes={"max_events": 1_000}, kafka=kafka)
+
+    assert text.endswith("24 B for each event of a window, 96 kB at most")
+
+
+def test_a_count_window_beside_others_leaves_panes_without_a_limit_unless_one_is_set() -> None:
+    more = [{"name": "many", "window": COUNT}]
+
+    assert "without a limit (panes.max_raw_events = 0)" in text_of("state", detectors=more)
+    assert text_of(
+        "state", detectors=more, panes={"max_events": 500, "max_raw_events": 1_000}
+    ).endswith("72 kB at most")
+
+
+def test_principal_components_are_what_is_kept_and_raw_events_what_is_collected() -> None:
     reducer = {"reducer": {"kind": "pca", "n_components": 2}}
 
-    assert "16 B for each event" in text_of("state", detector=reducer)
+    text = text_of("state", detector=reducer)
+
+    assert "480 B of reference (720 B while it is collected)" in text
+    assert "16 B for each event" in text
+
+
+@pytest.mark.parametrize(
+    ("reference", "width_ms", "window_ms"),
+    [
+        (TRAILING | {"gap_ms": 4_000, "max_events_per_step": 10}, 1_000, 3_000),
+        (DAILY | {"slot_ms": 7_200_000, "max_events_per_slot": 10}, 600_000, 3_600_000),
+    ],
+)
+def test_a_moving_reference_takes_about_what_is_said_and_no_more(
+    reference: dict[str, Any], width_ms: int, window_ms: int
+) -> None:
+    config = make_config(
+        reference=reference,
+        panes={"width_ms": width_ms},
+        window={"size_ms": window_ms, "slide_ms": width_ms},
+    )
+    said = history_cells(config) * 10 * 3 * 8
+
+    taken = most_history_bytes(config, n_panes=450)
+
+    assert 0.7 * said < taken < said
+
+
+def test_a_training_set_takes_no_state_of_a_model() -> None:
+    reference = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
+    config = make_config(reference=reference)
+
+    lines = dict(summarise(config, {trained_key(config): 500}))
+
+    assert lines["reference"] == "500 events of training.npz, for all models"
+    assert lines["state"].startswith("per model no reference (all share one), 24 B")
+
+
+def test_silence_commands_and_the_state_backend_are_told() -> None:
+    lines = dict(
+        lines_of(
+            silence={"after_ms": 300_000},
+            kafka={"control_topic": "control", "audit_topic": "audit"},
+            job={"state_backend": "rocksdb"},
+        )
+    )
+
+    assert lines["silence"] == "alert after 300 s without events"
+    assert lines["control"] == "commands from control, answers to audit"
+    assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
+
+
+def test_an_override_is_told_with_what_it_says_and_the_lines_it_changes() -> None:
+    lines = lines_of(
+        overrides=[
+            {"models": "fraud-*", "calibration": {"level": 0.05}, "silence": {"after_ms": 5_000}}
+        ]
+    )
+
+    place = lines.index(
+        Line("override", "fraud-*: calibration.level = 0.05, silence.after_ms = 5000")
+    )
+    assert [name for name, _ in lines[place + 1 :]] == ["  detector", "  silence"]
+    assert "ks at 0.05" in lines[place + 1].text
+
+
+def test_an_override_that_no_model_can_reach_is_pointed_out() -> None:
+    level = {"calibration": {"level": 0.05}}
+
+    lines = lines_of(overrides=[{"models": "a*"} | level, {"models": "a-*-b"} | level])
+
+    assert lines[-1] == Line("", "never used: a* comes first and takes all of its models")
+
+
+def most_history_bytes(config: DriftJobConfig, n_panes: int) -> int:
+    """The largest history of a model that sends more events than are kept."""
+    monitor, state = DriftMonitor(config), InMemoryState()
+    width_ms = config.panes.width_ms
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    most = 0
+    for index in range(n_panes):
+        start_ms = index * width_ms
+        events = make_pane(0, x, first_offset=12 * index).events
+        times_ms = np.full(len(x), start_ms, dtype=np.int64)
+        events = dataclasses.replace(events, times_ms=times_ms)
+        monitor.on_pane(Pane("model", start_ms, start_ms + width_ms, events, []), state)
+        most = max(most, len(state.read_history() or b""))
+    return most

@@ -62,10 +62,10 @@ def test_a_right_configuration_gets_a_summary(tmp_path: Path) -> None:
     answer = validate_text(tmp_path, TEXT)
 
     assert answer.exit_code == 0
-    assert "10 outputs of each event, reducer softmax_outputs, test ks" in answer.stdout
-    assert "600 s, every 120 s, in panes of 60 s" in answer.stdout
+    assert "10 outputs of each, reducer softmax_outputs, in panes of 60 s" in answer.stdout
+    assert "main: 600 s, every 120 s, from 20 events on; ks at 0.001" in answer.stdout
     assert "the first 3,000 events of each model" in answer.stdout
-    assert "240 kB for the reference" in answer.stdout
+    assert "240 kB of reference" in answer.stdout
     assert answer.stderr == ""
 
 
@@ -139,6 +139,21 @@ def test_a_right_artefact_counts_as_the_reference(tmp_path: Path) -> None:
 
     assert answer.exit_code == 0
     assert "500 events of" in answer.stdout
+
+
+def test_the_training_set_of_an_override_is_read_and_counted_too(tmp_path: Path) -> None:
+    path, digest = training_set(tmp_path)
+    table = f'{{kind = "artefact", path = "{path.name}", sha256 = "{digest}"}}'
+
+    answer = validate_text(
+        tmp_path, f'{TEXT}[[overrides]]\nmodels = "[red]-*"\nreference = {table}\n'
+    )
+
+    assert answer.exit_code == 0
+    override, *changed = answer.stdout.splitlines()[-4:]
+    assert "[red]-*: reference.kind" in override
+    assert f"500 events of {path}, for all models" in changed[0]
+    assert "no reference (all share one)" in changed[2]
 
 
 def test_text_that_is_not_toml_is_refused_without_a_traceback(tmp_path: Path) -> None:
