@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flink_jobs.alerts import Alert, AlertKind, Score, ScoreStatus
+from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.dead_letters import DeadLetter
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import N_REFERENCE
@@ -32,14 +32,17 @@ class ModelOutcome:
     n_windows : int
         Windows tested.
     n_alerts : int
-        Alerts of all kinds.
+        Alerts of all kinds and causes.
     found : Alert or None
-        The first alert about a window that holds events from after the change.
+        The first alert of drift in a window that holds events from after the change.
     delay_events : int or None
         Events from the change to the end of that window.
     n_false_alarms : int
-        Incidents that started without a drift.
+        Incidents of drift that started without one.
     n_dead_letters : int
+    has_unstable_reference : bool
+        Whether an alert says that the halves of its reference differ, against which every verdict
+        on this model was reached.
     """
 
     model: str
@@ -52,6 +55,7 @@ class ModelOutcome:
     delay_events: int | None
     n_false_alarms: int
     n_dead_letters: int
+    has_unstable_reference: bool
 
     @property
     def is_right(self) -> bool:
@@ -73,11 +77,22 @@ def judge_models(streams: Sequence[ModelStream], reported: Reported) -> list[Mod
     return [_judge(stream, reported) for stream in streams]
 
 
+def unstable_note(outcomes: Sequence[ModelOutcome]) -> str:
+    """What to say of references that drifted while they were collected; empty without any."""
+    names = [outcome.model for outcome in outcomes if outcome.has_unstable_reference]
+    if not names:
+        return ""
+    return (
+        f"Unstable reference: {', '.join(names)}. The two halves of it differ, so that what is "
+        "found against it may be no drift."
+    )
+
+
 def _judge(stream: ModelStream, reported: Reported) -> ModelOutcome:
     alerts = sorted(
         (a for a in reported.alerts if a.model == stream.model), key=lambda a: a.window.end_ms
     )
-    started = [alert for alert in alerts if alert.kind is AlertKind.STARTED]
+    started = _started(alerts, Cause.DRIFT)
     true = [alert for alert in started if _holds_drift(alert, stream.drift_ms)]
     found = true[0] if true else None
     return ModelOutcome(
@@ -93,7 +108,12 @@ def _judge(stream: ModelStream, reported: Reported) -> ModelOutcome:
         delay_events=None if found is None else _delay_events(found, stream),
         n_false_alarms=len(started) - len(true),
         n_dead_letters=sum(d.model == stream.model for d in reported.dead_letters),
+        has_unstable_reference=bool(_started(alerts, Cause.UNSTABLE_REFERENCE)),
     )
+
+
+def _started(alerts: Sequence[Alert], cause: Cause) -> list[Alert]:
+    return [a for a in alerts if a.kind is AlertKind.STARTED and a.cause is cause]
 
 
 def _holds_drift(alert: Alert, drift_ms: int | None) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flink_jobs.alerts import AlertKind, Score, ScoreStatus
-from flink_jobs.demo.outcome import ModelOutcome, Reported
+from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
+from flink_jobs.demo.outcome import ModelOutcome, Reported, unstable_note
 from flink_jobs.demo.timing import REFERENCE_END_MS, START_MS
 
 # Okabe and Ito's palette, made to be told apart with any kind of colour vision.
@@ -25,7 +25,7 @@ REFERENCE_SPAN = (
 
 @dataclass(frozen=True)
 class Mark:
-    """An alert that started or ended an incident."""
+    """An alert that started or ended an incident of drift."""
 
     time: datetime
     statistic: float
@@ -81,12 +81,14 @@ class Picture:
 def prepare(outcomes: Sequence[ModelOutcome], reported: Reported) -> Picture:
     """Everything that is drawn, from what the job reported."""
     n_tested = max((outcome.n_windows for outcome in outcomes), default=0)
+    unstable = unstable_note(outcomes)
     return Picture(
         title=_title(outcomes),
         notes=[
             f"Kolmogorov–Smirnov statistic of the softmax outputs in {n_tested} windows of ten "
             "minutes, each drawn at its end.",
             "Vertical lines: the true moments of drift. Event time in UTC.",
+            *([unstable] if unstable else []),
         ],
         panels=[_panel(outcome, reported) for outcome in outcomes],
     )
@@ -113,11 +115,16 @@ def _panel(outcome: ModelOutcome, reported: Reported) -> Panel:
         statistics=[_number(score.statistic) for score in scores],
         thresholds=[_threshold(score) for score in scores],
         marks=[
-            Mark(_utc(alert.window.end_ms), alert.statistic, alert.kind)
+            Mark(_utc(alert.window.end_ms), _number(alert.statistic), alert.kind)
             for alert in reported.alerts
-            if alert.model == outcome.model and alert.kind is not AlertKind.ONGOING
+            if alert.model == outcome.model and _is_marked(alert)
         ],
     )
+
+
+def _is_marked(alert: Alert) -> bool:
+    """What started or ended with a window; an unstable reference has its note."""
+    return alert.cause is Cause.DRIFT and alert.kind is not AlertKind.ONGOING
 
 
 def _verdict(outcome: ModelOutcome) -> str:

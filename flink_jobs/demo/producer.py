@@ -82,7 +82,8 @@ class _Sender:
 
 
 def _connect(bootstrap_servers: str) -> KafkaProducer:
-    # Idempotence keeps the order of a partition through retries: offsets decide the order in panes.
+    # Idempotence keeps the order of a partition through retries: watermarks follow the partitions,
+    # and an event that is overtaken by more than the bound is late.
     return KafkaProducer(
         bootstrap_servers=bootstrap_servers.split(","),
         acks="all",

@@ -16,7 +16,7 @@ from flink_jobs.alerting.timeline import to_text
 from flink_jobs.alerts import Alert
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
-from flink_jobs.demo.outcome import Reported, judge_models
+from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
 from flink_jobs.demo.parts import flink_at, kafka_at, running_job
 from flink_jobs.demo.picture import prepare
 from flink_jobs.demo.picture_html import write_html
@@ -183,6 +183,8 @@ def _conclude(
     is_right = all(outcome.is_right for outcome in outcomes)
     style = "bold green" if is_right else "bold red"
     console.print(picture.title + ".", style=style, highlight=False)
+    if note := unstable_note(outcomes):
+        console.print(note, style="yellow", highlight=False, soft_wrap=True)
     say_where(console, output)
     return is_right
 

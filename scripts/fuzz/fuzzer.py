@@ -9,14 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from flink_jobs.alerts import encode_record
 from flink_jobs.config import reads_outputs
-from flink_jobs.core.monitor import Actions, DriftMonitor
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.dead_letters import DeadLetter, Reason, encode_dead_letter
 from flink_jobs.panes import Pane, PanePacker, unpack_pane
@@ -27,22 +28,40 @@ from tests.flink_jobs.builders import WIDTH_MS, make_config
 MODEL = "model"
 _PANE_EVENTS = 250
 _KEPT_BYTES = 64
-# name: (missing_features, reducer, test)
-PROFILES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "numbers": ("refuse", {"kind": "none"}, {"kind": "ks"}),
-    "missing": ("allow", {"kind": "none"}, {"kind": "ks"}),
-    "components": (
-        "refuse",
-        {"kind": "pca", "n_components": 2},
-        {"kind": "mmd", "n_permutations": 99},
-    ),
-    "missing components": (
+_NUMBERS = {"reducer": {"kind": "none"}, "test": {"kind": "ks"}}
+_COMPONENTS = {
+    "reducer": {"kind": "pca", "n_components": 2},
+    "test": {"kind": "mmd", "n_permutations": 99},
+}
+_CLASSES = {
+    "reducer": {"kind": "hard_predictions"},
+    "test": {"kind": "chi_square", "n_draws": 99},
+}
+
+
+class Profile(NamedTuple):
+    """A configuration: whether features may be missing, and the tables that differ."""
+
+    missing: str
+    tables: dict[str, Any]
+
+
+PROFILES = {
+    "numbers": Profile("refuse", {"detector": _NUMBERS}),
+    "missing": Profile("allow", {"detector": _NUMBERS}),
+    "components": Profile("refuse", {"detector": _COMPONENTS}),
+    "missing components": Profile("allow", {"detector": _COMPONENTS}),
+    "outputs": Profile("refuse", {"detector": {"reducer": {"kind": "softmax_outputs"}}}),
+    "classes": Profile("allow", {"detector": _CLASSES}),
+    "moving": Profile(
         "allow",
-        {"kind": "pca", "n_components": 2},
-        {"kind": "mmd", "n_permutations": 99},
+        {
+            "detector": _NUMBERS,
+            "reference": {"kind": "trailing", "size_ms": 4_000, "step_ms": 2_000, "min_events": 9},
+            "window": {"kind": "session", "gap_ms": 1_000, "max_size_ms": 3_000},
+            "detectors": [{"name": "count", "window": {"kind": "count", "size": 90, "slide": 30}}],
+        },
     ),
-    "outputs": ("refuse", {"kind": "softmax_outputs"}, {"kind": "ks"}),
-    "classes": ("allow", {"kind": "hard_predictions"}, {"kind": "chi_square", "n_draws": 99}),
 }
 
 
@@ -83,12 +102,10 @@ class Fuzzer:
     """
 
     def __init__(self, profile: str, seed: int, *, enormous_bytes: int = 10_000_000) -> None:
-        missing, reducer, test = PROFILES[profile]
+        missing, tables = PROFILES[profile]
         limits = {"missing_features": missing, "dead_letter_payload_bytes": _KEPT_BYTES}
         lengths = {"n_features": N_FEATURES, "n_outputs": N_OUTPUTS}
-        self._config = make_config(
-            input=limits | lengths, detector={"reducer": reducer, "test": test}
-        )
+        self._config = make_config(input=limits | lengths, **tables)
         self._packer = PanePacker(self._config)
         self._monitor = DriftMonitor(self._config)
         self._state = InMemoryState()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from flink_jobs.alerts import Alert, AlertKind
-from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models
+from flink_jobs.alerts import Alert, AlertKind, Cause
+from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models, unstable_note
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import (
     DRIFT_FROM,
@@ -93,3 +93,36 @@ def test_alerts_of_other_models_do_not_count(offline_run: Run) -> None:
     outcome = judge(offline_run, "stable", alert_of("lost-class", end_minute=40))
 
     assert outcome.is_right
+
+
+@pytest.mark.parametrize("cause", [Cause.SILENCE, Cause.UNSTABLE_REFERENCE])
+def test_an_alert_of_another_cause_is_neither_a_find_nor_a_false_alarm(
+    offline_run: Run, cause: Cause
+) -> None:
+    early, late = (
+        msgspec.structs.replace(alert_of("lost-class", end_minute=minute), cause=cause)
+        for minute in (10, 36)
+    )
+
+    outcome = judge(offline_run, "lost-class", early, late)
+
+    assert (outcome.verdict, outcome.n_false_alarms) == ("missed", 0)
+
+
+def test_an_unstable_reference_is_said_beside_the_verdict(offline_run: Run) -> None:
+    alerts = [
+        msgspec.structs.replace(
+            alert_of("lost-class", end_minute=10), cause=Cause.UNSTABLE_REFERENCE
+        ),
+        alert_of("lost-class", end_minute=36),
+    ]
+
+    outcome = judge(offline_run, "lost-class", *alerts)
+
+    assert outcome.verdict == "found"
+    assert "Unstable reference: lost-class." in unstable_note([outcome])
+
+
+def test_no_reference_of_the_demonstration_is_unstable(offline_run: Run) -> None:
+    assert not any(outcome.has_unstable_reference for outcome in offline_run.outcomes)
+    assert unstable_note(offline_run.outcomes) == ""

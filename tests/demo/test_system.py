@@ -96,7 +96,7 @@ def alerts_of(demo: Demo) -> list[Alert]:
     return sorted(alerts, key=lambda alert: (alert.model, alert.window.end_ms))
 
 
-def expected_alerts(run: Run) -> list[tuple[str, str, AlertKind, float]]:
+def expected_alerts(run: Run) -> list[tuple[str, str, AlertKind, float | None]]:
     """What the monitor alone makes of the same streams."""
     alerts = sorted(run.reported.alerts, key=lambda alert: (alert.model, alert.window.end_ms))
     return [(a.alert_id, a.model, a.kind, a.statistic) for a in alerts]
