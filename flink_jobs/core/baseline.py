@@ -51,16 +51,21 @@ def collect(turn: Turn, pane: Pane, events: EventColumns) -> EventColumns:
 
 def complete_by_time(turn: Turn, until_ms: int) -> None:
     """End a reference that is collected for a time once event time has passed its end."""
-    status, reference = turn.status, turn.plan.config.reference
-    if status.phase != "collecting" or not isinstance(reference, FirstTime):
-        return
-    if status.reference_start_ms is None or status.n_collected < reference.min_events:
-        return
-    last_pane_end_ms = turn.block.segments[-1].start_ms + turn.plan.config.panes.width_ms
-    end_ms = max(status.reference_start_ms + reference.duration_ms, last_pane_end_ms)
-    if until_ms >= end_ms:
+    end_ms, reference = completes_ms(turn), turn.plan.config.reference
+    if end_ms is not None and until_ms >= end_ms and isinstance(reference, FirstTime):
         _bound(turn, reference.max_events, reference.max_events)
         _complete(turn, end_ms, end_ms)
+
+
+def completes_ms(turn: Turn) -> int | None:
+    """The end of a reference that is collected for a time; None where only events complete it."""
+    status, reference = turn.status, turn.plan.config.reference
+    if status.phase != "collecting" or not isinstance(reference, FirstTime):
+        return None
+    if status.reference_start_ms is None or status.n_collected < reference.min_events:
+        return None
+    last_pane_end_ms = turn.block.segments[-1].start_ms + turn.plan.config.panes.width_ms
+    return max(status.reference_start_ms + reference.duration_ms, last_pane_end_ms)
 
 
 def begin(turn: Turn, fingerprint: str, n_ref: int, from_ms: int) -> None:

@@ -7,16 +7,16 @@ never disagree with the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from flink_jobs.alerts import Ending
 from flink_jobs.config import ConfigError, DriftJobConfig
 from flink_jobs.control import PlacedCommand, StandingCommand
-from flink_jobs.core import baseline, silence
+from flink_jobs.core import baseline, silence, timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands import Commands
 from flink_jobs.core.plan import Plan, Plans
-from flink_jobs.core.reference import References, reference_fingerprint
+from flink_jobs.core.reference import References
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.segments import make_segment
 from flink_jobs.core.state import MonitorState, RecentBlock, Status
@@ -26,10 +26,6 @@ from flink_jobs.core.window_tester import WindowTester
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.panes import EventColumns, Pane
 from flink_jobs.reference_tables import FirstEvents, FirstTime
-
-# A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
-# costs it one call in five instead of one for each pane.
-_PANES_OF_GRACE = 4
 
 
 class ConfigChangedError(RuntimeError):
@@ -191,7 +187,7 @@ class DriftMonitor:
     def _advance_quietly(self, turn: Turn, until_ms: int) -> None:
         """Advance while no command takes effect."""
         status = turn.status
-        for step_ms in _steps(turn, until_ms):
+        for step_ms in timers.steps(turn, until_ms):
             baseline.complete_by_time(turn, step_ms)
             self._tester.test_closed(turn, step_ms)
             if turn.wants_new_reference:
@@ -239,41 +235,11 @@ class DriftMonitor:
         """Forget what is no longer needed, ask for a timer and write the state."""
         if turn.is_testing:
             self._tester.forget(turn)
-        _ask_for_timer(turn)
+        timers.ask(turn)
         recent = encode_recent(turn.block)
         turn.state.write_recent(recent)
         turn.actions.counts.recent_bytes += len(recent)
         _tell_reference(turn)
-
-
-def _steps(turn: Turn, until_ms: int) -> Iterator[int]:
-    """The moments at which to look, up to ``until_ms``, so that timers in between change nothing.
-
-    What a record of silence says depends on the windows closed before it, and where a recovery asks
-    for a new reference the windows that close after it must not be tested. Windows of several
-    detectors are looked at one moment at a time, so that they are tested in the order of time.
-    """
-    while (step_ms := _next_step_ms(turn)) is not None and step_ms < until_ms:
-        yield step_ms
-    yield until_ms
-
-
-def _next_step_ms(turn: Turn) -> int | None:
-    steps = [silence.due_ms(turn)]
-    reference = turn.plan.config.reference
-    on_recovery = (
-        isinstance(reference, FirstEvents | FirstTime) and reference.rebaseline == "on_recovery"
-    )
-    if turn.is_testing and (on_recovery or len(turn.plan.watchers) > 1):
-        steps.append(_next_close_ms(turn))
-    return min((each for each in steps if each is not None), default=None)
-
-
-def _next_close_ms(turn: Turn) -> int | None:
-    pairs = zip(turn.status.watches, turn.plan.watchers, strict=True)
-    segments = turn.block.segments
-    closes = [watcher.windows.next_close_ms(watch, segments) for watch, watcher in pairs]
-    return min((each for each in closes if each is not None), default=None)
 
 
 def _is_past(status: Status, pane: Pane) -> bool:
@@ -284,23 +250,7 @@ def _is_past(status: Status, pane: Pane) -> bool:
 def _has_its_training_set(status: Status, plan: Plan) -> bool:
     if plan.trained is None or status.is_approved or not status.reference_fingerprint:
         return True
-    return status.reference_fingerprint == reference_fingerprint(plan.trained)
-
-
-def _ask_for_timer(turn: Turn) -> None:
-    """One timer is outstanding at a time, or one more where something is due earlier."""
-    status = turn.status
-    width_ms = turn.plan.config.panes.width_ms
-    due = [silence.due_ms(turn), *(p.command.effective_ms for p in status.pending[:1])]
-    if turn.is_testing and (close_ms := _next_close_ms(turn)) is not None:
-        due.append(close_ms + _PANES_OF_GRACE * width_ms)
-    due_ms = min((each for each in due if each is not None), default=None)
-    if due_ms is None:
-        return
-    # Not before the pane has come that holds the moment.
-    wake_ms = -(-due_ms // width_ms) * width_ms
-    if status.wake_ms is None or wake_ms < status.wake_ms:
-        status.wake_ms = turn.actions.wake_ms = wake_ms
+    return status.reference_fingerprint == plan.trained_fingerprint
 
 
 def _count(turn: Turn, pane: Pane) -> None:

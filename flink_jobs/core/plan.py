@@ -18,6 +18,7 @@ from flink_jobs.config import (
     trained_key,
 )
 from flink_jobs.core.judge import Judge
+from flink_jobs.core.reference import reference_fingerprint
 from flink_jobs.core.windows import Windows, make_windows
 from flink_jobs.overrides import changed, config_of_model
 from flink_jobs.reference_tables import MovingReference, TrainingSet
@@ -49,6 +50,7 @@ class Plan:
     config_version: str
     watchers: list[Watcher]
     trained: bytes | None
+    trained_fingerprint: str | None
     counts_events: bool
 
     @property
@@ -133,11 +135,13 @@ def make_plan(config: DriftJobConfig, trained: Mapping[str, bytes]) -> Plan:
         for d in detectors_of(config)
     ]
     is_trained = isinstance(config.reference, TrainingSet)
+    block = trained[trained_key(config)] if is_trained else None
     return Plan(
         config=config,
         fingerprint=detector_fingerprint(config),
         config_version=config_version(config),
         watchers=watchers,
-        trained=trained[trained_key(config)] if is_trained else None,
+        trained=block,
+        trained_fingerprint=None if block is None else reference_fingerprint(block),
         counts_events=any(isinstance(d.window, CountWindow) for d in detectors_of(config)),
     )

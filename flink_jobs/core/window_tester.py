@@ -43,7 +43,8 @@ class WindowTester:
         """The detectors fitted to the reference that stays."""
         is_own = turn.plan.trained is None or turn.status.is_approved
         read = turn.state.read_reference if is_own else lambda: turn.plan.trained
-        return self._references.restored(turn.status.reference_fingerprint, read)
+        fingerprint = turn.status.reference_fingerprint
+        return self._references.restored(turn.plan.fingerprint, fingerprint, read)
 
     def test_closed(self, turn: Turn, until_ms: int) -> None:
         """Test the windows that end at or before ``until_ms``, and forget what none needs."""

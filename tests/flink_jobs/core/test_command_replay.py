@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.control import Audit, Outcome, PlacedCommand
+from flink_jobs.core.actions import Actions
 from tests.flink_jobs.builders import WIDTH_MS, make_pane
 from tests.flink_jobs.core.watched import Watched, commanded, place, rows
 
@@ -236,3 +237,25 @@ def test_a_command_sent_again_with_the_time_of_its_answer_gives_the_same_records
     assert records(again.watched) == records(first.watched)
     assert applied(again.watched) == applied(first.watched)
     assert len({a.audit_id for a in again.watched.audits}) == len(again.watched.audits)
+
+
+class Restarted(Watched):
+    """A model whose process ends after every pane, timer and command."""
+
+    def _keep(self, actions: Actions) -> Actions:
+        self.restart()
+        return super()._keep(actions)
+
+
+@settings(max_examples=15)
+@given(st.sampled_from(CONFIGS), streams, st.lists(gaps, min_size=N_PANES, max_size=N_PANES))
+def test_a_restart_at_any_moment_between_panes_timers_and_commands_changes_nothing(
+    config: Any, stream: tuple[list[int], int], sent: list[Gap]
+) -> None:
+    undisturbed, restarted = Flink(Watched(config), *stream), Flink(Restarted(config), *stream)
+
+    assert live(restarted, sent) == live(undisturbed, sent)
+
+    assert restarted.watched.actions == undisturbed.watched.actions
+    assert restarted.watched.state.read_recent() == undisturbed.watched.state.read_recent()
+    assert restarted.watched.state.read_history() == undisturbed.watched.state.read_history()

@@ -99,6 +99,12 @@ def test_a_silence_that_starts_within_a_pane_waits_for_that_pane() -> None:
     assert spans(it) == []
 
 
+def test_the_timer_of_a_silence_waits_for_the_pane_that_could_end_it() -> None:
+    actions = Replay(quiet(silence={"after_ms": 2_500})).pane(make_panes([20])[0])
+
+    assert actions.wake_ms == 4_000
+
+
 def test_a_pane_without_usable_events_does_not_end_a_silence() -> None:
     it = ran(GAP[:4])
     (pane,) = make_panes([0] * 8 + [20])
