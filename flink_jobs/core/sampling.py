@@ -21,14 +21,26 @@ def sample_events(events: EventColumns, max_events: int, seed: int) -> EventColu
     ids = np.fromiter(
         (crc32(event_id.encode()) for event_id in events.event_ids), np.uint64, len(events)
     )
-    keys = _hash(events.times_ms.astype(np.uint64), ids, seed)
+    keys = hash_of(events.times_ms.astype(np.uint64), ids, seed)
     # Stable, so that of events with one id and time the first ones are kept.
     chosen = np.argsort(keys, kind="stable")[:max_events]
     return events.take(np.sort(chosen))
 
 
-def _hash(times_ms: NDArray[np.uint64], ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195)."""
+def hash_of(times_ms: NDArray[np.uint64], ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """A random number for each event that depends on nothing but its time, its id and the seed.
+
+    SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195).
+
+    Parameters
+    ----------
+    times_ms, ids : ndarray of uint64, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    ndarray of uint64, shape (n,)
+    """
     golden, first, second = (
         np.uint64(0x9E3779B97F4A7C15),
         np.uint64(0xBF58476D1CE4E5B9),

@@ -442,4 +442,6 @@ def test_an_alert_carries_the_severity_that_its_effect_size_gives() -> None:
     (warning, critical), _ = watched([1.8, 9], critical_effect_size=0.97)
 
     assert (warning.severity, critical.severity) == (Severity.WARNING, Severity.CRITICAL)
+    assert warning.effect_size is not None
+    assert critical.effect_size is not None
     assert warning.effect_size < 0.97 <= critical.effect_size

@@ -7,8 +7,7 @@ import pytest
 
 from flink_jobs.alerts import AlertKind, Cause
 from flink_jobs.control import Outcome
-from tests.flink_jobs.builders import make_pane
-from tests.flink_jobs.core.watched import Watched, commanded, place, rows
+from tests.flink_jobs.core.watched import Watched, commanded, place
 
 STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED
 
@@ -281,48 +280,21 @@ def test_a_reference_that_is_collected_for_a_time_is_complete_before_a_later_sil
     assert found[0] == found[1] == found[2]
 
 
-def test_describe_tells_all_that_commands_have_changed() -> None:
-    watched = Watched(commanded(silence={"after_ms": 5_000}))
-    watched.panes(0, 1)
-    watched.panes(2, loc=3.0)
-    incident_id = watched.alerts[0].incident_id
-    watched.send("acknowledge", incident_id=incident_id)
-    watched.send("snooze", until_ms=50_000)
-    watched.send("configure", change={"policy": {"exemplars": 0}})
-    watched.send("pause", effective_ms=90_000)
+def test_windows_of_several_detectors_are_tested_in_the_order_of_time_with_timers_and_without() -> (
+    None
+):
+    more = {"name": "more", "window": {"kind": "time", "size_ms": 2_000, "slide_ms": 1_000}}
+    sliding = {"size_ms": 4_000, "slide_ms": 1_000}
+    found = []
+    for times_ms in ([], [4_000, 5_000, 6_000]):
+        watched = Watched(commanded(window=sliding, detectors=[more]))
+        watched.panes(0, 1, 2)
+        for now_ms in times_ms:
+            watched.time(now_ms)
+        watched.panes(20)
+        found.append(msgspec.json.encode(watched.scores))
 
-    summary = watched.send("describe").summary
-
-    assert summary is not None
-    assert (summary.phase, summary.reference.n_events) == ("monitoring", 30)
-    assert (summary.n_monitored, summary.now_ms, summary.heard_ms) == (90, 3_000, 3_000)
-    assert (summary.is_paused, summary.snoozed_until_ms, summary.n_pending) == (False, 50_000, 1)
-    assert summary.change == '{"policy":{"exemplars":0}}'
-    assert [(i.incident_id, i.is_acknowledged) for i in summary.incidents] == [(incident_id, True)]
-    assert summary.config_version == watched.panes(3).scores[-1].config_version
-    assert summary.state_bytes > len(watched.state.read_reference() or b"")
-
-
-def test_describe_lists_the_incidents_of_every_cause() -> None:
-    watched = Watched(commanded(reference={"n_events": 80}, silence={"after_ms": 2_000}))
-    watched.panes(0)
-    watched.panes(1, loc=5.0)
-    watched.time(9_000)
-
-    summary = watched.send("describe").summary
-
-    assert summary is not None
-    assert {(i.cause, i.incident_id) for i in summary.incidents} == {
-        (a.cause, a.incident_id) for a in watched.alerts
-    }
-    assert len(summary.incidents) == 2
-
-
-def test_describe_changes_nothing() -> None:
-    watched = Watched()
-    watched.pane(make_pane(0, rows(0)))
-    before = watched.block
-
-    watched.send("describe")
-
-    assert watched.block == before
+    ends_ms = [s.window.end_ms for s in watched.scores]
+    assert {s.detector for s in watched.scores} == {"main", "more"}
+    assert ends_ms == sorted(ends_ms)
+    assert found[0] == found[1]
