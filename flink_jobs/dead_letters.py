@@ -60,6 +60,32 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     payload_bytes: int = 0
 
 
+def dead_letter(
+    reason: Reason,
+    detail: str,
+    *,
+    model: str | None,
+    partition: int,
+    offset: int,
+    event_time_ms: int,
+    payload: bytes | None = None,
+    most_payload_bytes: int = 0,
+    event_id: str | None = None,
+) -> DeadLetter:
+    """A dead letter with the first ``most_payload_bytes`` of its payload."""
+    return DeadLetter(
+        reason=reason,
+        detail=detail,
+        model=model,
+        partition=partition,
+        offset=offset,
+        event_time_ms=event_time_ms,
+        event_id=event_id,
+        payload=None if payload is None else bytes(payload[:most_payload_bytes]),
+        payload_bytes=0 if payload is None else len(payload),
+    )
+
+
 def encode_dead_letter(dead_letter: DeadLetter) -> tuple[bytes, bytes]:
     """Key and value of the Kafka record for a dead letter."""
     key = (dead_letter.model or "").encode()

@@ -113,11 +113,21 @@ class EventDecoder:
             raise UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event.event_id)
         table = self._table
         if len(event.features) != table.n_features:
-            detail = f"{len(event.features)} features, expected {table.n_features}"
-            raise UnusableEventError(Reason.WRONG_LENGTH, detail, event.event_id)
+            raise wrong_length("features", len(event.features), table.n_features, event.event_id)
         if len(event.outputs) != table.n_outputs:
-            detail = f"{len(event.outputs)} outputs, expected {table.n_outputs}"
-            raise UnusableEventError(Reason.WRONG_LENGTH, detail, event.event_id)
+            raise wrong_length("outputs", len(event.outputs), table.n_outputs, event.event_id)
+
+
+def wrong_length(field: str, n: int, n_expected: int, event_id: str | None) -> UnusableEventError:
+    """An event with another number of features or outputs than the configuration has."""
+    detail = f"{n} {field}, expected {n_expected}"
+    return UnusableEventError(Reason.WRONG_LENGTH, detail, event_id)
+
+
+def not_finite(field: str, place: int, event_id: str | None) -> UnusableEventError:
+    """An event whose features or outputs are not all numbers."""
+    detail = f"{field}[{place}] is missing, NaN or infinite"
+    return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
 
 
 def _explain(payload: bytes, error: Exception, allows_missing: bool) -> UnusableEventError:
@@ -138,8 +148,7 @@ def _explain(payload: bytes, error: Exception, allows_missing: bool) -> Unusable
         return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
     for field, allows_null in (("features", allows_missing), ("outputs", False)):
         if (place := _first_not_finite(tree.get(field), allows_null)) is not None:
-            detail = f"{field}[{place}] is missing, NaN or infinite"
-            return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
+            return not_finite(field, place, event_id)
     return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
 
 

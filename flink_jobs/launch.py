@@ -12,6 +12,7 @@ from flink_jobs.embedded.errors import FlinkRestError
 from flink_jobs.embedded.flink_rest import FlinkRest
 from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.submission import DRIFT_JOB, submit_job
+from flink_jobs.topic_range import RangeJob, encode_range_job
 
 _ADDRESS = re.compile(r"[^\s/@]+:[0-9]{1,5}")
 
@@ -44,6 +45,30 @@ def submit_drift_job(
     EmbeddedError
         When something is not installed, or the cluster or the job refuses.
     """
+    arguments = ["--config", str(job_file.resolve())]
+    return _submit(jobmanager, arguments, savepoint, ship_connector, python)
+
+
+def submit_range_job(
+    jobmanager: str,
+    job: RangeJob,
+    *,
+    ship_connector: bool = False,
+    python: str = sys.executable,
+) -> str:
+    """Submit a drift job over a part of its topic and return its id.
+
+    Parameters and errors are those of :func:`submit_drift_job`.
+    """
+    with tempfile.TemporaryDirectory(prefix="loudly-range-") as scratch:
+        path = Path(scratch, "job.json")
+        path.write_bytes(encode_range_job(job))
+        return _submit(jobmanager, ["--range-job", str(path)], None, ship_connector, python)
+
+
+def _submit(
+    jobmanager: str, arguments: list[str], savepoint: str | None, ship_connector: bool, python: str
+) -> str:
     require_cluster(jobmanager)
     connector = find_jars("flink")
     with tempfile.TemporaryDirectory(prefix="loudly-artefact-") as scratch:
@@ -51,7 +76,7 @@ def submit_drift_job(
             jobmanager,
             DRIFT_JOB,
             build_artefact(Path(scratch)),
-            ["--config", str(job_file.resolve())],
+            arguments,
             jars=[] if ship_connector else connector,
             ship_jar=connector[0] if ship_connector else None,
             savepoint=savepoint,

@@ -16,16 +16,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from detectors import is_distribution
-from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.dead_letters import DeadLetter, Reason
-from flink_jobs.events import EventDecoder, InferenceEvent, UnusableEventError
-from flink_jobs.overrides import config_of_model
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.dead_letters import DeadLetter, dead_letter
+from flink_jobs.events import UnusableEventError
+from flink_jobs.layouts import Layouts
 
 PANE_VERSION = 1
-_CACHED_LAYOUTS = 10_000
-# Beyond it squares and their sums over a million events would overflow.
-_LARGEST = 1e140
 
 
 class PaneVersionError(ValueError):
@@ -57,9 +53,9 @@ class EventColumns:
 
     def take(self, rows: slice | NDArray[np.intp]) -> EventColumns:
         """The chosen rows, in the order given."""
-        indices = range(len(self))[rows] if isinstance(rows, slice) else rows
+        ids = self.event_ids
         return EventColumns(
-            event_ids=[self.event_ids[i] for i in indices],
+            event_ids=ids[rows] if isinstance(rows, slice) else [ids[i] for i in rows.tolist()],
             partitions=self.partitions[rows],
             offsets=self.offsets[rows],
             times_ms=self.times_ms[rows],
@@ -112,76 +108,6 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_PackedPane)
 
 
-class Layout:
-    """What the events of a model must look like, and which of their numbers the reducer reads.
-
-    Parameters
-    ----------
-    config : DriftJobConfig
-        Of the model.
-    """
-
-    def __init__(self, config: DriftJobConfig) -> None:
-        self.decoder = EventDecoder(config.input)
-        self.n_columns = n_columns_read(config)
-        self.reads_outputs = reads_outputs(config)
-        self.allows_missing = config.input.missing_features == "allow" and not self.reads_outputs
-
-    def matrix(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
-        """The numbers that the reducer reads, shape (n, n_columns)."""
-        values = [e.outputs for e in events] if self.reads_outputs else [e.features for e in events]
-        return np.array(values, dtype=np.float64).reshape(len(events), self.n_columns)
-
-    def unusable_rows(
-        self, x: NDArray[np.float64], event_ids: Sequence[str]
-    ) -> dict[int, UnusableEventError]:
-        """Rows that decode but that no reducer can take, by their place in ``x``."""
-        unusable: dict[int, UnusableEventError] = {}
-        for place in np.flatnonzero((np.abs(x) > _LARGEST).any(axis=1)).tolist():
-            detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
-            unusable[place] = UnusableEventError(Reason.NOT_FINITE, detail, event_ids[place])
-        if not self.reads_outputs:
-            return unusable
-        # Rows that overflow when they are summed are unusable already.
-        with np.errstate(over="ignore"):
-            is_usable = is_distribution(x)
-        for place in np.flatnonzero(~is_usable).tolist():
-            if place in unusable:
-                continue
-            detail = (
-                f"outputs lie in [{x[place].min():.4g}, {x[place].max():.4g}] and sum to "
-                f"{x[place].sum():.6g}; expected values in [0, 1] that sum to 1"
-            )
-            unusable[place] = UnusableEventError(
-                Reason.NOT_A_DISTRIBUTION, detail, event_ids[place]
-            )
-        return unusable
-
-
-class Layouts:
-    """The layouts of all models, each made when it is first asked for.
-
-    Parameters
-    ----------
-    config : DriftJobConfig
-        Of the job.
-    """
-
-    def __init__(self, config: DriftJobConfig) -> None:
-        self._config = config
-        self._layouts: dict[str, Layout] = {}
-
-    def of(self, model: str) -> Layout:
-        """The layout of a model; all share one where nothing overrides it."""
-        if not self._config.overrides:
-            model = ""
-        if model not in self._layouts:
-            if len(self._layouts) >= _CACHED_LAYOUTS:
-                self._layouts.clear()
-            self._layouts[model] = Layout(config_of_model(self._config, model))
-        return self._layouts[model]
-
-
 class PanePacker:
     """Turns the raw records of one pane into packed bytes.
 
@@ -205,51 +131,41 @@ class PanePacker:
         times_ms: NDArray[np.int64],
     ) -> bytes:
         """Decode, validate, sort and pack the records of one pane; each is accounted for."""
-        layout = self._layouts.of(model)
         records = RawRecords(model, payloads, partitions, offsets, times_ms)
-        events: list[InferenceEvent] = []
-        rows: list[int] = []
-        dead_letters: list[DeadLetter] = []
-        decode = layout.decoder.decode
-        for row in np.lexsort((offsets, partitions, times_ms)).tolist():
-            try:
-                events.append(decode(payloads[row]))
-                rows.append(row)
-            except UnusableEventError as error:
-                dead_letters.append(self._dead_letter(records, row, error))
-        x = layout.matrix(events)
-        unusable = layout.unusable_rows(x, [event.event_id for event in events])
-        dead_letters += [self._dead_letter(records, rows[p], e) for p, e in unusable.items()]
-        kept = [place for place in range(len(events)) if place not in unusable]
-        ids = [events[place].event_id for place in kept]
-        order = order_ties(times_ms[np.asarray(rows, dtype=np.intp)[kept]], ids)
-        kept_rows = np.asarray(rows, dtype=np.intp)[kept][order]
+        rows = np.lexsort((offsets, partitions, times_ms))
+        layout = self._layouts.of(model)
+        read = layout.decode([payloads[row] for row in rows.tolist()])
+        dead_letters = [
+            self._dead_letter(records, int(rows[place]), error)
+            for place, error in read.unusable.items()
+        ]
+        order = order_ties(times_ms[rows[read.places]], read.event_ids)
+        kept_rows = rows[read.places][order]
         packed = _PackedPane(
             version=PANE_VERSION,
             start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
             n_events=len(kept_rows),
             n_columns=layout.n_columns,
-            event_ids=[ids[place] for place in order.tolist()],
+            event_ids=[read.event_ids[place] for place in order.tolist()],
             partitions=partitions[kept_rows].astype(np.int32).tobytes(),
             offsets=offsets[kept_rows].astype(np.int64).tobytes(),
             times_ms=times_ms[kept_rows].astype(np.int64).tobytes(),
-            x=x[kept][order].tobytes(),
+            x=read.x[order].tobytes(),
             dead_letters=dead_letters,
         )
         return _encoder.encode(packed)
 
     def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:
-        payload = records.payloads[row]
-        return DeadLetter(
-            reason=error.reason,
-            detail=error.detail,
+        return dead_letter(
+            error.reason,
+            error.detail,
             model=records.model,
             partition=int(records.partitions[row]),
             offset=int(records.offsets[row]),
             event_time_ms=int(records.times_ms[row]),
+            payload=records.payloads[row],
+            most_payload_bytes=self._most_payload_bytes,
             event_id=error.event_id,
-            payload=payload[: self._most_payload_bytes],
-            payload_bytes=len(payload),
         )
 
 

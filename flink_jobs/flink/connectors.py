@@ -1,18 +1,19 @@
-"""The Kafka source as SQL, and the Kafka sinks."""
+"""The inference topic as a table, the verdict on each of its records, and the Kafka sinks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pyflink.common.serialization import RowFieldExtractorSchema
-from pyflink.common.typeinfo import RowTypeInfo
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
 
 from flink_jobs.config import DriftJobConfig
-from flink_jobs.config_file import resolve_secret
 from flink_jobs.dead_letters import Reason
 from flink_jobs.events import HEARTBEAT_KEY
+from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
+from flink_jobs.topic_range import TopicRange
 
 HEARTBEAT = "heartbeat"
 
@@ -25,8 +26,8 @@ _EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
 _NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
 
 
-def source_table(config: DriftJobConfig) -> str:
-    """The DDL of the table ``inference``.
+def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
+    """The DDL of the table ``inference``; the job ends with the ``part`` of the topic it names.
 
     A timestamp far in the future does not move the watermark: one producer with a wrong clock would
     otherwise make every other event late.
@@ -45,7 +46,7 @@ def source_table(config: DriftJobConfig) -> str:
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
                 ELSE TO_TIMESTAMP_LTZ({_EVENT_MS} - {limits.max_out_of_orderness_ms}, 3)
             END
-        ) WITH ({_options(_source_options(config))})
+        ) WITH ({with_clause(_source_options(config, part))})
     """
 
 
@@ -53,6 +54,14 @@ def triage_query(config: DriftJobConfig) -> str:
     """Decide once, before the stream splits, whether a record goes into a pane.
 
     ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
+    """
+    query = _verdict_query(config)
+    return _within_room(query, config) if config.panes.max_raw_events else query
+
+
+def _verdict_query(config: DriftJobConfig) -> str:
+    """Judge each record alone.
+
     A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
     which the window operator drops rows. An oversized payload is measured through ISO-8859-1, in
     which one byte is one character.
@@ -77,8 +86,31 @@ def triage_query(config: DriftJobConfig) -> str:
     """  # noqa: S608 - the numbers and names in it are ours
 
 
-def kafka_sink(config: DriftJobConfig, topic: str, record_type: RowTypeInfo) -> KafkaSink:
-    """A sink for rows of (key bytes, value bytes)."""
+def _within_room(query: str, config: DriftJobConfig) -> str:
+    """Refuse what comes when a pane is full, in order of arrival.
+
+    Counted on the JVM before the rows reach the window, whose buffer this bounds.
+    """
+    width_ms = config.panes.width_ms
+    return f"""
+        SELECT model, payload, ts, part, off, event_ms,
+            CASE WHEN verdict IS NULL AND n_taken > {config.panes.max_raw_events}
+                THEN '{Reason.PANE_FULL}' ELSE verdict END AS verdict
+        FROM (
+            SELECT *, COUNT(CASE WHEN verdict IS NULL THEN 1 END) OVER (
+                PARTITION BY model, event_ms - MOD(event_ms, {width_ms})
+                ORDER BY PROCTIME()
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS n_taken
+            FROM ({query})
+        )
+    """  # noqa: S608 - the numbers and names in it are ours
+
+
+def kafka_sink(
+    config: DriftJobConfig, topic: str, delivery: Literal["at_least_once", "exactly_once"]
+) -> KafkaSink:
+    """A sink for rows of (key bytes, value bytes, ...)."""
     serializer = (
         KafkaRecordSerializationSchema.builder()
         .set_topic(topic)
@@ -91,9 +123,9 @@ def kafka_sink(config: DriftJobConfig, topic: str, record_type: RowTypeInfo) -> 
         .set_bootstrap_servers(config.kafka.bootstrap_servers)
         .set_record_serializer(serializer)
     )
-    for key, value in _client_properties(config).items():
+    for key, value in client_properties(config).items():
         builder.set_property(key, value)
-    if config.job.delivery == "at_least_once":
+    if delivery == "at_least_once":
         return builder.set_delivery_guarantee(DeliveryGuarantee.AT_LEAST_ONCE).build()
     return (
         builder.set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
@@ -103,39 +135,33 @@ def kafka_sink(config: DriftJobConfig, topic: str, record_type: RowTypeInfo) -> 
     )
 
 
-def _source_options(config: DriftJobConfig) -> dict[str, str]:
-    kafka = config.kafka
-    options = {
-        "connector": "kafka",
-        "topic": kafka.inference_topic,
-        "properties.bootstrap.servers": kafka.bootstrap_servers,
-        "properties.group.id": kafka.group_id,
-        "properties.auto.offset.reset": "earliest",
-        "scan.startup.mode": _STARTUP_MODES[kafka.start],
-        "scan.watermark.idle-timeout": f"{config.input.idle_timeout_ms} ms",
-        "key.format": "raw",
+def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str, str]:
+    kafka, limits = config.kafka, config.input
+    options = reading_options(config, kafka.inference_topic, _STARTUP_MODES[kafka.start])
+    options |= {
         "key.fields": "model",
-        "value.format": "raw",
-        "value.fields-include": "EXCEPT_KEY",
+        "scan.watermark.idle-timeout": f"{limits.idle_timeout_ms} ms",
     }
     if config.job.parallelism > 1:
         # A source subtask that was idle and resumes with old data would have it dropped unseen by
         # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
         # events/s, which is more than the rest of the job takes.
         options["scan.parallelism"] = "1"
-    if kafka.bounded:
-        options["scan.bounded.mode"] = "latest-offset"
-    properties = _client_properties(config)
-    return options | {f"properties.{key}": value for key, value in properties.items()}
+    if limits.max_partition_drift_ms:
+        options |= {
+            "scan.watermark.alignment.group": kafka.inference_topic,
+            "scan.watermark.alignment.max-drift": f"{limits.max_partition_drift_ms} ms",
+            "scan.watermark.alignment.update-interval": "200 ms",
+        }
+    if part is not None:
+        options |= {
+            "scan.startup.mode": "specific-offsets",
+            "scan.startup.specific-offsets": _offsets(part.starts),
+            "scan.bounded.mode": "specific-offsets",
+            "scan.bounded.specific-offsets": _offsets(part.ends),
+        }
+    return options
 
 
-def _client_properties(config: DriftJobConfig) -> dict[str, str]:
-    return {key: resolve_secret(value) for key, value in config.kafka.properties.items()}
-
-
-def _options(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in options.items())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _offsets(offsets: Mapping[int, int]) -> str:
+    return ";".join(f"partition:{number},offset:{each}" for number, each in offsets.items())

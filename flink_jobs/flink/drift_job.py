@@ -17,25 +17,43 @@ from pyflink.table.window import Tumble
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import load_config
 from flink_jobs.flink.connectors import HEARTBEAT, kafka_sink, source_table, triage_query
+from flink_jobs.flink.control_source import read_commands
+from flink_jobs.flink.heartbeats import make_heartbeats
 from flink_jobs.flink.monitor_function import (
+    AUDITS,
     DEAD_LETTERS,
     RECORD_TYPE,
     SCORES,
+    ControlledMonitorFunction,
     MonitorFunction,
     model_of,
 )
+from flink_jobs.flink.operators import name_operator
 from flink_jobs.flink.pane_function import pack_pane
 from flink_jobs.flink.refused_function import RefusedFunction
-from flink_jobs.trained_reference import fit_training_set
+from flink_jobs.flink.standing_commands import STANDING_STATE
+from flink_jobs.topic_range import TopicRange, decode_range_job
+from flink_jobs.trained_reference import fit_training_sets
+
+# The id of the window operator in savepoints of version 0.1, which had no name for it.
+_UNNAMED_PANES = "6bb8a980172c79fb21c90e91a7d68063"
+_SHORTEST_ROOM_MS = 60_000
 
 
 def main() -> None:
     """Build the job from a configuration file and submit it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    config = load_config(parser.parse_args().config)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--config", type=Path, help="a configuration file")
+    given.add_argument("--range-job", type=Path, help="a job over a part of its topic, JSON")
+    arguments = parser.parse_args()
+    if arguments.config is not None:
+        config, part = load_config(arguments.config), None
+    else:
+        job = decode_range_job(arguments.range_job.read_bytes())
+        config, part = job.config, job.part
     environment = make_environment(config)
-    build(environment, config)
+    build(environment, config, part)
     environment.execute(config.job.name)
 
 
@@ -50,25 +68,38 @@ def make_environment(config: DriftJobConfig) -> StreamExecutionEnvironment:
     return environment
 
 
-def build(environment: StreamExecutionEnvironment, config: DriftJobConfig) -> None:
-    """Lay out the whole job graph."""
+def build(
+    environment: StreamExecutionEnvironment,
+    config: DriftJobConfig,
+    part: TopicRange | None = None,
+) -> None:
+    """Lay out the whole job graph, over a part of the inference topic if there is one."""
     tables = StreamTableEnvironment.create(environment)
-    triaged = triage(tables, config)
+    triaged = triage(tables, config, part)
     panes = pack_panes(tables, triaged, config)
-    alerts, scores, dead_letters = monitor(panes, config)
     refused = refuse(tables, triaged, config)
     kafka = config.kafka
+    if kafka.control_topic is None:
+        alerts = monitor(panes, config)
+    else:
+        alerts = monitor_with_commands(tables, panes, config)
+        _sink(alerts.get_side_output(AUDITS), config, kafka.audit_topic)
     _sink(alerts, config, kafka.alerts_topic)
-    _sink(scores, config, kafka.scores_topic)
-    _sink(dead_letters.union(refused), config, kafka.dead_letters_topic)
+    _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
+    _sink(alerts.get_side_output(DEAD_LETTERS).union(refused), config, kafka.dead_letters_topic)
+    if config.input.heartbeat_every_ms and not kafka.bounded:
+        sink = kafka_sink(config, kafka.inference_topic, "at_least_once")
+        make_heartbeats(tables, config).sink_to(sink).name("heartbeats").uid("sink-heartbeats")
 
 
-def triage(tables: StreamTableEnvironment, config: DriftJobConfig) -> Table:
+def triage(
+    tables: StreamTableEnvironment, config: DriftJobConfig, part: TopicRange | None = None
+) -> Table:
     """Read Kafka once and mark every record; both branches share this view.
 
     Through a DataStream and back: two queries on the source table would each read the topic.
     """
-    tables.execute_sql(source_table(config))
+    tables.execute_sql(source_table(config, part))
     stream = tables.to_data_stream(tables.sql_query(triage_query(config)))
     schema = (
         Schema.new_builder()
@@ -88,29 +119,51 @@ def triage(tables: StreamTableEnvironment, config: DriftJobConfig) -> Table:
 def pack_panes(
     tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig
 ) -> DataStream:
-    """Rows of (model, packed pane)."""
+    """Rows of (model, packed pane), widened to those of commands where the job takes commands."""
     pack = pack_pane(config)
+    packed = pack(col("model"), col("payload"), col("part"), col("off"), col("event_ms"))
+    columns = [col("model"), packed]
+    if config.kafka.control_topic is not None:
+        # Here, since a stream that becomes a table once more loses its watermarks.
+        no_place = (lit(None, DataTypes.INT()), lit(None, DataTypes.BIGINT()))
+        names = ("data", "part", "off")
+        columns[1:] = [c.alias(n) for c, n in zip((packed, *no_place), names, strict=True)]
     windowed = (
         triaged.where(col("verdict").is_null)
         .window(Tumble.over(lit(config.panes.width_ms).milli).on(col("ts")).alias("pane"))
         .group_by(col("model"), col("pane"))
-        .select(
-            col("model"),
-            pack(col("model"), col("payload"), col("part"), col("off"), col("event_ms")),
-        )
+        .select(*columns)
     )
-    return tables.to_data_stream(windowed)
+    panes = tables.to_data_stream(windowed)
+    name_operator(panes, "PythonGroupWindowAggregate", uid="panes", earlier=_UNNAMED_PANES)
+    return panes
 
 
-def monitor(panes: DataStream, config: DriftJobConfig) -> tuple[DataStream, DataStream, DataStream]:
-    """Streams of alerts, scores and dead letters."""
-    alerts = (
+def monitor(panes: DataStream, config: DriftJobConfig) -> DataStream:
+    """The stream of alerts; scores and dead letters are its side outputs."""
+    function = MonitorFunction(config, fit_training_sets(config))
+    return (
         panes.key_by(model_of, key_type=Types.STRING())
-        .process(MonitorFunction(config, fit_training_set(config)), output_type=RECORD_TYPE)
+        .process(function, output_type=RECORD_TYPE)
         .name("monitor")
         .uid("monitor")
     )
-    return alerts, alerts.get_side_output(SCORES), alerts.get_side_output(DEAD_LETTERS)
+
+
+def monitor_with_commands(
+    tables: StreamTableEnvironment, panes: DataStream, config: DriftJobConfig
+) -> DataStream:
+    """The stream of alerts; audits are a side output besides. Its state is that of ``monitor``."""
+    commands = read_commands(tables, config)
+    function = ControlledMonitorFunction(config, fit_training_sets(config))
+    return (
+        panes.union(commands.to_one)
+        .key_by(model_of, key_type=Types.STRING())
+        .connect(commands.to_many.broadcast(STANDING_STATE))
+        .process(function, output_type=RECORD_TYPE)
+        .name("monitor")
+        .uid("monitor")
+    )
 
 
 def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig) -> DataStream:
@@ -120,19 +173,22 @@ def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfi
     )
     return (
         tables.to_data_stream(refused)
-        .map(RefusedFunction(config.input), output_type=RECORD_TYPE)
+        .map(RefusedFunction(config), output_type=RECORD_TYPE)
         .name("refused events")
         .uid("refused-events")
     )
 
 
 def _sink(stream: DataStream, config: DriftJobConfig, topic: str) -> None:
-    sink = kafka_sink(config, topic, RECORD_TYPE)
+    sink = kafka_sink(config, topic, config.job.delivery)
     stream.sink_to(sink).name(topic).uid(f"sink-{topic}")
 
 
 def _settings(config: DriftJobConfig) -> dict[str, str]:
     return {
+        "state.backend.type": config.job.state_backend,
+        # For rocksdb alone; a hashmap writes all of its state with each checkpoint.
+        "execution.checkpointing.incremental": "true",
         "execution.checkpointing.interval": f"{config.job.checkpoint_interval_ms} ms",
         # The state is exact in both delivery modes, which concern the sinks alone: at-least-once
         # state would apply panes twice, and a replayed alert would differ from the first one.
@@ -146,6 +202,9 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         # Panes are aligned with the epoch, wherever the cluster stands.
         "table.local-time-zone": "UTC",
         "table.exec.uid.generation": "ALWAYS",
+        # For nothing but the counts of max_raw_events: how long after the last row of a pane its
+        # count is kept, by the clock.
+        "table.exec.state.ttl": f"{_room_ms(config)} ms",
         "python.execution-mode": "process",
         "python.fn-execution.bundle.size": "10000",
         "python.fn-execution.arrow.batch.size": "10000",
@@ -154,6 +213,13 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         # 500 events in 10 dimensions, so 400 MB for 10,000 models.
         "python.state.cache-size": "10000",
     }
+
+
+def _room_ms(config: DriftJobConfig) -> int:
+    """Longer than an open pane waits for its next row, unless next to nothing arrives."""
+    limits = config.input
+    waits_ms = config.panes.width_ms + limits.max_out_of_orderness_ms + limits.idle_timeout_ms
+    return max(_SHORTEST_ROOM_MS, 2 * waits_ms)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The monitor's state as Flink keyed state: two raw byte values per model."""
+"""The monitor's state as Flink keyed state: three raw byte values per model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 REFERENCE_STATE = "reference-block"
 RECENT_STATE = "recent-block"
+HISTORY_STATE = "history-block"
 
 
 class FlinkMonitorState:
@@ -16,6 +17,7 @@ class FlinkMonitorState:
     def __init__(self, context: RuntimeContext) -> None:
         self._reference = _bytes_value(context, REFERENCE_STATE)
         self._recent = _bytes_value(context, RECENT_STATE)
+        self._history = _bytes_value(context, HISTORY_STATE)
 
     def read_reference(self) -> bytes | None:
         """The reference block."""
@@ -32,6 +34,19 @@ class FlinkMonitorState:
     def write_recent(self, block: bytes) -> None:
         """Replace the recent block."""
         self._recent.update(block)
+
+    def read_history(self) -> bytes | None:
+        """The history block."""
+        return _read(self._history)
+
+    def write_history(self, block: bytes) -> None:
+        """Replace the history block."""
+        self._history.update(block)
+
+    def n_bytes(self) -> int:
+        """Size of all values together."""
+        values = (each.value() for each in (self._reference, self._recent, self._history))
+        return sum(len(value) for value in values if value is not None)
 
 
 def _bytes_value(context: RuntimeContext, name: str) -> ValueState:

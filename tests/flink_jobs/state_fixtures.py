@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.core.monitor import Actions
+from flink_jobs.core.actions import Actions
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.panes import Pane
 from tests.flink_jobs.builders import make_config, make_panes, run_monitor

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 _SAMPLE = re.compile(r"^flink_\w+?_loudly_(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.M)
-_LABEL = re.compile(r'(reason|kind|model)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(reason|kind|outcome|model)="((?:[^"\\]|\\.)*)"')
 
 
 class PushGateway:

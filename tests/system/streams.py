@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +15,15 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from flink_jobs.alerts import encode_record
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.config_file import decode_config
-from flink_jobs.core.monitor import Actions, DriftMonitor
+from flink_jobs.control import Command, PlacedCommand
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
+from flink_jobs.overrides import matches
 from flink_jobs.panes import PanePacker, unpack_pane
-from flink_jobs.trained_reference import fit_training_set
+from flink_jobs.trained_reference import fit_training_sets
 
 START_MS = 1_767_225_600_000
 WIDTH_MS = 10_000
@@ -40,13 +43,15 @@ class Record:
 
 @dataclass
 class Topics:
-    """The four topics of one job run."""
+    """The topics of one job run."""
 
     broker: KafkaBroker
     inference: str
     alerts: str
     scores: str
     dead_letters: str
+    control: str = ""
+    audit: str = ""
     written: list[tuple[Record, int]] = field(default_factory=list)
 
     def write(self, records: Iterable[Record], pause_s: float = 0.0) -> None:
@@ -65,6 +70,15 @@ class Topics:
         producer.flush()
         self.written += [(record, sent.get(timeout=30).offset) for record, sent in pending]
         producer.close()
+
+    def command(self, key: str | None, value: bytes | Command) -> int:
+        """Send one record to the control topic and return its offset."""
+        data = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        producer = KafkaProducer(bootstrap_servers=self.broker.bootstrap_servers)
+        sent = producer.send(self.control, key=None if key is None else key.encode(), value=data)
+        producer.flush()
+        producer.close()
+        return int(sent.get(timeout=30).offset)
 
     def heartbeat(self, time_ms: int) -> None:
         """Move event time forward on every partition."""
@@ -97,9 +111,14 @@ class Topics:
                 return values
             assert time.monotonic() < deadline, f"{topic} holds {len(values)} records, not enough"
 
-    def config(self, folder: Path, replaced: Mapping[str, str] = {}) -> tuple[Path, DriftJobConfig]:
+    def config(
+        self, folder: Path, replaced: Mapping[str, str] = {}, *, takes_commands: bool = False
+    ) -> tuple[Path, DriftJobConfig]:
         """Write a job file for these topics, with some pieces of its text replaced."""
         text = _JOB.format(topics=self, servers=self.broker.bootstrap_servers, width_ms=WIDTH_MS)
+        if takes_commands:
+            names = f'control_topic = "{self.control}"\naudit_topic = "{self.audit}"\n'
+            text = text.replace("[input]\n", names + "[input]\n")
         for old, new in replaced.items():
             assert old in text
             text = text.replace(old, new)
@@ -107,17 +126,37 @@ class Topics:
         path.write_text(text)
         return path, decode_config(text.encode())
 
-    def expected(self, config: DriftJobConfig) -> Actions:
-        """What the monitor makes of everything written so far, without Kafka and without Flink."""
-        panes: dict[tuple[str, int], list[tuple[Record, int]]] = {}
-        for record, offset in self.written:
-            if record.key not in (None, HEARTBEAT_KEY) and record.value is not None:
-                start_ms = record.time_ms - record.time_ms % WIDTH_MS
-                panes.setdefault((str(record.key), start_ms), []).append((record, offset))
-        packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_set(config))
+    def expected(
+        self,
+        config: DriftJobConfig,
+        commands: Sequence[PlacedCommand] = (),
+        refused: Container[tuple[int, int]] = (),
+        until_ms: int | None = None,
+    ) -> Actions:
+        """What the monitor makes of everything written so far, without Kafka and without Flink.
+
+        Parameters
+        ----------
+        config : DriftJobConfig
+        commands : sequence of PlacedCommand
+            With a time each: a model takes them before its first pane at or after that time.
+        refused : container of (partition, offset)
+            Records that never reach a pane.
+        until_ms : int, optional
+            How far event time goes on after the last pane.
+        """
+        packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
         states: dict[str, InMemoryState] = {}
+        given: set[tuple[str, int]] = set()
         total = Actions()
-        for (model, _), rows in sorted(panes.items()):
+        for (model, start_ms), rows in sorted(self._panes(refused).items()):
+            state = states.setdefault(model, InMemoryState())
+            for placed in commands:
+                is_new = (model, placed.offset) not in given
+                is_due = (placed.command.effective_ms or 0) <= start_ms
+                if is_new and is_due and matches(placed.command.model, model):
+                    given.add((model, placed.offset))
+                    _add(total, monitor.on_command(model, placed, state))
             packed = packer.pack(
                 model,
                 [record.value or b"" for record, _ in rows],
@@ -125,12 +164,29 @@ class Topics:
                 np.array([offset for _, offset in rows]),
                 np.array([record.time_ms for record, _ in rows]),
             )
-            state = states.setdefault(model, InMemoryState())
-            actions = monitor.on_pane(unpack_pane(model, WIDTH_MS, packed), state)
-            total.alerts += actions.alerts
-            total.scores += actions.scores
-            total.dead_letters += actions.dead_letters
+            _add(total, monitor.on_pane(unpack_pane(model, WIDTH_MS, packed), state))
+        if until_ms is not None:
+            for model, state in states.items():
+                _add(total, monitor.on_time(model, until_ms, state))
         return total
+
+    def _panes(
+        self, refused: Container[tuple[int, int]]
+    ) -> dict[tuple[str, int], list[tuple[Record, int]]]:
+        panes: dict[tuple[str, int], list[tuple[Record, int]]] = {}
+        for record, offset in self.written:
+            is_event = record.key not in (None, HEARTBEAT_KEY) and record.value is not None
+            if is_event and (record.partition, offset) not in refused:
+                start_ms = record.time_ms - record.time_ms % WIDTH_MS
+                panes.setdefault((str(record.key), start_ms), []).append((record, offset))
+        return panes
+
+
+def _add(total: Actions, actions: Actions) -> None:
+    total.alerts += actions.alerts
+    total.scores += actions.scores
+    total.dead_letters += actions.dead_letters
+    total.audits += actions.audits
 
 
 _JOB = """
@@ -170,29 +226,42 @@ def make_topics(broker: KafkaBroker) -> Topics:
     """Fresh topics with names that no other test uses."""
     prefix = f"system-{next(_names)}"
     topics = Topics(
-        broker, f"{prefix}-in", f"{prefix}-alerts", f"{prefix}-scores", f"{prefix}-dead"
+        broker,
+        inference=f"{prefix}-in",
+        alerts=f"{prefix}-alerts",
+        scores=f"{prefix}-scores",
+        dead_letters=f"{prefix}-dead",
+        control=f"{prefix}-control",
+        audit=f"{prefix}-audit",
     )
     broker.create_topic(topics.inference, n_partitions=N_PARTITIONS)
-    for name in (topics.alerts, topics.scores, topics.dead_letters):
+    for name in (topics.alerts, topics.scores, topics.dead_letters, topics.control, topics.audit):
         broker.create_topic(name)
     return topics
 
 
 def model_stream(
-    models: Sequence[str], n_panes: int, *, shifted_from_pane: int, per_pane: int = 50
+    models: Sequence[str],
+    n_panes: int,
+    *,
+    shifted_from_pane: int,
+    shifted: Container[str] | None = None,
+    per_pane: int = 50,
+    first_pane: int = 0,
 ) -> list[Record]:
-    """Events of several models in event-time order; the last model shifts, the others do not."""
-    rng = np.random.default_rng(0)
+    """Events of several models in event-time order; the last model shifts, or those given."""
+    rng = np.random.default_rng(first_pane)
+    moved = models[-1:] if shifted is None else shifted
     records = []
-    for index in range(n_panes * per_pane):
+    for index in range(first_pane * per_pane, (first_pane + n_panes) * per_pane):
         pane = index // per_pane
         for model in models:
-            shifted = model == models[-1] and pane >= shifted_from_pane
-            outputs = rng.dirichlet((8.0, 2.0, 2.0) if shifted else (2.0, 2.0, 2.0))
+            is_shifted = model in moved and pane >= shifted_from_pane
+            outputs = rng.dirichlet((8.0, 2.0, 2.0) if is_shifted else (2.0, 2.0, 2.0))
             event = InferenceEvent(
                 schema_version=1,
                 event_id=f"{model}-{index:05d}",
-                features=rng.normal(2.0 if shifted else 0.0, 1.0, size=2).tolist(),
+                features=rng.normal(2.0 if is_shifted else 0.0, 1.0, size=2).tolist(),
                 outputs=outputs.tolist(),
             )
             time_ms = START_MS + pane * WIDTH_MS + index % per_pane * WIDTH_MS // per_pane

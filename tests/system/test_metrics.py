@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from flink_jobs.alerts import Alert, AlertKind, Score
+from flink_jobs.control import Describe, Outcome
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
@@ -29,13 +30,22 @@ pytestmark = pytest.mark.system
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 # A reporter's own default would turn the dash into an underscore.
 STEADY, MOVED = "steady", "moved-1"
-_UNPREDICTABLE = ("test_duration_ns", "reference_bytes", "recent_bytes")
+# The reference is the 100 events of the first two panes.
+REFERENCE_END_MS = START_MS + 2 * WIDTH_MS
+_UNPREDICTABLE = (
+    "test_duration_ns",
+    "reference_bytes",
+    "recent_bytes",
+    f"model.{STEADY}.state_bytes",
+    f"model.{MOVED}.state_bytes",
+)
 _BEFORE_PANES = (
     Reason.MISSING_KEY,
     Reason.MISSING_PAYLOAD,
     Reason.OVERSIZED_PAYLOAD,
     Reason.FAR_FUTURE,
     Reason.LATE,
+    Reason.PANE_FULL,
 )
 
 
@@ -54,7 +64,7 @@ def watched(
     kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
     topics = make_topics(kafka_broker)
-    path, config = topics.config(tmp_path_factory.mktemp("metrics"))
+    path, config = topics.config(tmp_path_factory.mktemp("metrics"), takes_commands=True)
     stream = model_stream([STEADY, MOVED], N_PANES, shifted_from_pane=7)
     # The only event of its test window.
     lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)
@@ -69,6 +79,10 @@ def watched(
         topics.write(late_and_early)
         n_dead = len(BAD) + len(late_and_early)
         topics.wait_for(topics.dead_letters, lambda v: len(v) >= n_dead, timeout_s=60)
+        topics.command(STEADY, Describe(command_id="1", model=STEADY))
+        topics.command(STEADY, b"no command")
+        topics.command("*", Describe(command_id="2", model="*"))
+        topics.wait_for(topics.audit, lambda v: len(v) >= 3, timeout_s=60)
         expected = _expected(topics, n_used=len(stream) + 1)
         yield Watched(cluster, gateway, job_id, expected)
 
@@ -117,6 +131,7 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
     in_panes = [d for d in dead if d.model == STEADY and d.reason not in _BEFORE_PANES]
     n_of_moved = N_PANES * 50
     n_events = {STEADY: n_used - n_of_moved + len(in_panes), MOVED: n_of_moved}
+    now_ms = {STEADY: END_MS + 2 * WIDTH_MS, MOVED: END_MS}
     n_age = {STEADY: n_used - n_of_moved - 100, MOVED: n_of_moved - 100}
     expected: dict[str, float] = {
         "events": n_used + len(dead),
@@ -125,10 +140,16 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
         "sampled_out": 0,
         "windows_tested": len(tested),
         "windows_too_few": 1,
+        "windows_no_reference": 0,
+        "paused": 0,
+        "history_bytes": 0,
+        f"model.{STEADY}.late_events": reasons[Reason.LATE],
         "alerts": len(alerts),
     }
     expected |= {f"reason.{reason}.dead_letters": reasons[reason] for reason in Reason}
     expected |= {f"kind.{kind}.alerts": kinds[kind] for kind in AlertKind}
+    answered = (Outcome.APPLIED, Outcome.REFUSED, Outcome.ACCEPTED)
+    expected |= {f"outcome.{each}.commands": float(each in answered) for each in Outcome}
     for model in (STEADY, MOVED):
         of_model = sorted((s for s in tested if s.model == model), key=lambda s: s.window.end_ms)
         statistic = of_model[-1].statistic
@@ -138,6 +159,8 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
             f"model.{model}.windows_tested": len(of_model),
             f"model.{model}.alerts": sum(a.model == model for a in alerts),
             f"model.{model}.reference_age_events": n_age[model],
+            f"model.{model}.reference_age_ms": now_ms[model] - REFERENCE_END_MS,
+            f"model.{model}.reference_events_missing": 0,
             f"model.{model}.last_statistic_millionths": round(statistic * 1e6),
         }
     return expected

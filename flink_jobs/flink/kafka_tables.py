@@ -1,0 +1,42 @@
+"""What all Kafka tables and sinks of the job share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.config_file import resolve_secret
+
+
+def reading_options(config: DriftJobConfig, topic: str, startup_mode: str) -> dict[str, str]:
+    """Options of a table whose key and value are raw bytes or text."""
+    kafka = config.kafka
+    options = {
+        "connector": "kafka",
+        "topic": topic,
+        "properties.bootstrap.servers": kafka.bootstrap_servers,
+        "properties.group.id": kafka.group_id,
+        "properties.auto.offset.reset": "earliest",
+        "scan.startup.mode": startup_mode,
+        "key.format": "raw",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+    }
+    if kafka.bounded:
+        options["scan.bounded.mode"] = "latest-offset"
+    properties = client_properties(config)
+    return options | {f"properties.{key}": value for key, value in properties.items()}
+
+
+def client_properties(config: DriftJobConfig) -> dict[str, str]:
+    """The user's own properties of Kafka clients, secrets filled in."""
+    return {key: resolve_secret(value) for key, value in config.kafka.properties.items()}
+
+
+def with_clause(options: Mapping[str, str]) -> str:
+    """Options as SQL wants them."""
+    return ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in options.items())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,47 @@
+"""Names for operators that Flink's planner makes and leaves without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyflink.datastream import DataStream
+
+
+def name_operator(stream: DataStream, prefix: str, uid: str, earlier: str | None = None) -> None:
+    """Give the nearest operator upstream whose name begins so a lasting identity.
+
+    Without one the state of an operator belongs to a place in the job's graph, and is lost when
+    another source joins.
+
+    Parameters
+    ----------
+    stream : DataStream
+        Comes from the operator.
+    prefix : str
+        Of the operator's name.
+    uid : str
+        The identity in savepoints from now on.
+    earlier : str, optional
+        The operator's id, 32 hexadecimal digits, in savepoints from before it had a name.
+
+    Raises
+    ------
+    LookupError
+        When there is none.
+    """
+    transformation = _upstream(stream._j_data_stream.getTransformation(), prefix)
+    if transformation is None:
+        raise LookupError(f"no operator {prefix!r} upstream")
+    transformation.setUid(uid)
+    if earlier is not None:
+        transformation.setUidHash(earlier)
+
+
+def _upstream(transformation: Any, prefix: str) -> Any:
+    if transformation.getName().startswith(prefix):
+        return transformation
+    for each in transformation.getInputs():
+        found = _upstream(each, prefix)
+        if found is not None:
+            return found
+    return None

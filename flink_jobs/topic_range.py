@@ -1,0 +1,32 @@
+"""A part of the inference topic, for a job that ends with it."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from flink_jobs.config import DriftJobConfig
+
+
+class TopicRange(Struct, frozen=True):
+    """The offsets ``[start, end)`` of each partition; a partition without any has equal ones."""
+
+    starts: dict[int, int]
+    ends: dict[int, int]
+
+
+class RangeJob(Struct, frozen=True):
+    """A drift job over a part of its topic, as it is handed to the process that lays it out."""
+
+    config: DriftJobConfig
+    part: TopicRange
+
+
+def encode_range_job(job: RangeJob) -> bytes:
+    """The job as JSON; secrets stay references."""
+    return msgspec.json.encode(job)
+
+
+def decode_range_job(data: bytes) -> RangeJob:
+    """Read what :func:`encode_range_job` wrote."""
+    return msgspec.json.decode(data, type=RangeJob)

@@ -1,0 +1,140 @@
+"""A job goes on from a savepoint: of every state version, at another parallelism, on RocksDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.core.state import STATE_VERSION
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.submission import DRIFT_JOB
+from tests.flink_jobs.state_fixtures import Record as Result
+from tests.flink_jobs.state_fixtures import Records as Results
+from tests.flink_jobs.state_fixtures import judged, records
+from tests.system.savepoints import END_MS, FOLDER, results_on, savepoint_topics, stream
+from tests.system.streams import START_MS, WIDTH_MS, Topics, by_id
+
+pytestmark = pytest.mark.system
+
+VERSIONS = sorted(folder.name for folder in FOLDER.iterdir())
+
+
+def test_there_is_a_savepoint_of_the_present_version() -> None:
+    metadata = FOLDER / f"v{STATE_VERSION}" / "savepoint" / "_metadata"
+
+    assert metadata.exists(), (
+        "run `python -m scripts.write_savepoint_fixture` and commit what it writes"
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_job_goes_on_from_a_savepoint_of_every_version(
+    version: str, kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    topics = savepoint_topics(kafka_broker, version)
+    before, after = stream()
+    topics.write(before)
+
+    path, config = topics.config(tmp_path)
+    job_id = _submit(flink_cluster, path, _savepoint(version))
+    topics.write(after)
+    topics.heartbeat(END_MS + WIDTH_MS)
+    _wait_for_scores(topics, _n_after(topics, config, version))
+    flink_cluster.rest.cancel(job_id)
+
+    _check(results_on(topics), topics, config, version)
+
+
+# Those of the middle of pane 9 on that are complete in the middle of pane 11: of panes 8-9, of all
+# models but the one whose reference ends with them.
+N_SCORES_AT_TWO = 5
+AT_TWO_UNTIL_MS = START_MS + 11 * WIDTH_MS + WIDTH_MS // 2
+ROCKSDB = {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"}
+
+
+def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
+    kafka_broker: KafkaBroker, tmp_path: Path
+) -> None:
+    version = f"v{STATE_VERSION}"
+    topics = savepoint_topics(kafka_broker, version)
+    before, after = stream()
+    topics.write(before)
+
+    with FlinkCluster(n_slots=4, settings=ROCKSDB) as cluster:
+        # The savepoint was written at parallelism 1 from the heap.
+        path, _ = topics.config(tmp_path, {"[job]\n": "[job]\nparallelism = 2\n"})
+        job_id = _submit(cluster, path, _savepoint(version))
+        topics.write(record for record in after if record.time_ms < AT_TWO_UNTIL_MS)
+        _wait_for_scores(topics, N_SCORES_AT_TWO)
+        cluster.rest.wait_for_checkpoint(job_id)
+        cluster.rest.cancel(job_id)
+        # Asked for now: until the job was cancelled each checkpoint removed the one before.
+        checkpoint = cluster.rest.checkpoints(job_id)["latest"]["completed"]["external_path"]
+
+        path, config = topics.config(tmp_path, {"[job]\n": "[job]\nparallelism = 4\n"})
+        job_id = _submit(cluster, path, checkpoint)
+        topics.write(record for record in after if record.time_ms >= AT_TWO_UNTIL_MS)
+        topics.heartbeat(END_MS + WIDTH_MS)
+        _wait_for_scores(topics, _n_after(topics, config, version))
+        n_subtasks = {vertex["parallelism"] for vertex in cluster.rest.job(job_id)["vertices"]}
+        cluster.rest.cancel(job_id)
+        log = "".join(file.read_text() for file in cluster.logs.glob("taskmanager-*.log"))
+
+    _check(_without_repeated(topics), topics, config, version)
+    assert max(n_subtasks) == 4
+    assert "RocksDB" in log
+
+
+def _submit(cluster: FlinkCluster, path: Path, savepoint: str) -> str:
+    return cluster.submit(DRIFT_JOB, ["--config", str(path)], savepoint=savepoint)
+
+
+def _savepoint(version: str) -> str:
+    return str(FOLDER / version / "savepoint")
+
+
+def _results_before(version: str) -> Results:
+    found = msgspec.json.decode((FOLDER / version / "results.json").read_bytes())
+    return {"alerts": found["alerts"], "scores": found["scores"]}
+
+
+def _n_after(topics: Topics, config: DriftJobConfig, version: str) -> int:
+    """How many scores are to be written after the savepoint."""
+    return len(topics.expected(config).scores) - len(_results_before(version)["scores"])
+
+
+def _wait_for_scores(topics: Topics, n_scores: int) -> None:
+    topics.wait_for(topics.scores, lambda v: len(by_id(v, "score_id")) >= n_scores, timeout_s=120)
+
+
+def _without_repeated(topics: Topics) -> Results:
+    """A job that goes on from a checkpoint repeats what it wrote after that, byte for byte."""
+    alerts = by_id(topics.read(topics.alerts), "alert_id")
+    scores = by_id(topics.read(topics.scores), "score_id")
+    return {
+        "alerts": [msgspec.json.decode(value) for value in alerts.values()],
+        "scores": [msgspec.json.decode(value) for value in scores.values()],
+    }
+
+
+def _check(found: Results, topics: Topics, config: DriftJobConfig, version: str) -> None:
+    """Both parts together are what the monitor alone makes of the stream; the incident goes on."""
+    before, expected = _results_before(version), records([topics.expected(config)])
+    both = {kind: before[kind] + found[kind] for kind in expected}
+    for kind in expected:
+        assert found[kind]
+        assert _in_order(both[kind]) == _in_order(expected[kind])
+    ids = {score["score_id"] for score in found["scores"]}
+    assert ids <= {score["score_id"] for score in expected["scores"]}
+    assert {alert["model"] for alert in both["alerts"]} == {"moved"}
+    assert [alert["kind"] for alert in found["alerts"]] == ["ongoing"] * len(found["alerts"])
+    assert len({alert["incident_id"] for alert in both["alerts"]}) == 1
+    assert topics.read(topics.dead_letters) == []
+
+
+def _in_order(results: list[Result]) -> list[Result]:
+    return sorted(map(judged, results), key=lambda r: (r["model"], r["window"]["start_ms"]))
