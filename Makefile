@@ -79,6 +79,10 @@ type-one: $(TORCH) ## Measure false-alarm rates of every reducer with every test
 fuzz: $(PACKAGE) ## Feed 100,000 hostile payloads to the core, about a minute
 	@$(BIN)/python -m scripts.fuzz $(ARGS)
 
+.PHONY: faults
+faults: setup ## Kill, hinder and flood the job, and compare every result, about 75 minutes (ARGS="--quick" for less)
+	@$(BIN)/python -m scripts.faults $(ARGS)
+
 .PHONY: clean
 clean: ## Remove everything that was installed, fetched or built
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

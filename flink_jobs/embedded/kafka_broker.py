@@ -67,6 +67,8 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 # The default of 128 MiB is a quarter of this broker's heap; its compacted topics are tiny.
 log.cleaner.dedupe.buffer.size=16777216
+# With the default of 11 a limited client may run 10 s ahead of its limit.
+quota.window.num=2
 """
 
 
@@ -166,6 +168,56 @@ class KafkaBroker:
         self._running_process().kill()
         self._process = None
 
+    def pause(self) -> None:
+        """Let the broker hang with SIGSTOP: connections stay open, nothing is answered."""
+        self._running_process().pause()
+
+    def resume(self) -> None:
+        """Let a paused broker run on with SIGCONT."""
+        self._running_process().resume()
+
+    def limit_client(
+        self,
+        client_id: str,
+        *,
+        read_bytes_per_s: int | None = None,
+        write_bytes_per_s: int | None = None,
+    ) -> None:
+        """Slow the clients of one id down by Kafka's quotas; without a rate, lift the limits.
+
+        Parameters
+        ----------
+        client_id : str
+            The ``client.id`` of consumers and producers.
+        read_bytes_per_s, write_bytes_per_s : int, optional
+            Bytes per second for all clients of that id together.
+
+        Raises
+        ------
+        EmbeddedError
+            When Kafka's tool fails.
+        """
+        rates = {"consumer_byte_rate": read_bytes_per_s, "producer_byte_rate": write_bytes_per_s}
+        wanted = [f"{name}={rate}" for name, rate in rates.items() if rate is not None]
+        change = (
+            ["--add-config", ",".join(wanted)] if wanted else ["--delete-config", ",".join(rates)]
+        )
+        log = self._started_home() / "quotas.log"
+        # kafka-python has no quotas; Kafka's own tool, a JVM of its own, takes 2 s.
+        status = run_to_end(
+            "Kafka's configuration tool",
+            [
+                *self._java_command("kafka.admin.ConfigCommand"),
+                *("--bootstrap-server", self.bootstrap_servers, "--alter", *change),
+                *("--entity-type", "clients", "--entity-name", client_id),
+            ],
+            log=log,
+            cwd=self._started_home(),
+            timeout_s=_START_TIMEOUT_S,
+        )
+        if status != 0:
+            raise EmbeddedError(f"could not limit the client {client_id!r}: {log.read_text()}")
+
     def restart(self) -> None:
         """Start again on the same data and ports, stopping the broker first if it runs."""
         if self._process is not None:
@@ -223,16 +275,17 @@ class KafkaBroker:
             raise
 
     def _command(self, main_class: str, *arguments: str) -> list[str]:
-        home = self._started_home()
+        settings = str(self._started_home() / "server.properties")
+        return [*self._java_command(main_class), *arguments, settings]
+
+    def _java_command(self, main_class: str) -> list[str]:
         return [
             self._java,
             f"-Xmx{self._heap_mb}m",
-            f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}",
+            f"-Dlog4j2.configurationFile={self._started_home() / 'log4j2.properties'}",
             "-cp",
             ":".join(str(jar) for jar in self._jars),
             main_class,
-            *arguments,
-            str(home / "server.properties"),
         ]
 
     def _answers(self) -> bool:

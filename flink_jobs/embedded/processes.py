@@ -123,6 +123,14 @@ class ManagedProcess:
         self._watchdog.kill()
         self._watchdog.communicate()
 
+    def pause(self) -> None:
+        """Stop the whole group from running with SIGSTOP; its memory and sockets stay."""
+        _signal_group(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused group run on with SIGCONT."""
+        _signal_group(self.pid, signal.SIGCONT)
+
     def __enter__(self) -> Self:
         return self
 

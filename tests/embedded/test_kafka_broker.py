@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
 from flink_jobs.embedded.errors import EmbeddedError, ProcessFailedError
 from flink_jobs.embedded.kafka_broker import KafkaBroker
@@ -53,6 +54,43 @@ def test_records_survive_a_kill_and_a_restart(own_broker: KafkaBroker) -> None:
     own_broker.restart()
     assert own_broker.bootstrap_servers == address
     assert _consume_one(own_broker, "kept") == (b"before the kill", 1_000)
+
+
+def test_a_paused_broker_answers_nothing_until_it_is_resumed(own_broker: KafkaBroker) -> None:
+    own_broker.create_topic("paused")
+    with closing(KafkaProducer(bootstrap_servers=own_broker.bootstrap_servers)) as producer:
+        producer.send("paused", b"before", timestamp_ms=1_000).get(30)
+        own_broker.pause()
+        try:
+            sent = producer.send("paused", b"while it hung", timestamp_ms=1_000)
+            with pytest.raises(KafkaTimeoutError):
+                sent.get(2)
+        finally:
+            own_broker.resume()
+        assert sent.get(30).offset == 1
+
+
+def test_a_limited_client_is_throttled_until_the_limit_is_lifted(own_broker: KafkaBroker) -> None:
+    own_broker.create_topic("limited")
+
+    def throttle_ms() -> float:
+        with closing(
+            KafkaProducer(
+                bootstrap_servers=own_broker.bootstrap_servers,
+                client_id="slow",
+                batch_size=0,
+                acks=1,
+            )
+        ) as producer:
+            for _ in range(3):
+                producer.send("limited", bytes(20_000)).get(30)
+            metrics = producer.metrics()["producer-metrics"]
+            return float(metrics["produce-throttle-time-max"])
+
+    own_broker.limit_client("slow", write_bytes_per_s=10_000)
+    assert throttle_ms() > 0
+    own_broker.limit_client("slow")
+    assert throttle_ms() == 0
 
 
 def test_it_listens_on_the_loopback_interface_only(own_broker: KafkaBroker) -> None:

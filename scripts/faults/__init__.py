@@ -1,0 +1,1 @@
+"""Faults on purpose: processes killed, disks and brokers hindered, results compared to the byte."""

@@ -1,0 +1,101 @@
+"""Kills, hinders and floods the job on real Kafka and real Flink, and compares every result.
+
+Run by ``make faults``; ends with 1 when a promise was broken, after naming it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from kafka.errors import KafkaError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from scripts.faults.outcome import Options, Outcome
+from scripts.faults.promises import BrokenPromiseError
+from scripts.faults.report import report
+from scripts.faults.scenarios import SCENARIOS
+from scripts.faults.stage import Teller
+
+_console = Console()
+_RESULTS = Path("build/faults")
+_QUICK = Options(runs=3, events=50_000, soak_events=500_000, payloads=10_000, seed=0)
+
+
+def main(
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"some of {', '.join(SCENARIOS)}; may be repeated")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="runs of the scenario kills")] = 20,
+    events: Annotated[int, typer.Option(min=10_000, help="events in each stream")] = 200_000,
+    soak_events: Annotated[int, typer.Option(min=100_000, help="events of the soak")] = 10_000_000,
+    payloads: Annotated[int, typer.Option(min=1_000, help="of the fuzzer")] = 100_000,
+    seed: Annotated[int, typer.Option(help="draws other victims and moments")] = 0,
+    quick: Annotated[bool, typer.Option(help="small streams, few runs; no report")] = False,
+    output: Annotated[Path, typer.Option(help="the report")] = Path("docs/faults.md"),
+) -> None:
+    """Run the scenarios, one after the other, and write what they measured."""
+    unknown = sorted(set(only or ()) - SCENARIOS.keys())
+    if unknown:
+        raise typer.BadParameter(f"no scenario {unknown[0]!r}", param_hint="--only")
+    # kafka-python warns about every connection that a killed broker takes with it.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    options = Options(
+        runs=runs, events=events, soak_events=soak_events, payloads=payloads, seed=seed
+    )
+    options = _QUICK if quick else options
+    chosen = [name for name in SCENARIOS if not only or name in only]
+    minutes = sum(SCENARIOS[name].seconds(options) for name in chosen) / 60
+    _console.print(f"{', '.join(chosen)}: about {minutes:.0f} minutes on two idle cores")
+    broken = _play(chosen, options, keep=not quick)
+    if broken:
+        _console.print(f"Failed: {', '.join(broken)}", markup=False, style="red")
+        raise typer.Exit(1)
+    if not quick:
+        output.write_text(report(_kept()))
+        _console.print(f"Wrote {output}", markup=False)
+
+
+def _play(chosen: list[str], options: Options, *, keep: bool) -> list[str]:
+    """Play one scenario after the other; the names of those that failed."""
+    failed: list[str] = []
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        console=_console,
+    ) as progress:  # fmt: skip
+        for name in chosen:
+            task = progress.add_task(name, total=1.0)
+            teller = Teller(_console, progress, task)
+            started = time.monotonic()
+            try:
+                outcome = SCENARIOS[name].play(options, teller)
+            # The others may hold, and an hour of them is worth having.
+            except (BrokenPromiseError, RuntimeError, OSError, KafkaError) as error:
+                failed.append(name)
+                _console.print(f"{name}: {error}", markup=False, style="red")
+                continue
+            progress.update(task, completed=1.0)
+            teller.say(f"{name}: {outcome.result} ({time.monotonic() - started:.0f} s)")
+            if keep:
+                _keep(outcome)
+    return failed
+
+
+def _keep(outcome: Outcome) -> None:
+    """A scenario that runs alone later must not take the others out of the report."""
+    _RESULTS.mkdir(parents=True, exist_ok=True)
+    (_RESULTS / f"{outcome.name}.json").write_bytes(msgspec.json.encode(outcome))
+
+
+def _kept() -> list[Outcome]:
+    files = [_RESULTS / f"{name}.json" for name in SCENARIOS]
+    return [msgspec.json.decode(file.read_bytes(), type=Outcome) for file in files if file.exists()]
+
+
+if __name__ == "__main__":
+    typer.run(main)

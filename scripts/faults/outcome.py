@@ -1,0 +1,47 @@
+"""What a scenario hands to the report."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How large the scenarios are."""
+
+    runs: int
+    events: int
+    soak_events: int
+    payloads: int
+    seed: int
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """The figures of one scenario.
+
+    Attributes
+    ----------
+    name : str
+    command : str
+        Does all of it again.
+    fault : str
+        What was done to the job, half a sentence.
+    events : int
+        Events of one run; payloads, for the fuzzer.
+    runs : int
+    result : str
+        For the last column of the summary.
+    header, rows : list
+        A table of details.
+    notes : str
+        Markdown, above the table of details.
+    """
+
+    name: str
+    command: str
+    fault: str
+    events: int
+    runs: int
+    result: str
+    notes: str
+    header: list[str] = []
+    rows: list[list[str]] = []

@@ -1,0 +1,42 @@
+"""The scenarios, each a function from options and a teller to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scripts.faults.outcome import Options, Outcome
+from scripts.faults.scenarios import (
+    broker_pause,
+    fuzz,
+    kills,
+    slow_sink,
+    soak,
+    traffic,
+    unwritable_checkpoints,
+)
+from scripts.faults.stage import Teller
+
+
+class Scenario(NamedTuple):
+    """How it is played, and how many seconds that takes on two idle cores."""
+
+    play: Callable[[Options, Teller], Outcome]
+    seconds: Callable[[Options], float]
+
+
+def _short(options: Options) -> float:
+    return 90 + options.events / 3_000
+
+
+SCENARIOS = {
+    kills.NAME: Scenario(kills.play, lambda o: _short(o) + 105 * o.runs),
+    unwritable_checkpoints.NAME: Scenario(unwritable_checkpoints.play, _short),
+    slow_sink.NAME: Scenario(slow_sink.play, _short),
+    broker_pause.NAME: Scenario(broker_pause.play, _short),
+    traffic.DISORDER: Scenario(traffic.play_disorder, _short),
+    traffic.HOT_MODEL: Scenario(traffic.play_hot_model, _short),
+    traffic.MANY_MODELS: Scenario(traffic.play_many_models, lambda o: 2 * _short(o)),
+    soak.NAME: Scenario(soak.play, lambda o: 90 + o.soak_events / 13_000),
+    fuzz.NAME: Scenario(fuzz.play, lambda o: o.payloads / 1_500),
+}

@@ -1,0 +1,26 @@
+"""A stream that lasts: the broker hands it out slowly, so that faults come in its midst."""
+
+from __future__ import annotations
+
+from scripts.faults.stage import Stage
+from scripts.faults.stream import Stream, whole_windows
+from scripts.faults.topics import Run
+
+# Without faults; kills come 2 s to 17 s after the first score.
+STREAM_S = 20.0
+# As Kafka hands them out: keys, batch headers and varying numbers included.
+_BYTES_PER_EVENT = 120
+_SMALL_FETCHES = {"max.partition.fetch.bytes": "32768"}
+
+
+def make_stream(topic: str, n_events: int) -> Stream:
+    """16 models, 4 of which drift again and again."""
+    return Stream(topic=topic, n_events=whole_windows(n_events, 16 * 50 * 2))
+
+
+def make_run(stage: Stage, stream: Stream, name: str, *, exactly_once: bool) -> Run:
+    """A run that reads the stream in about :data:`STREAM_S` seconds."""
+    run = Run(name=name, stream=stream, exactly_once=exactly_once, properties=_SMALL_FETCHES)
+    rate = round(stream.n_events * _BYTES_PER_EVENT / STREAM_S)
+    stage.broker.limit_client(run.source_client_id, read_bytes_per_s=rate)
+    return run

@@ -1,0 +1,175 @@
+"""The topics of one run of the job, its job file, and reading what lies on a topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from scripts.faults.stream import MAX_OUT_OF_ORDERNESS_MS, N_FEATURES, N_OUTPUTS, Stream
+from scripts.faults.undisturbed import Record
+
+_READ_TIMEOUT_S = 120.0
+# Above the longest outage of the suite: see the report on what a shorter one does.
+_IDLE_TIMEOUT_MS = 300_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of the job: names of its topics and what its job file says.
+
+    Attributes
+    ----------
+    name : str
+        Prefix of the result topics and id of the consumer group; no two runs share one.
+    stream : Stream
+    exactly_once : bool
+    checkpoint_interval_ms, idle_timeout_ms, max_pane_events : int
+    properties : mapping of str to str
+        Of all Kafka clients of the job.
+    """
+
+    name: str
+    stream: Stream
+    exactly_once: bool = False
+    checkpoint_interval_ms: int = 1_000
+    idle_timeout_ms: int = _IDLE_TIMEOUT_MS
+    max_pane_events: int = 10_000
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def alerts(self) -> str:
+        """Name of the alerts topic."""
+        return f"{self.name}-alerts"
+
+    @property
+    def scores(self) -> str:
+        """Name of the scores topic."""
+        return f"{self.name}-scores"
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the dead-letter topic."""
+        return f"{self.name}-dead-letters"
+
+    @property
+    def source_client_id(self) -> str:
+        """The id under which Flink's source reads: its consumer group and subtask."""
+        return f"{self.name}-0"
+
+    def create_topics(self, broker: KafkaBroker) -> None:
+        """Create the three result topics."""
+        for topic in (self.alerts, self.scores, self.dead_letters):
+            broker.create_topic(topic)
+
+    def write_job_file(self, folder: Path, bootstrap_servers: str) -> Path:
+        """Write ``job.toml`` and return its path."""
+        path = folder / f"{self.name}.toml"
+        path.write_text(self.job_toml(bootstrap_servers))
+        return path
+
+    def job_toml(self, bootstrap_servers: str) -> str:
+        """The job file: BBSDs and KS on tumbling windows, so that each event is counted once."""
+        stream = self.stream
+        window_ms = stream.panes_per_window * stream.pane_width_ms
+        properties = "".join(f'"{key}" = "{value}"\n' for key, value in self.properties.items())
+        return f"""
+version = 1
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+inference_topic = "{stream.topic}"
+alerts_topic = "{self.alerts}"
+scores_topic = "{self.scores}"
+dead_letters_topic = "{self.dead_letters}"
+group_id = "{self.name}"
+[kafka.properties]
+{properties}
+[input]
+n_features = {N_FEATURES}
+n_outputs = {N_OUTPUTS}
+max_out_of_orderness_ms = {MAX_OUT_OF_ORDERNESS_MS}
+idle_timeout_ms = {self.idle_timeout_ms}
+[panes]
+width_ms = {stream.pane_width_ms}
+max_events = {self.max_pane_events}
+[window]
+kind = "time"
+size_ms = {window_ms}
+slide_ms = {window_ms}
+[reference]
+kind = "first_events"
+n_events = {stream.n_reference}
+[job]
+checkpoint_interval_ms = {self.checkpoint_interval_ms}
+delivery = "{"exactly_once" if self.exactly_once else "at_least_once"}"
+"""
+
+
+class TopicReader:
+    """Reads a topic from its beginning, further with every call.
+
+    Parameters
+    ----------
+    broker : KafkaBroker
+    topic : str
+    committed_only : bool, default False
+        Leave out records of transactions that were not committed.
+    """
+
+    def __init__(self, broker: KafkaBroker, topic: str, *, committed_only: bool = False) -> None:
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=broker.bootstrap_servers,
+            enable_auto_commit=False,
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+        )
+        numbers = self._consumer.partitions_for_topic(topic) or set()
+        self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning()
+
+    def records(self) -> Iterator[Record]:
+        """What was written since the last call, as far as the topic reaches now.
+
+        Raises
+        ------
+        TimeoutError
+            When the broker hands nothing out for two minutes.
+        """
+        ends = self._consumer.end_offsets(self._partitions)
+        deadline = time.monotonic() + _READ_TIMEOUT_S
+        while any(self._consumer.position(p) < end for p, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"could not read {self._partitions} up to {ends}")
+            for batch in self._consumer.poll(timeout_ms=500).values():
+                deadline = time.monotonic() + _READ_TIMEOUT_S
+                for r in batch:
+                    yield Record(r.key or b"", r.value or b"", r.timestamp, r.partition, r.offset)
+
+    def n_records(self) -> int:
+        """How many offsets the topic has."""
+        return sum(self._consumer.end_offsets(self._partitions).values())
+
+    def values(self) -> list[bytes]:
+        """The values of :meth:`records`."""
+        return [record.value for record in self.records()]
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read(broker: KafkaBroker, topic: str, *, committed_only: bool = False) -> list[bytes]:
+    """The values of a whole topic."""
+    with TopicReader(broker, topic, committed_only=committed_only) as reader:
+        return reader.values()

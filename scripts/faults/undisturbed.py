@@ -1,0 +1,86 @@
+"""What the job would write if nothing happened: the monitor in memory, over the same records.
+
+The only place of the fault suite that knows the core; all else knows job files and topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from flink_jobs.alerts import encode_record
+from flink_jobs.config_file import decode_config
+from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state import InMemoryState
+from flink_jobs.dead_letters import encode_dead_letter
+from flink_jobs.events import HEARTBEAT_KEY
+from flink_jobs.panes import PanePacker, unpack_pane
+from flink_jobs.trained_reference import fit_training_sets
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of the inference topic."""
+
+    key: bytes
+    value: bytes
+    time_ms: int
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The values of the result topics, and how many records the inference topic holds.
+
+    Attributes
+    ----------
+    alerts, scores, dead_letters : list of bytes
+        In no particular order, each once.
+    n_records, n_heartbeats : int
+        On the inference topic, heartbeats included.
+    """
+
+    alerts: list[bytes]
+    scores: list[bytes]
+    dead_letters: list[bytes]
+    n_records: int
+    n_heartbeats: int
+
+
+def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
+    """Run the monitor over everything that the inference topic holds."""
+    config = decode_config(job_toml.encode())
+    width_ms = config.panes.width_ms
+    expected = Expected([], [], [], 0, 0)
+    n_records, n_heartbeats = 0, 0
+    panes: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        n_records += 1
+        model = record.key.decode()
+        if model == HEARTBEAT_KEY:
+            n_heartbeats += 1
+        else:
+            start_ms = record.time_ms - record.time_ms % width_ms
+            panes.setdefault((model, start_ms), []).append(record)
+    packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
+    states: dict[str, InMemoryState] = {}
+    for model, start_ms in sorted(panes):
+        rows = panes[model, start_ms]
+        packed = packer.pack(
+            model,
+            [row.value for row in rows],
+            np.array([row.partition for row in rows], dtype=np.int32),
+            np.array([row.offset for row in rows], dtype=np.int64),
+            np.array([row.time_ms for row in rows], dtype=np.int64),
+        )
+        state = states.setdefault(model, InMemoryState())
+        actions = monitor.on_pane(unpack_pane(model, width_ms, packed), state)
+        expected.alerts.extend(encode_record(alert)[1] for alert in actions.alerts)
+        expected.scores.extend(encode_record(score)[1] for score in actions.scores)
+        expected.dead_letters.extend(encode_dead_letter(d)[1] for d in actions.dead_letters)
+    return Expected(
+        expected.alerts, expected.scores, expected.dead_letters, n_records, n_heartbeats
+    )
