@@ -85,15 +85,8 @@ class _MonitorOperator:
             # No time has passed where a bounded topic ends, and no model has fallen silent.
             return
         model = str(context.get_current_key())
-        passed_ms = context.timer_service().current_watermark()
-        due_ms: int | None = timestamp
-        while due_ms is not None:
-            actions = self._monitor.on_time(model, due_ms, self._state, standing)
-            due_ms = None
-            # Once a bounded topic has ended no watermark comes that would fire another timer.
-            if actions.wake_ms is not None and actions.wake_ms <= passed_ms:
-                due_ms, actions.wake_ms = actions.wake_ms, None
-            yield from self._pass_on(model, actions, context)
+        actions = self._monitor.on_time(model, timestamp, self._state, standing)
+        yield from self._pass_on(model, actions, context)
 
     def _pass_on(self, model: str, actions: Actions, context: Any) -> Iterator[Output]:
         """Do what the monitor asks for."""
