@@ -9,10 +9,19 @@ from flink_jobs.config import DriftJobConfig
 
 
 class TopicRange(Struct, frozen=True):
-    """The offsets ``[start, end)`` of each partition; a partition without any has equal ones."""
+    """A part of each partition.
+
+    Attributes
+    ----------
+    starts, ends : dict of int to int
+        The offsets ``[start, end)``; equal where a partition holds nothing of it.
+    lasts : dict of int to int
+        The offset of the last record; without partitions that hold none.
+    """
 
     starts: dict[int, int]
     ends: dict[int, int]
+    lasts: dict[int, int]
 
 
 class RangeJob(Struct, frozen=True):

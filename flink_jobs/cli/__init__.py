@@ -8,8 +8,12 @@ from __future__ import annotations
 import typer
 
 from flink_jobs.cli.alerts import alerts
+from flink_jobs.cli.backtest import backtest
+from flink_jobs.cli.compare import compare
 from flink_jobs.cli.control import control
+from flink_jobs.cli.dashboard import dashboard
 from flink_jobs.cli.demo import demo
+from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
 from flink_jobs.cli.validate import validate
 from flink_jobs.cli.version import version
@@ -21,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, run, validate, alerts, version):
+for command in (demo, validate, run, alerts, dashboard, backtest, report, compare, version):
     app.command()(command)
 app.add_typer(control)
 

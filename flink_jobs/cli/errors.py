@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flink_jobs.alerting.errors import FollowError
+from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.config import ConfigError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.embedded.errors import EmbeddedError
@@ -28,7 +29,7 @@ def told_plainly() -> Iterator[None]:
     except ConfigError as error:
         print_problems(error)
         raise typer.Exit(1) from None
-    except (DemoError, EmbeddedError, FollowError) as error:
+    except (BacktestError, DemoError, EmbeddedError, FollowError) as error:
         stderr().print(f"[bold red]Error:[/] {_escaped(str(error))}", highlight=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.demo.errors import DemoError
 
 _DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly": "plotly"}
+_BACKTEST_PACKAGES = {"pyarrow": "pyarrow"}
 
 
 def require_demo_packages() -> None:
@@ -17,8 +19,21 @@ def require_demo_packages() -> None:
     DemoError
         When a package is missing; says how to install it.
     """
-    missing = [name for module, name in _DEMO_PACKAGES.items() if find_spec(module) is None]
-    if missing:
-        raise DemoError(
-            f"the demonstration needs {', '.join(missing)}: pip install 'loudly[demo,flink]'"
-        )
+    if missing := _missing(_DEMO_PACKAGES):
+        raise DemoError(f"the demonstration needs {missing}: pip install 'loudly[demo,flink]'")
+
+
+def require_backtest_packages() -> None:
+    """Check that what backtests need is installed.
+
+    Raises
+    ------
+    BacktestError
+        When a package is missing; says how to install it.
+    """
+    if missing := _missing(_BACKTEST_PACKAGES):
+        raise BacktestError(f"backtests need {missing}: pip install 'loudly[backtest]'")
+
+
+def _missing(packages: dict[str, str]) -> str:
+    return ", ".join(name for module, name in packages.items() if find_spec(module) is None)

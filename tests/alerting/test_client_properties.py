@@ -19,7 +19,7 @@ def test_values_get_the_type_that_the_client_expects() -> None:
 
 
 def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "name").write_text("ada\n")
+    (tmp_path / "name").write_text("on-call\n")
 
     settings = client_settings(
         {
@@ -29,7 +29,7 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
         environ={"PASSWORD": "hunter2"},
     )
 
-    assert settings == {"sasl_plain_username": "ada", "sasl_plain_password": "hunter2"}
+    assert settings == {"sasl_plain_username": "on-call", "sasl_plain_password": "hunter2"}
 
 
 def test_an_unknown_name_is_refused_with_the_closest_known_one() -> None:

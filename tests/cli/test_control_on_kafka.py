@@ -152,7 +152,7 @@ def test_options_become_keys_of_the_command(topics: Topics, obedient: AnsweringJ
     result = loudly(
         topics,
         *["snooze", "fraud", "--until", "2026-01-01T02:00:00+01:00", "--command-id", "c-1"],
-        *["--effective-ms", "1767225600000", "--issued-by", "ada"],
+        *["--effective-ms", "1767225600000", "--issued-by", "on-call"],
     )
 
     assert obedient.commands == [
@@ -160,7 +160,7 @@ def test_options_become_keys_of_the_command(topics: Topics, obedient: AnsweringJ
             command_id="c-1",
             model="fraud",
             effective_ms=1_767_225_600_000,
-            issued_by="ada",
+            issued_by="on-call",
             until_ms=1_767_229_200_000,
         )
     ]
@@ -183,14 +183,14 @@ def test_two_commands_have_ids_of_their_own_and_the_senders_name(
     topics: Topics, obedient: AnsweringJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LOUDLY_ISSUED_BY", raising=False)
-    monkeypatch.setenv("USER", "ada")
+    monkeypatch.setenv("USER", "on-call")
 
     for _ in range(2):
         loudly(topics, "pause", "fraud")
 
     first, second = obedient.commands
     assert first.command_id != second.command_id
-    assert first.issued_by == second.issued_by == "ada"
+    assert first.issued_by == second.issued_by == "on-call"
 
 
 def test_describe_shows_a_table(topics: Topics) -> None:

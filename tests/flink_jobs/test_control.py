@@ -129,14 +129,14 @@ def test_the_key_must_be_the_model(key: bytes | None, said: str) -> None:
 
 
 def test_a_refusal_carries_what_could_be_read() -> None:
-    tree = make_tree("snooze") | {"until_ms": "tomorrow", "issued_by": "ada"}
+    tree = make_tree("snooze") | {"until_ms": "tomorrow", "issued_by": "on-call"}
 
     error = refused(json.dumps(tree).encode())
     audit = refusal(error, partition=3, offset=4, job="loudly")
 
     assert audit.outcome is Outcome.REFUSED
     assert (audit.command_id, audit.kind, audit.model) == ("c-1", "snooze", "fraud")
-    assert (audit.issued_by, audit.partition, audit.offset) == ("ada", 3, 4)
+    assert (audit.issued_by, audit.partition, audit.offset) == ("on-call", 3, 4)
     assert audit.reason == error.reason
     assert encode_audit(audit)[0] == b"fraud"
 

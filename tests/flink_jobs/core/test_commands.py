@@ -33,7 +33,7 @@ def test_an_answer_says_who_asked_for_what_and_from_when_on_it_holds() -> None:
 
     assert (audit.outcome, audit.effective_ms) == (Outcome.APPLIED, 2_000)
     assert (audit.command_id, audit.kind, audit.model) == ("c-7", "pause", "model")
-    assert (audit.issued_by, audit.partition, audit.offset) == ("ada", 0, 0)
+    assert (audit.issued_by, audit.partition, audit.offset) == ("on-call", 0, 0)
     assert (audit.job, audit.job_version, audit.summary) == ("loudly", __version__, None)
 
 

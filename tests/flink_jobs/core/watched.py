@@ -31,7 +31,7 @@ def commanded(**tables: Any) -> DriftJobConfig:
 
 def place(offset: int, kind: str, *, model: str = MODEL, **keys: Any) -> PlacedCommand:
     """A command as it lies on the control topic."""
-    tree = {"command_id": f"c-{offset}", "model": model, "issued_by": "ada"} | keys
+    tree = {"command_id": f"c-{offset}", "model": model, "issued_by": "on-call"} | keys
     return PlacedCommand(msgspec.convert(tree, KINDS[kind]), partition=0, offset=offset)
 
 

@@ -1,0 +1,1 @@
+"""Backtests: what the drift job would have said about a recorded history."""

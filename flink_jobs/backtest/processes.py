@@ -1,0 +1,131 @@
+"""Runs the parts of a backtest in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import pyarrow as pa
+
+from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.part import Order, PartResult, run_part
+
+_TELL_EVERY_S = 0.2
+# Libraries that start a thread for each core would only get in each other's way.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Tell = Callable[[int, int, int], None]
+
+
+def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
+    """Run all parts, in this process if there is one.
+
+    Parameters
+    ----------
+    order : Order
+    n_parts : int
+    tell : callable
+        Told part, rows read and how much of the source, now and then.
+
+    Raises
+    ------
+    BacktestError
+        What a part raised, or that its process died.
+    """
+    if n_parts == 1:
+        return [run_part(order, 0, 1, _seldom(lambda n_rows, done: tell(0, n_rows, done)))]
+    context = multiprocessing.get_context("spawn")
+    children: dict[Connection, BaseProcess] = {}
+    try:
+        with _one_thread():
+            for part in range(n_parts):
+                here, there = context.Pipe(duplex=False)
+                child = context.Process(
+                    target=_work, args=(order, part, n_parts, there), daemon=True
+                )
+                child.start()
+                there.close()
+                children[here] = child
+        return _gather(children, tell)
+    finally:
+        for process in children.values():
+            process.terminate()
+        for process in children.values():
+            process.join()
+
+
+def _gather(children: dict[Connection, BaseProcess], tell: Tell) -> list[PartResult]:
+    parts = {connection: part for part, connection in enumerate(children)}
+    results: dict[int, PartResult] = {}
+    while len(results) < len(parts):
+        for connection in wait([c for c, part in parts.items() if part not in results]):
+            assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
+            part = parts[connection]
+            try:
+                message = connection.recv()
+            except EOFError:
+                children[connection].join()
+                raise BacktestError(
+                    f"a process of the backtest died with status {children[connection].exitcode}; "
+                    "-9 most often means that the memory was full: try fewer --processes"
+                ) from None
+            match message:
+                case PartResult():
+                    results[part] = message
+                case BaseException():
+                    raise message
+                case (n_rows, done):
+                    tell(part, n_rows, done)
+    return [results[part] for part in range(len(parts))]
+
+
+def _work(order: Order, part: int, n_parts: int, connection: Connection) -> None:
+    pa.set_cpu_count(1)
+    try:
+        result = run_part(
+            order, part, n_parts, _seldom(lambda n_rows, done: connection.send((n_rows, done)))
+        )
+        connection.send(result)
+    except KeyboardInterrupt:
+        pass
+    except BacktestError as error:
+        connection.send(error)
+    except Exception:
+        # Not every error can be sent to another process; its text can.
+        connection.send(
+            RuntimeError(f"a process of the backtest failed:\n{traceback.format_exc()}")
+        )
+    finally:
+        connection.close()
+
+
+def _seldom(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """Tell at most five times a second."""
+    next_s = 0.0
+
+    def tell_seldom(n_rows: int, done: int) -> None:
+        nonlocal next_s
+        now_s = time.monotonic()
+        if now_s >= next_s:
+            next_s = now_s + _TELL_EVERY_S
+            tell(n_rows, done)
+
+    return tell_seldom
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """What is started inside uses one thread, where the user has not said otherwise."""
+    added = [name for name in _ONE_THREAD if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

@@ -1,0 +1,175 @@
+"""The timelines as a PNG, drawn by matplotlib, for chats and documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+
+from flink_jobs.alerts import Cause
+from flink_jobs.backtest.report import verdict
+from flink_jobs.backtest.report.page import Contents
+from flink_jobs.backtest.report.streams import StreamView
+from flink_jobs.backtest.report.timeline import thinned
+from flink_jobs.backtest.report.words import about, between, count
+from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.charts import palette
+
+MOST_PANELS = 12
+_N_COLUMNS = 1_200
+_INK = "#222222"
+_TONES = {"good": palette.RECOVERED_COLOUR, "bad": palette.DRIFT_COLOUR, "plain": _INK}
+
+
+def write_png(contents: Contents, path: Path) -> None:
+    """Draw one panel under the other, those with alerts first, on a common axis of event time."""
+    lines = verdict.lines(contents.evaluation, contents.views)
+    shown = sorted(lines, key=lambda line: not contents.views[line.place].alerts)[:MOST_PANELS]
+    n_panels = max(1, len(shown))
+    # Figure without pyplot: no global state, and no display is looked for.
+    layout = ConstrainedLayoutEngine(h_pad=0.08)
+    figure = Figure(figsize=(11, 1.9 * n_panels + 1.4), dpi=130, layout=layout)
+    FigureCanvasAgg(figure)
+    figure.suptitle(
+        verdict.headline(contents.evaluation, contents.views)[1],
+        x=0.012,
+        ha="left",
+        fontsize=16,
+        fontweight="bold",
+        color=_INK,
+    )
+    axes = np.atleast_1d(figure.subplots(n_panels, sharex=True))
+    for axis, line in zip(axes, shown, strict=False):
+        _panel(axis, line, contents)
+    axes[-1].set_xlim(*_days(np.array(_span(contents))))
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes[-1].xaxis.set_major_locator(locator)
+    axes[-1].xaxis.set_major_formatter(
+        ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    )
+    figure.supxlabel(
+        _plain(_note(contents, len(shown))),
+        x=0.012,
+        ha="left",
+        fontsize=9.5,
+        color=palette.THRESHOLD_COLOUR,
+    )
+    figure.savefig(path)
+
+
+def _span(contents: Contents) -> tuple[float, float]:
+    ends = [float(view.windows.end_ms.max(initial=0.0)) for view in contents.views]
+    return contents.span_ms[0], max([contents.span_ms[1], contents.span_ms[0] + 1, *ends])
+
+
+def _note(contents: Contents, n_shown: int) -> str:
+    summary = contents.result.summary
+    left_out = len(contents.views) - n_shown
+    parts = [
+        f"{count(summary.n_events, 'event')} of {Path(summary.source).name or summary.source}",
+        between(summary.start_ms, summary.end_ms),
+        "shaded: true drifts" if contents.drifts else "",
+        *(f"{symbol.sign} {symbol.name}" for symbol in palette.KINDS.values()),
+        f"{count(left_out, 'further timeline')} not drawn" if left_out else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _panel(axis: Axes, line: verdict.Line, contents: Contents) -> None:
+    view, span = contents.views[line.place], _span(contents)
+    axis.set_title(_plain(line.name), loc="left", fontsize=11, fontweight="bold", color=_INK)
+    sign = "" if line.tone == "plain" else f"{verdict.SIGNS[line.tone]} "
+    axis.set_title(f"{sign}{line.word}", loc="right", fontsize=11, color=_TONES[line.tone])
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(colors=_INK, labelsize=9)
+    axis.grid(axis="y", color="#E4E4E4", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_ylabel(f"{view.test} statistic", fontsize=9, color=_INK)
+    _lines(axis, view)
+    top = 1.2 * axis.get_ylim()[1]
+    axis.set_ylim(0, top)
+    for drift in contents.drifts:
+        if drift.concerns(view.model):
+            _drift(axis, drift, span, top)
+    _marks(axis, view, top)
+
+
+def _lines(axis: Axes, view: StreamView) -> None:
+    shown = view.windows.take(thinned(view.windows, _N_COLUMNS))
+    times = _days(shown.end_ms)
+    axis.plot(
+        times, shown.threshold, color=palette.THRESHOLD_COLOUR, linestyle=(0, (4, 3)), linewidth=1.2
+    )
+    axis.plot(times, shown.statistic, color=palette.STATISTIC_COLOUR, linewidth=1.6)
+    drifting = shown.take(shown.is_drift > 0)
+    axis.plot(
+        _days(drifting.end_ms), drifting.statistic, "s", color=palette.DRIFT_COLOUR, markersize=3.5
+    )
+
+
+def _drift(axis: Axes, drift: DriftInterval, span: tuple[float, float], top: float) -> None:
+    inside = max(drift.start_ms, span[0]), min(drift.end_ms, span[1])
+    if inside[0] >= inside[1]:
+        return
+    begin, end = _days(np.array(inside, dtype=np.float64)).tolist()
+    colour = palette.TRUTH_COLOUR
+    axis.axvspan(begin, end, facecolor=colour, alpha=0.18, edgecolor=colour, linewidth=1.2)
+    axis.annotate(
+        _plain(drift.name or "true drift"),
+        (begin, top),
+        xytext=(4, -3),
+        textcoords="offset points",
+        va="top",
+        fontsize=9,
+        color=_INK,
+    )
+
+
+def _marks(axis: Axes, view: StreamView, top: float) -> None:
+    for kind, symbol in palette.KINDS.items():
+        of_kind = [alert for alert in view.alerts if alert.kind is kind]
+        heights = [
+            alert.statistic
+            if alert.cause is Cause.DRIFT and alert.statistic is not None
+            else 0.92 * top
+            for alert in of_kind
+        ]
+        days = _days(np.array([alert.window.end_ms for alert in of_kind], dtype=np.float64))
+        axis.plot(
+            days,
+            heights,
+            linestyle="",
+            marker=symbol.matplotlib,
+            color=symbol.colour,
+            markersize=9,
+            markeredgecolor="white",
+            zorder=5,
+        )
+        for alert, day in zip(of_kind, days.tolist(), strict=True):
+            if alert.cause is not Cause.DRIFT:
+                axis.annotate(
+                    about(alert),
+                    (day, 0.92 * top),
+                    xytext=(8, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=9,
+                    color=_INK,
+                )
+
+
+def _plain(text: str) -> str:
+    """Dollars would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def _days(times_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matplotlib's unit of time; what lies beyond the year 9999 is drawn there."""
+    clipped = np.minimum(times_ms, 253_402_300_799_000).astype("datetime64[ms]")
+    return np.asarray(date2num(clipped), dtype=np.float64)  # type: ignore[no-untyped-call]

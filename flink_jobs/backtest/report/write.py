@@ -1,0 +1,85 @@
+"""Writes the report of a backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flink_jobs.backtest.evaluation import evaluate_result
+from flink_jobs.backtest.report import page
+from flink_jobs.backtest.report.comparison import Shape
+from flink_jobs.backtest.report.incidents import incidents
+from flink_jobs.backtest.report.page import Contents
+from flink_jobs.backtest.report.streams import read_streams
+from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.config import trained_key
+from flink_jobs.overrides import config_of_model, variants
+
+
+def gather(
+    result: BacktestResult,
+    *,
+    truth: Sequence[DriftInterval] | None = None,
+    tolerance_ms: int = 0,
+    history: str | None = None,
+    image_shape: Shape | None = None,
+) -> Contents:
+    """Everything a report shows.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    truth : sequence of DriftInterval, optional
+        The labelled drifts; None where nothing is known, which differs from an empty list.
+    tolerance_ms : int
+        See :func:`~flink_jobs.backtest.evaluation.evaluate`.
+    history : str, optional
+        The history that was replayed, for distributions, images and class mix.
+    image_shape : (int, int), optional
+        Rows and columns, where the features are images.
+
+    Raises
+    ------
+    BacktestError
+        When the result is damaged, or the history cannot be read.
+    """
+    views = read_streams(result.scores(), result.alerts())
+    evaluation = None
+    if truth is not None:
+        evaluation = evaluate_result(result, truth, tolerance_ms=tolerance_ms)
+    return Contents(
+        result=result,
+        views=views,
+        drifts=list(truth or []),
+        evaluation=evaluation,
+        incidents=incidents(
+            views,
+            result.config,
+            history=history,
+            image_shape=image_shape,
+        ),
+        tolerance_ms=tolerance_ms,
+    )
+
+
+def training_sizes(contents: Contents) -> dict[str, int]:
+    """Events of each training set, by :func:`~flink_jobs.config.trained_key`.
+
+    Of one that no model of the history was compared with nothing is known: it counts as the
+    smallest of the others.
+    """
+    config = contents.result.config
+    known = {
+        trained_key(config_of_model(config, view.model)): summary.n_events
+        for view in contents.views
+        for summary in view.references.values()
+    }
+    least = min(known.values(), default=1)
+    return dict.fromkeys(map(trained_key, variants(config)), least) | known
+
+
+def write_html(contents: Contents, path: Path) -> None:
+    """Write the report as one HTML file."""
+    # JSON can hold half of a surrogate pair, which UTF-8 cannot.
+    path.write_bytes(page.render(contents).encode("utf-8", "replace"))

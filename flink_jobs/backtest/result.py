@@ -1,0 +1,293 @@
+"""The result of a backtest: a folder, so that memory stays flat however long the history is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.dead_letters import DeadLetter
+
+RESULT_VERSION = 1
+CONFIG_FILE = "config.json"
+SUMMARY_FILE = "summary.json"
+SCORES_FILE = "scores.jsonl"
+ALERTS_FILE = "alerts.jsonl"
+DEAD_LETTERS_FILE = "dead_letters.jsonl"
+MOST_DEAD_LETTERS = 1_000
+_ROWS_PER_CHUNK = 10_000
+
+_Record = TypeVar("_Record", Alert, Score, "PlacedDeadLetter")
+
+
+class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
+    """A dead letter with the place in the history, ``file:row``, rows counted from 1.
+
+    ``partition`` is the file's place in ``BacktestSummary.sources`` and ``offset`` its row counted
+    from 0; of a topic they are what they always are, and ``where`` is ``topic[partition]:offset``.
+    """
+
+    where: str
+
+
+class ModelSummary(Struct, frozen=True, kw_only=True):
+    """What became of one model: events used, scores and alerts written, of which by cause drift."""
+
+    n_used: int = 0
+    n_dead_letters: int = 0
+    n_scores: int = 0
+    n_tested: int = 0
+    n_drifting: int = 0
+    n_alerts: int = 0
+    n_started: int = 0
+
+
+class BacktestSummary(Struct, frozen=True, kw_only=True):
+    """What a backtest read and found.
+
+    Attributes
+    ----------
+    source : str
+        What was replayed, as it was named.
+    start_ms, end_ms : int
+        Event time of the first and the last event; 0 without events.
+    n_events, n_used : int
+        Rows of the history, and how many of them are no dead letters.
+    dead_letters : dict of str to int
+        Their number by :class:`~flink_jobs.dead_letters.Reason`.
+    n_by_model : dict of str to int
+        Used events of each model.
+    duration_s : float
+        Wall-clock time that the backtest took.
+    n_alerts, n_scores : int
+        Lines of ``alerts.jsonl`` and ``scores.jsonl``.
+    models : dict of str to ModelSummary
+    n_duplicates : int
+        Used events whose time and event id an event before them in their pane had.
+    sources : list of str
+        The files, or the topic, in the order of ``partition`` in the records.
+    warnings : list of str
+        What a reader of the result should know, a sentence each.
+    notices : list of str
+        The first of what the monitor had to say to a log, ``model: text``.
+    """
+
+    version: int = RESULT_VERSION
+    source: str
+    start_ms: int = 0
+    end_ms: int = 0
+    n_events: int = 0
+    n_used: int = 0
+    dead_letters: dict[str, int] = msgspec.field(default_factory=dict)
+    n_by_model: dict[str, int] = msgspec.field(default_factory=dict)
+    duration_s: float = 0.0
+    n_alerts: int = 0
+    n_scores: int = 0
+    models: dict[str, ModelSummary] = msgspec.field(default_factory=dict)
+    n_duplicates: int = 0
+    sources: list[str] = msgspec.field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    notices: list[str] = msgspec.field(default_factory=list)
+
+
+SCORES_SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("detector", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("n_events", pa.int64()),
+        ("n_tested", pa.int64()),
+        ("status", pa.string()),
+        ("statistic", pa.float64()),
+        ("p_value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("effect_size", pa.float64()),
+        ("is_drift", pa.bool_()),
+        ("closed_early", pa.bool_()),
+    ]
+)
+"""``threshold`` is on the scale of the statistic; the p-value's is the calibration's level."""
+
+ALERTS_SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("detector", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("kind", pa.string()),
+        ("cause", pa.string()),
+        ("severity", pa.string()),
+        ("incident_id", pa.string()),
+        ("statistic", pa.float64()),
+        ("p_value", pa.float64()),
+        ("effect_size", pa.float64()),
+        ("is_flapping", pa.bool_()),
+        ("n_suppressed", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestResult:
+    """Opened by :meth:`open`; what it holds is read when it is asked for.
+
+    Attributes
+    ----------
+    folder : Path
+    config : DriftJobConfig
+        What was replayed, without the clients' properties, which may hold secrets.
+    summary : BacktestSummary
+    """
+
+    folder: Path
+    config: DriftJobConfig
+    summary: BacktestSummary
+
+    @classmethod
+    def open(cls, folder: Path) -> BacktestResult:
+        """The result that lies in a folder.
+
+        Raises
+        ------
+        BacktestError
+            When there is none, or one of another version.
+        """
+        config = _read(folder / CONFIG_FILE, DriftJobConfig)
+        summary = _read(folder / SUMMARY_FILE, BacktestSummary)
+        if summary.version != RESULT_VERSION:
+            raise BacktestError(
+                f"{folder} holds a result of version {summary.version}, expected {RESULT_VERSION}: "
+                "run the backtest again"
+            )
+        return cls(folder, config, summary)
+
+    def alerts(self) -> list[Alert]:
+        """All alerts, ordered by model, detector and the end of their window."""
+        return list(_records(self.folder / ALERTS_FILE, Alert))
+
+    def scores(self) -> Iterator[Score]:
+        """All scores, ordered by model, detector and the end of their window."""
+        return _records(self.folder / SCORES_FILE, Score)
+
+    def dead_letters(self) -> list[PlacedDeadLetter]:
+        """The first 1,000 dead letters in the order of the history."""
+        return list(_records(self.folder / DEAD_LETTERS_FILE, PlacedDeadLetter))
+
+    def scores_table(self) -> pa.Table:
+        """The scores as a table of :data:`SCORES_SCHEMA`."""
+        return _table(self.scores(), _score_row, SCORES_SCHEMA)
+
+    def alerts_table(self) -> pa.Table:
+        """The alerts as a table of :data:`ALERTS_SCHEMA`."""
+        return _table(_records(self.folder / ALERTS_FILE, Alert), _alert_row, ALERTS_SCHEMA)
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether no window was tested."""
+        return not any(model.n_tested for model in self.summary.models.values())
+
+
+def write_config(folder: Path, config: DriftJobConfig) -> None:
+    """Write ``config.json``."""
+    kafka = msgspec.structs.replace(config.kafka, properties={})
+    shown = msgspec.structs.replace(config, kafka=kafka)
+    (folder / CONFIG_FILE).write_bytes(_pretty(shown))
+
+
+def write_summary(folder: Path, summary: BacktestSummary) -> None:
+    """Write ``summary.json``: last of all, so that a folder with one is complete."""
+    (folder / SUMMARY_FILE).write_bytes(_pretty(summary))
+
+
+def _pretty(struct: Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(struct), indent=2) + b"\n"
+
+
+_Whole = TypeVar("_Whole", DriftJobConfig, BacktestSummary)
+
+
+def _read(path: Path, kind: type[_Whole]) -> _Whole:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise BacktestError(
+            f"{path.parent} holds no result of a backtest: {path.name} cannot be read "
+            f"({error.strerror})"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise BacktestError(f"{path} is damaged: {error}") from error
+
+
+def _records(path: Path, kind: type[_Record]) -> Iterator[_Record]:
+    decode = msgspec.json.Decoder(kind).decode
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield decode(line)
+                except msgspec.DecodeError as error:
+                    raise BacktestError(f"{path}:{number} is damaged: {error}") from error
+    except OSError as error:
+        raise BacktestError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _table(
+    records: Iterator[_Record], row: Callable[[_Record], tuple[Any, ...]], schema: pa.Schema
+) -> pa.Table:
+    """By chunks, so that only one of them is ever there as Python objects."""
+    batches = []
+    while chunk := [row(record) for record in islice(records, _ROWS_PER_CHUNK)]:
+        columns = [
+            pa.array(values, type=field.type)
+            for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
+        ]
+        batches.append(pa.record_batch(columns, schema=schema))
+    return pa.Table.from_batches(batches, schema=schema)
+
+
+def _score_row(score: Score) -> tuple[Any, ...]:
+    window = score.window
+    return (
+        score.model,
+        score.detector,
+        window.start_ms,
+        window.end_ms,
+        window.n_events,
+        window.n_tested,
+        score.status.value,
+        score.statistic,
+        score.p_value,
+        None if score.threshold is None else score.threshold.statistic,
+        score.effect_size,
+        score.is_drift,
+        window.closed_early,
+    )
+
+
+def _alert_row(alert: Alert) -> tuple[Any, ...]:
+    return (
+        alert.model,
+        alert.detector,
+        alert.window.start_ms,
+        alert.window.end_ms,
+        alert.kind.value,
+        alert.cause.value,
+        alert.severity.value,
+        alert.incident_id,
+        alert.statistic,
+        alert.p_value,
+        alert.effect_size,
+        alert.is_flapping,
+        alert.n_suppressed,
+    )

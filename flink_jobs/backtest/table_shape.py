@@ -1,0 +1,130 @@
+"""Where a file of columns keeps what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from flink_jobs.backtest.errors import SourceError
+from flink_jobs.columns_table import ColumnsTable
+from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.overrides import matches, variants
+
+_DIGITS = re.compile(r"(\d+)")
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Field:
+    """The features or the outputs: one column of lists, or several columns of numbers."""
+
+    name: str
+    columns: tuple[str, ...]
+    is_list: bool
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """The columns that are read; ``model`` and ``event_id`` are empty where there is none."""
+
+    model: str
+    time: str
+    event_id: str
+    fields: dict[str, Field]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns to read, each once."""
+        own = [self.model, self.time, self.event_id]
+        named = [*filter(None, own), *(c for f in self.fields.values() for c in f.columns)]
+        return list(dict.fromkeys(named))
+
+
+def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape:
+    """Find the columns that the configuration names; ``file`` is for messages.
+
+    Raises
+    ------
+    SourceError
+        When columns are missing, or make another number of features or outputs.
+
+    Examples
+    --------
+    >>> shape_of("a.csv", config, pa.schema([("at", pa.int64())]))  # doctest: +SKIP
+    """
+    table = config.columns
+    model = "" if table.model_name else table.model
+    models = variants(config)
+    fields = {name: _find(name, table, schema) for name in dict.fromkeys(map(_field_read, models))}
+    shape = TableShape(model, table.time, table.event_id, fields)
+    missing = [column for column in shape.columns if column not in schema.names]
+    patterns = [name for name, field in fields.items() if not field.columns]
+    missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
+    if missing:
+        raise SourceError(_missing_text(file, missing, schema.names, table))
+    for each in models:
+        _check_width(file, fields[_field_read(each)], each)
+    return shape
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names by the numbers in them.
+
+    Examples
+    --------
+    >>> sorted(["f10", "f9", "f1"], key=natural_order)
+    ['f1', 'f9', 'f10']
+    """
+    parts = _DIGITS.split(name)
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts]
+
+
+def _field_read(config: DriftJobConfig) -> str:
+    return "outputs" if reads_outputs(config) else "features"
+
+
+def _find(name: str, table: ColumnsTable, schema: pa.Schema) -> Field:
+    spec = getattr(table, name)
+    if isinstance(spec, list):
+        return Field(name, tuple(spec), is_list=False)
+    if "*" in spec:
+        found = sorted((c for c in schema.names if matches(spec, c)), key=natural_order)
+        return Field(name, tuple(found), is_list=False)
+    is_list = spec in schema.names and is_list_type(schema.field(spec).type)
+    return Field(name, (spec,), is_list)
+
+
+def is_list_type(kind: pa.DataType) -> bool:
+    """Whether a column holds lists."""
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _missing_text(
+    file: str, missing: Sequence[str], there: Sequence[str], table: ColumnsTable
+) -> str:
+    hint = ""
+    if table.event_id in missing:
+        hint = '; where events have no id, set columns.event_id = ""'
+    return (
+        f"{file} lacks the columns {_named(missing)}; it has {_named(there)}. Name them in the "
+        f"table [columns] of the configuration{hint}"
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED]) or "none"
+    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+
+
+def _check_width(file: str, field: Field, config: DriftJobConfig) -> None:
+    n_expected = n_columns_read(config)
+    if not field.is_list and len(field.columns) != n_expected:
+        raise SourceError(
+            f"{file} has {len(field.columns)} columns of {field.name} ({_named(field.columns)}), "
+            f"and input.n_{field.name} is {n_expected}"
+        )

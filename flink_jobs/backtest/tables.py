@@ -1,0 +1,240 @@
+"""Histories of columns: Parquet and CSV, read in batches."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from flink_jobs.backtest.batches import Batch, EventTime, Misplaced, Names
+from flink_jobs.backtest.errors import SourceError
+from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.table_rows import TableRows, text_of
+from flink_jobs.backtest.table_shape import TableShape, shape_of
+from flink_jobs.backtest.times import times_of
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.dead_letters import Reason
+
+_ROWS = 65_536
+# A column chunk is read through a buffer: a file with a single row group would fill the memory.
+_BUFFER_BYTES = 1 << 20
+_CSV_BLOCK_BYTES = 8 << 20
+_NULLS = ["", "NA", "N/A", "null", "NULL", "None"]
+
+
+class _Piece(NamedTuple):
+    """Rows of a file: their offsets, and how many bytes of it have been read."""
+
+    batch: pa.RecordBatch
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    n_read: int
+    ragged: list[tuple[int, str]]
+
+
+class Tables:
+    """Files of Parquet or CSV.
+
+    Parameters
+    ----------
+    files : InputFiles
+    config : DriftJobConfig
+
+    Raises
+    ------
+    SourceError
+        When a file cannot be read or lacks a column.
+    """
+
+    def __init__(self, files: InputFiles, config: DriftJobConfig) -> None:
+        self._files = files
+        self._config = config
+        self._pieces = _parquet if files.format == "parquet" else _csv
+        # All of them now: nobody wants to hear of the last file after an hour.
+        self._shapes = [self._shape(path) for path in files.paths]
+        self.name = str(files.paths[0])
+        self.sources = [str(path) for path in files.paths]
+        self.warnings: list[str] = []
+        self.total = files.n_bytes
+
+    def place(self, partition: int, offset: int) -> str:
+        """File and row, counted from 1 without a header."""
+        return f"{self.sources[partition]}:{offset + 1}"
+
+    def batches(self, names: Names, horizon_ms: int) -> Iterator[Batch]:
+        """All rows."""
+        time, done = EventTime(horizon_ms), 0
+        for partition, path in enumerate(self._files.paths):
+            shape, n_rows = self._shapes[partition], 0
+            if shape is None:
+                continue
+            try:
+                for piece in self._pieces(path, shape):
+                    n_rows += piece.batch.num_rows
+                    yield self._batch(piece, shape, partition, names, time, done + piece.n_read)
+            except (pa.ArrowException, OSError) as error:
+                raise SourceError(
+                    f"{path} is damaged or not complete after row {n_rows:,}: {error}"
+                ) from error
+            done += path.stat().st_size
+
+    def _shape(self, path: Path) -> TableShape | None:
+        """None where a file holds no row."""
+        schema = _parquet_schema(path) if self._files.format == "parquet" else _csv_schema(path)
+        return None if schema is None else shape_of(str(path), self._config, schema)
+
+    def _batch(
+        self,
+        piece: _Piece,
+        shape: TableShape,
+        partition: int,
+        names: Names,
+        time: EventTime,
+        done: int,
+    ) -> Batch:
+        batch, offsets = piece.batch, piece.offsets
+        codes, odd = self._codes(batch, shape, names)
+        times_ms, wrong = times_of(batch.column(shape.time))
+        misplaced = [
+            Misplaced(-1, row, Reason.INVALID_EVENT, detail) for row, detail in piece.ragged
+        ]
+        troubles = {row: f"{shape.time} {what}" for row, what in wrong.items()} | odd
+        if troubles:
+            for row, detail in troubles.items():
+                reason = Reason.UNDECODABLE if row in odd else Reason.INVALID_EVENT
+                misplaced.append(Misplaced(int(codes[row]), int(offsets[row]), reason, detail))
+            kept = np.delete(np.arange(batch.num_rows), sorted(troubles))
+            batch = batch.take(pa.array(kept))
+            codes, times_ms, offsets = codes[kept], times_ms[kept], offsets[kept]
+        before = time.before(times_ms)
+        return Batch(
+            codes=codes,
+            times_ms=times_ms,
+            partitions=np.full(len(codes), partition, dtype=np.int32),
+            offsets=offsets,
+            reached_ms=before,
+            reached_after_ms=time.reached_ms,
+            rows=TableRows(shape, batch),
+            done=done,
+            misplaced=misplaced,
+            partition=partition,
+        )
+
+    def _codes(
+        self, batch: pa.RecordBatch, shape: TableShape, names: Names
+    ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], dict[int, str]]:
+        if not shape.model:
+            code = names[self._config.columns.model_name] if batch.num_rows else 0
+            return np.full(batch.num_rows, code, dtype=np.int32), {}
+        column, wrong = text_of(batch.column(shape.model))
+        encoded = column.dictionary_encode()
+        # One more, for rows without a model: index -1 below.
+        table = np.array([*map(names.__getitem__, encoded.dictionary.to_pylist()), -1], np.int32)
+        indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return table[indices], {row: f"{shape.model} {what}" for row, what in wrong.items()}
+
+
+def _parquet_schema(path: Path) -> pa.Schema | None:
+    if path.stat().st_size == 0:
+        return None
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.schema_arrow if file.metadata.num_rows else None
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path} is no complete Parquet file: {error}") from error
+
+
+def _parquet(path: Path, shape: TableShape) -> Iterator[_Piece]:
+    size, first = path.stat().st_size, 0
+    with pq.ParquetFile(
+        path, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+    ) as file:
+        n_rows = file.metadata.num_rows
+        for batch in file.iter_batches(_ROWS, columns=shape.columns, use_threads=False):
+            offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
+            first += batch.num_rows
+            yield _Piece(batch, offsets, size * first // n_rows, [])
+
+
+def _csv_schema(path: Path) -> pa.Schema | None:
+    if path.stat().st_size == 0:
+        return None
+    try:
+        with _unpacked(path) as stream:
+            # Wide enough for the header; types are not looked at.
+            options = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
+            skipping = pa_csv.ParseOptions(invalid_row_handler=lambda row: "skip")
+            with pa_csv.open_csv(stream, options, skipping) as reader:
+                return reader.schema
+    except pa.ArrowException as error:
+        if "Empty CSV" in str(error):
+            return None
+        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _csv(path: Path, shape: TableShape) -> Iterator[_Piece]:
+    """All columns are read as bytes, so that one bad cell costs its row and not the file."""
+    ragged: list[int] = []
+    fresh: list[tuple[int, str]] = []
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        # The number counts the header, which is row 1.
+        ragged.append(row.number - 2)
+        fresh.append(
+            (row.number - 2, f"the row has {row.actual_columns} cells, not {row.expected_columns}")
+        )
+        return "skip"
+
+    with pa.OSFile(str(path)) as raw:
+        stream = pa.CompressedInputStream(raw, "gzip") if path.name.endswith(".gz") else raw
+        reader = pa_csv.open_csv(
+            stream,
+            pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
+            pa_csv.ParseOptions(invalid_row_handler=skip),
+            pa_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(shape.columns, pa.binary()),
+                include_columns=shape.columns,
+                null_values=_NULLS,
+                strings_can_be_null=True,
+            ),
+        )
+        n_good = 0
+        for batch in reader:
+            offsets = _offsets(n_good, batch.num_rows, ragged)
+            n_good += batch.num_rows
+            passed, fresh[:] = fresh[:], []
+            yield _Piece(batch, offsets, raw.tell(), passed)
+        if fresh:
+            nothing = pa.RecordBatch.from_pylist([], reader.schema)
+            yield _Piece(nothing, np.empty(0, dtype=np.int64), raw.tell(), fresh)
+
+
+def _offsets(n_before: int, n_rows: int, ragged: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows of the file that the next good rows are, given those that were left out.
+
+    Examples
+    --------
+    >>> _offsets(1, 3, [1, 3])
+    array([2, 4, 5])
+    """
+    good = np.arange(n_before, n_before + n_rows, dtype=np.int64)
+    # The k-th ragged row lies before the good rows from number ragged[k] - k on.
+    starts = [row - k for k, row in enumerate(ragged)]
+    if not starts:
+        return good
+    first = bisect_right(starts, n_before)
+    if first == len(starts):
+        return good + first
+    return good + np.searchsorted(np.array(starts), good, side="right")
+
+
+def _unpacked(path: Path) -> Any:
+    return pa.input_stream(str(path), compression="gzip" if path.name.endswith(".gz") else None)

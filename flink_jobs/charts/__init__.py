@@ -1,0 +1,1 @@
+"""What all pictures of scores and alerts share: colours, symbols, and thinning of long runs."""

@@ -1,0 +1,98 @@
+"""``loudly backtest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flink_jobs.cli.errors import stderr, told_plainly
+from flink_jobs.cli.extras import require_backtest_packages
+
+
+def backtest(
+    config: Annotated[Path, typer.Option(help="The job's configuration, a TOML file.")],
+    history: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            help="A file or folder of JSON lines, CSV or Parquet, or "
+            "kafka://host:port/topic?from=...&to=... with offsets or times.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the result; a result that lies there is replaced.")
+    ] = Path("backtest-output"),
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="As many as there are cores if left out.")
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Labelled drifts, TOML, CSV or JSON, to hold the alerts against."),
+    ] = None,
+    tolerance_ms: Annotated[
+        int,
+        typer.Option(min=0, help="For so long after a drift an alarm still counts as one of it."),
+    ] = 0,
+    shifts: Annotated[
+        Path | None, typer.Option(help="Simulated shifts of the recorded events, a TOML file.")
+    ] = None,
+    flink: Annotated[
+        bool, typer.Option("--flink", help="Run on a Flink cluster; for topics alone.")
+    ] = False,
+    jobmanager: Annotated[
+        str,
+        typer.Option(
+            help="Host and port of the JobManager's REST interface.", envvar="LOUDLY_JOBMANAGER"
+        ),
+    ] = "127.0.0.1:8081",
+    with_connector_jar: Annotated[
+        bool,
+        typer.Option(
+            "--with-connector-jar/--without-connector-jar",
+            help="Send the Kafka connector along, for a cluster that has none in its lib folder.",
+        ),
+    ] = False,
+) -> None:
+    """Replay a recorded history and say what the job would have said."""
+    with told_plainly():
+        require_backtest_packages()
+        from rich.console import Console
+
+        from flink_jobs.backtest.engine import run_backtest
+        from flink_jobs.backtest.errors import BacktestError
+        from flink_jobs.backtest.on_flink import run_on_flink
+        from flink_jobs.backtest.shift_table import read_shifts
+        from flink_jobs.backtest.truth import read_truth
+        from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
+        from flink_jobs.config_file import load_config
+
+        loaded = load_config(config)
+        drifts = None if truth is None else read_truth(truth)
+        simulated = [] if shifts is None else read_shifts(shifts)
+        if flink and simulated:
+            raise BacktestError("--shifts changes events as they are read: leave --flink out")
+        with progress_bar(stderr()) as tell:
+            if flink:
+                result = run_on_flink(
+                    loaded,
+                    history,
+                    jobmanager,
+                    folder=output,
+                    progress=tell,
+                    ship_connector=with_connector_jar,
+                )
+            else:
+                result = run_backtest(
+                    loaded,
+                    history,
+                    folder=output,
+                    processes=processes,
+                    progress=tell,
+                    shifts=simulated,
+                )
+        console = Console()
+        print_result(console, result)
+        if drifts is not None:
+            print_evaluation(console, result, drifts, tolerance_ms)

@@ -1,0 +1,152 @@
+"""What ``loudly backtest`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from flink_jobs.backtest.engine import Progress as Reached
+from flink_jobs.backtest.evaluation import Figures, evaluate_result
+from flink_jobs.backtest.result import BacktestResult, BacktestSummary
+from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.cli.state_size import duration
+
+_MOST_MODELS = 30
+_MOST_EXAMPLES = 3
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Callable[[Reached], None]]:
+    """A bar with the time that is left; yields what has to be told of progress."""
+    columns = (
+        TextColumn("Replaying"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[n_events]:,} events"),
+        TimeRemainingColumn(),
+    )
+    is_hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
+        task = progress.add_task("", total=None, n_events=0)
+
+        def tell(reached: Reached) -> None:
+            progress.update(
+                task, completed=reached.done, total=reached.total, n_events=reached.n_events
+            )
+
+        yield tell
+
+
+def print_result(console: Console, result: BacktestResult) -> None:
+    """Print counts, a table of the models, what to know, and where the result lies."""
+    summary = result.summary
+    speed = summary.n_events / max(summary.duration_s, 1e-9)
+    lines = [
+        f"{summary.n_events:,} events of {len(summary.models):,} models, {_span(summary)}, in "
+        f"{summary.duration_s:.1f} s ({speed:,.0f} a second)",
+        f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts",
+        *_dead_letter_lines(result),
+        *(f"Note: {warning}." for warning in summary.warnings),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_models_table(summary))
+    console.print(f"The result lies in {result.folder}", markup=False, highlight=False)
+
+
+def print_evaluation(
+    console: Console,
+    result: BacktestResult,
+    drifts: Sequence[DriftInterval],
+    tolerance_ms: int,
+) -> None:
+    """Print the detector's figures, and those of dummies over the same windows."""
+    evaluation = evaluate_result(result, drifts, tolerance_ms=tolerance_ms)
+    total = evaluation.total
+    table = Table(title="Against the labelled drifts", title_justify="left")
+    table.add_column("")
+    for name in ("this configuration", "never", "always", "every n windows"):
+        table.add_column(name, justify="right")
+    columns = (total.detector, total.never, total.always, total.every_n_windows)
+    for row, shown in _FIGURES.items():
+        table.add_row(row, *(shown(figures) for figures in columns))
+    console.print(table)
+    for drift in evaluation.unmatched:
+        text = f"Note: the drift {drift.name or drift.start_ms} of {drift.model} concerns no model."
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _time(value_ms: float | None) -> str:
+    return "–" if value_ms is None else duration(round(value_ms))
+
+
+_FIGURES: dict[str, Callable[[Figures], str]] = {
+    "drifts": lambda f: f"{f.n_drifts:,}",
+    "missed": lambda f: f"{f.n_missed:,}",
+    "alarms": lambda f: f"{f.n_alarms:,}",
+    "false alarms": lambda f: f"{f.n_false_alarms:,}",
+    "precision": lambda f: _share(f.precision),
+    "recall": lambda f: _share(f.recall),
+    "mean delay": lambda f: _time(f.mean_delay_ms),
+    "mean time between false alarms": lambda f: _time(f.mean_time_between_false_alarms_ms),
+}
+
+
+def _span(summary: BacktestSummary) -> str:
+    start, end = (
+        datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        for ms in (summary.start_ms, summary.end_ms)
+    )
+    return f"{start} to {end} UTC"
+
+
+def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
+    letters = result.summary.dead_letters
+    if not letters:
+        yield "No dead letters"
+        return
+    by_reason = ", ".join(f"{n:,} {reason}" for reason, n in letters.items())
+    yield f"{sum(letters.values()):,} dead letters: {by_reason}"
+    shown: dict[str, int] = {}
+    for letter in result.dead_letters():
+        reason = letter.reason.value
+        shown[reason] = shown.get(reason, 0) + 1
+        if shown[reason] <= _MOST_EXAMPLES:
+            yield f"  {letter.where} {reason}: {letter.detail}"
+
+
+def _models_table(summary: BacktestSummary) -> Table:
+    table = Table()
+    table.add_column("model", overflow="fold")
+    for name in ("events", "dead letters", "windows", "drifting", "incidents", "alerts"):
+        table.add_column(name, justify="right")
+    # Those with most to tell first.
+    models = sorted(summary.models.items(), key=lambda m: (-m[1].n_alerts, m[0]))
+    for name, model in models[:_MOST_MODELS]:
+        counts = (
+            model.n_used,
+            model.n_dead_letters,
+            model.n_scores,
+            model.n_drifting,
+            model.n_started,
+            model.n_alerts,
+        )
+        table.add_row(name.replace("[", r"\["), *(f"{n:,}" for n in counts))
+    if len(models) > _MOST_MODELS:
+        table.add_row(f"and {len(models) - _MOST_MODELS:,} more", *[""] * 6)
+    return table

@@ -1,0 +1,175 @@
+"""``loudly compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flink_jobs.cli.errors import told_plainly
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flink_jobs.backtest.compare import Comparison, Outcome
+    from flink_jobs.backtest.compare import Progress as CompareProgress
+    from flink_jobs.backtest.shift_table import Shift
+    from flink_jobs.backtest.truth import DriftInterval
+
+
+def compare(
+    config: Annotated[Path, typer.Option(help="The job's configuration, a TOML file.")],
+    grid: Annotated[Path, typer.Option(help="What is varied, a TOML file of [[axis]] tables.")],
+    source: Annotated[
+        str, typer.Option("--input", help="The history: a file, a folder or kafka://topic.")
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder for runs, table, plots and the chosen job.toml.")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="Labelled drifts: a TOML, CSV or JSON file.")
+    ] = None,
+    shifts: Annotated[
+        Path | None, typer.Option(help="Simulate these: a TOML file of [[shifts]] tables.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--choose", metavar="LABEL", help="Choose this configuration.")
+    ] = None,
+    max_false_alarms: Annotated[
+        int, typer.Option(min=0, help="What the chosen configuration may raise at most.")
+    ] = 0,
+    tolerance_ms: Annotated[
+        int, typer.Option(min=0, help="An alarm so long after a drift's end still belongs to it.")
+    ] = 0,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Of each backtest; all cores by default.")
+    ] = None,
+) -> None:
+    """Run a backtest for every combination of a grid, and choose a configuration.
+
+    The chosen one is the one that misses fewest drifts without more than --max-false-alarms, then
+    the quickest. What has been run in the folder is not run again.
+    """
+    with told_plainly():
+        from rich.console import Console
+
+        from flink_jobs.backtest.compare import choose, chosen_by_label
+        from flink_jobs.backtest.compare import compare as run_all
+        from flink_jobs.backtest.compare_grid import read_grid
+        from flink_jobs.backtest.errors import BacktestError
+        from flink_jobs.config_file import load_config
+
+        loaded, axes = load_config(config), read_grid(grid)
+        simulated, drifts = _drifts(truth, shifts)
+        console = Console()
+        with _Bar() as bar:
+            comparison = run_all(
+                loaded,
+                axes,
+                source,
+                drifts,
+                folder=output,
+                shifts=simulated,
+                tolerance_ms=tolerance_ms,
+                processes=processes,
+                on_progress=bar.show,
+            )
+        try:
+            chosen = (
+                choose(comparison.outcomes, max_false_alarms=max_false_alarms)
+                if label is None
+                else chosen_by_label(comparison.outcomes, label)
+            )
+        except BacktestError:
+            # What was run is shown all the same: it says how to choose.
+            _show(console, comparison, None, output)
+            raise
+        _show(console, comparison, chosen, output)
+
+
+def _drifts(truth: Path | None, shifts: Path | None) -> tuple[list[Shift], list[DriftInterval]]:
+    """What is simulated, and all drifts that are known."""
+    from flink_jobs.backtest.shift_table import read_shifts
+    from flink_jobs.backtest.simulator import truth_of
+    from flink_jobs.backtest.truth import read_truth
+
+    if truth is None and shifts is None:
+        raise typer.BadParameter("no drift is known: give --truth, --shifts or both")
+    simulated = [] if shifts is None else read_shifts(shifts)
+    labelled = [] if truth is None else read_truth(truth)
+    return simulated, labelled + truth_of(simulated)
+
+
+def _show(console: Console, comparison: Comparison, chosen: Outcome | None, output: Path) -> None:
+    """Print the table and write the plots; with a chosen configuration its ``job.toml``, too."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from flink_jobs.backtest.compare_job import job_toml
+    from flink_jobs.backtest.compare_plot import write_html, write_png
+    from flink_jobs.backtest.compare_text import HEADER, table_rows
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in HEADER:
+        table.add_column(name, justify="left" if name == HEADER[0] else "right", overflow="fold")
+    rows = table_rows(comparison.outcomes)
+    for outcome, row in zip(comparison.outcomes, rows, strict=True):
+        is_chosen = chosen is not None and outcome.label == chosen.label
+        mark = "chosen" if is_chosen else "efficient" if outcome.is_efficient else ""
+        table.add_row(mark, *map(Text, row), style="bold" if is_chosen else None)
+    console.print(table, highlight=False)
+    for refused in comparison.refused:
+        console.print(f"not run: {refused.label}: {refused.reason}", markup=False, highlight=False)
+    for drift in comparison.unmatched:
+        text = f"no model of the history is called {drift.model}, which a drift names"
+        console.print(text, markup=False, highlight=False)
+    if comparison.outcomes:
+        write_html(comparison, chosen, output / "compare.html")
+        write_png(comparison, chosen, output / "compare.png")
+    if chosen is not None:
+        comment = f"Chosen by loudly compare among {len(rows)}: {chosen.label}"
+        (output / "job.toml").write_text(job_toml(chosen.config, comment), encoding="utf-8")
+        console.print(f"{output / 'job.toml'} holds {chosen.label}", markup=False, highlight=False)
+
+
+class _Bar:
+    """Shows how many configurations are done, and how long the others will take."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as RichProgress
+
+        self._progress = RichProgress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("remaining"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def show(self, progress: CompareProgress) -> None:
+        self._progress.update(
+            self._task,
+            total=progress.n_total,
+            completed=progress.n_done,
+            description=progress.label,
+        )

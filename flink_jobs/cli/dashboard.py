@@ -1,0 +1,100 @@
+"""``loudly dashboard``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
+
+_PACKAGES = ("plotly", "starlette", "uvicorn")
+
+
+def dashboard(
+    bootstrap_servers: Annotated[
+        str,
+        typer.Option(help="Host and port of the broker.", envvar="LOUDLY_BOOTSTRAP_SERVERS"),
+    ] = "127.0.0.1:9092",
+    alerts_topic: Annotated[str, typer.Option(help="The topic of alerts.")] = "drift-alerts",
+    scores_topic: Annotated[str, typer.Option(help="The topic of scores.")] = "drift-scores",
+    control_topic: Annotated[
+        str | None,
+        typer.Option(help="The topic of commands; without it the page has no buttons."),
+    ] = None,
+    audit_topic: Annotated[
+        str | None,
+        typer.Option(help="The topic of answers; drift-audit where there is a control topic."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to serve the page on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Its port; 0 for any that is free.")
+    ] = 8765,
+    allow_remote: Annotated[
+        bool,
+        typer.Option(
+            "--allow-remote", help="Let other machines reach the page, which has no login."
+        ),
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A host name by which the page may be called."),
+    ] = None,
+    history: Annotated[
+        int,
+        typer.Option(min=0, help="Scores to read from before the end of each partition."),
+    ] = 20_000,
+    issued_by: Annotated[
+        str,
+        typer.Option(
+            help="Who sends commands from the page, for the audit.",
+            envvar=["LOUDLY_ISSUED_BY", "USER", "LOGNAME"],
+        ),
+    ] = "",
+    properties: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--property",
+            metavar="NAME=VALUE",
+            help="A setting of the Kafka client; the value may be ${env:NAME} or ${file:PATH}.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a page with all models, open incidents and live charts, and buttons for commands."""
+    with told_plainly(), ended_by_sigterm():
+        _require_packages()
+        from flink_jobs.alerting.client_properties import parse_properties
+        from flink_jobs.dashboard.feed import Topics
+        from flink_jobs.dashboard.serve import Address, Dashboard
+
+        topics = Topics(
+            bootstrap_servers=bootstrap_servers,
+            alerts=alerts_topic,
+            scores=scores_topic,
+            audit=audit_topic or ("drift-audit" if control_topic else None),
+            n_scores=history,
+            properties=parse_properties(properties or []),
+        )
+        address = Address(
+            host=host, port=port, is_remote_allowed=allow_remote, names=tuple(allowed_host or ())
+        )
+        page = Dashboard(topics, address, control_topic=control_topic, issued_by=issued_by)
+        with page:
+            errors = stderr()
+            errors.print(f"The page is at {page.url} (Ctrl-C ends it)", highlight=False)
+            if allow_remote:
+                errors.print(
+                    "Other machines may reach it, and it has no login: whoever opens it sees all "
+                    "models" + (" and may send commands." if control_topic else "."),
+                    highlight=False,
+                )
+            page.serve()
+
+
+def _require_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        from flink_jobs.alerting.errors import FollowError
+
+        raise FollowError(f"the page needs {', '.join(missing)}: pip install 'loudly[dashboard]'")

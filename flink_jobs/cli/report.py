@@ -1,0 +1,96 @@
+"""``loudly report``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flink_jobs.cli.errors import told_plainly
+
+if TYPE_CHECKING:
+    from flink_jobs.backtest.report.page import Contents
+
+
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RESULT_FOLDER", help="The folder of a backtest's result.")
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Labelled drifts: a TOML, CSV or JSON file."),
+    ] = None,
+    tolerance_ms: Annotated[
+        int,
+        typer.Option(
+            "--tolerance-ms", min=0, help="For so long after a drift's end an alarm is still right."
+        ),
+    ] = 0,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path(
+        "report.html"
+    ),
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the timelines as a picture.")
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="HISTORY",
+            help="What was replayed; its events show what moved, and the mix of classes.",
+        ),
+    ] = None,
+    image_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROWSxCOLUMNS", help="The features are images; draws them, needs --input."
+        ),
+    ] = None,
+) -> None:
+    """Show a backtest as one HTML file that needs no network."""
+    with told_plainly():
+        from dataclasses import replace
+
+        from flink_jobs.backtest.report.png import write_png
+        from flink_jobs.backtest.report.write import gather, training_sizes, write_html
+        from flink_jobs.backtest.result import BacktestResult
+        from flink_jobs.backtest.truth import read_truth
+        from flink_jobs.cli.summary import summarise
+
+        shape = _shape(image_shape)
+        if shape is not None and history is None:
+            raise typer.BadParameter("it needs --input", param_hint="--image-shape")
+        result = BacktestResult.open(folder)
+        contents = gather(
+            result,
+            truth=None if truth is None else read_truth(truth),
+            tolerance_ms=tolerance_ms,
+            history=history,
+            image_shape=shape,
+        )
+        lines = summarise(result.config, training_sizes(contents))
+        contents = replace(contents, configuration=lines)
+        _write(output, contents, write_html)
+        if png is not None:
+            _write(png, contents, write_png)
+
+
+def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], None]) -> None:
+    from flink_jobs.backtest.errors import BacktestError
+
+    try:
+        write(contents, path)
+    except OSError as error:
+        raise BacktestError(f"{path} cannot be written: {error.strerror}") from error
+    typer.echo(f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _shape(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+        raise typer.BadParameter(f"{text!r} is no shape such as 8x8", param_hint="--image-shape")
+    return int(rows), int(columns)

@@ -1,0 +1,9 @@
+"""What keeps the live page from starting."""
+
+from __future__ import annotations
+
+from flink_jobs.alerting.errors import FollowError
+
+
+class DashboardError(FollowError):
+    """A page that cannot be served; the message says what to do."""

@@ -1,0 +1,163 @@
+"""One thread that follows the topics and tells the state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from kafka.errors import KafkaError
+
+from flink_jobs.alerting.errors import FollowError
+from flink_jobs.alerting.reachable import require_reachable
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit
+from flink_jobs.dashboard.state import LiveState
+from flink_jobs.dashboard.tail import TailFollower
+
+_POLL_S = 0.1
+_RETRY_S = 2.0
+_STOP_S = 10.0
+# A client of Kafka tries again for ever and says nothing; a quiet topic looks the same.
+_CHECK_AFTER_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topics:
+    """What is followed.
+
+    Attributes
+    ----------
+    bootstrap_servers : str
+    alerts, scores : str
+    audit : str or None
+        None for a job that takes no commands.
+    n_scores, n_alerts : int
+        Records before the end of each partition to start from.
+    properties : mapping of str to str
+        Settings of the clients.
+    """
+
+    bootstrap_servers: str
+    alerts: str = "drift-alerts"
+    scores: str = "drift-scores"
+    audit: str | None = None
+    n_scores: int = 20_000
+    n_alerts: int = 20_000
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class Feed:
+    """Follows scores, alerts and answers until the context is left.
+
+    Parameters
+    ----------
+    topics : Topics
+    state : LiveState
+        Told of every record.
+
+    Attributes
+    ----------
+    is_history_read : bool
+        Whether what lay on the topics at the start has been read.
+    problem : str
+        Why nothing comes, for people; empty when all is well.
+
+    Raises
+    ------
+    FollowError
+        On entering, when the brokers do not answer or a topic does not exist.
+    """
+
+    def __init__(self, topics: Topics, state: LiveState) -> None:
+        self.is_history_read = False
+        self.problem = ""
+        self._topics = topics
+        self._state = state
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="loudly-feed", daemon=True)
+        self._followers: Sequence[TailFollower] = ()
+        self._stack = ExitStack()
+        self._heard_s = self._checked_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._open()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join(_STOP_S)
+
+    def _open(self) -> None:
+        topics = self._topics
+        wanted: list[tuple[str | None, type[Any], int]] = [
+            (topics.alerts, Alert, topics.n_alerts),
+            (topics.audit, Audit, topics.n_alerts),
+            (topics.scores, Score, topics.n_scores),
+        ]
+        with ExitStack() as stack:
+            self._followers = [
+                stack.enter_context(
+                    TailFollower(
+                        topics.bootstrap_servers,
+                        topic,
+                        record_type,
+                        n_last=n_last,
+                        properties=topics.properties,
+                        on_undecodable=lambda _: self._state.skip(),
+                    )
+                )
+                for topic, record_type, n_last in wanted
+                if topic is not None
+            ]
+            self._stack = stack.pop_all()
+
+    def _run(self) -> None:
+        """Follow until stopped; what a client of Kafka gives up on is tried again."""
+        while not self._stopped.is_set():
+            try:
+                self._follow()
+            except (KafkaError, FollowError, OSError) as error:
+                self.problem = f"{type(error).__name__}: {error}"
+            self._stack.close()
+            if self._stopped.wait(_RETRY_S):
+                return
+            self._reopen()
+
+    def _reopen(self) -> None:
+        try:
+            self._open()
+        except (KafkaError, FollowError, OSError) as error:
+            self.problem = str(error)
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            n_records = 0
+            for follower in self._followers:
+                records = follower.poll(0 if n_records else _POLL_S)
+                n_records += len(records)
+                self._state.take(records)
+            self._look_after(n_records)
+
+    def _look_after(self, n_records: int) -> None:
+        now_s = time.monotonic()
+        if not self.is_history_read:
+            self.is_history_read = all(each.has_caught_up() for each in self._followers)
+        if n_records:
+            self._heard_s, self.problem = now_s, ""
+        elif min(now_s - self._heard_s, now_s - self._checked_s) > _CHECK_AFTER_S:
+            self._checked_s = now_s
+            self.problem = self._unreachable()
+
+    def _unreachable(self) -> str:
+        if any("proxy" in name for name in self._topics.properties):
+            return ""
+        try:
+            require_reachable(self._topics.bootstrap_servers)
+        except FollowError as error:
+            return str(error)
+        return ""

@@ -1,0 +1,219 @@
+"""All models as the page knows them; one thread writes, others read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from flink_jobs.alerts import Alert, Score
+from flink_jobs.control import Audit, Command, Outcome
+from flink_jobs.dashboard.model import Mark, Model
+from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, entry_of
+
+_N_ENTRIES = 200
+_N_SENT = 1_000
+# As long as a command's model may be: what is longer could not be acted on.
+_MOST_CHARACTERS = 1_024
+
+
+class ChartData(Struct, frozen=True, kw_only=True):
+    """What the chart of one detector of a model is drawn from.
+
+    Attributes
+    ----------
+    n_seen : int
+        Ask for what comes after so many next time.
+    columns : dict of str to list
+        See :data:`flink_jobs.dashboard.series.COLUMNS`; null where there is no number.
+    alerts : list of Mark
+        The model's last alerts.
+    """
+
+    number: int
+    detector: str
+    reducer: str
+    test: str
+    n_seen: int
+    columns: dict[str, list[Any]]
+    alerts: list[Mark]
+
+
+class LiveState:
+    """What the followed topics said, bounded in memory and safe to use from several threads.
+
+    Parameters
+    ----------
+    n_windows : int, default 400
+        Windows that are kept of each detector of a model, 88 bytes each.
+    most_models : int, default 10,000
+        Beyond these the model that was heard of longest ago, with no incident open, is forgotten.
+
+    Attributes
+    ----------
+    n_skipped : int
+        Records that could not be shown.
+    n_forgotten : int
+        Models that were forgotten.
+    heard_s : float or None
+        When the last record came, on the monotonic clock.
+
+    Examples
+    --------
+    >>> import msgspec
+    >>> from flink_jobs.schemas import read_example
+    >>> state = LiveState()
+    >>> state.take([msgspec.json.decode(read_example("score"), type=Score)])
+    >>> state.take([msgspec.json.decode(read_example("alert"), type=Alert)])
+    >>> [(row.model, row.state, len(row.incidents)) for row in state.drain().rows]
+    [('fraud', 'drift', 1)]
+    >>> state.drain()
+    Changes(rows=[], ticks=[], gone=[], entries=[])
+    """
+
+    def __init__(self, *, n_windows: int = 400, most_models: int = 10_000) -> None:
+        self.lock = threading.RLock()
+        self.n_skipped = 0
+        self.n_forgotten = 0
+        self.heard_s: float | None = None
+        self._n_windows = n_windows
+        self._most_models = most_models
+        self._n_numbers = 0
+        # In the order in which they were heard of last.
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        self._by_number: dict[int, Model] = {}
+        self._entries: deque[tuple[Alert | Audit, int | None]] = deque(maxlen=_N_ENTRIES)
+        self._sent: OrderedDict[str, Command] = OrderedDict()
+        self._new_rows: dict[int, Model] = {}
+        self._new_ticks: dict[int, Model] = {}
+        self._new_entries: deque[tuple[Alert | Audit, int | None]] = deque(maxlen=_N_ENTRIES)
+        self._gone: list[int] = []
+
+    def take(self, records: Iterable[Alert | Score | Audit]) -> None:
+        """Take records as they lie on their topics."""
+        with self.lock:
+            for record in records:
+                self.heard_s = time.monotonic()
+                self._take(record)
+
+    def skip(self) -> None:
+        """Count a record that could not be read."""
+        with self.lock:
+            self.n_skipped += 1
+
+    def remember(self, command: Command) -> None:
+        """Remember a command that is being sent: answers do not repeat all of it."""
+        with self.lock:
+            self._sent[command.command_id] = command
+            while len(self._sent) > _N_SENT:
+                self._sent.popitem(last=False)
+
+    def knows(self, name: str) -> bool:
+        """Whether the page shows this model."""
+        with self.lock:
+            return name in self._models
+
+    def drain(self) -> Changes:
+        """What is new since the last call; there is one caller."""
+        with self.lock:
+            rows = [model.row() for model in self._new_rows.values()]
+            ticks: list[Tick] = [
+                (number, model.last_ms, list(model.unsent))
+                for number, model in self._new_ticks.items()
+                if number not in self._new_rows
+            ]
+            for model in (*self._new_rows.values(), *self._new_ticks.values()):
+                model.unsent.clear()
+            entries, gone = list(self._new_entries), self._gone
+            self._new_rows, self._new_ticks, self._gone = {}, {}, []
+            self._new_entries.clear()
+        return Changes(rows, ticks, gone, [entry_of(*each) for each in entries])
+
+    def everything(self) -> Changes:
+        """All rows, and the last entries of the timeline in the order of event time."""
+        with self.lock:
+            rows: list[ModelRow] = [model.row() for model in self._models.values()]
+            entries = sorted(self._entries, key=lambda each: each[1] or 0)
+        return Changes(rows=rows, entries=[entry_of(*each) for each in entries])
+
+    def chart(self, number: int, detector: str | None, n_known: int) -> ChartData | None:
+        """The windows after the first ``n_known``; None without such a model or detector."""
+        with self.lock:
+            model = self._by_number.get(number)
+            if model is None:
+                return None
+            name = model.first_detector if detector is None else detector
+            series = model.series.get(name)
+            if series is None:
+                return None
+            return ChartData(
+                number=number,
+                detector=name,
+                reducer=series.reducer,
+                test=series.test,
+                n_seen=series.n_seen,
+                columns=series.after(n_known),
+                alerts=list(model.alerts),
+            )
+
+    def _take(self, record: Alert | Score | Audit) -> None:
+        model = self._model_of(record)
+        match record:
+            case Score():
+                self._take_score(record, model)
+            case Alert() if model is not None:
+                model.take_alert(record)
+                self._tell(record, record.window.end_ms)
+            case Audit():
+                if model is not None:
+                    model.take_answer(record, self._sent.get(record.command_id or ""))
+                self._tell(record, record.effective_ms or (model.last_ms if model else None))
+        if model is not None and not isinstance(record, Score):
+            self._new_rows[model.number] = model
+
+    def _take_score(self, score: Score, model: Model | None) -> None:
+        if model is None:
+            return
+        if model.take_score(score):
+            self._new_rows[model.number] = model
+        else:
+            self._new_ticks[model.number] = model
+
+    def _tell(self, record: Alert | Audit, at_ms: int | None) -> None:
+        self._entries.append((record, at_ms))
+        self._new_entries.append((record, at_ms))
+
+    def _model_of(self, record: Alert | Score | Audit) -> Model | None:
+        name = record.model or ""
+        if name in self._models:
+            self._models.move_to_end(name)
+            return self._models[name]
+        if isinstance(record, Audit) and record.outcome is not Outcome.APPLIED:
+            # Commands to patterns, and to models that do not exist, are answered, too.
+            return None
+        return self._new_model(name)
+
+    def _new_model(self, name: str) -> Model | None:
+        if not 0 < len(name) <= _MOST_CHARACTERS:
+            self.n_skipped += 1
+            return None
+        model = Model(self._n_numbers, name, self._n_windows)
+        self._n_numbers += 1
+        self._models[name] = self._by_number[model.number] = self._new_rows[model.number] = model
+        self._forget()
+        return model
+
+    def _forget(self) -> None:
+        if len(self._models) <= self._most_models:
+            return
+        idle = (each for each in self._models.values() if not each.has_incident)
+        model = next(idle, next(iter(self._models.values())))
+        del self._models[model.name], self._by_number[model.number]
+        self._new_rows.pop(model.number, None)
+        self._new_ticks.pop(model.number, None)
+        self._gone.append(model.number)
+        self.n_forgotten += 1

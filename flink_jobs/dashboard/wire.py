@@ -1,0 +1,157 @@
+"""What the page is sent: plain records, in which everything from Kafka is text."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from flink_jobs.alerting.timeline import to_text
+from flink_jobs.alerts import Alert, AlertKind, Cause, Ending, Severity
+from flink_jobs.control import Audit, ModelSummary, Outcome
+
+_MOST_LINES = 8
+_MOST_CHARACTERS = 600
+
+Tick = tuple[int, int | None, list[float | None]]
+"""A model's number, how far its event time has come, and how much of its threshold the statistic of
+each new window reaches."""
+
+
+class IncidentRow(Struct, frozen=True, kw_only=True):
+    """An open incident; the numbers are those of its last alert."""
+
+    incident_id: str
+    cause: Cause
+    detector: str
+    severity: Severity
+    is_flapping: bool
+    is_acknowledged: bool
+    started_ms: int
+    last_ms: int
+    statistic: float | None
+    threshold: float | None
+    effect_size: float | None
+
+
+class ModelRow(Struct, frozen=True, kw_only=True):
+    """What the list shows of a model.
+
+    Attributes
+    ----------
+    number : int
+        Names the model in addresses and ticks until the page is served anew.
+    state : str
+        One of :class:`~flink_jobs.dashboard.model.ModelState`.
+    last_ms : int or None
+        How far event time has come.
+    recent : list of float or None
+        For each of the last windows of the first detector, how much of the threshold is reached.
+    """
+
+    number: int
+    model: str
+    job: str
+    state: str
+    is_paused: bool
+    snoozed_until_ms: int | None
+    is_collecting: bool
+    last_ms: int | None
+    detectors: list[str]
+    incidents: list[IncidentRow]
+    recent: list[float | None]
+    summary: ModelSummary | None
+
+
+class AlertEntry(Struct, frozen=True, kw_only=True, tag="alert", tag_field="entry"):
+    """An alert in the timeline."""
+
+    id: str
+    model: str
+    detector: str
+    at_ms: int
+    start_ms: int
+    kind: AlertKind
+    cause: Cause
+    ending: Ending | None
+    severity: Severity
+    is_flapping: bool
+    n_suppressed: int
+    lines: list[str]
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True, tag="audit", tag_field="entry"):
+    """An answer to a command in the timeline."""
+
+    id: str
+    model: str | None
+    at_ms: int | None
+    command_id: str | None
+    kind: str | None
+    outcome: Outcome
+    reason: str
+    issued_by: str
+    effective_ms: int | None
+
+
+Entry = AlertEntry | AuditEntry
+
+
+class Changes(Struct, frozen=True, omit_defaults=True):
+    """What is new since the last ones; empty lists are left out."""
+
+    rows: list[ModelRow] = []
+    ticks: list[Tick] = []
+    gone: list[int] = []
+    entries: list[Entry] = []
+
+
+def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
+    """The timeline's entry for a record.
+
+    Examples
+    --------
+    >>> from flink_jobs.schemas import read_example
+    >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
+    >>> print(entry_of(alert, alert.window.end_ms).lines[1])
+    moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)
+    """
+    return _of_alert(record) if isinstance(record, Alert) else _of_audit(record, at_ms)
+
+
+def _of_alert(alert: Alert) -> AlertEntry:
+    return AlertEntry(
+        id=alert.alert_id,
+        model=alert.model,
+        detector=alert.detector,
+        at_ms=alert.window.end_ms,
+        start_ms=alert.window.start_ms,
+        kind=alert.kind,
+        cause=alert.cause,
+        ending=alert.ending,
+        severity=alert.severity,
+        is_flapping=alert.is_flapping,
+        n_suppressed=alert.n_suppressed,
+        lines=_details(alert),
+    )
+
+
+def _of_audit(audit: Audit, at_ms: int | None) -> AuditEntry:
+    return AuditEntry(
+        id=audit.audit_id,
+        model=audit.model,
+        at_ms=audit.effective_ms or at_ms,
+        command_id=audit.command_id,
+        kind=audit.kind,
+        outcome=audit.outcome,
+        reason=audit.reason[:_MOST_CHARACTERS],
+        issued_by=audit.issued_by,
+        effective_ms=audit.effective_ms,
+    )
+
+
+def _details(alert: Alert) -> list[str]:
+    """The lines below the heading, as the timeline in the terminal has them."""
+    # The heading names model and detector, which may hold line breaks.
+    named = msgspec.structs.replace(alert, model="-", detector="-")
+    lines = to_text(named).plain.split("\n")[1 : 1 + _MOST_LINES]
+    return [line.strip()[:_MOST_CHARACTERS] for line in lines]

@@ -1,0 +1,114 @@
+"""A backtest, a bounded Flink job and the streaming job say the same about the same topic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kafka import KafkaConsumer
+
+from flink_jobs.backtest.engine import run_backtest
+from flink_jobs.backtest.on_flink import run_on_flink
+from flink_jobs.backtest.result import (
+    ALERTS_FILE,
+    DEAD_LETTERS_FILE,
+    SCORES_FILE,
+    BacktestResult,
+)
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.submission import DRIFT_JOB
+from tests.system.streams import (
+    START_MS,
+    WIDTH_MS,
+    Record,
+    Topics,
+    by_id,
+    make_topics,
+    model_stream,
+)
+
+pytestmark = pytest.mark.system
+
+N_PANES = 24
+END_MS = START_MS + N_PANES * WIDTH_MS
+TWO_DETECTORS = {
+    "[job]\n": (
+        "[silence]\nafter_ms = 120000\n"
+        '[[detectors]]\nname = "bursts"\n'
+        'window = {kind = "session", gap_ms = 20000, max_size_ms = 100000, min_events = 20}\n'
+        'test = {kind = "cramer_von_mises"}\n'
+        "[job]\n"
+    )
+}
+BAD = [
+    Record("steady", b"{", END_MS - 1, 0),
+    Record(None, b"{}", END_MS - 1, 1),
+    Record("moved", b'{"schema_version":1,"event_id":"x","features":[0]}', END_MS - 1, 1),
+]
+
+
+@pytest.fixture
+def topics(kafka_broker: KafkaBroker) -> Topics:
+    """3,600 events: one model shifts, one comes in bursts, and some of all are a little late."""
+    topics = make_topics(kafka_broker)
+    stream = model_stream(["steady", "bursty", "moved"], N_PANES, shifted_from_pane=12)
+    quiet = {pane for pane in range(N_PANES) if pane % 6 in (3, 4, 5)}
+    kept = [
+        record
+        for record in stream
+        if record.key != "bursty" or (record.time_ms - START_MS) // WIDTH_MS not in quiet
+    ]
+    rng = np.random.default_rng(1)
+    arrival_ms = [record.time_ms + int(rng.integers(0, 900)) for record in kept]
+    topics.write(kept[place] for place in np.argsort(arrival_ms, kind="stable"))
+    topics.write(BAD)
+    return topics
+
+
+def test_in_process_bounded_and_streaming_agree_to_the_byte(
+    topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    # Event time goes on for long enough to close the last session.
+    topics.heartbeat(END_MS + 10 * WIDTH_MS)
+    path, config = topics.config(tmp_path, TWO_DETECTORS)
+    source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
+
+    here = run_backtest(config, source, folder=tmp_path / "here", processes=2)
+    before = topic_names(topics)
+    bounded = run_on_flink(config, source, flink_cluster.jobmanager, folder=tmp_path / "bounded")
+    assert topic_names(topics) == before
+    job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    n_scores = here.summary.n_scores
+    topics.wait_for(topics.scores, lambda values: len(values) >= n_scores, timeout_s=60)
+    topics.wait_for(topics.dead_letters, lambda values: len(values) >= len(BAD), timeout_s=20)
+    flink_cluster.rest.cancel(job_id)
+
+    for name in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE):
+        assert (here.folder / name).read_bytes() == (bounded.folder / name).read_bytes()
+    scores = by_id(lines(here, SCORES_FILE), "score_id")
+    alerts = by_id(lines(here, ALERTS_FILE), "alert_id")
+    assert by_id(topics.read(topics.scores), "score_id") == scores
+    assert by_id(topics.read(topics.alerts), "alert_id") == alerts
+    assert {(s.detector, s.model) for s in here.scores()} == {
+        (detector, model)
+        for detector in ("main", "bursts")
+        for model in ("steady", "bursty", "moved")
+    }
+    assert {alert.model for alert in here.alerts()} >= {"moved"}
+    for summary in (here.summary, bounded.summary):
+        assert summary.n_events == summary.n_used + len(BAD) == len(topics.written) - 2
+        assert Counter(summary.dead_letters).total() == len(BAD)
+    assert here.summary.models == bounded.summary.models
+
+
+def lines(result: BacktestResult, name: str) -> list[bytes]:
+    return (result.folder / name).read_bytes().splitlines()
+
+
+def topic_names(topics: Topics) -> set[str]:
+    with closing(KafkaConsumer(bootstrap_servers=topics.broker.bootstrap_servers)) as consumer:
+        return set(consumer.topics())

@@ -1,0 +1,65 @@
+"""Records of many models, as a job would write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+
+from flink_jobs.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
+from flink_jobs.control import Audit, encode_audit
+from tests.alerting.examples import make_alert, make_score
+
+BEGIN_MS = 1_767_225_600_000
+WINDOW_MS = 60_000
+THRESHOLD = 0.08
+
+
+def score(model: str, place: int, statistic: float | None = 0.04, **changes: Any) -> Score:
+    """The score of a model's window number ``place``."""
+    start_ms = BEGIN_MS + place * WINDOW_MS
+    example = make_score()
+    window = msgspec.structs.replace(
+        example.window, start_ms=start_ms, end_ms=start_ms + WINDOW_MS, first_event=place * 500
+    )
+    given: dict[str, Any] = {
+        "score_id": f"{model}/{changes.get('detector', 'main')}/{place}",
+        "model": model,
+        "window": window,
+        "statistic": statistic,
+        "threshold": ThresholdSummary(p_value=0.001, statistic=THRESHOLD),
+        "effect_size": statistic,
+        "is_drift": None if statistic is None else statistic >= THRESHOLD,
+    }
+    return msgspec.structs.replace(example, **(given | changes))
+
+
+def alert(model: str, place: int, variant: str = "", **changes: Any) -> Alert:
+    """An alert at the end of a model's window number ``place``; a started one by default."""
+    example = make_alert(variant)
+    start_ms = BEGIN_MS + place * WINDOW_MS
+    window = msgspec.structs.replace(example.window, start_ms=start_ms, end_ms=start_ms + WINDOW_MS)
+    given: dict[str, Any] = {
+        "model": model,
+        "incident_id": f"incident of {model}",
+        "window": window,
+    }
+    given |= changes
+    given["alert_id"] = f"{model}/{place}/{given.get('kind', example.kind)}/{example.cause}"
+    return msgspec.structs.replace(example, **given)
+
+
+def write(producer: KafkaProducer, topic: str, *records: Alert | Score | Audit) -> None:
+    """Write records and wait until the broker has them."""
+    for record in records:
+        encode = encode_audit if isinstance(record, Audit) else encode_record
+        key, value = encode(record)  # type: ignore[arg-type]
+        producer.send(topic, key=key, value=value)
+    producer.flush(30)
+
+
+def untested(model: str, place: int) -> Score:
+    """The score of a window with too few events."""
+    nothing = dict.fromkeys(("p_value", "threshold"))
+    return score(model, place, None, status=ScoreStatus.TOO_FEW_EVENTS, **nothing)

@@ -1,0 +1,371 @@
+"""The page in a real browser, on real topics, with a thread in the place of the job."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from flink_jobs.alerts import AlertKind, Severity
+from flink_jobs.command_decoder import decode_command
+from flink_jobs.control import Command, Outcome, PlacedCommand, audit_id, kind_of
+from flink_jobs.dashboard.feed import Topics
+from flink_jobs.dashboard.serve import Address, Dashboard
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from tests.alerting.examples import make_audit
+from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, write
+
+pytestmark = [pytest.mark.integration, pytest.mark.system]
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+expect.set_options(timeout=30_000)
+HOUR_MS = 3_600_000
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\n\"'`${7+7}&lt;\u202edrow"
+_names = (f"model-{number}" for number in itertools.count())
+
+
+class Setting:
+    """The topics that the page follows, and what writes to them and reads from them."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.alerts, self.scores, self.control, self.audit = (
+            f"page-{name}" for name in ("alerts", "scores", "control", "audit")
+        )
+        for topic in (self.alerts, self.scores, self.control, self.audit):
+            broker.create_topic(topic)
+        self.topics = Topics(
+            bootstrap_servers=broker.bootstrap_servers,
+            alerts=self.alerts,
+            scores=self.scores,
+            audit=self.audit,
+        )
+        self.producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest"
+        )
+        self._consumer.assign([TopicPartition(self.control, 0)])
+
+    def write_scores(self, model: str, *statistics: float, first: int = 0, **more: Any) -> None:
+        scores = [score(model, first + p, value, **more) for p, value in enumerate(statistics)]
+        write(self.producer, self.scores, *scores)
+
+    def next_command(self) -> PlacedCommand:
+        """The next one on the control topic; it must come within 30 s."""
+        polled = self._consumer.poll(timeout_ms=30_000, max_records=1)
+        ((record,),) = polled.values()
+        return decode_command(record.key, record.value, record.partition, record.offset)
+
+    def answer(self, placed: PlacedCommand, reason: str, **changes: Any) -> None:
+        """As the job does."""
+        command: Command = placed.command
+        given = {
+            "audit_id": audit_id(0, placed.offset, command.model, Outcome.APPLIED),
+            "model": command.model,
+            "kind": kind_of(command),
+            "command_id": command.command_id,
+            "issued_by": command.issued_by,
+            "reason": reason,
+        }
+        audit = msgspec.structs.replace(make_audit(changes.pop("variant", "")), **(given | changes))
+        write(self.producer, self.audit, audit)
+
+    def close(self) -> None:
+        self.producer.close()
+        self._consumer.close()
+
+
+@pytest.fixture(scope="module")
+def setting(kafka_broker: KafkaBroker) -> Iterator[Setting]:
+    setting = Setting(kafka_broker)
+    yield setting
+    setting.close()
+
+
+@pytest.fixture(scope="module")
+def url(setting: Setting) -> Iterator[str]:
+    dashboard = Dashboard(
+        setting.topics, Address(port=0), control_topic=setting.control, issued_by="on-call"
+    )
+    with dashboard:
+        thread = threading.Thread(target=dashboard.serve)
+        thread.start()
+        yield dashboard.url
+        dashboard.stop()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail(f"these tests need Chromium at {CHROMIUM}: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    yield from watched(browser, url)
+
+
+@pytest.fixture
+def phone(browser: Browser, url: str) -> Iterator[Page]:
+    size: Any = {"width": 390, "height": 844}
+    yield from watched(browser, url, viewport=size, is_mobile=True, has_touch=True)
+
+
+def watched(browser: Browser, url: str, **settings: Any) -> Iterator[Page]:
+    """A page that may say nothing on its console, load once and ask nobody else."""
+    with browser.new_context(**settings) as context:
+        page = context.new_page()
+        complaints: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(url)
+        expect(page.locator("#connection")).to_have_text("● live", timeout=30_000)
+        yield page
+    assert complaints == []
+    others = [each for each in asked if urlsplit(each).scheme not in ("data", "blob")]
+    assert {urlsplit(each).netloc for each in others} == {urlsplit(url).netloc}
+    assert others.count(url) == 1
+
+
+def row(page: Page, model: str) -> Any:
+    return page.locator("#list button", has=page.locator(".name", has_text=model)).first
+
+
+def choose(page: Page, model: str) -> None:
+    row(page, model).click()
+    expect(page.locator("#model-title")).to_have_text(model)
+
+
+def press(page: Page, name: str) -> None:
+    page.locator("#actions").get_by_role("button", name=name).click()
+
+
+def answers(page: Page) -> Any:
+    return page.locator("#answers li")
+
+
+def test_scores_and_alerts_appear_and_move_the_chart_without_a_reload(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.04, 0.06)
+    expect(row(page, model)).to_contain_text("no drift · 0.75×")
+    choose(page, model)
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 3 windows, 0 of them"))
+
+    setting.write_scores(model, 0.2, 0.24, first=3)
+    write(setting.producer, setting.alerts, alert(model, 4, statistic=0.24))
+
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 5 windows, 2 of them"))
+    expect(page.locator("#chart .main-svg").first).to_be_visible()
+    expect(page.locator("#model-state")).to_have_text("△ drift")
+    expect(page.locator("#incidents-list")).to_contain_text(model)
+    expect(page.locator("#entries li").first).to_contain_text("drift started")
+    expect(page.locator("#news")).to_have_text(f"New incident. drift: {model}")
+
+    recovered = alert(model, 5, kind=AlertKind.RECOVERED)
+    write(setting.producer, setting.alerts, recovered)
+
+    expect(page.locator("#model-state")).to_have_text("✓ no drift")
+    expect(page.locator("#incidents-list")).not_to_contain_text(model)
+
+
+def test_an_incident_is_acknowledged_and_the_jobs_answer_is_shown(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03)
+    write(setting.producer, setting.alerts, alert(model, 1, incident_id="incident-7"))
+
+    page.get_by_role("button", name=f"Acknowledge the incident of {model}").click()
+    placed = setting.next_command()
+    expect(answers(page)).to_contain_text("acknowledge: sent, waiting for the job's answer")
+    setting.answer(placed, "no ongoing alert is written until it becomes worse")
+
+    command = placed.command
+    assert (kind_of(command), command.model, command.issued_by) == ("acknowledge", model, "on-call")
+    assert getattr(command, "incident_id", None) == "incident-7"
+    expect(answers(page)).to_contain_text(
+        "acknowledge applied from 2026-01-01 00:40 UTC on: no ongoing alert is written"
+    )
+    incident = page.locator("#incidents-list li", has_text=model)
+    expect(incident).to_contain_text("drift · acknowledged")
+    expect(incident.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    expect(page.locator("#entries li").first).to_contain_text("acknowledge by on-call applied")
+
+
+def test_what_drops_a_reference_asks_first_and_cancel_sends_nothing(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03)
+    choose(page, model)
+    dialog = page.locator("dialog")
+
+    for name, confirm in (("Rebaseline…", "Collect a new"), ("Approve current…", "Approve the")):
+        press(page, name)
+        expect(dialog).to_contain_text(model)
+        expect(dialog).to_contain_text(confirm)
+        expect(page.locator("#dialog-cancel")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_hidden()
+    press(page, "Pause…")
+    page.keyboard.press("Escape")
+    expect(answers(page)).to_have_count(0)
+    press(page, "Pause…")
+    page.locator("#dialog-confirm").click()
+
+    # The first command on the topic is the one that was confirmed.
+    placed = setting.next_command()
+    assert (kind_of(placed.command), placed.command.model) == ("pause", model)
+    setting.answer(placed, "nothing is tested until the command resume")
+    expect(page.locator("#model-state")).to_have_text("‖ paused")
+    press(page, "Resume")
+    placed = setting.next_command()
+    assert kind_of(placed.command) == "resume"
+    setting.answer(placed, "it is not paused", outcome=Outcome.REFUSED, effective_ms=None)
+    expect(answers(page).first).to_have_text("✖resume refused: it is not paused")
+
+
+def test_a_snooze_is_counted_in_the_models_own_event_time(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.03)
+    choose(page, model)
+
+    press(page, "Snooze…")
+    page.get_by_label("1 day").check()
+    page.locator("#dialog-confirm").click()
+    day = setting.next_command()
+    press(page, "Snooze…")
+    page.locator("#until").fill("2025-12-31T00:00:00")
+    page.locator("#dialog-confirm").click()
+    expect(page.locator("#dialog-error")).to_have_text("Give a time after 2026-01-01 00:02 UTC.")
+    page.locator("#until").fill("2026-01-01T06:00:00")
+    page.locator("#dialog-confirm").click()
+    custom = setting.next_command()
+    setting.answer(custom, f"alerts are held back until {BEGIN_MS + 6 * HOUR_MS} ms of event time")
+
+    assert getattr(day.command, "until_ms", None) == BEGIN_MS + 2 * WINDOW_MS + 24 * HOUR_MS
+    assert getattr(custom.command, "until_ms", None) == BEGIN_MS + 6 * HOUR_MS
+    expect(page.locator("#model-flags")).to_have_text("◷ snoozed until 2026-01-01 06:00 UTC")
+
+
+def test_describe_shows_what_the_job_knows(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03)
+    choose(page, model)
+
+    press(page, "Describe")
+    placed = setting.next_command()
+    setting.answer(placed, "the summary is attached", variant="describe")
+
+    expect(page.locator("#summary")).to_contain_text("phase")
+    expect(page.locator("#summary")).to_contain_text("since the reference")
+    expect(page.locator("#summary")).to_be_visible()
+
+
+def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Setting) -> None:
+    for detector in (HOSTILE, "main"):
+        setting.write_scores(
+            HOSTILE, 0.03, 0.2, detector=detector, reducer=HOSTILE, test=HOSTILE, job=HOSTILE
+        )
+    write(setting.producer, setting.alerts, alert(HOSTILE, 1, detector=HOSTILE))
+    shown = page.locator("#incidents-list .name", has_text="<script>alert(1)</script>")
+    shown.click()
+
+    title = page.locator("#model-title")
+    expect(title).to_contain_text("<img src=x onerror=alert(2)>␊\"'`${7+7}&lt;⟨202E⟩drow")
+    expect(page.locator("#model-facts")).to_contain_text("<script>")
+    expect(page.locator("#detector option")).to_have_count(2)
+    page.locator("#detector").select_option(HOSTILE)
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows, 1 of them"))
+    assert page.locator("img, iframe, object, embed").count() == 0
+    assert page.evaluate("document.scripts.length") == 2
+    page.get_by_role("button", name="Describe").click()
+    assert setting.next_command().command.model == HOSTILE
+    # The address names the model: a page that is loaded again shows it again.
+    address = page.evaluate("location.hash")
+    assert json.dumps(HOSTILE) == page.evaluate(
+        "hash => JSON.stringify(new URLSearchParams(hash.slice(1)).get('model'))", address
+    ).replace("\u202e", "\\u202e")
+
+
+def test_the_list_is_searched_and_walked_with_the_keyboard(page: Page, setting: Setting) -> None:
+    names = [f"walk-{number}" for number in (1, 2, 10)]
+    for name in names:
+        setting.write_scores(name, 0.03)
+    expect(row(page, "walk-10")).to_be_visible()
+
+    page.keyboard.press("/")
+    page.keyboard.type("walk-")
+    expect(page.locator("#list .name")).to_have_text(names)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#model-title")).to_have_text("walk-2")
+    expect(row(page, "walk-2")).to_have_attribute("aria-current", "true")
+    assert page.locator("#list button[tabindex='0']").count() == 1
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_models_are_filtered_by_state_and_the_worst_come_first(
+    page: Page, setting: Setting
+) -> None:
+    quiet, bad = "order-a", "order-b"
+    setting.write_scores(quiet, 0.03)
+    setting.write_scores(bad, 0.03)
+    critical = alert(bad, 1, severity=Severity.CRITICAL)
+    write(setting.producer, setting.alerts, critical)
+    page.locator("#search").fill("order-")
+    expect(page.locator("#list .name")).to_have_text([bad, quiet])
+
+    page.locator("#tallies button", has_text="critical drift").click()
+
+    expect(page.locator("#list .name")).to_have_text([bad])
+
+
+def test_the_page_fits_a_phone(phone: Page, setting: Setting) -> None:
+    model = f"a-long-name-without-any-blank-{'x' * 300}"
+    setting.write_scores(model, 0.03, 0.05)
+    row(phone, model[:40]).tap()
+
+    expect(phone.locator("#chart .main-svg").first).to_be_visible()
+    width = phone.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1]
+    sizes = phone.evaluate(
+        "[...document.querySelectorAll('#actions button, #list button, #tallies button')]"
+        ".filter(each => each.offsetParent).map(each => each.getBoundingClientRect().height)"
+    )
+    assert min(sizes) >= 36
+
+
+def has(piece: str) -> re.Pattern[str]:
+    return re.compile(re.escape(piece))

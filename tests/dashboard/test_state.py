@@ -1,0 +1,295 @@
+"""What the page knows of models, from the records of a real monitor and from written ones."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+import pytest
+
+from flink_jobs.alerts import AlertKind, Cause, Severity
+from flink_jobs.control import Acknowledge, Outcome
+from flink_jobs.dashboard.state import LiveState
+from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow
+from tests.alerting.examples import make_audit
+from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
+from tests.flink_jobs.core.watched import Watched
+
+
+def drifting() -> Watched:
+    """A real model whose drift has started with pane 2."""
+    watched = Watched()
+    watched.panes(0, 1)
+    watched.panes(2, loc=3.0)
+    return watched
+
+
+def row_of(watched: Watched, *, is_replay: bool = False) -> ModelRow:
+    """The model as the page shows it, from records in their order or topic by topic."""
+    state = LiveState()
+    if is_replay:
+        state.take([*watched.alerts, *watched.audits, *watched.scores])
+    for actions in () if is_replay else watched.actions:
+        state.take([*actions.scores, *actions.alerts, *actions.audits])
+    (row,) = state.everything().rows
+    return row
+
+
+def only_row(state: LiveState) -> ModelRow:
+    (row,) = state.everything().rows
+    return row
+
+
+def test_drift_opens_an_incident_and_recovery_closes_it() -> None:
+    watched = drifting()
+    drifted = row_of(watched)
+    watched.panes(3, 4)
+    recovered = row_of(watched)
+
+    assert (drifted.state, [each.cause for each in drifted.incidents]) == ("drift", [Cause.DRIFT])
+    assert drifted.incidents[0].started_ms == 3_000
+    assert (recovered.state, recovered.incidents) == ("quiet", [])
+    assert recovered.last_ms == 5_000
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_a_command_from_somewhere_else_acknowledges_the_only_incident(is_replay: bool) -> None:
+    watched = drifting()
+
+    watched.send("acknowledge", incident_id=watched.alerts[0].incident_id)
+
+    assert row_of(watched, is_replay=is_replay).incidents[0].is_acknowledged
+
+
+def test_an_alert_after_it_was_acknowledged_asks_anew() -> None:
+    state = LiveState()
+    state.take([alert("m", 3, incident_id="i")])
+    state.take([make_audit(model="m", kind="acknowledge", effective_ms=at(4))])
+    before = only_row(state).incidents[0].is_acknowledged
+
+    critical = {"kind": AlertKind.ONGOING, "severity": Severity.CRITICAL}
+    state.take([alert("m", 5, incident_id="i", **critical)])
+
+    assert before
+    assert not only_row(state).incidents[0].is_acknowledged
+    assert only_row(state).state == "critical"
+
+
+def test_of_two_incidents_only_the_one_that_this_page_named_is_acknowledged() -> None:
+    state = LiveState()
+    state.take([alert("m", 3, incident_id="i"), alert("m", 4, incident_id="j", detector="fast")])
+    state.take([make_audit(model="m", kind="acknowledge", command_id="elsewhere")])
+    unnamed = [each.is_acknowledged for each in only_row(state).incidents]
+
+    state.remember(Acknowledge(command_id="c-1", model="m", incident_id="j"))
+    state.take([make_audit(model="m", kind="acknowledge", command_id="c-1", effective_ms=at(5))])
+
+    assert unnamed == [False, False]
+    assert {each.incident_id: each.is_acknowledged for each in only_row(state).incidents} == {
+        "i": False,
+        "j": True,
+    }
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_pause_and_resume_are_known_from_their_answers(is_replay: bool) -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+    watched.send("pause")
+    paused = row_of(watched, is_replay=is_replay)
+    watched.send("resume")
+
+    assert (paused.is_paused, paused.state) == (True, "paused")
+    assert not row_of(watched, is_replay=is_replay).is_paused
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_a_snooze_is_known_from_its_answer_until_event_time_passes_it(is_replay: bool) -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+    watched.send("snooze", until_ms=4_000)
+    snoozed = row_of(watched, is_replay=is_replay)
+    watched.panes(2, 3, 4)
+
+    assert snoozed.snoozed_until_ms == 4_000
+    assert row_of(watched, is_replay=is_replay).snoozed_until_ms is None
+
+
+def test_a_snooze_into_the_past_holds_nothing_back() -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+
+    watched.send("snooze", until_ms=1_000)
+
+    assert row_of(watched).snoozed_until_ms is None
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_a_rebaseline_is_shown_until_windows_are_tested_again(is_replay: bool) -> None:
+    watched = drifting()
+    watched.send("rebaseline")
+    collecting = row_of(watched, is_replay=is_replay)
+    watched.panes(3, 4, 5)
+
+    assert (collecting.is_collecting, collecting.state) == (True, "collecting")
+    assert row_of(watched, is_replay=is_replay).state == "quiet"
+
+
+def test_a_refused_command_changes_nothing() -> None:
+    state = LiveState()
+    state.take([score("m", 0)])
+
+    state.take([make_audit("refused", model="m", kind="pause")])
+
+    assert not only_row(state).is_paused
+
+
+def test_describe_puts_right_what_alerts_did_not_say() -> None:
+    watched = drifting()
+    state = LiveState()
+    state.take([alert("model", 0, incident_id="lost", job="loudly")])
+    state.take(watched.scores)
+
+    audit = watched.send("describe")
+    state.take([msgspec.structs.replace(audit, effective_ms=at(2))])
+
+    row = only_row(state)
+    assert [each.incident_id for each in row.incidents] == [watched.alerts[0].incident_id]
+    assert row.summary is not None
+    assert row.summary.phase == "monitoring"
+
+
+def test_a_new_incident_takes_the_place_of_one_whose_end_was_never_written() -> None:
+    state = LiveState()
+
+    state.take([alert("m", 1, incident_id="old"), alert("m", 9, incident_id="new")])
+
+    assert [each.incident_id for each in only_row(state).incidents] == ["new"]
+
+
+def test_incidents_of_different_causes_stand_side_by_side_and_the_worst_names_the_state() -> None:
+    state = LiveState()
+
+    state.take([alert("m", 1, "silence", incident_id="s"), alert("m", 2, incident_id="d")])
+
+    assert {each.cause for each in only_row(state).incidents} == {Cause.DRIFT, Cause.SILENCE}
+    assert only_row(state).state == "drift"
+
+
+def test_windows_that_were_not_tested_are_no_sign_of_health() -> None:
+    state = LiveState()
+
+    state.take([untested("m", 0)])
+
+    assert only_row(state).state == "untested"
+    chart = state.chart(0, None, 0)
+    assert chart is not None
+    assert msgspec.json.encode(chart.columns["statistic"]) == b"[null]"
+
+
+def test_what_changed_is_sent_once_and_numbers_alone_as_ticks() -> None:
+    state = LiveState()
+    state.take([score("a", 0), score("b", 0)])
+    first = state.drain()
+
+    state.take([score("a", 1, 0.06), score("a", 2, 0.02)])
+    second = state.drain()
+
+    assert {row.model for row in first.rows} == {"a", "b"}
+    assert (second.rows, second.ticks) == ([], [(0, at(3), [0.75, 0.25])])
+    assert msgspec.json.encode(state.drain()) == b"{}"
+
+
+def test_a_chart_asks_for_what_it_does_not_have() -> None:
+    state = LiveState(n_windows=5)
+    state.take(score("m", place) for place in range(8))
+
+    everything, rest = state.chart(0, "main", 0), state.chart(0, "main", 7)
+
+    assert everything is not None
+    assert rest is not None
+    assert everything.columns["end_ms"] == [at(place + 1) for place in range(3, 8)]
+    assert rest.columns["end_ms"] == [at(8)]
+    assert state.chart(0, "other", 0) is None
+    assert state.chart(99, None, 0) is None
+
+
+def test_memory_is_bounded_and_models_with_incidents_are_forgotten_last() -> None:
+    state = LiveState(most_models=3)
+    state.take([alert("open", 0)])
+    state.take(score(f"m-{number}", 0) for number in range(5))
+
+    changes = state.drain()
+
+    assert {row.model for row in state.everything().rows} == {"open", "m-3", "m-4"}
+    assert (state.n_forgotten, changes.gone) == (3, [1, 2, 3])
+    assert {row.model for row in changes.rows} == {"open", "m-3", "m-4"}
+
+
+def test_names_that_no_command_could_carry_are_skipped_and_counted() -> None:
+    state = LiveState()
+
+    state.take([score("", 0), score("m" * 1_025, 0), score("m" * 1_024, 0)])
+
+    assert (len(state.everything().rows), state.n_skipped) == (1, 2)
+
+
+def test_detectors_of_one_model_are_bounded() -> None:
+    state = LiveState()
+
+    state.take(score("m", 0, detector=f"d-{number}") for number in range(100))
+
+    assert len(only_row(state).detectors) == 32
+
+
+def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None:
+    state = LiveState()
+
+    state.take([make_audit("accepted", audit_id="1", model="all-*")])
+    state.take([make_audit("refused", audit_id="2", model="typo")])
+    state.take([make_audit(audit_id="3", model="quiet", kind="pause", outcome=Outcome.APPLIED)])
+
+    changes = state.everything()
+    assert [row.model for row in changes.rows] == ["quiet"]
+    assert len(changes.entries) == 3
+
+
+def test_the_timeline_is_told_as_the_terminal_tells_it_whatever_the_names_hold() -> None:
+    state = LiveState()
+
+    state.take([alert("two\nlines", 0, detector="a\nb")])
+    state.take([make_audit(model=None, kind=None, command_id=None, reason="r" * 5_000)])
+
+    told, answered = state.everything().entries
+    assert isinstance(told, AlertEntry)
+    assert isinstance(answered, AuditEntry)
+    assert told.model == "two\nlines"
+    assert told.lines[0].startswith("softmax_outputs + ks: statistic 0.412 ≥ 0.0779")
+    assert len(answered.reason) == 600
+
+
+def test_threads_that_write_and_read_lose_nothing() -> None:
+    state = LiveState()
+    writers = [
+        threading.Thread(target=lambda name=name: state.take(score(name, p) for p in range(300)))
+        for name in "abcd"
+    ]
+    names: dict[int, str] = {}
+
+    for writer in writers:
+        writer.start()
+    is_over = False
+    while not is_over:
+        is_over = not any(writer.is_alive() for writer in writers)
+        changes = state.drain()
+        names |= {row.number: row.model for row in changes.rows}
+        assert {number for number, _, _ in changes.ticks} <= set(names)
+
+    charts = [state.chart(number, None, 0) for number in names]
+    assert sorted(chart.n_seen for chart in charts if chart) == [300] * 4
+    assert set(names.values()) == set("abcd")
+
+
+def at(place: int) -> int:
+    """The moment at which window number ``place`` starts."""
+    return BEGIN_MS + place * WINDOW_MS
