@@ -39,12 +39,13 @@ jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
 demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
 	@$(BIN)/loudly demo $(ARGS)
 
-# What needs no broker and no cluster runs on several cores; the rest one by one.
+# First what needs no broker and no cluster, on all cores; then the rest, two files at a time, each with parts of its own:
+# they wait for processes to start most of the time.
 .PHONY: test
 test: setup $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
 	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
-	@$(PYTEST) -m "$(WITH_PARTS)"
+	@$(PYTEST) -n 2 --dist loadfile -m "$(WITH_PARTS)"
 else
 	@$(PYTEST) $(ARGS)
 endif
