@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
-from flink_jobs.backtest.batches import NEVER_MS
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
 from flink_jobs.backtest.pane_builder import ClosedPane
 from flink_jobs.backtest.result import ModelSummary
@@ -109,7 +108,6 @@ class Replay:
         self._dead_letters = dead_letters
         self._models: dict[str, _Model] = {}
         self._timers: list[tuple[int, str]] = []
-        self._end_ms = NEVER_MS
         self.references_missing: dict[str, int] = {}
         self.notices: list[str] = []
         self.n_duplicates = 0
@@ -133,12 +131,13 @@ class Replay:
 
         Which event time the history has ``reached`` decides what is its end.
         """
-        self._end_ms = reached_ms
         while self._timers and self._timers[0][0] <= watermark_ms:
             at_ms, name = heapq.heappop(self._timers)
             model = self._models[name]
             model.timers_ms.remove(at_ms)
-            self._pass_on(name, model, self._monitor.on_time(name, at_ms, model.state))
+            actions = self._monitor.on_time(name, at_ms, model.state)
+            actions.alerts = [a for a in actions.alerts if not is_silence_at_the_end(a, reached_ms)]
+            self._pass_on(name, model, actions)
 
     def _pass_on(self, name: str, model: _Model, actions: Actions) -> None:
         """Do what the monitor asks for."""
@@ -147,9 +146,8 @@ class Replay:
             model.timers_ms.add(wake_ms)
             heapq.heappush(self._timers, (wake_ms, name))
         if actions.alerts:
-            alerts = [a for a in actions.alerts if not is_silence_at_the_end(a, self._end_ms)]
-            self._alerts.write(alerts)
-            model.tally.add_alerts(alerts)
+            self._alerts.write(actions.alerts)
+            model.tally.add_alerts(actions.alerts)
         if actions.scores:
             self._scores.write(actions.scores)
             model.tally.add_scores(actions.scores)

@@ -8,7 +8,9 @@ from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.demo.errors import DemoError
 
 _DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly": "plotly"}
-_BACKTEST_PACKAGES = {"pyarrow": "pyarrow"}
+_BACKTEST_PACKAGES = {
+    name: name for name in ("jinja2", "matplotlib", "pandas", "plotly", "pyarrow", "tomlkit")
+}
 
 
 def require_demo_packages() -> None:
