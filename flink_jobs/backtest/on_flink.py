@@ -165,13 +165,15 @@ class _Found:
     def read(cls, config: DriftJobConfig, folder: Path, end_ms: int) -> _Found:
         found, kafka = cls(), config.kafka
         found.log.add(_records(config, kafka.dead_letters_topic, DeadLetter))
-        with TemporaryDirectory(prefix=".parts-", dir=folder) as scratch:
-            alerts = Spool(Path(scratch, "alerts.spool"))
+        with (
+            TemporaryDirectory(prefix=".parts-", dir=folder) as scratch,
+            contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
+            contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
+        ):
             for alert in _records(config, kafka.alerts_topic, Alert):
                 if not is_silence_at_the_end(alert, end_ms):
                     alerts.write([alert])
                     found._tally(alert.model).add_alerts([alert])
-            scores = Spool(Path(scratch, "scores.spool"))
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,13 +73,13 @@ def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], N
     tell : callable
         Told how many rows have been read, and how much of the source.
     """
-    runner = _Part(order, part, n_parts)
-    n_read = 0
-    for batch in order.source.batches(runner.names, order.horizon_ms):
-        n_read += len(batch)
-        runner.take(batch)
-        tell(n_read, batch.done)
-    return runner.end(n_read)
+    with closing(_Part(order, part, n_parts)) as runner:
+        n_read = 0
+        for batch in order.source.batches(runner.names, order.horizon_ms):
+            n_read += len(batch)
+            runner.take(batch)
+            tell(n_read, batch.done)
+        return runner.end(n_read)
 
 
 class _Part:
@@ -95,6 +96,11 @@ class _Part:
         self._n_events = self._n_heartbeats = 0
         self._start_ms, self._end_ms = _FOR_EVER_MS, NEVER_MS
         self._reached_ms = NEVER_MS
+
+    def close(self) -> None:
+        """Close the files that are written."""
+        self._alerts.close()
+        self._scores.close()
 
     def take(self, batch: Batch) -> None:
         """Put own rows into panes and replay what is complete."""

@@ -58,12 +58,16 @@ class Spool:
             self._file.write(line)
             self._n_bytes += len(line)
 
+    def close(self) -> None:
+        """Close the file; what lies there stays."""
+        self._file.close()
+
     def sort(self, path: Path, *, keep: Mapping[str, int] | None = None) -> list[Segment]:
         """Write the records by model, detector and window end to ``path``; the spool is gone then.
 
         Records with equal keys stay in the order in which they came.
         """
-        self._file.close()
+        self.close()
         keys = sorted(self._keys)
         ranks = {self._keys[key]: rank for rank, key in enumerate(keys)}
         table = np.array([ranks[number] for number in range(len(keys))], dtype=np.int32)
