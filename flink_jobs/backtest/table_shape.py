@@ -50,7 +50,6 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     ------
     SourceError
         When columns are missing, or make another number of features or outputs.
-
     """
     table = config.columns
     model = "" if table.model_name else table.model

@@ -388,7 +388,7 @@ def test_the_table_says_what_each_configuration_did():
     assert rows[0][:4] == ("good", "0 of 2", "3 s", "0 of 2")
     assert rows[0][4] == "> 16.3 s"
     assert rows[1][:4] == ("none", "2 of 2", "–", "2 of 2")
-    assert rows[1][4] == "30 s (8 s 305 ms to 4 min 7 s)"
+    assert rows[1][4] == "30 s (8.3 s to 4 min 8 s)"
 
 
 @pytest.mark.parametrize(
