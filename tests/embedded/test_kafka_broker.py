@@ -70,29 +70,6 @@ def test_a_paused_broker_answers_nothing_until_it_is_resumed(own_broker: KafkaBr
         assert sent.get(30).offset == 1
 
 
-def test_a_limited_client_is_throttled_until_the_limit_is_lifted(own_broker: KafkaBroker) -> None:
-    own_broker.create_topic("limited")
-
-    def throttle_ms() -> float:
-        with closing(
-            KafkaProducer(
-                bootstrap_servers=own_broker.bootstrap_servers,
-                client_id="slow",
-                batch_size=0,
-                acks=1,
-            )
-        ) as producer:
-            for _ in range(3):
-                producer.send("limited", bytes(20_000)).get(30)
-            metrics = producer.metrics()["producer-metrics"]
-            return float(metrics["produce-throttle-time-max"])
-
-    own_broker.limit_client("slow", write_bytes_per_s=10_000)
-    assert throttle_ms() > 0
-    own_broker.limit_client("slow")
-    assert throttle_ms() == 0
-
-
 def test_it_listens_on_the_loopback_interface_only(own_broker: KafkaBroker) -> None:
     assert listening_addresses(own_broker.pid) == {"127.0.0.1"}
 

@@ -53,7 +53,7 @@ def test_a_job_goes_on_from_a_savepoint_of_every_version(
 # models but the one whose reference ends with them.
 N_SCORES_AT_TWO = 5
 AT_TWO_UNTIL_MS = START_MS + 11 * WIDTH_MS + WIDTH_MS // 2
-ROCKSDB = {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"}
+ROCKSDB = 'state_backend = "rocksdb"\n'
 
 
 def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
@@ -64,9 +64,9 @@ def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
     before, after = stream()
     topics.write(before)
 
-    with FlinkCluster(n_slots=4, settings=ROCKSDB) as cluster:
+    with FlinkCluster(n_slots=4) as cluster:
         # The savepoint was written at parallelism 1 from the heap.
-        path, _ = topics.config(tmp_path, {"[job]\n": "[job]\nparallelism = 2\n"})
+        path, _ = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 2\n{ROCKSDB}"})
         job_id = _submit(cluster, path, _savepoint(version))
         topics.write(record for record in after if record.time_ms < AT_TWO_UNTIL_MS)
         _wait_for_scores(topics, N_SCORES_AT_TWO)
@@ -75,7 +75,7 @@ def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
         # Asked for now: until the job was cancelled each checkpoint removed the one before.
         checkpoint = cluster.rest.checkpoints(job_id)["latest"]["completed"]["external_path"]
 
-        path, config = topics.config(tmp_path, {"[job]\n": "[job]\nparallelism = 4\n"})
+        path, config = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 4\n{ROCKSDB}"})
         job_id = _submit(cluster, path, checkpoint)
         topics.write(record for record in after if record.time_ms >= AT_TWO_UNTIL_MS)
         topics.heartbeat(END_MS + WIDTH_MS)
@@ -128,8 +128,10 @@ def _check(found: Results, topics: Topics, config: DriftJobConfig, version: str)
     for kind in expected:
         assert found[kind]
         assert _in_order(both[kind]) == _in_order(expected[kind])
-    ids = {score["score_id"] for score in found["scores"]}
-    assert ids <= {score["score_id"] for score in expected["scores"]}
+    if version == f"v{STATE_VERSION}":
+        # Before version 3 the events of a reference lay in another order, which its digest shows.
+        ids = {score["score_id"] for score in found["scores"]}
+        assert ids <= {score["score_id"] for score in expected["scores"]}
     assert {alert["model"] for alert in both["alerts"]} == {"moved"}
     assert [alert["kind"] for alert in found["alerts"]] == ["ongoing"] * len(found["alerts"])
     assert len({alert["incident_id"] for alert in both["alerts"]}) == 1
