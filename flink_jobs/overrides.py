@@ -20,16 +20,7 @@ Change = Mapping[str, Any]
 
 # The JVM reads the rest of ``input`` before it knows the model.
 _INPUT_KEYS = ("n_features", "n_outputs", "missing_features")
-_TABLES = (
-    "input",
-    "window",
-    "reference",
-    "detector",
-    "calibration",
-    "policy",
-    "silence",
-    "detectors",
-)
+_TABLES = tuple(f.name for f in msgspec.structs.fields(OverrideTable) if f.name != "models")
 
 
 def matches(pattern: str, model: str) -> bool:

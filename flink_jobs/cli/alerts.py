@@ -7,13 +7,11 @@ from typing import Annotated, Literal
 import typer
 
 from flink_jobs.cli.errors import stderr, told_plainly
+from flink_jobs.cli.options import BootstrapServers, ClientProperties
 
 
 def alerts(
-    bootstrap_servers: Annotated[
-        str,
-        typer.Option(help="Host and port of the broker.", envvar="LOUDLY_BOOTSTRAP_SERVERS"),
-    ] = "127.0.0.1:9092",
+    bootstrap_servers: BootstrapServers = "127.0.0.1:9092",
     topic: Annotated[str, typer.Option(help="The topic of alerts.")] = "drift-alerts",
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Show the alerts that are there already, too.")
@@ -32,14 +30,7 @@ def alerts(
     group: Annotated[
         str | None, typer.Option(help="Commit positions for this consumer group.")
     ] = None,
-    properties: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--property",
-            metavar="NAME=VALUE",
-            help="A setting of the Kafka client; the value may be ${env:NAME} or ${file:PATH}.",
-        ),
-    ] = None,
+    properties: ClientProperties = None,
 ) -> None:
     """Follow the alerts, each shown once, as a timeline or as JSON lines."""
     with told_plainly():

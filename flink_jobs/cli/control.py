@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flink_jobs.cli.errors import stderr, told_plainly
+from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.control import KINDS, Audit, Command, Outcome
 
 if TYPE_CHECKING:
@@ -85,10 +86,7 @@ def _send(
     command_id: Annotated[
         str | None, typer.Option(help="Carried by the answers; a new one by default.")
     ] = None,
-    bootstrap_servers: Annotated[
-        str,
-        typer.Option(help="Host and port of the broker.", envvar="LOUDLY_BOOTSTRAP_SERVERS"),
-    ] = "127.0.0.1:9092",
+    bootstrap_servers: BootstrapServers = "127.0.0.1:9092",
     topic: Annotated[str, typer.Option(help="The control topic.")] = "drift-control",
     audit_topic: Annotated[str, typer.Option(help="The topic of answers.")] = "drift-audit",
     wait_s: Annotated[
@@ -97,14 +95,7 @@ def _send(
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for programs.")
     ] = False,
-    properties: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--property",
-            metavar="NAME=VALUE",
-            help="A setting of the Kafka client; the value may be ${env:NAME} or ${file:PATH}.",
-        ),
-    ] = None,
+    properties: ClientProperties = None,
 ) -> None:
     from flink_jobs.alerting.client_properties import parse_properties
     from flink_jobs.alerting.consumer import RecordFollower

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
-
-_PACKAGES = ("plotly", "starlette", "uvicorn")
+from flink_jobs.cli.extras import require_dashboard_packages
+from flink_jobs.cli.options import BootstrapServers, ClientProperties
 
 
 def dashboard(
-    bootstrap_servers: Annotated[
-        str,
-        typer.Option(help="Host and port of the broker.", envvar="LOUDLY_BOOTSTRAP_SERVERS"),
-    ] = "127.0.0.1:9092",
+    bootstrap_servers: BootstrapServers = "127.0.0.1:9092",
     alerts_topic: Annotated[str, typer.Option(help="The topic of alerts.")] = "drift-alerts",
     scores_topic: Annotated[str, typer.Option(help="The topic of scores.")] = "drift-scores",
     control_topic: Annotated[
@@ -52,18 +48,11 @@ def dashboard(
             envvar=["LOUDLY_ISSUED_BY", "USER", "LOGNAME"],
         ),
     ] = "",
-    properties: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--property",
-            metavar="NAME=VALUE",
-            help="A setting of the Kafka client; the value may be ${env:NAME} or ${file:PATH}.",
-        ),
-    ] = None,
+    properties: ClientProperties = None,
 ) -> None:
     """Serve a page with all models, open incidents and live charts, and buttons for commands."""
     with told_plainly(), ended_by_sigterm():
-        _require_packages()
+        require_dashboard_packages()
         from flink_jobs.alerting.client_properties import parse_properties
         from flink_jobs.dashboard.feed import Topics
         from flink_jobs.dashboard.serve import Address, Dashboard
@@ -90,11 +79,3 @@ def dashboard(
                     highlight=False,
                 )
             page.serve()
-
-
-def _require_packages() -> None:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        from flink_jobs.alerting.errors import FollowError
-
-        raise FollowError(f"the page needs {', '.join(missing)}: pip install 'loudly[dashboard]'")

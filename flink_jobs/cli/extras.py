@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from flink_jobs.alerting.errors import FollowError
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.demo.errors import DemoError
 
@@ -11,6 +12,7 @@ _DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly
 _BACKTEST_PACKAGES = {
     name: name for name in ("jinja2", "matplotlib", "pandas", "plotly", "pyarrow", "tomlkit")
 }
+_DASHBOARD_PACKAGES = {name: name for name in ("plotly", "starlette", "uvicorn")}
 
 
 def require_demo_packages() -> None:
@@ -35,6 +37,18 @@ def require_backtest_packages() -> None:
     """
     if missing := _missing(_BACKTEST_PACKAGES):
         raise BacktestError(f"backtests need {missing}: pip install 'loudly[backtest]'")
+
+
+def require_dashboard_packages() -> None:
+    """Check that what the live page needs is installed.
+
+    Raises
+    ------
+    FollowError
+        When a package is missing; says how to install it.
+    """
+    if missing := _missing(_DASHBOARD_PACKAGES):
+        raise FollowError(f"the page needs {missing}: pip install 'loudly[dashboard]'")
 
 
 def _missing(packages: dict[str, str]) -> str:

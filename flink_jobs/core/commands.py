@@ -235,8 +235,7 @@ class Commands:
 
 def _moment(turn: Turn, placed: PlacedCommand) -> int:
     """When a command takes effect: between panes, so that no pane is torn."""
-    width_ms = turn.plan.config.panes.width_ms
-    return -(-(placed.command.effective_ms or 0) // width_ms) * width_ms
+    return turn.pane_end_ms(placed.command.effective_ms or 0)
 
 
 def _concerns_new(status: Status, command: Command) -> bool:

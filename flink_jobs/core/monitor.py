@@ -111,7 +111,6 @@ class DriftMonitor:
         until_ms = now_ms - now_ms % turn.plan.config.panes.width_ms
         self._advance(turn, max(until_ms, status.now_ms or 0))
         self._finish(turn)
-        turn.actions.counts.alerts = len(turn.actions.alerts)
         return turn.actions
 
     def on_command(
@@ -127,7 +126,6 @@ class DriftMonitor:
         self._take_commands(turn, standing)
         self._take_command(turn, placed)
         self._finish(turn)
-        turn.actions.counts.alerts = len(turn.actions.alerts)
         return turn.actions
 
     def _take_commands(self, turn: Turn, standing: Sequence[StandingCommand]) -> None:
@@ -239,6 +237,7 @@ class DriftMonitor:
         recent = encode_recent(turn.block)
         turn.state.write_recent(recent)
         turn.actions.counts.recent_bytes += len(recent)
+        turn.actions.counts.alerts = len(turn.actions.alerts)
         _tell_reference(turn)
 
 
@@ -258,7 +257,6 @@ def _count(turn: Turn, pane: Pane) -> None:
     counts.events = len(pane.events) + len(pane.dead_letters)
     counts.dead_letters = len(turn.actions.dead_letters)
     counts.used = counts.events - counts.dead_letters
-    counts.alerts = len(turn.actions.alerts)
 
 
 def _tell_reference(turn: Turn) -> None:

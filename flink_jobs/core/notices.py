@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
 
@@ -11,8 +10,9 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Examples
     --------
-    >>> Notice(model="fraud", text="monitoring starts").to_json()
-    '{"model":"fraud","text":"monitoring starts"}'
+    >>> import msgspec
+    >>> msgspec.json.encode(Notice(model="fraud", text="monitoring starts"))
+    b'{"model":"fraud","text":"monitoring starts"}'
     """
 
     model: str
@@ -20,7 +20,3 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detector: str | None = None
     window_start_ms: int | None = None
     window_end_ms: int | None = None
-
-    def to_json(self) -> str:
-        """One line for a log that programs read."""
-        return msgspec.json.encode(self).decode()

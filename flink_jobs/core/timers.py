@@ -25,7 +25,7 @@ def ask(turn: Turn) -> None:
     if due_ms is None:
         return
     # Not before the pane has come that holds the moment.
-    wake_ms = -(-due_ms // width_ms) * width_ms
+    wake_ms = turn.pane_end_ms(due_ms)
     if status.wake_ms is None or wake_ms < status.wake_ms:
         status.wake_ms = turn.actions.wake_ms = wake_ms
 

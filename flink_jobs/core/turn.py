@@ -54,6 +54,11 @@ class Turn:
             self._history = History.read(self.state, self.plan.fingerprint)
         return self._history
 
+    def pane_end_ms(self, at_ms: int) -> int:
+        """The first boundary between panes at or after a moment."""
+        width_ms = self.plan.config.panes.width_ms
+        return -(-at_ms // width_ms) * width_ms
+
     def follow(self, plan: Plan) -> None:
         """Go on with another plan, whose state has nothing in common with the old one's."""
         self.plan = plan

@@ -209,8 +209,8 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         "python.fn-execution.bundle.size": "10000",
         "python.fn-execution.arrow.batch.size": "10000",
         "python.fn-execution.bundle.time": "200",
-        # An uncached read costs about 1 ms. The hot value of a model is its recent block: 40 kB for
-        # 500 events in 10 dimensions, so 400 MB for 10,000 models.
+        # An uncached read costs about 1 ms. The hot value of a model is its recent block: 57 kB for
+        # 500 events in 10 dimensions, so 570 MB for 10,000 models.
         "python.state.cache-size": "10000",
     }
 
