@@ -27,6 +27,8 @@ from flink_jobs.embedded.processes import (
 
 _START_TIMEOUT_S = 60.0
 _REQUEST_TIMEOUT_MS = 30_000
+# Bytes per second; more than any machine moves.
+_NO_LIMIT = 1 << 50
 
 _LOG_CONFIG = """\
 rootLogger.level = WARN
@@ -197,18 +199,16 @@ class KafkaBroker:
         EmbeddedError
             When Kafka's tool fails.
         """
-        rates = {"consumer_byte_rate": read_bytes_per_s, "producer_byte_rate": write_bytes_per_s}
-        wanted = [f"{name}={rate}" for name, rate in rates.items() if rate is not None]
-        change = (
-            ["--add-config", ",".join(wanted)] if wanted else ["--delete-config", ",".join(rates)]
-        )
+        wanted = {"consumer_byte_rate": read_bytes_per_s, "producer_byte_rate": write_bytes_per_s}
+        # Kafka's tool refuses to delete a quota that is not there.
+        rates = ",".join(f"{name}={rate or _NO_LIMIT}" for name, rate in wanted.items())
         log = self._started_home() / "quotas.log"
         # kafka-python has no quotas; Kafka's own tool, a JVM of its own, takes 2 s.
         status = run_to_end(
             "Kafka's configuration tool",
             [
                 *self._java_command("kafka.admin.ConfigCommand"),
-                *("--bootstrap-server", self.bootstrap_servers, "--alter", *change),
+                *("--bootstrap-server", self.bootstrap_servers, "--alter", "--add-config", rates),
                 *("--entity-type", "clients", "--entity-name", client_id),
             ],
             log=log,

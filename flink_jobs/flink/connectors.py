@@ -162,9 +162,12 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
             "scan.watermark.alignment.max-drift": f"{limits.max_partition_drift_ms} ms",
             "scan.watermark.alignment.update-interval": "200 ms",
         }
+    if kafka.bounded:
+        # Else a short topic would bring one watermark, that of its end, and a model that fell
+        # silent in its midst could not be told from those that the end makes silent.
+        options["scan.watermark.emit.strategy"] = "on-event"
     if part is not None:
         options |= {
-            "scan.watermark.emit.strategy": "on-event",
             "scan.startup.mode": "specific-offsets",
             "scan.startup.specific-offsets": _offsets(part.starts),
             "scan.bounded.mode": "specific-offsets",

@@ -14,7 +14,7 @@ from pyflink.datastream import (
     RuntimeContext,
 )
 
-from flink_jobs.alerts import encode_record
+from flink_jobs.alerts import Cause, encode_record
 from flink_jobs.command_decoder import UnusableCommandError, decode_command, refusal
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.control import Audit, PlacedCommand, StandingCommand, encode_audit
@@ -81,12 +81,13 @@ class _MonitorOperator:
     def _take_time(
         self, timestamp: int, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
-        if context.timer_service().current_watermark() == _END_OF_INPUT:
-            # No time has passed where a bounded topic ends, and no model has fallen silent.
-            return
-        model = str(context.get_current_key())
-        actions = self._monitor.on_time(model, timestamp, self._state, standing)
-        yield from self._pass_on(model, actions, context)
+        model, wake_ms = str(context.get_current_key()), int(timestamp)
+        while wake_ms is not None:
+            actions = self._monitor.on_time(model, wake_ms, self._state, standing)
+            wake_ms = None
+            if context.timer_service().current_watermark() == _END_OF_INPUT:
+                wake_ms = _end(actions)
+            yield from self._pass_on(model, actions, context)
 
     def _pass_on(self, model: str, actions: Actions, context: Any) -> Iterator[Output]:
         """Do what the monitor asks for."""
@@ -184,6 +185,17 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
     def _answer(self, audits: Iterable[Audit]) -> Iterator[Output]:
         self._metrics.answered(audits)
         yield from _audit_rows(audits)
+
+
+def _end(actions: Actions) -> int | None:
+    """Make of actions those of a bounded job at its end; the time to go on with, if there is one.
+
+    No model has fallen silent because the topic ends. Timers that are registered now come too late
+    to fire.
+    """
+    actions.alerts = [alert for alert in actions.alerts if alert.cause is not Cause.SILENCE]
+    wake_ms, actions.wake_ms = actions.wake_ms, None
+    return wake_ms
 
 
 def _audit_rows(audits: Iterable[Audit]) -> Iterator[Output]:

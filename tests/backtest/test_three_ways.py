@@ -107,6 +107,23 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
         assert summary.models == here.summary.models
 
 
+def test_a_job_over_a_bounded_topic_closes_its_last_windows(
+    topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    bounded = TWO_DETECTORS | {"bounded = false": "bounded = true"}
+    path, config = topics.config(tmp_path, bounded)
+    source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
+    replayed = run_backtest(config, source, folder=tmp_path / "replayed", processes=1)
+
+    job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    flink_cluster.rest.wait_for(job_id, "FINISHED", timeout_s=90)
+
+    scores, alerts = topics.read(topics.scores), topics.read(topics.alerts)
+    assert by_id(scores, "score_id") == by_id(lines(replayed, SCORES_FILE), "score_id")
+    assert by_id(alerts, "alert_id") == by_id(lines(replayed, ALERTS_FILE), "alert_id")
+    assert max(score.window.end_ms for score in replayed.scores()) >= END_MS
+
+
 def lines(result: BacktestResult, name: str) -> list[bytes]:
     return (result.folder / name).read_bytes().splitlines()
 

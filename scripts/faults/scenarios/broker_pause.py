@@ -6,7 +6,7 @@ import time
 
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import keep
-from scripts.faults.scenarios.paced import make_run, make_stream
+from scripts.faults.scenarios.paced import let_go, make_run, make_stream
 from scripts.faults.stage import Progressing, Teller, open_stage
 
 NAME = "broker-pause"
@@ -37,6 +37,7 @@ def play(options: Options, teller: Teller) -> Outcome:
         time.sleep(PAUSE_S)
         stage.broker.resume()
         resumed = time.monotonic()
+        let_go(stage, run)
         teller.advance(0.3)
         verdict = stage.finish(run, job_id, expected)
         seconds = time.monotonic() - resumed

@@ -11,7 +11,7 @@ from pathlib import Path
 from flink_jobs.embedded.errors import FlinkRestError
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import Verdict, keep
-from scripts.faults.scenarios.paced import STREAM_S, make_run, make_stream
+from scripts.faults.scenarios.paced import STREAM_S, let_go, make_run, make_stream
 from scripts.faults.stage import Progressing, Stage, Teller, open_stage, wait_until
 from scripts.faults.topics import Run
 from scripts.faults.undisturbed import Expected
@@ -20,13 +20,15 @@ NAME = "kills"
 VICTIMS = ("TaskManager", "JobManager", "broker")
 _FAULT = "SIGKILL of the TaskManager, the JobManager or the broker, each started again"
 _NOTES = """\
-One topic is written once; each run reads it from its beginning at a rate that a quota of the
-broker sets, so that the stream lasts {stream_s:.0f} s without faults. Victims and moments are
-drawn with the seed {seed}: a kill comes when that share of the run's scores lies on the topic. No
-ZooKeeper or Kubernetes keeps the JobManager's memory here: after its kill the job is submitted
-again from the newest retained checkpoint, as an operator would. Runs alternate between
+One topic is written once; each run reads it from its beginning. A quota of the broker lets the job
+read as if the stream were to last {stream_s:.0f} s, and is lifted after the last kill. Victims and
+moments are drawn with the seed {seed}: a kill comes when that share of the run's scores lies on the
+topic. No ZooKeeper or Kubernetes keeps the JobManager's memory here: after its kill the job is
+submitted again from the newest retained checkpoint, as an operator would. Runs alternate between
 at-least-once, where identical duplicates are allowed and counted, and exactly-once, where readers
-of committed records may see none.
+of committed records may see none. Producers write heartbeats all the while, as they should:
+watermarks are no part of a checkpoint, so a partition that was read to its end before a restore
+holds event time back until its next record.
 """
 _HEADER = [
     "run", "delivery", "kills (scores there at that moment)", "restarts", "scores", "alerts",
@@ -66,6 +68,7 @@ class KilledRun:
                 keep(0 < n_there < n_due, f"{self.run.name}: the stream was over before the kill")
                 self.kills.append(_Kill(victim, n_there))
                 self._kill(victim, down_s)
+        let_go(self.stage, self.run)
         verdict = self.stage.finish(self.run, self.job_id, self.expected)
         self.n_restarts += self._restored()
         if any(victim != "broker" for victim in victims):

@@ -9,7 +9,7 @@ from pathlib import Path
 from flink_jobs.embedded.errors import FlinkRestError
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import keep
-from scripts.faults.scenarios.paced import make_run, make_stream
+from scripts.faults.scenarios.paced import let_go, make_run, make_stream
 from scripts.faults.stage import Progressing, Stage, Teller, open_stage, wait_until
 
 NAME = "unwritable-checkpoints"
@@ -41,6 +41,7 @@ def play(options: Options, teller: Teller) -> Outcome:
             teller.advance(0.3)
             n_second = _fail(stage, job_id, folder, lambda _: _has_restarted(stage, job_id))
         teller.advance(0.25)
+        let_go(stage, run)
         verdict = stage.finish(run, job_id, expected)
         n_restored = stage.cluster.rest.checkpoints(job_id)["counts"]["restored"]
         teller.advance(0.2)
