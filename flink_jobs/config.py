@@ -80,7 +80,7 @@ class InputTable(Table, frozen=True, kw_only=True):
     dead_letter_payload_bytes: Annotated[int, Meta(ge=0, le=65_536)] = 1_024
     max_out_of_orderness_ms: NonNegativeInt = 5_000
     max_future_ms: NonNegativeInt = 3_600_000
-    idle_timeout_ms: Annotated[int, Meta(ge=100)] = 10_000
+    idle_timeout_ms: Annotated[int, Meta(ge=100)] = 120_000
     max_partition_drift_ms: NonNegativeInt = 0
     heartbeat_every_ms: Annotated[int, Meta(ge=0)] = 0
 

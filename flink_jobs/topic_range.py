@@ -15,13 +15,10 @@ class TopicRange(Struct, frozen=True):
     ----------
     starts, ends : dict of int to int
         The offsets ``[start, end)``; equal where a partition holds nothing of it.
-    lasts : dict of int to int
-        The offset of the last record; without partitions that hold none.
     """
 
     starts: dict[int, int]
     ends: dict[int, int]
-    lasts: dict[int, int]
 
 
 class RangeJob(Struct, frozen=True):

@@ -22,7 +22,6 @@ from flink_jobs.config import DriftJobConfig
 _SCHEME = "kafka://"
 _POLL_RECORDS = 20_000
 _ALL_TIME_MS = 2**62
-_MOST_MARKS = 1_000
 
 
 def is_topic(name: str) -> bool:
@@ -120,20 +119,6 @@ class KafkaRange:
         """All records of the range, heartbeats included."""
         starts = {n: start for n, start in self.starts.items() if start < self.ends[n]}
         yield from self._read(starts, names, horizon_ms)
-
-    def last_offsets(self) -> dict[int, int]:
-        """The last record of each partition that holds any of the range.
-
-        Offsets at the end may hold none, as the marks of transactions do. A partition is missing
-        where the last thousand hold none.
-        """
-        lasts: dict[int, int] = {}
-        for number, end in self.ends.items():
-            start = max(self.starts[number], end - _MOST_MARKS)
-            if start < end:
-                for batch in self._read({number: start}, Names(), _ALL_TIME_MS):
-                    lasts[number] = int(batch.offsets.max())
-        return lasts
 
     def values(self) -> Iterator[bytes]:
         """The values of the range, each partition's in the order in which they were written."""

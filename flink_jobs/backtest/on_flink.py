@@ -103,7 +103,7 @@ def run_on_flink(
     opened = KafkaRange(source, config)
     target = fresh_folder(folder)
     with _own_topics(_bounded(config, opened)) as job_config:
-        part = TopicRange(opened.starts, opened.ends, opened.last_offsets())
+        part = TopicRange(opened.starts, opened.ends)
         rest = FlinkRest(f"http://{jobmanager}")
         job_id = submit_range_job(
             jobmanager, RangeJob(job_config, part), ship_connector=ship_connector

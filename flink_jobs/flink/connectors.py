@@ -24,8 +24,6 @@ _STARTUP_MODES = {
 }
 _EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
 _NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
-# The year 9999, the last that SQL knows.
-_END_OF_TIME_MS = 253_402_300_799_000
 
 
 def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
@@ -33,14 +31,8 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
 
     A timestamp far in the future does not move the watermark: one producer with a wrong clock would
     otherwise make every other event late.
-
-    The last record of a part moves the watermark past all time, and the watermark is emitted with
-    each record: timers that are due after the last event did not fire at the end of a bounded topic
-    (Flink 2.3.0, parallelism 1, the last windows still in Python), and then its last windows and
-    sessions were missing.
     """
     limits = config.input
-    is_last = "FALSE" if part is None else _is_last(part)
     return f"""
         CREATE TEMPORARY TABLE inference (
             model STRING,
@@ -50,7 +42,6 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
             off BIGINT METADATA FROM 'offset' VIRTUAL,
             event_ms AS {_EVENT_MS},
             WATERMARK FOR ts AS CASE
-                WHEN {is_last} THEN TO_TIMESTAMP_LTZ({_END_OF_TIME_MS}, 3)
                 WHEN {_EVENT_MS} > {_NOW_MS} + {limits.max_future_ms}
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
                 ELSE TO_TIMESTAMP_LTZ({_EVENT_MS} - {limits.max_out_of_orderness_ms}, 3)
@@ -174,11 +165,6 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
             "scan.bounded.specific-offsets": _offsets(part.ends),
         }
     return options
-
-
-def _is_last(part: TopicRange) -> str:
-    places = [f"(part = {number} AND off >= {last})" for number, last in part.lasts.items()]
-    return " OR ".join(places) or "FALSE"
 
 
 def _offsets(offsets: Mapping[int, int]) -> str:

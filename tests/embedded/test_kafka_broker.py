@@ -70,6 +70,28 @@ def test_a_paused_broker_answers_nothing_until_it_is_resumed(own_broker: KafkaBr
         assert sent.get(30).offset == 1
 
 
+def test_a_limited_client_is_throttled_until_the_limit_is_lifted(own_broker: KafkaBroker) -> None:
+    own_broker.create_topic("limited")
+
+    own_broker.limit_client("slow", write_bytes_per_s=10_000)
+    assert _longest_throttle_ms(own_broker, "limited", "slow") > 0
+
+    own_broker.limit_client("slow")
+    assert _longest_throttle_ms(own_broker, "limited", "slow") == 0
+
+
+def _longest_throttle_ms(broker: KafkaBroker, topic: str, client_id: str) -> float:
+    """How long the broker made a producer of 60 kB wait at most."""
+    producer = KafkaProducer(
+        bootstrap_servers=broker.bootstrap_servers, client_id=client_id, batch_size=0
+    )
+    with closing(producer):
+        for _ in range(3):
+            producer.send(topic, bytes(20_000)).get(30)
+        groups = producer.metrics().values()
+        return max(float(g["throttle-time-max"]) for g in groups if "throttle-time-max" in g)
+
+
 def test_it_listens_on_the_loopback_interface_only(own_broker: KafkaBroker) -> None:
     assert listening_addresses(own_broker.pid) == {"127.0.0.1"}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.embedded.flink_cluster import FlinkCluster
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import Verdict, keep
 from scripts.faults.scenarios.paced import STREAM_S, let_go, make_run, make_stream
@@ -90,7 +91,7 @@ class KilledRun:
             cluster.kill_job_manager()
             time.sleep(down_s)
             cluster.start_job_manager()
-            wait_until(self._has_slots, "the TaskManager did not come back", 120)
+            wait_until(lambda: has_slots(cluster), "the TaskManager did not come back", 120)
             self.job_id = self.stage.submit(self.run, newest_checkpoint(self._checkpoints()))
 
     def _checkpoints(self) -> Path:
@@ -102,11 +103,13 @@ class KilledRun:
     def _restored(self) -> int:
         return int(self.stage.cluster.rest.checkpoints(self.job_id)["counts"]["restored"])
 
-    def _has_slots(self) -> bool:
-        try:
-            return any(each["freeSlots"] for each in self.stage.cluster.rest.task_managers())
-        except FlinkRestError:
-            return False
+
+def has_slots(cluster: FlinkCluster) -> bool:
+    """Whether a TaskManager is registered and free."""
+    try:
+        return any(each["freeSlots"] for each in cluster.rest.task_managers())
+    except FlinkRestError:
+        return False
 
 
 def newest_checkpoint(folder: Path) -> str:

@@ -185,7 +185,9 @@ def test_further_detectors_leave_the_records_of_the_main_one_as_they_were(
 
 
 def test_the_main_detector_gives_records_the_identifiers_of_earlier_releases() -> None:
-    it = Replay(make_config()).run(make_panes([30] * 6, shift_from=3))
+    config = make_config(input={"idle_timeout_ms": 10_000})
+
+    it = Replay(config).run(make_panes([30] * 6, shift_from=3))
 
     assert it.scores[0].score_id == "dd16e2415b4d6066f52e593c569f28cf"
     assert it.alerts[0].alert_id == "9f011e451c0e71769d68270db3e3a18c"
