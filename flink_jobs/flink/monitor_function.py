@@ -81,13 +81,15 @@ class _MonitorOperator:
     def _take_time(
         self, timestamp: int, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
-        model, wake_ms = str(context.get_current_key()), int(timestamp)
-        while wake_ms is not None:
-            actions = self._monitor.on_time(model, wake_ms, self._state, standing)
-            wake_ms = None
-            if context.timer_service().current_watermark() == _END_OF_INPUT:
-                wake_ms = _end(actions)
+        model, now_ms = str(context.get_current_key()), timestamp
+        is_end = context.timer_service().current_watermark() == _END_OF_INPUT
+        while True:
+            actions = self._monitor.on_time(model, now_ms, self._state, standing)
+            wake_ms = _end(actions) if is_end else None
             yield from self._pass_on(model, actions, context)
+            if wake_ms is None:
+                return
+            now_ms = wake_ms
 
     def _pass_on(self, model: str, actions: Actions, context: Any) -> Iterator[Output]:
         """Do what the monitor asks for."""

@@ -92,9 +92,15 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
         cluster.rest.wait_for_checkpoint(job_id)
         n_restarts = int(cluster.rest.checkpoints(job_id)["counts"]["restored"])
         cluster.rest.cancel(job_id)
-        names = (topics.alerts, topics.scores, topics.audit, topics.dead_letters)
-        written = [topics.read(name, committed_only=True) for name in names]
-    return Survived(*written, alerts, scores, n_restarts)
+        return Survived(
+            alerts=topics.read(topics.alerts, committed_only=True),
+            scores=topics.read(topics.scores, committed_only=True),
+            audits=topics.read(topics.audit, committed_only=True),
+            dead_letters=topics.read(topics.dead_letters, committed_only=True),
+            expected_alerts=alerts,
+            expected_scores=scores,
+            n_restarts=n_restarts,
+        )
 
 
 def _send(topics: Topics) -> list[PlacedCommand]:
