@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.alerts import ReferenceSummary, WindowSummary
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.closed_window import ClosedWindow
 from flink_jobs.core.history import History
 from flink_jobs.core.notices import Notice
 from flink_jobs.core.plan import Plan
@@ -69,6 +70,17 @@ class Turn:
     def notice(self, text: str) -> None:
         """Say something about the model in the log."""
         self.actions.notices.append(Notice(model=self.model, text=text))
+
+    def notice_window(self, detector: str, window: ClosedWindow, text: str) -> None:
+        """Say something about a window of the model in the log."""
+        notice = Notice(
+            model=self.model,
+            text=text,
+            detector=detector,
+            window_start_ms=window.start_ms,
+            window_end_ms=window.end_ms,
+        )
+        self.actions.notices.append(notice)
 
     def reference(self) -> ReferenceSummary:
         """The reference that stays, as records show it."""

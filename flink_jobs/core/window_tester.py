@@ -71,7 +71,7 @@ class WindowTester:
             self._not_tested(turn, watcher, window, ScoreStatus.TOO_FEW_EVENTS)
             return
         started_ns = time.perf_counter_ns()
-        compared = self._compared(turn, window)
+        compared = self._compared(turn, watch.name, window)
         if compared.fitted is None:
             counts.windows_no_reference += 1
             self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
@@ -107,7 +107,7 @@ class WindowTester:
             return moved_reference(reference, turn.history, window.start_ms).summary
         return turn.reference()
 
-    def _compared(self, turn: Turn, window: ClosedWindow) -> Compared:
+    def _compared(self, turn: Turn, detector: str, window: ClosedWindow) -> Compared:
         reference = turn.plan.config.reference
         if not isinstance(reference, MovingReference):
             return Compared(turn.reference(), self.reference(turn))
@@ -120,6 +120,6 @@ class WindowTester:
         try:
             fitted = self._references.kept(key, lambda: fit_detectors(config, x_ref))
         except UnusableReferenceError as error:
-            turn.notice(f"{len(x_ref)} events make no reference ({error})")
+            turn.notice_window(detector, window, f"{len(x_ref)} events make no reference ({error})")
             return Compared(moved.summary, None)
         return Compared(moved.summary, fitted)

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from flink_jobs.alerts import Alert
 from flink_jobs.core.notices import Notice
 from flink_jobs.version import __version__
 
@@ -38,3 +39,16 @@ class JobLog:
         """Write one line."""
         fields = msgspec.to_builtins(notice) | self._job
         self._log.warning("%s", msgspec.json.encode(fields).decode())
+
+    def alert(self, alert: Alert) -> None:
+        """Write that an alert was raised; the alerts topic says the rest."""
+        window, kind = alert.window, f"{alert.kind} ({alert.cause}, {alert.severity})"
+        self.notice(
+            Notice(
+                model=alert.model,
+                text=f"{kind}, incident {alert.incident_id}",
+                detector=alert.detector,
+                window_start_ms=window.start_ms,
+                window_end_ms=window.end_ms,
+            )
+        )

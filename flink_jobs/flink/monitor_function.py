@@ -99,6 +99,7 @@ class _MonitorOperator:
         for notice in actions.notices:
             self._job_log.notice(notice)
         for alert in actions.alerts:
+            self._job_log.alert(alert)
             yield Row(*encode_record(alert))
         for score in actions.scores:
             yield SCORES, Row(*encode_record(score))

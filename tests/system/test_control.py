@@ -48,6 +48,7 @@ RESUME_MS = CHANGE_MS + 4 * WIDTH_MS
 END_MS = CHANGE_MS + N_PANES * WIDTH_MS
 SILENT_MS = 100_000
 ROOM = 100
+WINDOW_FIELDS = ("window_start_ms", "window_end_ms")
 SHIFTED = ["known", "renewed", "approved", "loud", "strict"]
 FIRST = ["paused", *SHIFTED]
 LATER = ["new-1", "quiet-1"]
@@ -296,13 +297,26 @@ def test_a_full_pane_takes_as_many_events_as_it_has_room_for(controlled: Control
     assert len(offsets) == len(letters) == len(BUSY) - ROOM
 
 
+def notices(controlled: Controlled) -> list[dict[str, Any]]:
+    """The lines of the TaskManager's log that are meant for programs."""
+    lines = [line for line in controlled.log.splitlines() if "job_version" in line]
+    return [msgspec.json.decode(line[line.index("{") :].strip()) for line in lines]
+
+
 def test_notices_are_lines_of_json_that_say_which_job_and_which_model(
     controlled: Controlled,
 ) -> None:
-    lines = [
-        line[line.index("{") :] for line in controlled.log.splitlines() if "job_version" in line
-    ]
-    notices = [msgspec.json.decode(line.strip()) for line in lines]
+    said = notices(controlled)
 
-    assert {n["model"] for n in notices} >= set(FIRST)
-    assert all(n["job"] == "loudly" and n["text"] for n in notices)
+    assert {n["model"] for n in said} >= set(FIRST)
+    assert all(n["job"] == "loudly" and n["text"] for n in said)
+
+
+def test_the_log_names_model_detector_and_window_of_each_alert(controlled: Controlled) -> None:
+    alerts = [msgspec.json.decode(value, type=Alert) for value in controlled.alerts.values()]
+    windows = {(a.model, a.detector, a.window.start_ms, a.window.end_ms) for a in alerts}
+
+    assert windows <= {
+        tuple(notice.get(name) for name in ("model", "detector", *WINDOW_FIELDS))
+        for notice in notices(controlled)
+    }

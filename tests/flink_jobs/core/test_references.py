@@ -428,6 +428,19 @@ def test_while_a_moving_reference_warms_up_windows_are_scored_and_not_tested() -
     assert it.alerts == []
 
 
+def test_the_log_names_the_windows_that_a_moving_reference_was_of_no_use_to() -> None:
+    pca = {"reducer": {"kind": "pca", "n_components": 2}}
+    config = make_config(window=SECOND, reference=TRAILING, detector=pca)
+
+    it = Replay(config).run(make_stream([np.ones((10, 3))] * 4))
+
+    notices = [n for actions in it.actions for n in actions.notices if "no reference" in n.text]
+    assert [(n.detector, n.window_start_ms, n.window_end_ms) for n in notices] == [
+        ("main", 2_000, 3_000),
+        ("main", 3_000, 4_000),
+    ]
+
+
 def test_a_silence_longer_than_a_trailing_reference_starts_a_warm_up_again() -> None:
     config = make_config(window=SECOND, reference=TRAILING)
 
