@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
 from flink_jobs.alerts import encode_record
 from flink_jobs.config import DriftJobConfig
@@ -24,10 +24,12 @@ from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
 from flink_jobs.overrides import matches
 from flink_jobs.panes import PanePacker, unpack_pane
 from flink_jobs.trained_reference import fit_training_sets
+from scripts.faults.topics import read as read_topic
 
 START_MS = 1_767_225_600_000
 WIDTH_MS = 10_000
 N_PARTITIONS = 2
+_POLL_S = 0.5
 _names = itertools.count()
 
 
@@ -86,19 +88,7 @@ class Topics:
 
     def read(self, topic: str, *, committed_only: bool = False) -> list[bytes]:
         """The values of a topic, all partitions, as far as it reaches now."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.broker.bootstrap_servers,
-            enable_auto_commit=False,
-            isolation_level="read_committed" if committed_only else "read_uncommitted",
-            consumer_timeout_ms=2_000,
-        )
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        try:
-            return [record.value for record in consumer]
-        finally:
-            consumer.close()
+        return read_topic(self.broker, topic, committed_only=committed_only)
 
     def wait_for(
         self, topic: str, enough: Callable[[list[bytes]], bool], timeout_s: float
@@ -110,6 +100,7 @@ class Topics:
             if enough(values):
                 return values
             assert time.monotonic() < deadline, f"{topic} holds {len(values)} records, not enough"
+            time.sleep(_POLL_S)
 
     def config(
         self, folder: Path, replaced: Mapping[str, str] = {}, *, takes_commands: bool = False
