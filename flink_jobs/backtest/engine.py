@@ -18,6 +18,7 @@ import msgspec
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.in_memory import write_table
+from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
 from flink_jobs.backtest.result import (
@@ -37,6 +38,7 @@ from flink_jobs.backtest.shift_table import Shift, check_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
 from flink_jobs.config import ConfigError, DriftJobConfig
+from flink_jobs.config_file import load_config
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.trained_reference import fit_training_sets
 
@@ -57,7 +59,7 @@ class Progress(NamedTuple):
 
 
 def run_backtest(
-    config: DriftJobConfig,
+    config: DriftJobConfig | str | Path,
     source: str | Path | Any,
     *,
     folder: Path | None = None,
@@ -69,11 +71,12 @@ def run_backtest(
 
     Parameters
     ----------
-    config : DriftJobConfig
-        The job's configuration; its table ``columns`` says where the history keeps what.
+    config : DriftJobConfig, str or Path
+        The job's configuration, or its file; the table ``columns`` says where the history keeps
+        what.
     source : str, Path, pyarrow.Table or pandas.DataFrame
         A file or folder of JSON lines, CSV or Parquet, ``kafka://host:port/topic?from=...&to=...``,
-        or a table.
+        or a table: :func:`~flink_jobs.backtest.in_memory.write_table` says which.
     folder : Path, optional
         Where the result goes; a new folder under the system's one for temporary files if left out.
         A result that lies there is replaced.
@@ -120,15 +123,17 @@ def run_backtest(
     ('started', 1000)
     """
     begin_s = time.monotonic()
+    if not isinstance(config, DriftJobConfig):
+        config = load_config(Path(config))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | InputFiles):
         with tempfile.TemporaryDirectory(prefix="loudly-table-") as scratch:
-            path = write_table(source, Path(scratch))
+            files = write_table(source, config, Path(scratch))
             return run_backtest(
-                config, path, folder=folder, processes=processes, progress=progress, shifts=shifts
+                config, files, folder=folder, processes=processes, progress=progress, shifts=shifts
             )
-    opened = open_source(str(source), config)
+    opened = open_source(str(source) if isinstance(source, Path) else source, config)
     trained = fit_training_sets(config)
     target = fresh_folder(folder)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import stderr, told_plainly
-from flink_jobs.cli.extras import require_backtest_packages
 
 
 def backtest(
