@@ -59,6 +59,10 @@ class Rows(Protocol):
         """The events of the chosen rows; ``names`` is asked where they have no ids."""
         ...
 
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """The true classes of the chosen rows as text, None of a row without; None without any."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:

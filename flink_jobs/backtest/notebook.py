@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
+from flink_jobs.alerts import Alert
+from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.in_memory import write_table
 from flink_jobs.backtest.input_files import InputFiles
@@ -22,10 +27,12 @@ from flink_jobs.backtest.report.timeline import timeline
 from flink_jobs.backtest.report.words import between, clock, count
 from flink_jobs.backtest.result import BacktestResult, BacktestSummary
 from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.charts import palette
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.detector_tables import MAIN_DETECTOR
 
 _N_COLUMNS = 1_200
+_N_STRETCHES = 100
 _PER_ROW = 3
 _MOST_MODELS = 20
 _LOOK = {
@@ -38,14 +45,55 @@ _LOOK = {
 
 
 def timeline_figure(
-    result: BacktestResult, model: str, detector: str, drifts: Sequence[DriftInterval]
+    result: BacktestResult,
+    model: str,
+    detector: str,
+    drifts: Sequence[DriftInterval],
+    history: Any = None,
 ) -> Figure:
     """The timeline of a stream; see :meth:`BacktestResult.figure`."""
     view = _view(result, model, detector)
     own = [drift for drift in drifts if drift.concerns(model)]
     span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
     figure = Figure(unpacked(timeline(view, own, span_ms, n_columns=_N_COLUMNS)))
+    if history is not None:
+        _add_accuracy(figure, accuracy_of(result, history, None), model)
     return _finished(figure, _title(view))
+
+
+def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> pa.Table:
+    """Accuracy over time; see :meth:`BacktestResult.accuracy_table`."""
+    width_ms = result.config.panes.width_ms
+    n_panes = (result.summary.end_ms - result.summary.start_ms) // width_ms // _N_STRETCHES
+    with _named(history, reading_outputs(result.config)) as named:
+        return accuracy_table(named, result.config, every_ms or (n_panes + 1) * width_ms)
+
+
+def _add_accuracy(figure: Figure, table: pa.Table, model: str) -> None:
+    own = table.filter(pc.equal(table["model"], model))
+    figure.add_scatter(
+        x=own["end_ms"].to_numpy(),
+        y=own["accuracy"].to_numpy(),
+        customdata=own["n_labelled"].to_numpy(),
+        name="accuracy",
+        mode="lines",
+        line={"color": palette.RECOVERED_COLOUR, "dash": "dot"},
+        hovertemplate="accuracy %{y:.1%} of %{customdata:,} labelled events<extra></extra>",
+        yaxis="y2",
+    )
+    side = {"overlaying": "y", "side": "right", "showgrid": False}
+    numbers = {"title": {"text": "accuracy"}, "tickformat": ".0%", "range": [0, 1.05]}
+    figure.update_layout(yaxis2=side | numbers)
+
+
+@contextmanager
+def _named(history: Any, config: DriftJobConfig) -> Iterator[str | InputFiles]:
+    """A history as it is opened; a table becomes a file for as long as that takes."""
+    if isinstance(history, str | Path | InputFiles):
+        yield str(history) if isinstance(history, Path) else history
+        return
+    with TemporaryDirectory(prefix="loudly-table-") as scratch:
+        yield write_table(history, config, Path(scratch))
 
 
 def moved_figure(
@@ -127,14 +175,12 @@ def _view(result: BacktestResult, model: str, detector: str) -> StreamView:
     )
 
 
-def _incident(pair: tuple[Any, Any], config: DriftJobConfig, history: Any) -> IncidentView:
+def _incident(pair: tuple[Alert, Alert], config: DriftJobConfig, history: Any) -> IncidentView:
     started = pair[0].incident_id
-    if history is None or isinstance(history, InputFiles | str | Path):
-        named = str(history) if isinstance(history, Path) else history
+    if history is None:
+        return views_of([pair], config, history=None)[started]
+    with _named(history, config) as named:
         return views_of([pair], config, history=named)[started]
-    with TemporaryDirectory(prefix="loudly-table-") as scratch:
-        files = write_table(history, config, Path(scratch))
-        return views_of([pair], config, history=files)[started]
 
 
 def _of_dimensions(seen: IncidentView) -> Figure:

@@ -191,7 +191,33 @@ class BacktestResult:
 
         return evaluate_result(self, _drifts(truth), tolerance_ms=tolerance_ms)
 
-    def figure(self, model: str, detector: str = MAIN_DETECTOR, *, truth: Truth = ()) -> Any:
+    def accuracy_table(self, history: Any, *, every_ms: int | None = None) -> pa.Table:
+        """Accuracy of each model over time, where the history has labels and outputs.
+
+        Parameters
+        ----------
+        history : str, Path, pyarrow.Table or pandas.DataFrame
+            What was replayed.
+        every_ms : int, optional
+            For each stretch of so long; a hundredth of the history, in whole panes, if left out.
+
+        Returns
+        -------
+        pyarrow.Table
+            See :func:`~flink_jobs.backtest.accuracy.accuracy_table`.
+        """
+        from flink_jobs.backtest.notebook import accuracy_of
+
+        return accuracy_of(self, history, every_ms)
+
+    def figure(
+        self,
+        model: str,
+        detector: str = MAIN_DETECTOR,
+        *,
+        truth: Truth = (),
+        history: Any = None,
+    ) -> Any:
         """Statistic, threshold, alerts and true drifts against event time, as the report has them.
 
         Parameters
@@ -199,6 +225,8 @@ class BacktestResult:
         model, detector : str
         truth : str, Path or sequence of DriftInterval
             As :meth:`evaluate` takes it.
+        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+            What was replayed; with it accuracy stands beside the statistic. It has to hold labels.
 
         Returns
         -------
@@ -211,7 +239,7 @@ class BacktestResult:
         """
         from flink_jobs.backtest.notebook import timeline_figure
 
-        return timeline_figure(self, model, detector, _drifts(truth))
+        return timeline_figure(self, model, detector, _drifts(truth), history)
 
     def moved_figure(
         self,

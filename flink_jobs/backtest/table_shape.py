@@ -30,17 +30,18 @@ class Field:
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns that are read; ``model`` and ``event_id`` are empty where there is none."""
+    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none."""
 
     model: str
     time: str
     event_id: str
+    label: str
     fields: dict[str, Field]
 
     @property
     def columns(self) -> list[str]:
         """The columns to read, each once."""
-        own = [self.model, self.time, self.event_id]
+        own = [self.model, self.time, self.event_id, self.label]
         named = [*filter(None, own), *(c for f in self.fields.values() for c in f.columns)]
         return list(dict.fromkeys(named))
 
@@ -79,7 +80,7 @@ def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShap
     model = "" if table.model_name else table.model
     read = dict.fromkeys(map(_field_read, variants(config)))
     fields = {name: _find(name, table, names) for name in read}
-    shape = TableShape(model, table.time, table.event_id, fields)
+    shape = TableShape(model, table.time, table.event_id, table.label, fields)
     missing = [column for column in shape.columns if column not in names]
     patterns = [name for name, field in fields.items() if not field.columns]
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
