@@ -44,6 +44,8 @@ class Rows(Protocol):
     """What the rows of a batch hold: payloads, or columns."""
 
     has_payloads: bool
+    are_events: bool
+    """Whether payloads are what an inference topic holds, with the keys of the event schema."""
 
     def payload(self, row: int) -> bytes | None:
         """The payload of a row."""

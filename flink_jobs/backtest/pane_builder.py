@@ -127,7 +127,7 @@ class PaneBuilder:
         read = batch.rows.read(layout, rows, names)
         for place, error in read.unusable.items():
             pane = self._pane(int(starts[place]), int(codes[place]))
-            pane.dead_letters.append(self._dead_letter(batch, int(rows[place]), error))
+            pane.dead_letters.append(self.unusable(batch, int(rows[place]), error))
         kept = rows[read.places]
         events = EventColumns(
             read.event_ids,
@@ -188,7 +188,8 @@ class PaneBuilder:
     def _starts(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(times_ms - times_ms % self._width_ms)
 
-    def _dead_letter(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
+    def unusable(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
+        """The dead letter of a row that cannot be read."""
         return dead_letter(
             error.reason,
             error.detail,

@@ -34,6 +34,7 @@ class PayloadRows:
         translate: Callable[[bytes, str], bytes] | None = None,
         label: str = "",
     ) -> None:
+        self.are_events = translate is None
         self._payloads = payloads
         self._translate = translate
         self._label = label

@@ -30,6 +30,7 @@ class TableRows:
     """
 
     has_payloads = False
+    are_events = False
 
     def __init__(self, shape: TableShape, batch: pa.RecordBatch) -> None:
         self._shape = shape

@@ -39,7 +39,11 @@ def backtest(
         Path | None, typer.Option(help="Simulated shifts of the recorded events, a TOML file.")
     ] = None,
     flink: Annotated[
-        bool, typer.Option("--flink", help="Run on a Flink cluster; for topics alone.")
+        bool,
+        typer.Option(
+            "--flink",
+            help="Run on a Flink cluster; files are written to a topic of their own first.",
+        ),
     ] = False,
     jobmanager: Annotated[
         str,
