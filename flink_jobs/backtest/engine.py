@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -43,6 +44,7 @@ from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.trained_reference import fit_training_sets
 
 _RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
+_PARTS = ".parts-"
 _LATE_SHARE = 0.01
 # The year 1973: before, seconds were meant.
 _EARLIEST_MS = 10**11
@@ -138,7 +140,7 @@ def run_backtest(
     target = fresh_folder(folder)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix=".parts-", dir=target) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
         order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
         parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
         _refuse_disagreement(opened, parts)
@@ -166,11 +168,15 @@ def fresh_folder(folder: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = sorted(path.name for path in folder.iterdir())
+        there = sorted(path.name for path in folder.iterdir())
+        # A backtest that was killed leaves its parts.
+        others = [name for name in there if not name.startswith(_PARTS)]
         if others and CONFIG_FILE not in others:
             raise BacktestError(
                 f"{folder} holds something else ({others[0]}): name a folder of its own"
             )
+        for name in set(there) - set(others):
+            shutil.rmtree(folder / name)
         # The summary first: a folder that has one is complete.
         for name in (SUMMARY_FILE, *_RESULT_FILES):
             (folder / name).unlink(missing_ok=True)

@@ -219,6 +219,18 @@ def test_a_result_can_be_opened_again_and_a_folder_without_one_cannot(tmp_path: 
         run_backtest(config, path, folder=tmp_path, processes=1)
 
 
+def test_the_parts_of_a_backtest_that_was_killed_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "out" / ".parts-old").mkdir(parents=True)
+    (tmp_path / "out" / ".parts-old" / "scores-0.spool").touch()
+    path = write_parquet(tmp_path / "a.parquet", make_events(n=20))
+
+    result = run_backtest(
+        backtest_config(columns=columns()), path, folder=tmp_path / "out", processes=1
+    )
+
+    assert not list(result.folder.glob(".parts-*"))
+
+
 def test_progress_reaches_the_end_and_never_steps_back(tmp_path: Path) -> None:
     path = write_json_lines(tmp_path / "a.jsonl", make_events())
     told: list[Progress] = []
