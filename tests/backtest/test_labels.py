@@ -15,6 +15,7 @@ import pytest
 
 from flink_jobs.backtest import run_backtest
 from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.payload_rows import PayloadRows
 from flink_jobs.backtest.result import SCORES_FILE
 from flink_jobs.backtest.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.backtest.simulator import EventBatch, simulate
@@ -199,3 +200,14 @@ def test_the_figure_shows_accuracy_beside_the_statistic() -> None:
     assert trace.name == "accuracy"
     np.testing.assert_allclose(trace.y, result.accuracy_table(table)["accuracy"].to_numpy())
     assert 0.6 < min(trace.y) <= max(trace.y) < 1.0
+
+
+def test_a_label_in_a_payload_that_is_no_number_or_text_is_none() -> None:
+    payloads = [b'{"y": 2}', b'{"y": "cat"}', b'{"y": [1]}', b'{"x": 1}', b"{", None]
+    rows = np.arange(len(payloads))
+
+    found = PayloadRows(payloads, label="y").labels(rows)
+
+    assert found is not None
+    assert found.tolist() == ["2", "cat", None, None, None, None]
+    assert PayloadRows(payloads).labels(rows) is None
