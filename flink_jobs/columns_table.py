@@ -28,6 +28,9 @@ class ColumnsTable(Table, frozen=True, kw_only=True):
     features, outputs : str or list of str
         A column of lists, a pattern in which ``*`` is any text, or the columns one by one. What a
         pattern finds is put in order of the numbers in its names.
+    label : str
+        The column with the events' true classes, for shifts that act on classes and for accuracy;
+        empty where there is none. An event may lack one.
     """
 
     model: ColumnName = "model"
@@ -36,3 +39,4 @@ class ColumnsTable(Table, frozen=True, kw_only=True):
     event_id: str = "event_id"
     features: ColumnName | list[ColumnName] = "features"
     outputs: ColumnName | list[ColumnName] = "outputs"
+    label: str = ""

@@ -44,6 +44,8 @@ class Rows(Protocol):
     """What the rows of a batch hold: payloads, or columns."""
 
     has_payloads: bool
+    are_events: bool
+    """Whether payloads are what an inference topic holds, with the keys of the event schema."""
 
     def payload(self, row: int) -> bytes | None:
         """The payload of a row."""
@@ -57,6 +59,10 @@ class Rows(Protocol):
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """The events of the chosen rows; ``names`` is asked where they have no ids."""
+        ...
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """The true classes of the chosen rows as text, None of a row without; None without any."""
         ...
 
 

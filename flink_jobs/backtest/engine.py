@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ import msgspec
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.in_memory import write_table
+from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
 from flink_jobs.backtest.result import (
@@ -37,10 +39,12 @@ from flink_jobs.backtest.shift_table import Shift, check_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
 from flink_jobs.config import ConfigError, DriftJobConfig
+from flink_jobs.config_file import load_config
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.trained_reference import fit_training_sets
 
 _RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
+_PARTS = ".parts-"
 _LATE_SHARE = 0.01
 # The year 1973: before, seconds were meant.
 _EARLIEST_MS = 10**11
@@ -57,7 +61,7 @@ class Progress(NamedTuple):
 
 
 def run_backtest(
-    config: DriftJobConfig,
+    config: DriftJobConfig | str | Path,
     source: str | Path | Any,
     *,
     folder: Path | None = None,
@@ -69,11 +73,12 @@ def run_backtest(
 
     Parameters
     ----------
-    config : DriftJobConfig
-        The job's configuration; its table ``columns`` says where the history keeps what.
+    config : DriftJobConfig, str or Path
+        The job's configuration, or its file; the table ``columns`` says where the history keeps
+        what.
     source : str, Path, pyarrow.Table or pandas.DataFrame
         A file or folder of JSON lines, CSV or Parquet, ``kafka://host:port/topic?from=...&to=...``,
-        or a table.
+        or a table: :func:`~flink_jobs.backtest.in_memory.write_table` says which.
     folder : Path, optional
         Where the result goes; a new folder under the system's one for temporary files if left out.
         A result that lies there is replaced.
@@ -120,20 +125,22 @@ def run_backtest(
     ('started', 1000)
     """
     begin_s = time.monotonic()
+    if not isinstance(config, DriftJobConfig):
+        config = load_config(Path(config))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | InputFiles):
         with tempfile.TemporaryDirectory(prefix="loudly-table-") as scratch:
-            path = write_table(source, Path(scratch))
+            files = write_table(source, config, Path(scratch))
             return run_backtest(
-                config, path, folder=folder, processes=processes, progress=progress, shifts=shifts
+                config, files, folder=folder, processes=processes, progress=progress, shifts=shifts
             )
-    opened = open_source(str(source), config)
+    opened = open_source(str(source) if isinstance(source, Path) else source, config)
     trained = fit_training_sets(config)
     target = fresh_folder(folder)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix=".parts-", dir=target) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
         order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
         parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
         _refuse_disagreement(opened, parts)
@@ -161,11 +168,15 @@ def fresh_folder(folder: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = sorted(path.name for path in folder.iterdir())
+        there = sorted(path.name for path in folder.iterdir())
+        # A backtest that was killed leaves its parts.
+        others = [name for name in there if not name.startswith(_PARTS)]
         if others and CONFIG_FILE not in others:
             raise BacktestError(
                 f"{folder} holds something else ({others[0]}): name a folder of its own"
             )
+        for name in set(there) - set(others):
+            shutil.rmtree(folder / name)
         # The summary first: a folder that has one is complete.
         for name in (SUMMARY_FILE, *_RESULT_FILES):
             (folder / name).unlink(missing_ok=True)

@@ -21,15 +21,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.backtest.figures import Beside, Figures
 from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.backtest.result_tables import figures_table
 from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
 from flink_jobs.config import detectors_of
 from flink_jobs.overrides import config_of_model
@@ -117,6 +119,24 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     detections: list[Detection]
     unmatched: list[DriftInterval]
     tolerance_ms: int
+
+    def to_table(self) -> pa.Table:
+        """A row of :data:`~flink_jobs.backtest.result_tables.FIGURES_SCHEMA` for each detector.
+
+        The first is the configuration's, over all its streams; the others look at nothing.
+        """
+        return figures_table(
+            {
+                "this configuration": self.total.detector,
+                "never": self.total.never,
+                "always": self.total.always,
+                "every n windows": self.total.every_n_windows,
+            }
+        )
+
+    def to_frame(self) -> Any:
+        """:meth:`to_table` as a pandas data frame, each row under the name of its detector."""
+        return self.to_table().to_pandas().set_index("detector")
 
 
 def evaluate(

@@ -8,7 +8,8 @@ from typing import Literal
 
 from flink_jobs.backtest.errors import SourceError
 
-Format = Literal["json_lines", "csv", "parquet"]
+# Only tables in memory become Arrow files: the format trusts what a file says of itself.
+Format = Literal["json_lines", "csv", "parquet", "arrow"]
 _FORMATS: dict[str, Format] = {
     ".jsonl": "json_lines",
     ".ndjson": "json_lines",
@@ -25,12 +26,19 @@ _FORMATS: dict[str, Format] = {
 class InputFiles:
     """Files of one format, in the order in which they are read.
 
-    ``passed_over`` names what lies beside them in their folder and is no history.
+    ``passed_over`` names what lies beside them in their folder and is no history; ``titles`` are
+    what people call the files, their paths if left out.
     """
 
     format: Format
     paths: tuple[Path, ...]
     passed_over: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The files, for messages and records."""
+        return [*self.titles] or [str(path) for path in self.paths]
 
     @property
     def n_bytes(self) -> int:

@@ -74,6 +74,7 @@ class _Reader:
     def __init__(self, config: DriftJobConfig, names: Names, time: EventTime) -> None:
         self._finder = _Finder(config)
         self._translate = _translator(config.columns)
+        self._label = config.columns.label
         self._names = names
         self._time = time
 
@@ -97,7 +98,7 @@ class _Reader:
             offsets=rows + first,
             reached_ms=before,
             reached_after_ms=self._time.reached_ms,
-            rows=PayloadRows([lines[i] for i in places], self._translate),
+            rows=PayloadRows([lines[i] for i in places], self._translate, self._label),
             done=done,
             misplaced=misplaced,
             partition=partition,

@@ -27,6 +27,8 @@ def merged_batches(
     ends: Mapping[int, int],
     names: Names,
     horizon_ms: int,
+    *,
+    label: str = "",
 ) -> Iterator[Batch]:
     """The records ``[start, end)`` of each partition, in an order that is always the same.
 
@@ -39,6 +41,8 @@ def merged_batches(
     names : Names
     horizon_ms : int
         Times beyond it do not move event time.
+    label : str
+        The key of the events' true classes; empty where there is none.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def merged_batches(
         )
         if any(lane.has_before(until_ms) for lane in lanes.values()):
             done = sum(lane.position for lane in lanes.values()) - first
-            yield _batch(list(lanes.values()), until_ms, names, done)
+            yield _batch(list(lanes.values()), until_ms, names, done, label)
         else:
             _fetch(consumer, lanes, until_ms)
 
@@ -112,7 +116,7 @@ class _Lane:
         return released
 
 
-def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int) -> Batch:
+def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int, label: str) -> Batch:
     released = [lane.release(until_ms) for lane in lanes]
     columns = np.concatenate([each[0] for each in released], axis=1)
     which = np.repeat(np.arange(len(lanes)), [each[0].shape[1] for each in released])
@@ -130,7 +134,7 @@ def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int) -> Batch:
         offsets=columns[2],
         reached_ms=before,
         reached_after_ms=after_ms,
-        rows=PayloadRows([payloads[i] for i in chosen]),
+        rows=PayloadRows([payloads[i] for i in chosen], label=label),
         done=done,
     )
 

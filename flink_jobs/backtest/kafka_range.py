@@ -105,6 +105,7 @@ class KafkaRange:
         self.warnings: list[str] = []
         # Secrets are looked up where a client is made, not kept.
         self._properties = dict(config.kafka.properties)
+        self._label = config.columns.label
         self.starts: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         with closing(self._consumer()) as consumer:
@@ -133,7 +134,7 @@ class KafkaRange:
             consumer.assign([TopicPartition(self.topic, number) for number in starts])
             for number, start in starts.items():
                 consumer.seek(TopicPartition(self.topic, number), start)
-            yield from merged_batches(consumer, starts, ends, names, horizon_ms)
+            yield from merged_batches(consumer, starts, ends, names, horizon_ms, label=self._label)
 
     def _consumer(self) -> Any:
         own = {

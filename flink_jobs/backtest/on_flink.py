@@ -5,23 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import numpy as np
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
-from kafka.errors import KafkaError
 
-from flink_jobs.alerting.client_properties import client_settings
 from flink_jobs.alerting.consumer import DEFAULT_CAPACITY, identity
 from flink_jobs.alerting.recent_ids import RecentIds
 from flink_jobs.alerts import Alert, Score
-from flink_jobs.backtest.batches import NEVER_MS, Names
+from flink_jobs.backtest.batches import NEVER_MS, Batch, Source
+from flink_jobs.backtest.census import Census
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
 from flink_jobs.backtest.engine import (
     Progress,
@@ -30,7 +25,9 @@ from flink_jobs.backtest.engine import (
     write_dead_letters,
 )
 from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.kafka_range import KafkaRange, is_topic
+from flink_jobs.backtest.files_on_topic import FilesOnTopic
+from flink_jobs.backtest.kafka_range import KafkaRange
+from flink_jobs.backtest.own_topics import TopicWriter, own_topics, topic_settings
 from flink_jobs.backtest.replay import Tally, is_silence_at_the_end
 from flink_jobs.backtest.result import (
     ALERTS_FILE,
@@ -41,18 +38,15 @@ from flink_jobs.backtest.result import (
     write_config,
     write_summary,
 )
+from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import Spool, merge
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.embedded.flink_rest import FlinkRest
-from flink_jobs.events import HEARTBEAT_KEY
 from flink_jobs.launch import require_cluster, submit_range_job
 from flink_jobs.topic_range import RangeJob, TopicRange
 
 _POLL_S = 0.5
-_ALL_TIME_MS = 2**62
-# Retention goes by the record's timestamp: with any limit, records of the past vanish at once.
-_TOPIC_SETTINGS = {"retention.ms": "-1", "cleanup.policy": "delete"}
 
 Record = TypeVar("Record", Alert, Score, DeadLetter)
 
@@ -66,91 +60,121 @@ def run_on_flink(
     progress: Callable[[Progress], None] | None = None,
     ship_connector: bool = False,
 ) -> BacktestResult:
-    """Replay a range of a topic by the drift job itself, bounded, on a cluster that runs already.
+    """Replay a history by the drift job itself, bounded, on a cluster that runs already.
 
-    Alerts, scores and dead letters go to topics of its own, which are removed afterwards. Commands
-    are not replayed, and events that come twice are not counted.
+    Files are written to a topic of their own on the broker of ``kafka.bootstrap_servers``, see
+    :class:`~flink_jobs.backtest.files_on_topic.FilesOnTopic`. That topic, and those for alerts,
+    scores and dead letters, are removed afterwards. Commands are not replayed, and events that come
+    twice are not counted.
 
     Parameters
     ----------
     config : DriftJobConfig
     source : str
-        ``kafka://host:port/topic?from=...&to=...``
+        A file or folder, or ``kafka://host:port/topic?from=...&to=...``
     jobmanager : str
         Host and port of the cluster's REST interface.
     folder, progress
-        As :func:`~flink_jobs.backtest.engine.run_backtest` has them. Progress is that of the
-        reader which counts the events beside the job.
+        As :func:`~flink_jobs.backtest.engine.run_backtest` has them. Of a topic, progress is that
+        of the reader which counts the events beside the job; of files, first that of writing them,
+        then that of the job.
     ship_connector : bool, default False
         Whether Flink's Kafka connector goes along, for a cluster that has none among its libraries.
 
     Raises
     ------
     SourceError
-        When the history is no topic, or cannot be read.
+        When the history cannot be read.
     BacktestError
         When the job fails or topics cannot be made.
     EmbeddedError
         When something is not installed, or the cluster refuses.
     """
     begin_s = time.monotonic()
-    if not is_topic(source):
-        raise SourceError(
-            f"--flink replays a topic, and {source} is none: write the events to a topic and name "
-            "it as kafka://host:port/topic, or leave --flink out"
-        )
     require_cluster(jobmanager)
-    opened = KafkaRange(source, config)
+    opened = open_source(source, config)
     target = fresh_folder(folder)
-    with _own_topics(_bounded(config, opened)) as job_config:
-        part = TopicRange(opened.starts, opened.ends)
+    census = Census(int(time.time() * 1000) + config.input.max_future_ms)
+    tell = _Teller(progress, opened, census)
+    job_config = _bounded(config, opened)
+    topics = _topics(job_config, opened)
+    with own_topics(job_config.kafka, topics):
+        files = (
+            None if isinstance(opened, KafkaRange) else FilesOnTopic(opened, config, census.names)
+        )
+        part = _written(files, opened, job_config, tell) if files else _range_of(opened)
         rest = FlinkRest(f"http://{jobmanager}")
         job_id = submit_range_job(
             jobmanager, RangeJob(job_config, part), ship_connector=ship_connector
         )
         with _cancelled_on_error(rest, job_id):
-            census = _Census.of(opened, config, progress)
-            _wait_until_finished(rest, job_id)
-        found = _Found.read(job_config, target, census.end_ms)
-    write_dead_letters(target, opened, found.log.first())
+            if files is None:
+                tell.count()
+            _wait_until_finished(rest, job_id, tell)
+        found = _Found.read(job_config, target, census.end_ms, files)
+    letters = found.log.first()
+    write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
     write_config(target, config)
     write_summary(target, _summary(config, opened, census, found, time.monotonic() - begin_s))
     return BacktestResult.open(target)
 
 
-class _Census:
-    """Counts the events of a topic: a job's result does not say how many there were."""
+class _Teller:
+    """Counts a history, and tells how far it and the job have come."""
 
-    def __init__(self) -> None:
-        self.n_by_model: Counter[str] = Counter()
-        self.n_events = 0
-        self.first_ms, self.last_ms = _ALL_TIME_MS, NEVER_MS
-        self.end_ms = NEVER_MS
+    def __init__(
+        self, progress: Callable[[Progress], None] | None, source: Source, census: Census
+    ) -> None:
+        self._progress = progress
+        self._source = source
+        self._census = census
+        # Files are read and written, and then the job reads them.
+        self._is_twice = not isinstance(source, KafkaRange)
 
-    @classmethod
-    def of(
-        cls,
-        source: KafkaRange,
-        config: DriftJobConfig,
-        progress: Callable[[Progress], None] | None,
-    ) -> _Census:
-        census, names, n_read = cls(), Names(), 0
-        horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
-        for batch in source.batches(names, horizon_ms):
-            n_read += len(batch)
-            is_event = batch.codes != names.get(HEARTBEAT_KEY, -2)
-            census.n_events += int(is_event.sum())
-            for code, n in zip(*np.unique(batch.codes[is_event], return_counts=True), strict=True):
-                if code >= 0:
-                    census.n_by_model[names.all[code]] += int(n)
-            times_ms = batch.times_ms[is_event & (batch.times_ms <= horizon_ms)]
-            if len(times_ms):
-                census.first_ms = min(census.first_ms, int(times_ms.min()))
-                census.last_ms = max(census.last_ms, int(times_ms.max()))
-            census.end_ms = batch.reached_after_ms
-            if progress is not None:
-                progress(Progress(n_read, batch.done, source.total))
-        return census
+    def batches(self) -> Iterator[Batch]:
+        """The batches of the history."""
+        for batch in self._source.batches(self._census.names, self._census.horizon_ms):
+            self._census.add(batch)
+            yield batch
+            self._tell(batch.done)
+
+    def count(self) -> None:
+        """Count all of the history."""
+        for _ in self.batches():
+            pass
+
+    def job(self, n_read: int) -> None:
+        """Say how many records the job has read."""
+        share = min(1.0, n_read / max(1, self._census.n_rows))
+        if self._is_twice:
+            self._tell(self._source.total + round(share * self._source.total))
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            total = self._source.total * (1 + self._is_twice)
+            self._progress(Progress(self._census.n_rows, done, total))
+
+
+def _range_of(source: Source) -> TopicRange:
+    assert isinstance(source, KafkaRange)  # noqa: S101 - files are written to one first
+    return TopicRange(source.starts, source.ends)
+
+
+def _written(
+    files: FilesOnTopic, source: Source, config: DriftJobConfig, tell: _Teller
+) -> TopicRange:
+    """Write the files to their topic."""
+    with contextlib.closing(TopicWriter(config)) as writer:
+        for batch in tell.batches():
+            writer.send(files.records(batch))
+        writer.finish()
+    n = files.n_records
+    if not n:
+        raise SourceError(f"{source.name} holds no event that has a model and a time")
+    there = KafkaRange(f"kafka://{config.kafka.inference_topic}", config).ends[0]
+    if there != n:
+        raise BacktestError(f"the broker holds {there:,} records of {n:,} that it took")
+    return TopicRange({0: 0}, {0: n})
 
 
 class _Found:
@@ -162,9 +186,15 @@ class _Found:
         self.n_alerts = self.n_scores = 0
 
     @classmethod
-    def read(cls, config: DriftJobConfig, folder: Path, end_ms: int) -> _Found:
+    def read(
+        cls, config: DriftJobConfig, folder: Path, end_ms: int, files: FilesOnTopic | None
+    ) -> _Found:
         found, kafka = cls(), config.kafka
-        found.log.add(_records(config, kafka.dead_letters_topic, DeadLetter))
+        letters = _records(config, kafka.dead_letters_topic, DeadLetter)
+        if files is not None:
+            found.log = files.misplaced
+            letters = files.letters(letters)
+        found.log.add(letters)
         with (
             TemporaryDirectory(prefix=".parts-", dir=folder) as scratch,
             contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
@@ -172,7 +202,7 @@ class _Found:
         ):
             for alert in _records(config, kafka.alerts_topic, Alert):
                 if not is_silence_at_the_end(alert, end_ms):
-                    alerts.write([alert])
+                    alerts.write([alert if files is None else files.alert(alert)])
                     found._tally(alert.model).add_alerts([alert])
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
@@ -197,13 +227,16 @@ def _records(config: DriftJobConfig, topic: str, kind: type[Record]) -> Iterator
             yield record
 
 
-def _bounded(config: DriftJobConfig, source: KafkaRange) -> DriftJobConfig:
+def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
     """The job over the same events, with names of its own for all that it leaves behind."""
     name = f"loudly-backtest-{uuid.uuid4().hex[:8]}"
+    servers, topic = config.kafka.bootstrap_servers, f"{name}-events"
+    if isinstance(source, KafkaRange):
+        servers, topic = source.servers, source.topic
     kafka = msgspec.structs.replace(
         config.kafka,
-        bootstrap_servers=source.servers,
-        inference_topic=source.topic,
+        bootstrap_servers=servers,
+        inference_topic=topic,
         alerts_topic=f"{name}-alerts",
         scores_topic=f"{name}-scores",
         dead_letters_topic=f"{name}-dead-letters",
@@ -215,29 +248,15 @@ def _bounded(config: DriftJobConfig, source: KafkaRange) -> DriftJobConfig:
     return msgspec.structs.replace(config, kafka=kafka, job=job)
 
 
-@contextlib.contextmanager
-def _own_topics(config: DriftJobConfig) -> Iterator[DriftJobConfig]:
-    """Make the topics that a job writes to, and remove them afterwards."""
+def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]:
+    """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
-    names = [kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic]
-    known = KafkaAdminClient.DEFAULT_CONFIG
-    settings = {k: v for k, v in client_settings(kafka.properties).items() if k in known}
-    with contextlib.closing(_admin(kafka.bootstrap_servers, settings)) as admin:
-        try:
-            topics = [NewTopic(n, 1, -1, topic_configs=_TOPIC_SETTINGS) for n in names]
-            admin.create_topics(topics, wait_for_metadata=True)
-        except KafkaError as error:
-            raise BacktestError(f"the broker makes no topics for the job: {error}") from error
-        try:
-            yield config
-        finally:
-            with contextlib.suppress(KafkaError):
-                admin.delete_topics(names)
-
-
-def _admin(servers: str, settings: dict[str, object]) -> Any:
-    own = {key: value for key, value in settings.items() if key != "allow_auto_create_topics"}
-    return KafkaAdminClient(bootstrap_servers=servers.split(","), **own)
+    topics: dict[str, dict[str, str]] = {
+        name: {} for name in (kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic)
+    }
+    if not isinstance(source, KafkaRange):
+        topics[kafka.inference_topic] = topic_settings(config)
+    return topics
 
 
 @contextlib.contextmanager
@@ -250,19 +269,21 @@ def _cancelled_on_error(rest: FlinkRest, job_id: str) -> Iterator[None]:
         raise
 
 
-def _wait_until_finished(rest: FlinkRest, job_id: str) -> None:
-    while (status := rest.status(job_id)) != "FINISHED":
+def _wait_until_finished(rest: FlinkRest, job_id: str, tell: _Teller) -> None:
+    while (status := (job := rest.job(job_id))["state"]) != "FINISHED":
         if status in ("FAILED", "CANCELED"):
             exceptions = rest.exceptions(job_id)
             what = f":\n{exceptions[0][:2_000]}" if exceptions else ""
             raise BacktestError(f"the job {job_id} has ended as {status}{what}")
+        # The first vertex is the source with the triage; its count lags by some seconds.
+        tell.job(int(job["vertices"][0]["metrics"]["write-records"]))
         time.sleep(_POLL_S)
 
 
 def _summary(
     config: DriftJobConfig,
-    source: KafkaRange,
-    census: _Census,
+    source: Source,
+    census: Census,
     found: _Found,
     duration_s: float,
 ) -> BacktestSummary:

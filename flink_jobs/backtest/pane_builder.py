@@ -127,7 +127,7 @@ class PaneBuilder:
         read = batch.rows.read(layout, rows, names)
         for place, error in read.unusable.items():
             pane = self._pane(int(starts[place]), int(codes[place]))
-            pane.dead_letters.append(self._dead_letter(batch, int(rows[place]), error))
+            pane.dead_letters.append(self.unusable(batch, int(rows[place]), error))
         kept = rows[read.places]
         events = EventColumns(
             read.event_ids,
@@ -136,6 +136,7 @@ class PaneBuilder:
             batch.times_ms[kept],
             read.x,
         )
+        labels = batch.rows.labels(kept) if self._shifts else None
         ends = np.searchsorted(read.places, edges).tolist()
         firsts = edges[:-1]
         groups = zip(
@@ -146,11 +147,18 @@ class PaneBuilder:
             if not self._shifts:
                 self._pane(start_ms, code).parts.append(part)
             elif len(part):
-                self._add_shifted(part, code, layout)
+                own = None if labels is None else labels[begin:end]
+                self._add_shifted(part, code, layout, own)
 
-    def _add_shifted(self, part: EventColumns, code: int, layout: Layout) -> None:
+    def _add_shifted(
+        self,
+        part: EventColumns,
+        code: int,
+        layout: Layout,
+        labels: NDArray[np.object_] | None,
+    ) -> None:
         model = self._names.all[code]
-        whole = EventBatch(model, part.times_ms, part.event_ids, part.x)
+        whole = EventBatch(model, part.times_ms, part.event_ids, part.x, labels)
         shifted = next(simulate([whole], self._shifts))
         assert shifted.rows is not None  # noqa: S101 - simulate says which rows are left
         part = replace(part.take(shifted.rows), times_ms=shifted.times_ms, x=shifted.x)
@@ -180,7 +188,8 @@ class PaneBuilder:
     def _starts(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(times_ms - times_ms % self._width_ms)
 
-    def _dead_letter(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
+    def unusable(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
+        """The dead letter of a row that cannot be read."""
         return dead_letter(
             error.reason,
             error.detail,

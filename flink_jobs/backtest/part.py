@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.backtest.batches import NEVER_MS, Batch, Names, Source
+from flink_jobs.backtest.batches import NEVER_MS, Batch, Misplaced, Names, Source
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
 from flink_jobs.backtest.pane_builder import PaneBuilder
 from flink_jobs.backtest.replay import Replay
@@ -169,17 +169,24 @@ class _Part:
         mine = [m for m in batch.misplaced if max(m.code, 0) % self._n_parts == self._part]
         self._n_events += len(mine)
         most_bytes = self._order.config.input.dead_letter_payload_bytes
-        return [
-            dead_letter(
-                each.reason,
-                each.detail,
-                model=None if each.code < 0 else self.names.all[each.code],
-                partition=batch.partition,
-                offset=each.offset,
-                event_time_ms=0,
-                payload=each.payload,
-                most_payload_bytes=most_bytes,
-                event_id=each.event_id,
-            )
-            for each in mine
-        ]
+        return misplaced_letters(batch, mine, self.names, most_bytes)
+
+
+def misplaced_letters(
+    batch: Batch, misplaced: Sequence[Misplaced], names: Names, most_payload_bytes: int
+) -> list[DeadLetter]:
+    """The dead letters of rows of a batch that have no place in event time."""
+    return [
+        dead_letter(
+            each.reason,
+            each.detail,
+            model=None if each.code < 0 else names.all[each.code],
+            partition=batch.partition,
+            offset=each.offset,
+            event_time_ms=0,
+            payload=each.payload,
+            most_payload_bytes=most_payload_bytes,
+            event_id=each.event_id,
+        )
+        for each in misplaced
+    ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.backtest.labels import class_names
 from flink_jobs.layouts import Layout, ReadEvents
 
 
@@ -18,6 +22,8 @@ class PayloadRows:
     payloads : sequence of bytes or None
     translate : callable, optional
         From a payload and what its event is called to one with the keys of the event schema.
+    label : str
+        The key of the true class; empty where there is none.
     """
 
     has_payloads = True
@@ -26,9 +32,12 @@ class PayloadRows:
         self,
         payloads: Sequence[bytes | None],
         translate: Callable[[bytes, str], bytes] | None = None,
+        label: str = "",
     ) -> None:
+        self.are_events = translate is None
         self._payloads = payloads
         self._translate = translate
+        self._label = label
 
     def payload(self, row: int) -> bytes | None:
         """The payload of a row."""
@@ -48,3 +57,25 @@ class PayloadRows:
             pairs = zip(payloads, names(), strict=True)
             payloads = [self._translate(payload, name) for payload, name in pairs]
         return layout.decode(payloads)
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """The true classes of the chosen rows; what is no number or text is none."""
+        if not self._label:
+            return None
+        decode = _label_decoder(self._label)
+        return class_names([_label(decode, self._payloads[row] or b"") for row in rows.tolist()])
+
+
+@cache
+def _label_decoder(key: str) -> Callable[[bytes], Any]:
+    fields: list[tuple[str, Any, Any]] = [("label", bool | int | float | str | None, None)]
+    labelled = msgspec.defstruct("Labelled", fields, rename={"label": key})
+    decoder: Any = msgspec.json.Decoder(labelled)
+    return decoder.decode  # type: ignore[no-any-return]
+
+
+def _label(decode: Callable[[bytes], Any], payload: bytes) -> Any:
+    try:
+        return decode(payload).label
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -71,10 +71,7 @@ def _gather(children: dict[Connection, BaseProcess], tell: Tell) -> list[PartRes
                 message = connection.recv()
             except EOFError:
                 children[connection].join()
-                raise BacktestError(
-                    f"a process of the backtest died with status {children[connection].exitcode}; "
-                    "-9 most often means that the memory was full: try fewer --processes"
-                ) from None
+                raise BacktestError(_last_words(children[connection].exitcode)) from None
             match message:
                 case PartResult():
                     results[part] = message
@@ -83,6 +80,15 @@ def _gather(children: dict[Connection, BaseProcess], tell: Tell) -> list[PartRes
                 case (n_rows, done):
                     tell(part, n_rows, done)
     return [results[part] for part in range(len(parts))]
+
+
+def _last_words(status: int | None) -> str:
+    hints = {
+        -9: ": most often the memory was full, try fewer processes",
+        1: ': a script that runs backtests must do so below if __name__ == "__main__", since '
+        "each process imports it again",
+    }
+    return f"a process of the backtest died with status {status}{hints.get(status or 0, '')}"
 
 
 def _work(order: Order, part: int, n_parts: int, connection: Connection) -> None:

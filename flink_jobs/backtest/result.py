@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
 from flink_jobs.alerts import Alert, Score
+from flink_jobs.backtest import result_tables
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.dead_letters import DeadLetter
+from flink_jobs.detector_tables import MAIN_DETECTOR
+
+if TYPE_CHECKING:
+    from flink_jobs.backtest.evaluation import Evaluation
+    from flink_jobs.backtest.truth import DriftInterval
 
 RESULT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -25,9 +30,9 @@ SCORES_FILE = "scores.jsonl"
 ALERTS_FILE = "alerts.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 MOST_DEAD_LETTERS = 1_000
-_ROWS_PER_CHUNK = 10_000
 
 _Record = TypeVar("_Record", Alert, Score, "PlacedDeadLetter")
+Truth: TypeAlias = "str | Path | Sequence[DriftInterval]"
 
 
 class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
@@ -100,45 +105,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     notices: list[str] = msgspec.field(default_factory=list)
 
 
-SCORES_SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("detector", pa.string()),
-        ("start_ms", pa.int64()),
-        ("end_ms", pa.int64()),
-        ("n_events", pa.int64()),
-        ("n_tested", pa.int64()),
-        ("status", pa.string()),
-        ("statistic", pa.float64()),
-        ("p_value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("effect_size", pa.float64()),
-        ("is_drift", pa.bool_()),
-        ("closed_early", pa.bool_()),
-    ]
-)
-"""``threshold`` is on the scale of the statistic; the p-value's is the calibration's level."""
-
-ALERTS_SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("detector", pa.string()),
-        ("start_ms", pa.int64()),
-        ("end_ms", pa.int64()),
-        ("kind", pa.string()),
-        ("cause", pa.string()),
-        ("severity", pa.string()),
-        ("incident_id", pa.string()),
-        ("statistic", pa.float64()),
-        ("p_value", pa.float64()),
-        ("effect_size", pa.float64()),
-        ("is_flapping", pa.bool_()),
-        ("n_suppressed", pa.int64()),
-    ]
-)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BacktestResult:
     """Opened by :meth:`open`; what it holds is read when it is asked for.
 
@@ -185,12 +152,138 @@ class BacktestResult:
         return list(_records(self.folder / DEAD_LETTERS_FILE, PlacedDeadLetter))
 
     def scores_table(self) -> pa.Table:
-        """The scores as a table of :data:`SCORES_SCHEMA`."""
-        return _table(self.scores(), _score_row, SCORES_SCHEMA)
+        """The scores as a table of :data:`~flink_jobs.backtest.result_tables.SCORES_SCHEMA`."""
+        return result_tables.scores_table(self.scores())
 
     def alerts_table(self) -> pa.Table:
-        """The alerts as a table of :data:`ALERTS_SCHEMA`."""
-        return _table(_records(self.folder / ALERTS_FILE, Alert), _alert_row, ALERTS_SCHEMA)
+        """The alerts as a table of :data:`~flink_jobs.backtest.result_tables.ALERTS_SCHEMA`."""
+        return result_tables.alerts_table(_records(self.folder / ALERTS_FILE, Alert))
+
+    def scores_frame(self) -> Any:
+        """:meth:`scores_table` as a pandas data frame, with times beside milliseconds."""
+        return result_tables.to_frame(self.scores_table())
+
+    def alerts_frame(self) -> Any:
+        """:meth:`alerts_table` as a pandas data frame, with times beside milliseconds."""
+        return result_tables.to_frame(self.alerts_table())
+
+    def evaluate(self, truth: Truth, *, tolerance_ms: int = 0) -> Evaluation:
+        """Hold the alerts against labelled drifts.
+
+        Parameters
+        ----------
+        truth : str, Path or sequence of DriftInterval
+            The drifts, or a file of them as :func:`~flink_jobs.backtest.truth.read_truth` reads it.
+        tolerance_ms : int
+            For so long after the end of a drift an alarm is still one of it.
+
+        Returns
+        -------
+        Evaluation
+            Its ``to_table()`` and ``to_frame()`` show the figures.
+
+        Raises
+        ------
+        ConfigError
+            When the file cannot be used.
+        """
+        from flink_jobs.backtest.evaluation import evaluate_result
+
+        return evaluate_result(self, _drifts(truth), tolerance_ms=tolerance_ms)
+
+    def accuracy_table(self, history: Any, *, every_ms: int | None = None) -> pa.Table:
+        """Accuracy of each model over time, where the history has labels and outputs.
+
+        Parameters
+        ----------
+        history : str, Path, pyarrow.Table or pandas.DataFrame
+            What was replayed.
+        every_ms : int, optional
+            For each stretch of so long; a hundredth of the history, in whole panes, if left out.
+
+        Returns
+        -------
+        pyarrow.Table
+            See :func:`~flink_jobs.backtest.accuracy.accuracy_table`.
+        """
+        from flink_jobs.backtest.notebook import accuracy_of
+
+        return accuracy_of(self, history, every_ms)
+
+    def figure(
+        self,
+        model: str,
+        detector: str = MAIN_DETECTOR,
+        *,
+        truth: Truth = (),
+        history: Any = None,
+    ) -> Any:
+        """Statistic, threshold, alerts and true drifts against event time, as the report has them.
+
+        Parameters
+        ----------
+        model, detector : str
+        truth : str, Path or sequence of DriftInterval
+            As :meth:`evaluate` takes it.
+        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+            What was replayed; with it accuracy stands beside the statistic. It has to hold labels.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        BacktestError
+            When the result has nothing of such a model and detector.
+        """
+        from flink_jobs.backtest.notebook import timeline_figure
+
+        return timeline_figure(self, model, detector, _drifts(truth), history)
+
+    def moved_figure(
+        self,
+        model: str,
+        detector: str = MAIN_DETECTOR,
+        *,
+        incident: int = 0,
+        history: Any = None,
+    ) -> Any:
+        """What moved in an incident of drift, at its strongest window.
+
+        Parameters
+        ----------
+        model, detector : str
+        incident : int
+            Which one, in the order in which they began; negative ones count from the last.
+        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+            What was replayed. With it each dimension shows the distributions of reference and
+            window, without it how far the dimension moved.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        BacktestError
+            When there is no such incident, or the history cannot be read.
+        """
+        from flink_jobs.backtest.notebook import moved_figure
+
+        return moved_figure(self, model, detector, incident, history)
+
+    def _repr_html_(self) -> str:
+        from flink_jobs.backtest.notebook import summary_html
+
+        return summary_html(self)
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        return (
+            f"<BacktestResult in {self.folder}: {summary.n_events:,} events, "
+            f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts>"
+        )
 
     @cached_property
     def is_empty(self) -> bool:
@@ -208,6 +301,12 @@ def write_config(folder: Path, config: DriftJobConfig) -> None:
 def write_summary(folder: Path, summary: BacktestSummary) -> None:
     """Write ``summary.json``: last of all, so that a folder with one is complete."""
     (folder / SUMMARY_FILE).write_bytes(_pretty(summary))
+
+
+def _drifts(truth: Truth) -> Sequence[DriftInterval]:
+    from flink_jobs.backtest.truth import read_truth
+
+    return read_truth(Path(truth)) if isinstance(truth, str | Path) else truth
 
 
 def _pretty(struct: Struct) -> bytes:
@@ -240,54 +339,3 @@ def _records(path: Path, kind: type[_Record]) -> Iterator[_Record]:
                     raise BacktestError(f"{path}:{number} is damaged: {error}") from error
     except OSError as error:
         raise BacktestError(f"{path} cannot be read ({error.strerror})") from error
-
-
-def _table(
-    records: Iterator[_Record], row: Callable[[_Record], tuple[Any, ...]], schema: pa.Schema
-) -> pa.Table:
-    """By chunks, so that only one of them is ever there as Python objects."""
-    batches = []
-    while chunk := [row(record) for record in islice(records, _ROWS_PER_CHUNK)]:
-        columns = [
-            pa.array(values, type=field.type)
-            for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
-        ]
-        batches.append(pa.record_batch(columns, schema=schema))
-    return pa.Table.from_batches(batches, schema=schema)
-
-
-def _score_row(score: Score) -> tuple[Any, ...]:
-    window = score.window
-    return (
-        score.model,
-        score.detector,
-        window.start_ms,
-        window.end_ms,
-        window.n_events,
-        window.n_tested,
-        score.status.value,
-        score.statistic,
-        score.p_value,
-        None if score.threshold is None else score.threshold.statistic,
-        score.effect_size,
-        score.is_drift,
-        window.closed_early,
-    )
-
-
-def _alert_row(alert: Alert) -> tuple[Any, ...]:
-    return (
-        alert.model,
-        alert.detector,
-        alert.window.start_ms,
-        alert.window.end_ms,
-        alert.kind.value,
-        alert.cause.value,
-        alert.severity.value,
-        alert.incident_id,
-        alert.statistic,
-        alert.p_value,
-        alert.effect_size,
-        alert.is_flapping,
-        alert.n_suppressed,
-    )

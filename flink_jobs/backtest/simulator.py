@@ -21,6 +21,7 @@ from scipy.special import ndtri
 from detectors import is_distribution
 from detectors.shifts import NOISE_SCALES, image_shift
 from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.labels import class_names
 from flink_jobs.backtest.shift_table import (
     ClassMixShift,
     ColumnShift,
@@ -58,7 +59,7 @@ class EventBatch:
     x : ndarray of float64, shape (n, n_columns)
         What the shifts of columns change: features, or outputs.
     labels : ndarray of shape (n,), optional
-        The class of each event, numbers or text.
+        The class of each event, numbers or text; None or NaN where it has none.
     rows : ndarray of intp, shape (n,), optional
         What :func:`simulate` hands on: the places of these events in the batch they came from.
     """
@@ -191,21 +192,24 @@ def _thinned(
     return batch.take(np.delete(np.arange(len(batch)), rows[is_dropped]))
 
 
-def _classes(batch: EventBatch, rows: NDArray[np.intp], shift: Shift) -> NDArray[np.str_]:
-    """The classes of events, as text."""
+def _classes(batch: EventBatch, rows: NDArray[np.intp], shift: Shift) -> NDArray[np.object_]:
+    """The classes of events, as text; empty where an event has neither label nor outputs."""
     if batch.labels is None:
-        if not is_distribution(batch.x[rows]).all():
-            kind = shift.__struct_config__.tag
-            raise BacktestError(
-                f"the shift {kind!r} needs the classes of model {batch.model!r}: labels in the "
-                "history, or softmax outputs"
-            )
-        return np.asarray(batch.x[rows].argmax(axis=1), dtype=np.str_)
-    labels = np.asarray(batch.labels)[rows]
-    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
-        # A column of integers with a gap is read as floats: class 3 is then 3.0.
-        labels = labels.astype(np.int64)
-    return np.asarray(labels, dtype=np.str_)
+        classes = np.full(len(rows), None, dtype=object)
+    else:
+        classes = class_names(np.asarray(batch.labels)[rows].tolist())
+    others = np.flatnonzero([name is None for name in classes.tolist()])
+    x = batch.x[rows[others]]
+    has_outputs = is_distribution(x)
+    if batch.labels is None and not has_outputs.all():
+        kind = shift.__struct_config__.tag
+        raise BacktestError(
+            f"the shift {kind!r} needs the classes of model {batch.model!r}: labels in the "
+            "history, which columns.label names, or softmax outputs"
+        )
+    predicted = np.asarray(x.argmax(axis=1), dtype=np.str_)
+    classes[others] = np.where(has_outputs, predicted, "")
+    return classes
 
 
 def _changed(

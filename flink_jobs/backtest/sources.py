@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flink_jobs.backtest.batches import Source
-from flink_jobs.backtest.input_files import find_files
+from flink_jobs.backtest.input_files import InputFiles, find_files
 from flink_jobs.backtest.json_lines import JsonLines
 from flink_jobs.backtest.kafka_range import KafkaRange, is_topic
 from flink_jobs.backtest.tables import Tables
@@ -14,8 +14,8 @@ from flink_jobs.config import DriftJobConfig
 _MOST_NAMED = 3
 
 
-def open_source(name: str, config: DriftJobConfig) -> Source:
-    """The history that lies at a path, or on a topic.
+def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
+    """The history that lies at a path or on a topic, or whose files were found already.
 
     Raises
     ------
@@ -24,11 +24,13 @@ def open_source(name: str, config: DriftJobConfig) -> Source:
     ConfigError
         When a property of the Kafka client is wrong.
     """
-    if is_topic(name):
-        return KafkaRange(name, config)
-    files = find_files(Path(name))
-    source = JsonLines(files, config) if files.format == "json_lines" else Tables(files, config)
-    source.name = name
+    if isinstance(history, InputFiles):
+        return _of_files(history, config)
+    if is_topic(history):
+        return KafkaRange(history, config)
+    files = find_files(Path(history))
+    source = _of_files(files, config)
+    source.name = history
     if files.passed_over:
         shown = ", ".join(files.passed_over[:_MOST_NAMED])
         source.warnings.append(f"{len(files.passed_over)} files were passed over: {shown}")
@@ -36,3 +38,7 @@ def open_source(name: str, config: DriftJobConfig) -> Source:
     if empty:
         source.warnings.append(f"{len(empty)} files are empty: {', '.join(empty[:_MOST_NAMED])}")
     return source
+
+
+def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:
+    return JsonLines(files, config) if files.format == "json_lines" else Tables(files, config)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from flink_jobs.backtest.labels import class_names
 from flink_jobs.backtest.table_shape import Field, TableShape
 from flink_jobs.dead_letters import Reason
 from flink_jobs.events import EventId, UnusableEventError, wrong_length
@@ -29,6 +30,7 @@ class TableRows:
     """
 
     has_payloads = False
+    are_events = False
 
     def __init__(self, shape: TableShape, batch: pa.RecordBatch) -> None:
         self._shape = shape
@@ -56,6 +58,12 @@ class TableRows:
             x = _from_columns(columns, field, event_ids, unusable)
         places = np.arange(len(event_ids), dtype=np.intp)
         return layout.check_numbers(ReadEvents(places, event_ids, x, unusable))
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """The true classes of the chosen rows."""
+        if not self._shape.label:
+            return None
+        return class_names(self._batch.column(self._shape.label).take(pa.array(rows)).to_pylist())
 
     def _event_ids(
         self, chosen: pa.RecordBatch, names: Callable[[], list[str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -13,6 +13,8 @@ from flink_jobs.columns_table import ColumnsTable
 from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.overrides import matches, variants
 
+ROWS = 65_536
+"""Of a batch."""
 _DIGITS = re.compile(r"(\d+)")
 _MOST_NAMED = 20
 
@@ -28,17 +30,18 @@ class Field:
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns that are read; ``model`` and ``event_id`` are empty where there is none."""
+    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none."""
 
     model: str
     time: str
     event_id: str
+    label: str
     fields: dict[str, Field]
 
     @property
     def columns(self) -> list[str]:
         """The columns to read, each once."""
-        own = [self.model, self.time, self.event_id]
+        own = [self.model, self.time, self.event_id, self.label]
         named = [*filter(None, own), *(c for f in self.fields.values() for c in f.columns)]
         return list(dict.fromkeys(named))
 
@@ -51,18 +54,38 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     SourceError
         When columns are missing, or make another number of features or outputs.
     """
+    shape = _found(file, config, schema.names)
+    fields = {
+        name: replace(field, is_list=_is_list(getattr(config.columns, name), schema))
+        for name, field in shape.fields.items()
+    }
+    for each in variants(config):
+        _check_width(file, fields[_field_read(each)], each)
+    return replace(shape, fields=fields)
+
+
+def columns_of(file: str, config: DriftJobConfig, names: Sequence[str]) -> list[str]:
+    """The columns among ``names`` that are read.
+
+    Raises
+    ------
+    SourceError
+        When columns are missing.
+    """
+    return _found(file, config, names).columns
+
+
+def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShape:
     table = config.columns
     model = "" if table.model_name else table.model
-    models = variants(config)
-    fields = {name: _find(name, table, schema) for name in dict.fromkeys(map(_field_read, models))}
-    shape = TableShape(model, table.time, table.event_id, fields)
-    missing = [column for column in shape.columns if column not in schema.names]
+    read = dict.fromkeys(map(_field_read, variants(config)))
+    fields = {name: _find(name, table, names) for name in read}
+    shape = TableShape(model, table.time, table.event_id, table.label, fields)
+    missing = [column for column in shape.columns if column not in names]
     patterns = [name for name, field in fields.items() if not field.columns]
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
     if missing:
-        raise SourceError(_missing_text(file, missing, schema.names, table))
-    for each in models:
-        _check_width(file, fields[_field_read(each)], each)
+        raise SourceError(_missing_text(file, missing, names, table))
     return shape
 
 
@@ -82,15 +105,20 @@ def _field_read(config: DriftJobConfig) -> str:
     return "outputs" if reads_outputs(config) else "features"
 
 
-def _find(name: str, table: ColumnsTable, schema: pa.Schema) -> Field:
+def _find(name: str, table: ColumnsTable, names: Sequence[str]) -> Field:
     spec = getattr(table, name)
     if isinstance(spec, list):
         return Field(name, tuple(spec), is_list=False)
     if "*" in spec:
-        found = sorted((c for c in schema.names if matches(spec, c)), key=natural_order)
+        found = sorted((c for c in names if matches(spec, c)), key=natural_order)
         return Field(name, tuple(found), is_list=False)
-    is_list = spec in schema.names and is_list_type(schema.field(spec).type)
-    return Field(name, (spec,), is_list)
+    return Field(name, (spec,), is_list=False)
+
+
+def _is_list(spec: str | list[str], schema: pa.Schema) -> bool:
+    """Of columns that are named one by one, or by a pattern, each holds numbers."""
+    is_one = isinstance(spec, str) and spec in schema.names
+    return is_one and is_list_type(schema.field(spec).type)
 
 
 def is_list_type(kind: pa.DataType) -> bool:

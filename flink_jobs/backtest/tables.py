@@ -1,4 +1,4 @@
-"""Histories of columns: Parquet and CSV, read in batches."""
+"""Histories of columns: Parquet, CSV and tables in memory, read in batches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from flink_jobs.backtest.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.table_rows import TableRows, text_of
-from flink_jobs.backtest.table_shape import TableShape, shape_of
+from flink_jobs.backtest.table_shape import ROWS, TableShape, shape_of
 from flink_jobs.backtest.times import times_of
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.dead_letters import Reason
 
-_ROWS = 65_536
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
 _BUFFER_BYTES = 1 << 20
 _CSV_BLOCK_BYTES = 8 << 20
@@ -54,11 +53,13 @@ class Tables:
     def __init__(self, files: InputFiles, config: DriftJobConfig) -> None:
         self._files = files
         self._config = config
-        self._pieces = _parquet if files.format == "parquet" else _csv
+        self._schema, self._pieces = _READERS[files.format]
+        self.sources = files.names
+        self.name = self.sources[0]
         # All of them now: nobody wants to hear of the last file after an hour.
-        self._shapes = [self._shape(path) for path in files.paths]
-        self.name = str(files.paths[0])
-        self.sources = [str(path) for path in files.paths]
+        self._shapes = [
+            self._shape(path, name) for path, name in zip(files.paths, self.sources, strict=True)
+        ]
         self.warnings: list[str] = []
         self.total = files.n_bytes
 
@@ -79,14 +80,15 @@ class Tables:
                     yield self._batch(piece, shape, partition, names, time, done + piece.n_read)
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(
-                    f"{path} is damaged or not complete after row {n_rows:,}: {error}"
+                    f"{self.sources[partition]} is damaged or not complete after row "
+                    f"{n_rows:,}: {error}"
                 ) from error
             done += path.stat().st_size
 
-    def _shape(self, path: Path) -> TableShape | None:
+    def _shape(self, path: Path, name: str) -> TableShape | None:
         """None where a file holds no row."""
-        schema = _parquet_schema(path) if self._files.format == "parquet" else _csv_schema(path)
-        return None if schema is None else shape_of(str(path), self._config, schema)
+        schema = self._schema(path)
+        return None if schema is None else shape_of(name, self._config, schema)
 
     def _batch(
         self,
@@ -155,10 +157,27 @@ def _parquet(path: Path, shape: TableShape) -> Iterator[_Piece]:
         path, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
     ) as file:
         n_rows = file.metadata.num_rows
-        for batch in file.iter_batches(_ROWS, columns=shape.columns, use_threads=False):
+        for batch in file.iter_batches(ROWS, columns=shape.columns, use_threads=False):
             offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
             first += batch.num_rows
             yield _Piece(batch, offsets, size * first // n_rows, [])
+
+
+def _arrow_schema(path: Path) -> pa.Schema:
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        return reader.schema
+
+
+def _arrow(path: Path, shape: TableShape) -> Iterator[_Piece]:
+    """Batches that lie in the mapped file; nothing is copied."""
+    size, first = path.stat().st_size, 0
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        n_batches = reader.num_record_batches
+        for number in range(n_batches):
+            batch = reader.get_batch(number)
+            offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
+            first += batch.num_rows
+            yield _Piece(batch, offsets, size * (number + 1) // n_batches, [])
 
 
 def _csv_schema(path: Path) -> pa.Schema | None:
@@ -238,3 +257,10 @@ def _offsets(n_before: int, n_rows: int, ragged: list[int]) -> np.ndarray[Any, n
 
 def _unpacked(path: Path) -> Any:
     return pa.input_stream(str(path), compression="gzip" if path.name.endswith(".gz") else None)
+
+
+_READERS = {
+    "parquet": (_parquet_schema, _parquet),
+    "csv": (_csv_schema, _csv),
+    "arrow": (_arrow_schema, _arrow),
+}

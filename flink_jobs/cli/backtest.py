@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import stderr, told_plainly
-from flink_jobs.cli.extras import require_backtest_packages
+from flink_jobs.backtest.packages import require_backtest_packages
+from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
+from flink_jobs.cli.known_drifts import known_drifts
 
 
 def backtest(
@@ -39,7 +40,11 @@ def backtest(
         Path | None, typer.Option(help="Simulated shifts of the recorded events, a TOML file.")
     ] = None,
     flink: Annotated[
-        bool, typer.Option("--flink", help="Run on a Flink cluster; for topics alone.")
+        bool,
+        typer.Option(
+            "--flink",
+            help="Run on a Flink cluster; files are written to a topic of their own first.",
+        ),
     ] = False,
     jobmanager: Annotated[
         str,
@@ -56,21 +61,18 @@ def backtest(
     ] = False,
 ) -> None:
     """Replay a recorded history and say what the job would have said."""
-    with told_plainly():
+    with told_plainly(), ended_by_sigterm():
         require_backtest_packages()
         from rich.console import Console
 
         from flink_jobs.backtest.engine import run_backtest
         from flink_jobs.backtest.errors import BacktestError
         from flink_jobs.backtest.on_flink import run_on_flink
-        from flink_jobs.backtest.shift_table import read_shifts
-        from flink_jobs.backtest.truth import read_truth
         from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
         from flink_jobs.config_file import load_config
 
         loaded = load_config(config)
-        drifts = None if truth is None else read_truth(truth)
-        simulated = [] if shifts is None else read_shifts(shifts)
+        simulated, drifts = known_drifts(truth, shifts)
         if flink and simulated:
             raise BacktestError("--shifts changes events as they are read: leave --flink out")
         with progress_bar(stderr()) as tell:

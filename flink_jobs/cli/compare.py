@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.known_drifts import known_drifts
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from flink_jobs.backtest.compare import Comparison, Outcome
     from flink_jobs.backtest.compare import Progress as CompareProgress
-    from flink_jobs.backtest.shift_table import Shift
-    from flink_jobs.backtest.truth import DriftInterval
 
 
 def compare(
@@ -52,6 +52,7 @@ def compare(
     the quickest. What has been run in the folder is not run again.
     """
     with told_plainly():
+        require_backtest_packages()
         from rich.console import Console
 
         from flink_jobs.backtest.compare import choose, chosen_by_label
@@ -61,7 +62,9 @@ def compare(
         from flink_jobs.config_file import load_config
 
         loaded, axes = load_config(config), read_grid(grid)
-        simulated, drifts = _drifts(truth, shifts)
+        simulated, drifts = known_drifts(truth, shifts)
+        if drifts is None:
+            raise typer.BadParameter("no drift is known: give --truth, --shifts or both")
         console = Console()
         with _Bar() as bar:
             comparison = run_all(
@@ -86,19 +89,6 @@ def compare(
             _show(console, comparison, None, output)
             raise
         _show(console, comparison, chosen, output)
-
-
-def _drifts(truth: Path | None, shifts: Path | None) -> tuple[list[Shift], list[DriftInterval]]:
-    """What is simulated, and all drifts that are known."""
-    from flink_jobs.backtest.shift_table import read_shifts
-    from flink_jobs.backtest.simulator import truth_of
-    from flink_jobs.backtest.truth import read_truth
-
-    if truth is None and shifts is None:
-        raise typer.BadParameter("no drift is known: give --truth, --shifts or both")
-    simulated = [] if shifts is None else read_shifts(shifts)
-    labelled = [] if truth is None else read_truth(truth)
-    return simulated, labelled + truth_of(simulated)
 
 
 def _show(console: Console, comparison: Comparison, chosen: Outcome | None, output: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def report(
 ) -> None:
     """Show a backtest as one HTML file that needs no network."""
     with told_plainly():
+        require_backtest_packages()
         from dataclasses import replace
 
         from flink_jobs.backtest.report.png import write_png

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from flink_jobs.alerts import Cause
+from flink_jobs.alerts import Alert, Cause
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
@@ -170,6 +170,39 @@ def test_silence_at_the_end_of_a_history_is_not_reported_and_silence_before_is(
     assert [(alert.model, alert.kind.value) for alert in silent] == [("a", "started")]
 
 
+def silences(alerts: Sequence[Alert]) -> list[tuple[str, int]]:
+    return [
+        (alert.kind.value, alert.window.end_ms - START_MS)
+        for alert in alerts
+        if alert.cause is Cause.SILENCE
+    ]
+
+
+def test_silence_that_the_next_pane_finds_is_reported(tmp_path: Path) -> None:
+    # One model alone: event time jumps to its next panes, which come before any timer.
+    events = [e for e in make_events(models=["a"]) if not 5_000 <= e.time_ms - START_MS < 12_000]
+    config = backtest_config(columns=columns(), silence={"after_ms": 4_000})
+
+    result = run_backtest(config, write_parquet(tmp_path / "a.parquet", events), processes=1)
+
+    assert silences(result.alerts()) == [("started", 9_000), ("recovered", 12_000)]
+    # The monitor alone goes on after the history, and finds its end silent too.
+    assert result.alerts() == expected(config, events).all_alerts[: len(result.alerts())]
+
+
+def test_silence_that_a_pane_finds_beyond_the_end_of_the_history_is_reported(
+    tmp_path: Path,
+) -> None:
+    # Delayed events lie after the last time that was recorded, which timers take for the end.
+    shift = DelayShift(start_ms=START_MS + 8_000, end_ms=START_MS + 10**6, delay_ms=60_000)
+    config = backtest_config(columns=columns(), silence={"after_ms": 30_000})
+    path = write_parquet(tmp_path / "a.parquet", make_events(models=["a"]))
+
+    result = run_backtest(config, path, processes=1, shifts=[shift])
+
+    assert silences(result.alerts()) == [("started", 38_000), ("recovered", 68_000)]
+
+
 def test_a_result_can_be_opened_again_and_a_folder_without_one_cannot(tmp_path: Path) -> None:
     config = backtest_config(columns=columns())
     path = write_parquet(tmp_path / "a.parquet", make_events())
@@ -184,6 +217,18 @@ def test_a_result_can_be_opened_again_and_a_folder_without_one_cannot(tmp_path: 
         BacktestResult.open(tmp_path)
     with pytest.raises(BacktestError, match="holds something else"):
         run_backtest(config, path, folder=tmp_path, processes=1)
+
+
+def test_the_parts_of_a_backtest_that_was_killed_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "out" / ".parts-old").mkdir(parents=True)
+    (tmp_path / "out" / ".parts-old" / "scores-0.spool").touch()
+    path = write_parquet(tmp_path / "a.parquet", make_events(n=20))
+
+    result = run_backtest(
+        backtest_config(columns=columns()), path, folder=tmp_path / "out", processes=1
+    )
+
+    assert not list(result.folder.glob(".parts-*"))
 
 
 def test_progress_reaches_the_end_and_never_steps_back(tmp_path: Path) -> None:

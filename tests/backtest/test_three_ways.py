@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kafka import KafkaConsumer
 
-from flink_jobs.backtest.engine import run_backtest
+from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.on_flink import run_on_flink
 from flink_jobs.backtest.result import (
     ALERTS_FILE,
@@ -34,6 +38,7 @@ pytestmark = pytest.mark.system
 
 N_PANES = 24
 END_MS = START_MS + N_PANES * WIDTH_MS
+ARRIVALS = np.random.default_rng(1).integers(0, 900, size=10_000)
 TWO_DETECTORS = {
     "[job]\n": (
         "[silence]\nafter_ms = 120000\n"
@@ -122,6 +127,117 @@ def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     assert by_id(scores, "score_id") == by_id(lines(replayed, SCORES_FILE), "score_id")
     assert by_id(alerts, "alert_id") == by_id(lines(replayed, ALERTS_FILE), "alert_id")
     assert max(score.window.end_ms for score in replayed.scores()) >= END_MS
+
+
+def as_lines(path: Path, records: Sequence[Record]) -> Path:
+    """With the keys of events: what bad lines hold is for the job to refuse."""
+    lines = [
+        json.dumps({"model": r.key, "time_ms": r.time_ms} | json.loads(r.value or b"")).encode()
+        for r in records
+    ]
+    lines[100:100] = [b"{", b"", b'{"model": "steady", "time_ms": "soon"}']
+    lines[200] = lines[200].replace(b'"features": [', b'"features": [null, ')
+    lines[300] = lines[300].replace(b'"event_id"', b'"more": "' + b"x" * 6_000 + b'", "event_id"')
+    lines[400] = lines[400].replace(b'"model": "', b'"another": "')
+    path.write_bytes(b"\n".join(lines))
+    return path
+
+
+def as_other_lines(path: Path, records: Sequence[Record]) -> Path:
+    """With keys of their own and without ids."""
+    lines = []
+    for record in records:
+        event = json.loads(record.value or b"")
+        row = {"which": record.key, "at": record.time_ms, "in": event["features"]}
+        lines.append(json.dumps(row | {"out": event["outputs"]}).encode())
+    lines[300] = lines[300].replace(b'"in"', b'"more": "' + b"x" * 6_000 + b'", "in"')
+    lines[350] = lines[350].replace(b'"in": [', b'"in": ["many", ')
+    path.write_bytes(b"\n".join(lines))
+    return path
+
+
+def as_parquet(path: Path, records: Sequence[Record]) -> Path:
+    events = [json.loads(record.value or b"") for record in records]
+    x = np.array([event["features"] for event in events])
+    x[50] = np.nan
+    table = pa.table(
+        {
+            "model": pa.array([record.key for record in records]).dictionary_encode(),
+            "time_ms": pa.array([record.time_ms for record in records], pa.timestamp("ms")),
+            "event_id": [event["event_id"] for event in events],
+            "features": x.tolist(),
+            "outputs": [event["outputs"] for event in events],
+        }
+    )
+    pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "columns", "reasons"),
+    [
+        (
+            "a.jsonl",
+            as_lines,
+            "",
+            {
+                "invalid_event",
+                "late",
+                "missing_key",
+                "not_finite",
+                "oversized_payload",
+                "undecodable",
+            },
+        ),
+        (
+            "a.jsonl",
+            as_other_lines,
+            'model = "which"\ntime = "at"\nevent_id = ""\nfeatures = "in"\noutputs = "out"\n',
+            {"invalid_event", "late", "oversized_payload"},
+        ),
+        ("a.parquet", as_parquet, "", {"late", "not_finite"}),
+    ],
+)
+def test_files_on_flink_and_in_process_agree_to_the_byte(
+    kafka_broker: KafkaBroker,
+    flink_cluster: FlinkCluster,
+    tmp_path: Path,
+    name: str,
+    write: Callable[[Path, Sequence[Record]], Path],
+    columns: str,
+    reasons: set[str],
+) -> None:
+    topics = make_topics(kafka_broker)
+    stream = model_stream(["steady", "bursty", "moved"], N_PANES, shifted_from_pane=12)
+    arrival_ms = [r.time_ms + int(n) for r, n in zip(stream, ARRIVALS, strict=False)]
+    records = [stream[place] for place in np.argsort(arrival_ms, kind="stable")]
+    # Two minutes late.
+    records.insert(3_000, records.pop(1_800))
+    path = write(tmp_path / name, records)
+    table = {"[job]\n": f"[columns]\n{columns}" + TWO_DETECTORS["[job]\n"]}
+    reducer = {"[reference]\n": '[detector]\nreducer = {kind = "none"}\n[reference]\n'}
+    _, config = topics.config(tmp_path, table | reducer)
+    before, told = topic_names(topics), list[Progress]()
+
+    here = run_backtest(config, path, folder=tmp_path / "here", processes=1)
+    on_flink = run_on_flink(
+        config,
+        str(path),
+        flink_cluster.jobmanager,
+        folder=tmp_path / "flink",
+        progress=told.append,
+    )
+
+    for each in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE):
+        assert (here.folder / each).read_bytes() == (on_flink.folder / each).read_bytes()
+    assert topic_names(topics) == before
+    assert here.alerts()
+    assert set(here.summary.dead_letters) == reasons
+    assert on_flink.summary.dead_letters == here.summary.dead_letters
+    assert on_flink.summary.models == here.summary.models
+    assert on_flink.summary.n_events == here.summary.n_events
+    assert [each.done for each in told] == sorted(each.done for each in told)
+    assert told[-1].done >= told[-1].total // 2
 
 
 def lines(result: BacktestResult, name: str) -> list[bytes]:

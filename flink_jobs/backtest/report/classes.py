@@ -53,8 +53,9 @@ _CLEARLY = -0.02
 def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassMix:
     """The class mix of a window against its reference.
 
-    A history has no labels. BBSE takes labels drawn from the reference's outputs: right as far as
-    these are calibrated probabilities, since then a drawn label is distributed as the true one.
+    Labels of a history are not read here. BBSE takes labels drawn from the reference's outputs:
+    right as far as these are calibrated probabilities, since then a drawn label is distributed as
+    the true one.
 
     Parameters
     ----------

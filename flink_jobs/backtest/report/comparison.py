@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.alerts import Alert
+from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.report.history import Rows, Span, window_rows
 from flink_jobs.config import ConfigError, DriftJobConfig
 from flink_jobs.core.factory import make_detector
@@ -59,7 +60,11 @@ class Comparison:
 
 
 def compare(
-    history: str, config: DriftJobConfig, alerts: Sequence[Alert], *, with_features: bool
+    history: str | InputFiles,
+    config: DriftJobConfig,
+    alerts: Sequence[Alert],
+    *,
+    with_features: bool,
 ) -> list[Comparison]:
     """Read the events behind each alert."""
     spans = [span for alert in alerts for span in (_reference_span(alert), _window_span(alert))]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.batches import Batch, Names, Source
+from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.truth import NO_END_MS
 from flink_jobs.config import DriftJobConfig, OverrideTable
@@ -68,13 +69,17 @@ class Rows:
 
 
 def window_rows(
-    history: str, config: DriftJobConfig, spans: Sequence[Span], *, with_features: bool = False
+    history: str | InputFiles,
+    config: DriftJobConfig,
+    spans: Sequence[Span],
+    *,
+    with_features: bool = False,
 ) -> list[Rows]:
     """The events of each span, read in one pass over the history.
 
     Parameters
     ----------
-    history : str
+    history : str or InputFiles
         As :func:`~flink_jobs.backtest.sources.open_source` takes it.
     config : DriftJobConfig
     spans : sequence of Span
@@ -93,7 +98,9 @@ def window_rows(
     return [_with_features(*pair) for pair in zip(found, of_features, strict=True)]
 
 
-def _one_pass(history: str, config: DriftJobConfig, spans: Sequence[Span]) -> list[Rows]:
+def _one_pass(
+    history: str | InputFiles, config: DriftJobConfig, spans: Sequence[Span]
+) -> list[Rows]:
     layouts = [Layout(config_of_model(config, span.model)) for span in spans]
     parts: list[list[Rows]] = [[] for _ in spans]
     names, source = Names(), open_source(history, config)

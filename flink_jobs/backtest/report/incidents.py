@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Exemplar
+from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.report import classes, distributions
 from flink_jobs.backtest.report.comparison import (
     Comparison,
@@ -87,29 +88,42 @@ def incidents(
     image_shape: Shape | None,
 ) -> dict[str, IncidentView]:
     """The incidents that are shown, by their id: the first of each stream."""
-    pairs = [pair for view in views for pair in _pairs(view)][:MOST_INCIDENTS]
+    pairs = [
+        (started, strongest(view, started))
+        for view in views
+        for started in view.started[:MOST_OF_A_STREAM]
+    ]
+    return views_of(pairs[:MOST_INCIDENTS], config, history=history, image_shape=image_shape)
+
+
+def views_of(
+    pairs: Sequence[tuple[Alert, Alert]],
+    config: DriftJobConfig,
+    *,
+    history: str | InputFiles | None,
+    image_shape: Shape | None = None,
+) -> dict[str, IncidentView]:
+    """The incidents that began with an alert and were strongest with another, by their id."""
     if history is None:
         return {started.incident_id: _plain(config, started, most) for started, most in pairs}
-    strongest = [alert for _, alert in pairs]
-    compared = compare(history, config, strongest, with_features=image_shape is not None)
+    alerts = [alert for _, alert in pairs]
+    compared = compare(history, config, alerts, with_features=image_shape is not None)
     return {
         started.incident_id: _with_events(started, most, comparison, image_shape)
         for (started, most), comparison in zip(pairs, compared, strict=True)
     }
 
 
-def _pairs(view: StreamView) -> list[tuple[Alert, Alert]]:
-    pairs = []
-    for started in view.started[:MOST_OF_A_STREAM]:
-        same = [
-            alert
-            for alert in view.alerts
-            if alert.incident_id == started.incident_id
-            and alert.kind is not AlertKind.RECOVERED
-            and alert.statistic is not None
-        ]
-        pairs.append((started, max(same, key=_strength, default=started)))
-    return pairs
+def strongest(view: StreamView, started: Alert) -> Alert:
+    """The alert of an incident's strongest window."""
+    same = [
+        alert
+        for alert in view.alerts
+        if alert.incident_id == started.incident_id
+        and alert.kind is not AlertKind.RECOVERED
+        and alert.statistic is not None
+    ]
+    return max(same, key=_strength, default=started)
 
 
 def _strength(alert: Alert) -> tuple[float, float]:

@@ -25,3 +25,21 @@ def packed(values: ArrayLike, dtype: str = "f4") -> dict[str, Any]:
     if array.ndim > 1:
         spec["shape"] = ", ".join(map(str, array.shape))
     return spec
+
+
+def unpacked(tree: Any) -> Any:
+    """A chart with the arrays of :func:`packed` as such, for who looks at its numbers.
+
+    Examples
+    --------
+    >>> unpacked({"y": packed([0.0, 1.0])})
+    {'y': array([0., 1.], dtype=float32)}
+    """
+    if isinstance(tree, list):
+        return [unpacked(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "bdata" not in tree:
+        return {key: unpacked(value) for key, value in tree.items()}
+    flat = np.frombuffer(base64.b64decode(tree["bdata"]), dtype=f"<{tree['dtype']}")
+    return flat.reshape([int(n) for n in tree.get("shape", str(len(flat))).split(",")])

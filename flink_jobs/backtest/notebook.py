@@ -1,0 +1,210 @@
+"""What a notebook shows of a result: the report's charts as plotly's figures, and a summary."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+from plotly.graph_objects import Figure
+from plotly.subplots import make_subplots
+
+from flink_jobs.alerts import Alert
+from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs
+from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.in_memory import write_table
+from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.report.incidents import IncidentView, strongest, views_of
+from flink_jobs.backtest.report.packing import unpacked
+from flink_jobs.backtest.report.streams import StreamView, read_streams
+from flink_jobs.backtest.report.timeline import timeline
+from flink_jobs.backtest.report.words import between, clock, count
+from flink_jobs.backtest.result import BacktestResult, BacktestSummary
+from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.charts import palette
+from flink_jobs.config import DriftJobConfig
+from flink_jobs.detector_tables import MAIN_DETECTOR
+
+_N_COLUMNS = 1_200
+_N_STRETCHES = 100
+_PER_ROW = 3
+_MOST_MODELS = 20
+_LOOK = {
+    "template": "plotly_white",
+    "showlegend": False,
+    "hovermode": "closest",
+    "bargap": 0,
+    "margin": {"t": 80, "b": 50, "l": 60, "r": 20},
+}
+
+
+def timeline_figure(
+    result: BacktestResult,
+    model: str,
+    detector: str,
+    drifts: Sequence[DriftInterval],
+    history: Any = None,
+) -> Figure:
+    """The timeline of a stream; see :meth:`BacktestResult.figure`."""
+    view = _view(result, model, detector)
+    own = [drift for drift in drifts if drift.concerns(model)]
+    span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
+    figure = Figure(unpacked(timeline(view, own, span_ms, n_columns=_N_COLUMNS)))
+    if history is not None:
+        _add_accuracy(figure, accuracy_of(result, history, None), model)
+    return _finished(figure, _title(view))
+
+
+def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> pa.Table:
+    """Accuracy over time; see :meth:`BacktestResult.accuracy_table`."""
+    width_ms = result.config.panes.width_ms
+    n_panes = (result.summary.end_ms - result.summary.start_ms) // width_ms // _N_STRETCHES
+    with _named(history, reading_outputs(result.config)) as named:
+        return accuracy_table(named, result.config, every_ms or (n_panes + 1) * width_ms)
+
+
+def _add_accuracy(figure: Figure, table: pa.Table, model: str) -> None:
+    own = table.filter(pc.equal(table["model"], model))
+    figure.add_scatter(
+        x=own["end_ms"].to_numpy(),
+        y=own["accuracy"].to_numpy(),
+        customdata=own["n_labelled"].to_numpy(),
+        name="accuracy",
+        mode="lines",
+        line={"color": palette.RECOVERED_COLOUR, "dash": "dot"},
+        hovertemplate="accuracy %{y:.1%} of %{customdata:,} labelled events<extra></extra>",
+        yaxis="y2",
+    )
+    side = {"overlaying": "y", "side": "right", "showgrid": False}
+    numbers = {"title": {"text": "accuracy"}, "tickformat": ".0%", "range": [0, 1.05]}
+    figure.update_layout(yaxis2=side | numbers)
+
+
+@contextmanager
+def _named(history: Any, config: DriftJobConfig) -> Iterator[str | InputFiles]:
+    """A history as it is opened; a table becomes a file for as long as that takes."""
+    if isinstance(history, str | Path | InputFiles):
+        yield str(history) if isinstance(history, Path) else history
+        return
+    with TemporaryDirectory(prefix="loudly-table-") as scratch:
+        yield write_table(history, config, Path(scratch))
+
+
+def moved_figure(
+    result: BacktestResult, model: str, detector: str, incident: int, history: Any
+) -> Figure:
+    """What moved in an incident; see :meth:`BacktestResult.moved_figure`."""
+    view = _view(result, model, detector)
+    try:
+        started = view.started[incident]
+    except IndexError:
+        n = count(len(view.started), "incident")
+        raise BacktestError(
+            f"{_title(view)} had {n} of drift, and number {incident} is none of "
+            "them; they are counted from 0"
+        ) from None
+    pair = started, strongest(view, started)
+    seen = _incident(pair, result.config, history)
+    text = f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC"
+    return _finished(
+        _of_dimensions(seen), f"{text}<br>{html.escape(seen.note)}".removesuffix("<br>")
+    )
+
+
+def summary_html(result: BacktestResult) -> str:
+    """The result in short; names come from data and are escaped."""
+    summary = result.summary
+    lines = [
+        f"{summary.n_events:,} events of {count(len(summary.models), 'model')}, "
+        f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
+        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}, "
+        + _dead_letters(summary),
+        *(f"Note: {warning}." for warning in summary.warnings),
+    ]
+    paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
+    where = Markup("<div>The result lies in <code>{}</code></div>").format(result.folder)
+    return str(Markup("<div><b>Backtest</b></div>") + paragraphs + _models(summary) + where)
+
+
+def _dead_letters(summary: BacktestSummary) -> str:
+    by_reason = ", ".join(f"{n:,} {reason}" for reason, n in summary.dead_letters.items())
+    n = sum(summary.dead_letters.values())
+    return f"{count(n, 'dead letter')} ({by_reason})" if n else "no dead letters"
+
+
+def _models(summary: BacktestSummary) -> Markup:
+    names = ("model", "events", "windows", "drifting", "incidents", "alerts")
+    # Those with most to tell first.
+    models = sorted(summary.models.items(), key=lambda each: (-each[1].n_alerts, each[0]))
+    rows = [
+        (name, m.n_used, m.n_scores, m.n_drifting, m.n_started, m.n_alerts)
+        for name, m in models[:_MOST_MODELS]
+    ]
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(
+                Markup("<td>{}</td>").format(cell if isinstance(cell, str) else f"{cell:,}")
+                for cell in row
+            )
+        )
+        for row in rows
+    )
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in names)
+    n_more = len(models) - len(rows)
+    more = Markup("<div>and {} more models</div>").format(f"{n_more:,}") if n_more else Markup("")
+    table = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
+    return table.format(head, body) + more
+
+
+def _view(result: BacktestResult, model: str, detector: str) -> StreamView:
+    """Only what is shown is kept of the scores."""
+    scores = (s for s in result.scores() if s.model == model and s.detector == detector)
+    alerts = (a for a in result.alerts() if a.model == model and a.detector == detector)
+    if views := read_streams(scores, alerts):
+        return views[0]
+    known = ", ".join(sorted(result.summary.models)[:_MOST_MODELS]) or "none"
+    raise BacktestError(
+        f"the result has no score of model {model!r} and detector {detector!r}; its models are "
+        f"{known}"
+    )
+
+
+def _incident(pair: tuple[Alert, Alert], config: DriftJobConfig, history: Any) -> IncidentView:
+    started = pair[0].incident_id
+    if history is None:
+        return views_of([pair], config, history=None)[started]
+    with _named(history, config) as named:
+        return views_of([pair], config, history=named)[started]
+
+
+def _of_dimensions(seen: IncidentView) -> Figure:
+    charts = [(each, each.chart) for each in seen.dimensions if each.chart is not None]
+    if not charts:
+        # The report's chart has its title outside.
+        dots = Figure(seen.dots)
+        return dots.update_layout(height=(dots.layout.height or 0) + 80)
+    n_rows = -(-len(charts) // _PER_ROW)
+    titles = [html.escape(f"{each.name} {each.words}") for each, _ in charts]
+    figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
+    for place, (_, chart) in enumerate(charts):
+        row, column = divmod(place, _PER_ROW)
+        at = {"row": row + 1, "col": column + 1}
+        figure.add_traces(unpacked(chart["data"]), rows=at["row"], cols=at["col"])
+        figure.update_xaxes(chart["layout"]["xaxis"], **at)
+        figure.update_yaxes(chart["layout"]["yaxis"], **at)
+    return figure.update_layout(height=120 + 230 * n_rows)
+
+
+def _title(view: StreamView) -> str:
+    own = view.detector != MAIN_DETECTOR
+    return f"{view.model} · {view.detector}" if own else view.model
+
+
+def _finished(figure: Figure, title: str) -> Figure:
+    return figure.update_layout(title={"text": title}, **_LOOK)

@@ -1,0 +1,109 @@
+"""``loudly backtest`` as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flink_jobs.backtest import packages
+from flink_jobs.cli import app
+from tests.backtest.histories import START_MS, make_events, write_json_lines
+
+JOB = """
+version = 1
+kafka = {bootstrap_servers = "127.0.0.1:9092"}
+input = {n_features = 3}
+panes = {width_ms = 1000}
+window = {kind = "time", size_ms = 3000, slide_ms = 1000, min_events = 2}
+reference = {kind = "first_events", n_events = 30}
+detector = {reducer = {kind = "none"}, test = {kind = "ks"}}
+"""
+SHIFTS = f"""
+[[shifts]]
+kind = "noise"
+models = "a"
+intensity = 5.0
+start_ms = {START_MS + 8_000}
+end_ms = {START_MS + 12_000}
+name = "noisy sensor"
+"""
+DRIFTS = f'[[drift]]\nmodel = "c"\nstart_ms = {START_MS + 8_000}\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "job.toml").write_text(JOB)
+    (tmp_path / "shifts.toml").write_text(SHIFTS)
+    (tmp_path / "drifts.toml").write_text(DRIFTS)
+    write_json_lines(tmp_path / "history.jsonl", make_events())
+    return tmp_path
+
+
+def options(folder: Path, history: str = "history.jsonl") -> list[str]:
+    named = {"config": "job.toml", "input": history, "output": "out"}
+    return [f"--{name}={folder / value}" for name, value in named.items()] + ["--processes=1"]
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    return result.exit_code, result.output
+
+
+def test_drifts_that_are_simulated_are_known(folder: Path) -> None:
+    shifts, truth = (f"--{name}={folder / file}" for name, file in
+                     (("shifts", "shifts.toml"), ("truth", "drifts.toml")))  # fmt: skip
+
+    outputs = {n: run("backtest", *options(folder), *given) for n, given in
+               enumerate([(), (shifts,), (shifts, truth)])}  # fmt: skip
+
+    assert {status for status, _ in outputs.values()} == {0}
+    assert "Against the labelled drifts" not in outputs[0][1]
+    counted = [
+        next(line for line in outputs[n][1].splitlines() if line.startswith("│ drifts "))
+        for n in (1, 2)
+    ]
+    assert [line.split("│")[2].strip() for line in counted] == ["1", "2"]
+
+
+@pytest.mark.parametrize("command", ["backtest", "report", "compare"])
+def test_a_missing_package_ends_with_one_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(packages, "_PACKAGES", {"no_such_module": "no-such-package"})
+    arguments = {
+        "backtest": options(folder),
+        "report": [str(folder)],
+        "compare": [*options(folder), f"--grid={folder / 'grid.toml'}"],
+    }
+
+    status, output = run(command, *arguments[command])
+
+    assert status == 1
+    assert "backtests need no-such-package: pip install 'loudly[backtest]'" in output
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_backtest_that_is_ended_leaves_nothing_half_done(
+    folder: Path, number: signal.Signals, status: int
+) -> None:
+    # Reading waits for as long as nobody writes.
+    os.mkfifo(folder / "endless.jsonl")
+    command = [sys.executable, "-m", "flink_jobs.cli", "backtest"]
+    process = subprocess.Popen([*command, *options(folder, "endless.jsonl")])
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("out/.parts-*")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=60) == status
+    assert list((folder / "out").iterdir()) == []
