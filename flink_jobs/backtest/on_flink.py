@@ -42,7 +42,8 @@ from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import Spool, merge
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.dead_letters import DeadLetter, Reason
-from flink_jobs.embedded.flink_rest import FlinkRest
+from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.embedded.flink_rest import ENDED, FlinkRest
 from flink_jobs.launch import require_cluster, submit_range_job
 from flink_jobs.topic_range import RangeJob, TopicRange
 
@@ -104,10 +105,10 @@ def run_on_flink(
         )
         part = _written(files, opened, job_config, tell) if files else _range_of(opened)
         rest = FlinkRest(f"http://{jobmanager}")
-        job_id = submit_range_job(
-            jobmanager, RangeJob(job_config, part), ship_connector=ship_connector
-        )
-        with _cancelled_on_error(rest, job_id):
+        with _cancelled_on_error(rest, job_config.kafka.group_id):
+            job_id = submit_range_job(
+                jobmanager, RangeJob(job_config, part), ship_connector=ship_connector
+            )
             if files is None:
                 tell.count()
             _wait_until_finished(rest, job_id, tell)
@@ -260,12 +261,17 @@ def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]
 
 
 @contextlib.contextmanager
-def _cancelled_on_error(rest: FlinkRest, job_id: str) -> Iterator[None]:
+def _cancelled_on_error(rest: FlinkRest, name: str) -> Iterator[None]:
+    """By its name: the client may have been stopped before it said which job it had submitted."""
     try:
         yield
     except BaseException:
-        with contextlib.suppress(Exception):
-            rest.cancel(job_id)
+        with contextlib.suppress(FlinkRestError):
+            # What the client has sent may still be on its way.
+            time.sleep(_POLL_S)
+            for job in rest.jobs():
+                if job["name"] == name and job["state"] not in ENDED:
+                    rest.cancel(job["jid"])
         raise
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from flink_jobs.embedded.errors import FlinkRestError
 
 _POLL_S = 0.2
-_ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
+ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
+"""States of jobs that are over."""
 
 
 class FlinkRest:
@@ -152,7 +153,7 @@ class FlinkRest:
         return str(operation["location"])
 
     def _refuse_end(self, job: Mapping[str, Any], wanted: str) -> None:
-        if job["state"] not in _ENDED:
+        if job["state"] not in ENDED:
             return
         reasons = self.exceptions(job["jid"])
         raise FlinkRestError(

@@ -54,7 +54,8 @@ def main() -> None:
         config, part = job.config, job.part
     environment = make_environment(config)
     build(environment, config, part)
-    environment.execute(config.job.name)
+    # Over a part of a topic a job is one of many, and its group is its own.
+    environment.execute(config.job.name if part is None else config.kafka.group_id)
 
 
 def make_environment(config: DriftJobConfig) -> StreamExecutionEnvironment:

@@ -240,6 +240,29 @@ def test_files_on_flink_and_in_process_agree_to_the_byte(
     assert told[-1].done >= told[-1].total // 2
 
 
+def test_a_backtest_on_flink_that_is_ended_leaves_neither_job_nor_topics(
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    topics = make_topics(kafka_broker)
+    records = model_stream(["steady"], N_PANES, shifted_from_pane=N_PANES)
+    path = as_parquet(tmp_path / "a.parquet", records)
+    _, config = topics.config(tmp_path, {"[job]\n": "[columns]\n[job]\n"})
+    before, halves = topic_names(topics), list[Progress]()
+
+    def end_in_the_job(reached: Progress) -> None:
+        # The first half is that of writing the file.
+        halves.extend([reached] if 2 * reached.done >= reached.total else [])
+        if len(halves) > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_on_flink(config, str(path), flink_cluster.jobmanager, progress=end_in_the_job)
+
+    ours = [job for job in flink_cluster.rest.jobs() if job["name"].startswith("loudly-backtest")]
+    assert "CANCELED" in {job["state"] for job in ours} <= {"CANCELED", "FINISHED"}
+    assert topic_names(topics) == before
+
+
 def lines(result: BacktestResult, name: str) -> list[bytes]:
     return (result.folder / name).read_bytes().splitlines()
 
