@@ -29,6 +29,7 @@ MOST_KNOWN = 65_536
 """Exact p-values that are kept, 10 MB. A sliding window asks for few different ones, each of which
 takes 1 to 3 ms."""
 
+_SMALLEST = float(np.finfo(np.float64).tiny)
 _KNOWN: dict[tuple[int, int, int], float] = {}
 
 
@@ -77,7 +78,7 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
         p_values = _remembered(unique, n_ref, n_test)[inverse]
     else:
         p_values = _asymptotic(gaps, n_ref, n_test)
-    return np.clip(p_values, np.finfo(np.float64).tiny, 1.0)
+    return np.asarray(np.minimum(np.maximum(p_values, _SMALLEST), 1.0))
 
 
 def _remembered(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
