@@ -12,8 +12,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from scipy.special import kolmogorov
-from scipy.stats import kstwo
 
 from detectors.base import FloatArray, IntArray
 from detectors.two_sample.multiplicity import bonferroni
@@ -132,7 +132,7 @@ def _asymptotic(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
 # Dimensions and windows share few different distances, and one call takes 0.3 to 5 ms.
 @lru_cache(maxsize=16_384)
 def _one_sample(distance: float, effective_size: int) -> float:
-    return float(kstwo.sf(distance, effective_size))
+    return float(scipy.stats.kstwo.sf(distance, effective_size))
 
 
 @lru_cache(maxsize=1_024)
