@@ -68,6 +68,10 @@ bench-job: setup ## Throughput against two other jobs, about 15 minutes (ARGS="-
 bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up
 	@$(BIN)/python -m scripts.bench_detectors $(ARGS)
 
+.PHONY: bench-backtest
+bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 15 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench_backtest $(ARGS)
+
 .PHONY: replicate
 replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
 	@$(BIN)/python -m scripts.replicate $(ARGS)

@@ -53,6 +53,7 @@ from detectors.two_sample.domain_classifier import DomainClassifier, HeldOut
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.kernels import KERNELS, Kernel
 from detectors.two_sample.ks import KSTest
+from detectors.two_sample.ks_cells import PlacedRows, join_placed
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.multiplicity import CORRECTIONS, benjamini_hochberg, bonferroni, holm
@@ -97,6 +98,7 @@ __all__ = [
     "NonFiniteError",
     "NotFittedError",
     "PSITest",
+    "PlacedRows",
     "Reducer",
     "ShapeError",
     "SlidingKS",
@@ -120,6 +122,7 @@ __all__ = [
     "holm",
     "image_shift",
     "is_distribution",
+    "join_placed",
     "knock_out",
     "malignancy",
     "reducer_of_kind",

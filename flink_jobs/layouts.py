@@ -15,6 +15,9 @@ from flink_jobs.events import EventDecoder, InferenceEvent, UnusableEventError, 
 from flink_jobs.overrides import config_of_model
 
 _CACHED_LAYOUTS = 10_000
+# Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
+# cache of the processor holds, decoding took a third longer.
+_BLOCK = 128
 # Beyond it squares and their sums over a million events would overflow.
 _LARGEST = 1e140
 
@@ -62,21 +65,26 @@ class Layout:
 
     def decode(self, payloads: Sequence[bytes]) -> ReadEvents:
         """Decode and check payloads."""
-        events: list[InferenceEvent] = []
+        event_ids: list[str] = []
         places: list[int] = []
         unusable: dict[int, UnusableEventError] = {}
-        decode = self._decoder.decode
-        for place, payload in enumerate(payloads):
-            try:
-                events.append(decode(payload))
-                places.append(place)
-            except UnusableEventError as error:
-                unusable[place] = error
+        blocks = [np.empty((0, self.n_columns))]
+        for first in range(0, len(payloads), _BLOCK):
+            events: list[InferenceEvent] = []
+            for place, payload in enumerate(payloads[first : first + _BLOCK], start=first):
+                try:
+                    events.append(self._decoder.decode(payload))
+                    places.append(place)
+                except UnusableEventError as error:
+                    unusable[place] = error
+            event_ids += [event.event_id for event in events]
+            blocks.append(self._numbers(events))
+        x = np.concatenate(blocks)
+        return self.check(ReadEvents(np.array(places, dtype=np.intp), event_ids, x, unusable))
+
+    def _numbers(self, events: Sequence[InferenceEvent]) -> NDArray[np.float64]:
         values = [e.outputs for e in events] if self.reads_outputs else [e.features for e in events]
-        x = np.array(values, dtype=np.float64).reshape(len(events), self.n_columns)
-        return self.check(
-            ReadEvents(np.array(places, dtype=np.intp), [e.event_id for e in events], x, unusable)
-        )
+        return np.array(values, dtype=np.float64).reshape(len(events), self.n_columns)
 
     def check_numbers(self, read: ReadEvents) -> ReadEvents:
         """As :meth:`check`, for numbers that did not come as JSON and may be anything.

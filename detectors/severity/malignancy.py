@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, hypergeom
 
 from detectors.base import FloatArray, IntArray
 from detectors.checks import check_level
@@ -148,7 +148,7 @@ def malignancy(
     n, n_correct = len(correct), int(correct.sum())
     low, high = (0.0, 1.0)
     if n:
-        low, high = binomtest(n_correct, n).proportion_ci(1.0 - level, method="exact")
+        low, high = scipy.stats.binomtest(n_correct, n).proportion_ci(1.0 - level, method="exact")
     p_value = _p_value(n_correct, n, n_correct_ref, n_labels_ref)
     too_few = n < MIN_LABELS or _p_value(0, n, n_correct_ref, n_labels_ref) > level
     verdict = Verdict.HARMFUL if p_value <= level else Verdict.NOT_SHOWN_HARMFUL
@@ -189,5 +189,5 @@ def _as_classes(classes: ArrayLike, name: str) -> FloatArray:
 
 def _p_value(n_correct: int, n: int, n_correct_ref: int, n_labels_ref: int) -> float:
     """Fisher's p-value of so few correct, given how many are correct in both samples together."""
-    tail = hypergeom.cdf(n_correct, n_labels_ref + n, n_correct_ref + n_correct, n)
+    tail = scipy.stats.hypergeom.cdf(n_correct, n_labels_ref + n, n_correct_ref + n_correct, n)
     return float(np.clip(tail, np.finfo(np.float64).tiny, 1.0))

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from detectors.base import FloatArray, IntArray, MissingShares
+from detectors.two_sample.ks_cells import Cells
 from detectors.two_sample.ks_distance import largest_gaps
 from detectors.two_sample.ks_distribution import ks_p_values
 from detectors.two_sample.missing import compare_missing
@@ -95,6 +96,10 @@ class SortedReference:
         n_test = columns.shape[1]
         gaps = largest_gaps(self.columns, columns)
         return gaps / (self.n_ref * n_test), ks_p_values(gaps, self.n_ref, n_test)
+
+    def cells(self) -> Cells | None:
+        """The cells that the reference makes; None where it misses values."""
+        return None if self._misses_values else Cells(self.columns)
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
         """How far each row of ``x_test`` lies in the direction in which the sample moved.

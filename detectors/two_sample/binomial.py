@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from detectors.base import FloatArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, state_array
@@ -130,6 +130,6 @@ def accuracy_p_values(n_rows: int) -> FloatArray:
     array([1.    , 1.    , 1.    , 0.3125, 0.0625])
     """
     recognised = np.arange(n_rows + 1)
-    tails = np.minimum.accumulate(binom.sf(recognised - 1, n_rows, 0.5))
+    tails = np.minimum.accumulate(scipy.stats.binom.sf(recognised - 1, n_rows, 0.5))
     p_values = np.clip(tails, np.finfo(np.float64).tiny, 1.0)
     return np.where(2 * recognised <= n_rows, 1.0, p_values)

@@ -13,8 +13,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2
 
 from detectors.base import FloatArray, IntArray
 from detectors.two_sample.permutation import BATCH_SIZE, permutation_p_value
@@ -104,7 +104,7 @@ def chi_square_p_value(counts: IntArray, n_draws: int, rng: np.random.Generator)
         expected = counts.sum(axis=0) * (margins.n_small / counts.sum())
         if expected.min() >= LEAST_EXPECTED:
             statistic = counts.sum() * cramers_v_squared(counts)
-            p_value = float(chi2.sf(statistic, counts.shape[1] - 1))
+            p_value = float(scipy.stats.chi2.sf(statistic, counts.shape[1] - 1))
         else:
             observed = float(_v_squared(small[np.newaxis], margins)[0])
             p_value = permutation_p_value(observed, _random_v_squared(margins, n_draws, rng))
@@ -173,10 +173,10 @@ def _exact_p_value(small: IntArray, margins: Margins) -> float | None:
         used = pairs[:, np.newaxis] % base + taken
         possible = (used <= n_small) & (used + n_left >= n_small)
         reached = pairs[:, np.newaxis] + base * scaled(entry, taken) + taken
-        grown = weights[:, np.newaxis] * binom.pmf(taken, totals[entry], share)
+        grown = weights[:, np.newaxis] * scipy.stats.binom.pmf(taken, totals[entry], share)
         pairs, inverse = np.unique(reached[possible], return_inverse=True)
         weights = np.asarray(np.bincount(inverse, grown[possible]), dtype=np.float64)
     taken = n_small - pairs % base
-    weights = weights * binom.pmf(taken, totals[largest], share)
+    weights = weights * scipy.stats.binom.pmf(taken, totals[largest], share)
     observed = sum(int(scaled(entry, small[entry])) for entry in (*others, largest))
     return float(weights[pairs // base + scaled(largest, taken) >= observed].sum() / weights.sum())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from detectors.base import FloatArray, TwoSampleResult
 from detectors.checks import check_level, fitted
+from detectors.errors import InvalidSampleError
 from detectors.two_sample.frame import Comparison, ReferenceTest
-from detectors.two_sample.ks_distribution import critical_gap
+from detectors.two_sample.ks_cells import Cells, PlacedRows
+from detectors.two_sample.ks_distribution import critical_gap, ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
 
 
@@ -40,6 +43,63 @@ class KSTest(ReferenceTest):
     """
 
     kind: ClassVar[str] = "ks"
+
+    def place(self, x_test: FloatArray) -> PlacedRows | None:
+        """Look rows up among the reference, once for all the samples that hold them.
+
+        Parameters
+        ----------
+        x_test : ndarray of float64, shape (n, n_dimensions)
+
+        Returns
+        -------
+        PlacedRows or None
+            None where values are missing, in the reference or here, which asks for :meth:`test`.
+        """
+        x = self._checked(x_test)
+        return None if self._cells is None or np.isnan(x).any() else self._cells.place(x)
+
+    def test_placed(self, rows: PlacedRows) -> TwoSampleResult:
+        """What :meth:`test` gives for these rows, but for the shifts.
+
+        ``dimension_shifts`` are NaN: a place does not tell how far a value lies from another.
+
+        Raises
+        ------
+        InvalidSampleError
+            If the reference misses values.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> test = KSTest().fit(rng.normal(size=(500, 3)))
+        >>> x = rng.normal(size=(200, 3))
+        >>> test.test_placed(test.place(x)).p_value == test.test(x, rng=rng).p_value
+        True
+        """
+        if self._cells is None:
+            raise InvalidSampleError("the reference misses values, so it has no places for others")
+        n_ref, n_test = fitted(self._sorted, self).n_ref, len(rows)
+        gaps = self._cells.largest_gaps(rows)
+        statistics, p_values = gaps / (n_ref * n_test), ks_p_values(gaps, n_ref, n_test)
+        distance = float(statistics.max())
+        return TwoSampleResult(
+            statistic=distance,
+            p_value=float(bonferroni(p_values).min()),
+            effect_size=distance,
+            n_ref=n_ref,
+            n_test=n_test,
+            dimension_statistics=statistics,
+            dimension_p_values=p_values,
+            dimension_shifts=np.full(len(gaps), np.nan),
+        )
+
+    def _prepare(self, x_ref: FloatArray) -> None:
+        self.__dict__.pop("_cells", None)
+
+    @cached_property
+    def _cells(self) -> Cells | None:
+        return fitted(self._sorted, self).cells()
 
     def _compare(
         self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator

@@ -12,8 +12,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from scipy.special import kolmogorov
-from scipy.stats import kstwo
 
 from detectors.base import FloatArray, IntArray
 from detectors.two_sample.multiplicity import bonferroni
@@ -29,6 +29,7 @@ MOST_KNOWN = 65_536
 """Exact p-values that are kept, 10 MB. A sliding window asks for few different ones, each of which
 takes 1 to 3 ms."""
 
+_SMALLEST = float(np.finfo(np.float64).tiny)
 _KNOWN: dict[tuple[int, int, int], float] = {}
 
 
@@ -77,7 +78,7 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
         p_values = _remembered(unique, n_ref, n_test)[inverse]
     else:
         p_values = _asymptotic(gaps, n_ref, n_test)
-    return np.clip(p_values, np.finfo(np.float64).tiny, 1.0)
+    return np.asarray(np.minimum(np.maximum(p_values, _SMALLEST), 1.0))
 
 
 def _remembered(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
@@ -131,7 +132,7 @@ def _asymptotic(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
 # Dimensions and windows share few different distances, and one call takes 0.3 to 5 ms.
 @lru_cache(maxsize=16_384)
 def _one_sample(distance: float, effective_size: int) -> float:
-    return float(kstwo.sf(distance, effective_size))
+    return float(scipy.stats.kstwo.sf(distance, effective_size))
 
 
 @lru_cache(maxsize=1_024)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from detectors.base import FloatArray
@@ -77,7 +77,9 @@ def fit_logistic(x: FloatArray, y: FloatArray, penalty: float) -> LogisticModel:
         return float(value), np.append(pulls @ x + penalty * weights[:-1], pulls.sum())
 
     start = np.zeros(x.shape[1] + 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-6}).x
+    found = scipy.optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-6}
+    ).x
     return LogisticModel(found[:-1], float(found[-1]))
 
 

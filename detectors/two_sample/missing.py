@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import hypergeom
+import scipy
 
 from detectors.base import FloatArray, IntArray, MissingShares
 from detectors.two_sample.multiplicity import bonferroni
@@ -37,7 +37,7 @@ def compare_missing(
     (array([0.4]), True)
     """
     n_missing = n_missing_ref + n_missing_test
-    null = hypergeom(n_ref + n_test, n_missing, n_test)
+    null = scipy.stats.hypergeom(n_ref + n_test, n_missing, n_test)
     tail = np.minimum(null.cdf(n_missing_test), null.sf(n_missing_test - 1))
     p_values = np.clip(2.0 * tail, np.finfo(np.float64).tiny, 1.0)
     n_compared = max(1, int(np.count_nonzero(n_missing)))

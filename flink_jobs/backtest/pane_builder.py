@@ -143,12 +143,15 @@ class PaneBuilder:
             starts[firsts].tolist(), codes[firsts].tolist(), ends[:-1], ends[1:], strict=True
         )
         for start_ms, code, begin, end in groups:
+            if begin == end:
+                # None of the rows can be used.
+                continue
             part = events if end - begin == len(events) else events.take(slice(begin, end))
-            if not self._shifts:
-                self._pane(start_ms, code).parts.append(part)
-            elif len(part):
+            if self._shifts:
                 own = None if labels is None else labels[begin:end]
                 self._add_shifted(part, code, layout, own)
+            else:
+                self._pane(start_ms, code).parts.append(part)
 
     def _add_shifted(
         self,
@@ -168,7 +171,7 @@ class PaneBuilder:
         for row, error in read.unusable.items():
             letter = self._dead_letter_of(model, part, row, error)
             self._pane(int(starts[row]), code).dead_letters.append(letter)
-        for start_ms in np.unique(starts).tolist():
+        for start_ms in np.unique(starts[read.places]).tolist():
             kept = read.places[starts[read.places] == start_ms]
             self._pane(start_ms, code).parts.append(part.take(kept))
 

@@ -14,7 +14,7 @@ from flink_jobs.backtest.spool import Spool
 from flink_jobs.config import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state import LiveState
 
 _MOST_NOTICES = 100
 
@@ -70,7 +70,7 @@ class Tally:
 
 @dataclass
 class _Model:
-    state: InMemoryState = field(default_factory=InMemoryState)
+    state: LiveState = field(default_factory=LiveState)
     tally: Tally = field(default_factory=Tally)
     timers_ms: set[int] = field(default_factory=set)
 
@@ -102,7 +102,7 @@ class Replay:
         scores: Spool,
         dead_letters: DeadLetterLog,
     ) -> None:
-        self._monitor = DriftMonitor(config, trained)
+        self._monitor = DriftMonitor(config, trained, shares_rows=True)
         self._alerts = alerts
         self._scores = scores
         self._dead_letters = dead_letters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Literal
 
@@ -60,7 +61,7 @@ class ClosedWindow:
         """The reduced events, shape (n_tested, n_dimensions)."""
         return join_x(self.segments)[self.rows]
 
-    @property
+    @cached_property
     def n_tested(self) -> int:
         """Events left after sampling, and after all but the newest were left out."""
         return len(range(sum(len(s) for s in self.segments))[self.rows])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors import DriftDetector, Judgement, TwoSampleResult
 from flink_jobs.alerts import (
@@ -89,17 +90,29 @@ class Judge:
         *,
         is_reduced: bool,
         snoozed_until_ms: int | None,
+        known: TwoSampleResult | None = None,
     ) -> Verdict:
         """Test a window and advance the incident.
 
-        ``is_reduced`` says whether the window holds reduced rows or raw ones.
+        ``is_reduced`` says whether the window holds reduced rows or raw ones. ``known`` is the
+        result where it is known but for the shifts of the dimensions, which only alerts show.
         """
         facts = self._facts(model, window, reference)
-        z_test = window.z if is_reduced else detector.reduce(window.z)
-        result = detector.test_reduced(z_test, rng=self._rng(facts))
+
+        def tested() -> TwoSampleResult:
+            return detector.test_reduced(z_test(), rng=self._rng(facts))
+
+        def z_test() -> NDArray[np.float64]:
+            return window.z if is_reduced else detector.reduce(window.z)
+
+        result = known or tested()
         judgement = self._calibration.judge(detector.two_sample_test, result)
-        score = self._score(facts, ScoreStatus.TESTED, **result_fields(result, judgement))
-        score = msgspec.structs.replace(score, is_drift=judgement.is_drift)
+        score = self._score(
+            facts,
+            ScoreStatus.TESTED,
+            is_drift=judgement.is_drift,
+            **result_fields(result, judgement),
+        )
         was_open = bool(incident.incident_id)
         transition = lifecycle.advance(
             incident,
@@ -111,14 +124,14 @@ class Judge:
                 is_snoozed=snoozed_until_ms is not None and window.end_ms < snoozed_until_ms,
             ),
             policy=self._policy,
-            new_incident_id=self._id("incident", facts),
+            new_incident_id=self._id("incident", facts) if judgement.is_drift else "",
         )
         has_recovered = was_open and not incident.incident_id
         if transition is None:
             return Verdict(score, None, has_recovered)
-        alert = self._drift_alert(facts, transition, result, judgement)
+        alert = self._drift_alert(facts, transition, tested() if known else result, judgement)
         if self._policy.exemplars:
-            scores = detector.event_scores_reduced(z_test)
+            scores = detector.event_scores_reduced(z_test())
             shown = exemplars(window.columns(), scores, self._policy.exemplars)
             alert = msgspec.structs.replace(alert, exemplars=shown)
         return Verdict(score, alert, has_recovered)

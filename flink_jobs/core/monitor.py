@@ -19,8 +19,9 @@ from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.core.reference import References
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.segments import make_segment
+from flink_jobs.core.shared_rows import SharedRows
 from flink_jobs.core.state import MonitorState, RecentBlock, Status
-from flink_jobs.core.state_codec import decode_recent, encode_recent
+from flink_jobs.core.state_codec import read_block, write_block
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.window_tester import WindowTester
 from flink_jobs.dead_letters import DeadLetter, Reason
@@ -41,11 +42,20 @@ class DriftMonitor:
     trained : mapping of str to bytes, optional
         The reference blocks fitted on training sets, by :func:`~flink_jobs.config.trained_key`;
         needed where the configuration names one.
+    shares_rows : bool
+        Whether overlapping windows share what they can, which takes 16 MB: for one that watches few
+        models at a time, as a backtest does. No result depends on it.
     """
 
-    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        config: DriftJobConfig,
+        trained: Mapping[str, bytes] | None = None,
+        *,
+        shares_rows: bool = False,
+    ) -> None:
         self._plans = Plans(config, trained or {})
-        self._tester = WindowTester(References())
+        self._tester = WindowTester(References(), SharedRows() if shares_rows else None)
         self._commands = Commands(self._plans, self._tester)
 
     def on_pane(
@@ -139,12 +149,11 @@ class DriftMonitor:
             self._advance(turn, turn.status.now_ms)
 
     def _turn(self, model: str, state: MonitorState) -> Turn:
-        data = state.read_recent()
-        if data is None:
+        block = read_block(state)
+        if block is None:
             plan = self._plans.of(model)
             status = Status(detector_fingerprint=plan.fingerprint)
             return Turn(model, state, plan, RecentBlock(status=status, segments=[]))
-        block = decode_recent(data)
         status = block.status
         try:
             turn = Turn(model, state, self._plans.of(model, status.change), block)
@@ -234,9 +243,7 @@ class DriftMonitor:
         if turn.is_testing:
             self._tester.forget(turn)
         timers.ask(turn)
-        recent = encode_recent(turn.block)
-        turn.state.write_recent(recent)
-        turn.actions.counts.recent_bytes += len(recent)
+        turn.actions.counts.recent_bytes += write_block(turn.state, turn.block)
         turn.actions.counts.alerts = len(turn.actions.alerts)
         _tell_reference(turn)
 

@@ -199,3 +199,20 @@ class RecentBlock(Struct):
     segments: list[Segment]
     filling: Segment | None = None
     version: int = STATE_VERSION
+
+
+class LiveState(InMemoryState):
+    """State of a replay, which nothing interrupts: it keeps the recent block itself.
+
+    Writing it as bytes and reading them again took 0.2 µs an event. The blocks that change seldom
+    stay bytes.
+
+    Attributes
+    ----------
+    block : RecentBlock or None
+        The monitor changes it in place.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block: RecentBlock | None = None

@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.core.state import STATE_VERSION, RecentBlock, StateVersionError
+from flink_jobs.core.state import (
+    STATE_VERSION,
+    LiveState,
+    MonitorState,
+    RecentBlock,
+    StateVersionError,
+)
 from flink_jobs.core.state_v2 import read_v2
 
 
@@ -40,3 +46,21 @@ def decode_recent(data: bytes) -> RecentBlock:
     except msgspec.DecodeError as error:
         raise StateVersionError(f"not a recent block: {error}") from error
     raise StateVersionError(f"state version {version}, expected {STATE_VERSION}")
+
+
+def read_block(state: MonitorState) -> RecentBlock | None:
+    """The recent block of a model; None before its first pane. Raises as :func:`decode_recent`."""
+    if isinstance(state, LiveState):
+        return state.block
+    data = state.read_recent()
+    return None if data is None else decode_recent(data)
+
+
+def write_block(state: MonitorState, block: RecentBlock) -> int:
+    """Keep the recent block of a model; returns how many bytes were written."""
+    if isinstance(state, LiveState):
+        state.block = block
+        return 0
+    data = encode_recent(block)
+    state.write_recent(data)
+    return len(data)

@@ -14,6 +14,7 @@ from flink_jobs.core.reference import (
     UnusableReferenceError,
     fit_detectors,
 )
+from flink_jobs.core.shared_rows import SharedRows
 from flink_jobs.core.state import Watch
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.windows import ClosedWindow
@@ -34,10 +35,13 @@ class WindowTester:
     ----------
     references : References
         The cache of fitted detectors.
+    shared : SharedRows, optional
+        What overlapping windows share; without it each is tested by itself.
     """
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, references: References, shared: SharedRows | None = None) -> None:
         self._references = references
+        self._shared = shared
 
     def reference(self, turn: Turn) -> FittedDetectors:
         """The detectors fitted to the reference that stays."""
@@ -76,14 +80,20 @@ class WindowTester:
             counts.windows_no_reference += 1
             self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
             return
+        detector, is_reduced = compared.fitted.named(watch.name), not turn.plan.moves
+        known = None
+        if self._shared is not None and is_reduced:
+            fingerprint = turn.status.reference_fingerprint
+            known = self._shared.test(turn.model, window, detector, fingerprint)
         verdict = watcher.judge.test(
             turn.model,
             window,
             compared.summary,
-            compared.fitted.named(watch.name),
+            detector,
             watch.incident,
-            is_reduced=not turn.plan.moves,
+            is_reduced=is_reduced,
             snoozed_until_ms=turn.status.snoozed_until_ms,
+            known=known,
         )
         counts.test_duration_ns += time.perf_counter_ns() - started_ns
         counts.windows_tested += 1

@@ -46,6 +46,7 @@ SCIPY = Peer("scipy", own_environment=False)
 ALIBI = Peer("alibi", needs_torch=True)
 RIVER = Peer("river")
 FROUROS = Peer("frouros")
+NANNYML = Peer("nannyml")
 
 
 def python_of(peer: Peer) -> Path:

@@ -23,6 +23,7 @@ from tests.backtest.histories import (
     write_csv,
     write_parquet,
 )
+from tests.flink_jobs.builders import WIDTH_MS
 
 EVENTS = make_events()
 
@@ -74,6 +75,19 @@ def test_bad_lines_are_dead_letters_with_their_row(tmp_path: Path) -> None:
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}
     assert details["4"] == "time_ms is missing"
     assert details["16"] == "time_ms: 'soon' is no time"
+
+
+def test_a_pane_of_which_no_row_can_be_used_is_dead_letters_alone(tmp_path: Path) -> None:
+    bad = [event.time_ms < START_MS + WIDTH_MS and event.model == "a" for event in EVENTS]
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as lines:
+        for event, is_bad in zip(EVENTS, bad, strict=True):
+            lines.write(json_line(event, **({"features": [1.0]} if is_bad else {})) + b"\n")
+
+    result = run(path)
+
+    assert [d.reason.value for d in result.dead_letters()] == ["wrong_length"] * sum(bad)
+    assert result.summary.n_used == len(EVENTS) - sum(bad) > 0
 
 
 def test_bad_cells_of_csv_cost_their_row_and_not_the_file(tmp_path: Path) -> None:

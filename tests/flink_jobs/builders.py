@@ -15,7 +15,7 @@ from flink_jobs.config_checks import cross_check
 from flink_jobs.control import Command, PlacedCommand
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state import InMemoryState, LiveState
 from flink_jobs.dead_letters import DeadLetter
 from flink_jobs.events import InferenceEvent, encode_event
 from flink_jobs.overrides import check_overrides
@@ -143,7 +143,8 @@ class Replay:
     """Hands one model's panes to a monitor, and fires the timers that it asks for, as Flink does.
 
     Flink hands on the panes that the watermark has passed before it fires timers. ``records`` holds
-    what was written, in that order.
+    what was written, in that order. With ``as_in_a_backtest`` the monitor takes the short cuts that
+    a backtest allows it.
     """
 
     def __init__(
@@ -152,14 +153,15 @@ class Replay:
         *,
         trained: Mapping[str, bytes] | None = None,
         fires_timers: bool = True,
+        as_in_a_backtest: bool = False,
     ) -> None:
         self.config = config
-        self.state = InMemoryState()
+        self.state = LiveState() if as_in_a_backtest else InMemoryState()
         self.actions: list[Actions] = []
         self._trained = dict(trained or {})
         self._fires_timers = fires_timers
         self._timers_ms: set[int] = set()
-        self._monitor = DriftMonitor(config, self._trained)
+        self._monitor = DriftMonitor(config, self._trained, shares_rows=as_in_a_backtest)
 
     def restart(self) -> None:
         """Go on from what survives a restore: bytes, and the timers that Flink keeps."""

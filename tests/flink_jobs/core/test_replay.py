@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from flink_jobs.config import DriftJobConfig, trained_key
 from flink_jobs.control import Command, Pause, Rebaseline, Resume, Snooze
 from flink_jobs.core.reference import fit_reference
+from flink_jobs.core.state import LiveState
+from flink_jobs.core.state_codec import encode_recent
 from flink_jobs.events import InferenceEvent, encode_event
 from flink_jobs.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.reference_tables import Seasonal, TrainingSet
@@ -179,10 +181,19 @@ def make_panes(config: DriftJobConfig, stream: Sequence[Burst], seed: int = 0) -
 
 
 def replay(
-    config: DriftJobConfig, commands: Sequence[Command] = (), *, fires_timers: bool = False
+    config: DriftJobConfig,
+    commands: Sequence[Command] = (),
+    *,
+    fires_timers: bool = False,
+    as_in_a_backtest: bool = False,
 ) -> Replay:
     """A replay to which commands with a time were sent before the first pane."""
-    it = Replay(config, trained=trained(config), fires_timers=fires_timers)
+    it = Replay(
+        config,
+        trained=trained(config),
+        fires_timers=fires_timers,
+        as_in_a_backtest=as_in_a_backtest,
+    )
     for offset, command in enumerate(commands):
         it.command(command, offset)
     return it
@@ -243,6 +254,28 @@ def test_a_restore_at_any_point_changes_no_later_record(
     assert msgspec.json.encode(restarted.scores) == msgspec.json.encode(undisturbed.scores)
     assert restarted.dead_letters == undisturbed.dead_letters
     assert restarted.state.read_recent() == undisturbed.state.read_recent()
+
+
+@every_config
+@settings(max_examples=9)
+@given(bursts, st.data())
+def test_the_short_cuts_of_a_backtest_change_neither_a_record_nor_the_state(
+    config: DriftJobConfig, stream: list[Burst], data: st.DataObject
+) -> None:
+    panes = make_panes(config, stream)
+    commands = data.draw(timed_commands(config.panes.width_ms))
+    plain = replay(config, commands, fires_timers=True)
+    quick = replay(config, commands, fires_timers=True, as_in_a_backtest=True)
+
+    plain.run(panes, end_of(config, panes))
+    quick.run(panes, end_of(config, panes))
+
+    assert msgspec.json.encode(quick.alerts) == msgspec.json.encode(plain.alerts)
+    assert msgspec.json.encode(quick.scores) == msgspec.json.encode(plain.scores)
+    assert quick.dead_letters == plain.dead_letters
+    assert isinstance(quick.state, LiveState)
+    assert quick.state.block is not None
+    assert encode_recent(quick.state.block) == plain.state.read_recent()
 
 
 @every_config
