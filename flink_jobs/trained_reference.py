@@ -6,6 +6,7 @@ import msgspec
 
 from flink_jobs.config import ConfigError, DriftJobConfig, trained_key
 from flink_jobs.core.reference import UnusableReferenceError, fit_reference
+from flink_jobs.one_thread import use_one_thread
 from flink_jobs.overrides import variants
 from flink_jobs.tables import Problem
 from flink_jobs.training_set import read_training_set
@@ -41,7 +42,8 @@ def _fit(config: DriftJobConfig) -> bytes | None:
     if x_ref is None:
         return None
     try:
-        return fit_reference(config, x_ref)
+        with use_one_thread():
+            return fit_reference(config, x_ref)
     except UnusableReferenceError as error:
         wrong = f"its {len(x_ref)} rows make no reference ({error})"
         allowed = "rows that the detector can be fitted to"

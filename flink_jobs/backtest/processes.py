@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.part import Order, PartResult, run_part
+from flink_jobs.one_thread import use_one_thread
 
 _TELL_EVERY_S = 0.2
 # Python's own 700 made half a million lines of JSON take a third longer.
 _COLLECT_EVERY = 200_000
-# Libraries that start a thread for each core would only get in each other's way.
+# Threads for each core would get in each other's way, and add up in another order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Tell = Callable[[int, int, int], None]
@@ -42,7 +43,7 @@ def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
         What a part raised, or that its process died.
     """
     if n_parts == 1:
-        with _few_collections():
+        with _few_collections(), use_one_thread():
             return [run_part(order, 0, 1, _seldom(lambda n_rows, done: tell(0, n_rows, done)))]
     context = multiprocessing.get_context("spawn")
     children: dict[Connection, BaseProcess] = {}
@@ -142,11 +143,14 @@ def _few_collections() -> Iterator[None]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """What is started inside uses one thread, where the user has not said otherwise."""
-    added = [name for name in _ONE_THREAD if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
+    """What is started inside uses one thread: see :mod:`flink_jobs.one_thread`."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
         yield
     finally:
-        for name in added:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -25,6 +25,7 @@ from flink_jobs.flink.job_log import JobLog
 from flink_jobs.flink.keyed_state import FlinkMonitorState
 from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.flink.standing_commands import STANDING_STATE, StandingCommands, accepted
+from flink_jobs.one_thread import use_one_thread
 from flink_jobs.panes import unpack_pane
 from flink_jobs.version import __version__
 
@@ -62,6 +63,7 @@ class _MonitorOperator:
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Build the monitor and the metrics; called once in every Python worker."""
+        use_one_thread()
         self._state = FlinkMonitorState(runtime_context)
         self._monitor = DriftMonitor(self._config, self._trained)
         self._metrics = MonitorMetrics(

@@ -16,6 +16,7 @@ from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.dead_letters import encode_dead_letter
 from flink_jobs.events import HEARTBEAT_KEY
+from flink_jobs.one_thread import use_one_thread
 from flink_jobs.panes import PanePacker, unpack_pane
 from flink_jobs.trained_reference import fit_training_sets
 
@@ -65,6 +66,7 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
         else:
             start_ms = record.time_ms - record.time_ms % width_ms
             panes.setdefault((model, start_ms), []).append(record)
+    use_one_thread()
     packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
     states: dict[str, InMemoryState] = {}
     for model, start_ms in sorted(panes):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from flink_jobs.alerts import Alert, Cause
 from flink_jobs.backtest.engine import Progress, run_backtest
@@ -288,3 +289,27 @@ def test_unsorted_rows_within_the_bound_change_nothing(tmp_path: Path) -> None:
 
     assert unsorted.summary.dead_letters == {}
     assert list(unsorted.scores()) == list(sorted_one.scores())
+
+
+def test_how_many_threads_linear_algebra_may_use_changes_no_byte(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(2_000, 10))
+    events = [
+        Event("a", START_MS + 10 * index, str(index), row.tolist())
+        for index, row in enumerate(rows)
+    ]
+    mmd = {"test": {"kind": "mmd", "n_permutations": 999}}
+    config = backtest_config(
+        input={"n_features": 10},
+        window={"kind": "count", "size": 300, "slide": 300},
+        reference={"n_events": 400},
+        detector=mmd,
+    )
+    path = write_json_lines(tmp_path / "a.jsonl", events)
+
+    def scores(n_threads: int) -> bytes:
+        with threadpool_limits(limits=n_threads):
+            result = run_backtest(config, path, folder=tmp_path / str(n_threads), processes=1)
+        return (result.folder / SCORES_FILE).read_bytes()
+
+    assert scores(1) == scores(2)

@@ -21,6 +21,7 @@ from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.events import HEARTBEAT_KEY, InferenceEvent, encode_event
+from flink_jobs.one_thread import use_one_thread
 from flink_jobs.overrides import matches
 from flink_jobs.panes import PanePacker, unpack_pane
 from flink_jobs.trained_reference import fit_training_sets
@@ -136,6 +137,7 @@ class Topics:
         until_ms : int, optional
             How far event time goes on after the last pane.
         """
+        use_one_thread()
         packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
         states: dict[str, InMemoryState] = {}
         given: set[tuple[str, int]] = set()
