@@ -16,10 +16,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import DeadLetter, dead_letter
-from flink_jobs.events import UnusableEventError
-from flink_jobs.layouts import Layouts
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import DeadLetter, dead_letter
+from flink_jobs.records.events import UnusableEventError
+from flink_jobs.records.layouts import Layouts
 
 PANE_VERSION = 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 
 
 class TopicRange(Struct, frozen=True):

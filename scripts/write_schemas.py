@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit, Command
-from flink_jobs.dead_letters import DeadLetter
-from flink_jobs.events import InferenceEvent
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit, Command
+from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.events import InferenceEvent
 
 RECORDS: dict[str, Any] = {
     "alert": Alert,

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import pytest
 
-from flink_jobs.columns_table import ColumnsTable
-from flink_jobs.config import (
+from flink_jobs.config.columns_table import ColumnsTable
+from flink_jobs.config.detector_tables import DetectorTable, ReducerConfig, TestConfig
+from flink_jobs.config.job import (
     DriftJobConfig,
     InputTable,
     JobTable,
@@ -22,12 +23,11 @@ from flink_jobs.config import (
     PaneTable,
     SilenceTable,
 )
-from flink_jobs.config_file import decode_config
-from flink_jobs.detector_tables import DetectorTable, ReducerConfig, TestConfig
-from flink_jobs.policy_table import PolicyTable
-from flink_jobs.reference_tables import ReferenceTable
-from flink_jobs.tables import Table
-from flink_jobs.window_tables import WindowTable
+from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.config.reference_tables import ReferenceTable
+from flink_jobs.config.tables import Table
+from flink_jobs.config.window_tables import WindowTable
+from flink_jobs.job_files.config_file import decode_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()

@@ -11,11 +11,11 @@ import detectors
 
 PURE = [
     "detectors",
-    "flink_jobs.config",
-    "flink_jobs.config_file",
-    "flink_jobs.events",
+    "flink_jobs.config.job",
+    "flink_jobs.job_files.config_file",
+    "flink_jobs.records.events",
     "flink_jobs.panes",
-    "flink_jobs.alerts",
+    "flink_jobs.records.alerts",
     "flink_jobs.core.monitor",
     "flink_jobs.embedded.flink_cluster",
     "flink_jobs.alerting.consumer",

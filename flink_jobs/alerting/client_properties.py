@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from kafka import KafkaConsumer
 
-from flink_jobs.config import ConfigError
-from flink_jobs.config_file import resolve_secret
-from flink_jobs.tables import Problem
+from flink_jobs.config.job import ConfigError
+from flink_jobs.config.tables import Problem
+from flink_jobs.job_files.config_file import resolve_secret
 
 _BOOLEANS = {"true": True, "false": False}
 

@@ -14,9 +14,9 @@ from flink_jobs.alerting.client_properties import client_settings
 from flink_jobs.alerting.connecting import connect
 from flink_jobs.alerting.errors import FollowError
 from flink_jobs.alerting.recent_ids import RecentIds
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit
-from flink_jobs.dead_letters import DeadLetter
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit
+from flink_jobs.records.dead_letters import DeadLetter
 
 Record = TypeVar("Record", Alert, Score, DeadLetter, Audit)
 Start = Literal["beginning", "end"]

@@ -13,7 +13,7 @@ from flink_jobs.alerting.client_properties import client_settings
 from flink_jobs.alerting.connecting import connect
 from flink_jobs.alerting.consumer import RecordFollower
 from flink_jobs.alerting.errors import FollowError
-from flink_jobs.control import Audit, Command, encode_command, is_pattern
+from flink_jobs.records.control import Audit, Command, encode_command, is_pattern
 
 # Long enough for a broker that elects a leader; a topic that is not there takes as long.
 _TIMEOUT_S = 10

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 from rich.text import Text
 
-from flink_jobs.alerts import (
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
+from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
     Cause,
@@ -16,8 +17,7 @@ from flink_jobs.alerts import (
     Severity,
     ThresholdSummary,
 )
-from flink_jobs.control import Audit
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.records.control import Audit
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _KINDS = {

@@ -14,9 +14,9 @@ from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.truth import NO_END_MS
-from flink_jobs.config import DriftJobConfig, OverrideTable
-from flink_jobs.detector_tables import SoftmaxOutputsConfig
-from flink_jobs.layouts import Layout, Layouts
+from flink_jobs.config.detector_tables import SoftmaxOutputsConfig
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.records.layouts import Layout, Layouts
 
 ACCURACY_SCHEMA = pa.schema(
     [

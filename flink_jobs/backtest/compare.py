@@ -22,7 +22,7 @@ from flink_jobs.backtest.evaluation import Beside, evaluate_result
 from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.config import DriftJobConfig, config_version
+from flink_jobs.config.job import DriftJobConfig, config_version
 
 INPUT_FILE = "input.json"
 RUNS_FOLDER = "runs"

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from flink_jobs.backtest.table_file import read_table
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.overrides import changed, check_overrides
-from flink_jobs.tables import Problem, Table
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.overrides import changed, check_overrides
+from flink_jobs.config.tables import Problem, Table
 
 MOST_COMBINATIONS = 1_000
 _SEPARATOR = "/"

@@ -8,7 +8,7 @@ import msgspec
 import tomlkit
 from msgspec import Struct
 
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 
 
 def job_toml(config: DriftJobConfig, comment: str = "") -> str:
@@ -23,7 +23,7 @@ def job_toml(config: DriftJobConfig, comment: str = "") -> str:
 
     Examples
     --------
-    >>> from flink_jobs.config_file import decode_config
+    >>> from flink_jobs.job_files.config_file import decode_config
     >>> text = job_toml(decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092", bounded = false}

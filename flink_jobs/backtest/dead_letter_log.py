@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from flink_jobs.backtest.result import MOST_DEAD_LETTERS
-from flink_jobs.dead_letters import DeadLetter
+from flink_jobs.records.dead_letters import DeadLetter
 
 _place = attrgetter("partition", "offset")
 

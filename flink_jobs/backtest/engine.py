@@ -38,10 +38,10 @@ from flink_jobs.backtest.result import (
 from flink_jobs.backtest.shift_table import Shift, check_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.config_file import load_config
-from flink_jobs.dead_letters import DeadLetter, Reason
-from flink_jobs.trained_reference import fit_training_sets
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.job_files.config_file import load_config
+from flink_jobs.job_files.trained_reference import fit_training_sets
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 
 _RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
 _PARTS = ".parts-"
@@ -107,7 +107,7 @@ def run_backtest(
     Examples
     --------
     >>> import numpy as np, pyarrow as pa
-    >>> from flink_jobs.config_file import decode_config
+    >>> from flink_jobs.job_files.config_file import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

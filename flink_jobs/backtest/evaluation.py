@@ -28,13 +28,13 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.backtest.figures import Beside, Figures
 from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.result_tables import figures_table
 from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
-from flink_jobs.config import detectors_of
-from flink_jobs.overrides import config_of_model
+from flink_jobs.config.job import detectors_of
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 
 __all__ = [
     "Alarm",

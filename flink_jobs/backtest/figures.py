@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import scipy
 from msgspec import Struct
-from scipy.stats import chi2
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -109,8 +109,8 @@ class Figures(Struct, frozen=True, kw_only=True):
         (271, None)
         """
         k, tail = self.n_false_alarms, (1.0 - confidence) / 2
-        most = float(chi2.ppf(1.0 - tail, 2 * k + 2)) / 2
-        least = float(chi2.ppf(tail, 2 * k)) / 2 if k else 0.0
+        most = float(scipy.stats.chi2.ppf(1.0 - tail, 2 * k + 2)) / 2
+        least = float(scipy.stats.chi2.ppf(tail, 2 * k)) / 2 if k else 0.0
         return self.quiet_ms / most, self.quiet_ms / least if least else None
 
 

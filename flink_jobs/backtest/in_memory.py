@@ -13,7 +13,7 @@ import pyarrow as pa
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.table_shape import ROWS, columns_of
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 
 _TITLE = "table"
 

@@ -17,10 +17,10 @@ from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.payload_rows import PayloadRows
 from flink_jobs.backtest.times import parse_time_ms
-from flink_jobs.columns_table import ColumnsTable
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import Reason
-from flink_jobs.events import SCHEMA_VERSION, EventDecoder, UnusableEventError
+from flink_jobs.config.columns_table import ColumnsTable
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.events import SCHEMA_VERSION, EventDecoder, UnusableEventError
 
 _CHUNK_BYTES = 4 << 20
 _LONGEST_LINE = 64 << 20

@@ -17,7 +17,7 @@ from flink_jobs.backtest.batches import Batch, Names
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.kafka_merge import merged_batches
 from flink_jobs.backtest.times import parse_time_ms
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 
 _SCHEME = "kafka://"
 _POLL_RECORDS = 20_000

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from flink_jobs.alerts import Alert
 from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.in_memory import write_table
@@ -28,8 +27,9 @@ from flink_jobs.backtest.report.words import between, clock, count
 from flink_jobs.backtest.result import BacktestResult, BacktestSummary
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.charts import palette
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.alerts import Alert
 
 _N_COLUMNS = 1_200
 _N_STRETCHES = 100

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from flink_jobs.alerting.client_properties import client_settings
 from flink_jobs.alerting.connecting import connect
 from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.config import DriftJobConfig, KafkaTable
+from flink_jobs.config.job import DriftJobConfig, KafkaTable
 
 # Retention goes by the record's timestamp: with any limit, records of the past vanish at once.
 _SETTINGS = {"retention.ms": "-1", "cleanup.policy": "delete"}

@@ -6,15 +6,15 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
 from flink_jobs.backtest.pane_builder import ClosedPane
 from flink_jobs.backtest.result import ModelSummary
 from flink_jobs.backtest.spool import Spool
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import LiveState
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 
 _MOST_NOTICES = 100
 

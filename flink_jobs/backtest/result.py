@@ -12,12 +12,12 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from flink_jobs.alerts import Alert, Score
 from flink_jobs.backtest import result_tables
 from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import DeadLetter
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from flink_jobs.backtest.evaluation import Evaluation
@@ -69,7 +69,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     n_events, n_used : int
         Rows of the history, and how many of them are no dead letters.
     dead_letters : dict of str to int
-        Their number by :class:`~flink_jobs.dead_letters.Reason`.
+        Their number by :class:`~flink_jobs.records.dead_letters.Reason`.
     n_by_model : dict of str to int
         Used events of each model.
     duration_s : float

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from flink_jobs.alerts import Alert, Score
 from flink_jobs.backtest.figures import Figures
+from flink_jobs.records.alerts import Alert, Score
 
 _ROWS_PER_CHUNK = 10_000
 

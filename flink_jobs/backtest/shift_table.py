@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from detectors.shifts import Intensity
 from flink_jobs.backtest.table_file import read_table
-from flink_jobs.config import ConfigError
-from flink_jobs.tables import NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.job import ConfigError
+from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Problem, Table
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]

@@ -36,8 +36,8 @@ from flink_jobs.backtest.shift_table import (
     UnitShift,
 )
 from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.config.overrides import matches
 from flink_jobs.core.sampling import hash_of
-from flink_jobs.overrides import matches
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]

@@ -9,7 +9,7 @@ from flink_jobs.backtest.input_files import InputFiles, find_files
 from flink_jobs.backtest.json_lines import JsonLines
 from flink_jobs.backtest.kafka_range import KafkaRange, is_topic
 from flink_jobs.backtest.tables import Tables
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 
 _MOST_NAMED = 3
 

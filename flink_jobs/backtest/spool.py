@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from flink_jobs.alerts import Alert, Score
+from flink_jobs.records.alerts import Alert, Score
 
 _COPY_BYTES = 1 << 20
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from flink_jobs.backtest.errors import SourceError
-from flink_jobs.columns_table import ColumnsTable
-from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.overrides import matches, variants
+from flink_jobs.config.columns_table import ColumnsTable
+from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.config.overrides import matches, variants
 
 ROWS = 65_536
 """Of a batch."""

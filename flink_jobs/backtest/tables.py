@@ -18,8 +18,8 @@ from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.table_rows import TableRows, text_of
 from flink_jobs.backtest.table_shape import ROWS, TableShape, shape_of
 from flink_jobs.backtest.times import times_of
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import Reason
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import Reason
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
 _BUFFER_BYTES = 1 << 20

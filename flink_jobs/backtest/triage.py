@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.batches import NEVER_MS, Batch
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import Reason
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import Reason
 
 
 class Triage:

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flink_jobs.config import ConfigError
-from flink_jobs.overrides import matches
-from flink_jobs.tables import Problem, Table
+from flink_jobs.config.job import ConfigError
+from flink_jobs.config.overrides import matches
+from flink_jobs.config.tables import Problem, Table
 
 NO_END_MS = 253_402_300_799_999
 """The end of a drift without one: the last millisecond of the year 9999."""

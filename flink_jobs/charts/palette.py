@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flink_jobs.alerts import AlertKind, ScoreStatus
+from flink_jobs.records.alerts import AlertKind, ScoreStatus
 
 STATISTIC_COLOUR = "#0072B2"
 DRIFT_COLOUR = "#D55E00"

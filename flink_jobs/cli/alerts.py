@@ -39,7 +39,7 @@ def alerts(
         from flink_jobs.alerting.client_properties import parse_properties
         from flink_jobs.alerting.consumer import RecordFollower
         from flink_jobs.alerting.timeline import to_json_line, to_text
-        from flink_jobs.alerts import Alert
+        from flink_jobs.records.alerts import Alert
 
         console, errors = Console(), stderr()
         follower = RecordFollower(

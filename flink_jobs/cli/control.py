@@ -1,4 +1,4 @@
-"""``loudly control``: a command for each kind of :mod:`flink_jobs.control`."""
+"""``loudly control``: a command for each kind of :mod:`flink_jobs.records.control`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 from flink_jobs.cli.errors import stderr, told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
-from flink_jobs.control import KINDS, Audit, Command, Outcome
+from flink_jobs.records.control import KINDS, Audit, Command, Outcome
 
 if TYPE_CHECKING:
     from flink_jobs.alerting.consumer import RecordFollower
@@ -143,7 +143,7 @@ def _checked_command(tree: dict[str, Any]) -> Command:
     """Refuses here what the job would refuse, without its having to be there."""
     import msgspec
 
-    from flink_jobs.command_decoder import UnusableCommandError, decode_command
+    from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
 
     try:
         key, value = str(tree["model"]).encode(), msgspec.json.encode(tree)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from flink_jobs.alerting.errors import FollowError
 from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.config import ConfigError
+from flink_jobs.config.job import ConfigError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.embedded.errors import EmbeddedError
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flink_jobs.config import DriftJobConfig, detectors_of, n_columns_read
-from flink_jobs.detector_tables import (
+from flink_jobs.config.detector_tables import (
     HardPredictionsConfig,
     PCAConfig,
     SparseRandomProjectionConfig,
 )
-from flink_jobs.reference_tables import FirstTime, MovingReference, Seasonal, TrainingSet
-from flink_jobs.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
+from flink_jobs.config.job import DriftJobConfig, detectors_of, n_columns_read
+from flink_jobs.config.reference_tables import FirstTime, MovingReference, Seasonal, TrainingSet
+from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 
 _FLOAT_BYTES = 8
 _HOUR_MS = 3_600_000

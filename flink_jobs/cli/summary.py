@@ -13,7 +13,13 @@ from detectors.two_sample.domain_classifier import n_held_out
 from detectors.two_sample.ks_distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
 from flink_jobs.cli.state_size import duration, n_dimensions, state_text
-from flink_jobs.config import (
+from flink_jobs.config.detector_tables import (
+    BinomialConfig,
+    ChiSquareConfig,
+    MixedConfig,
+    PermutedConfig,
+)
+from flink_jobs.config.job import (
     DriftJobConfig,
     MoreDetectorTable,
     OverrideTable,
@@ -22,10 +28,15 @@ from flink_jobs.config import (
     reads_outputs,
     trained_key,
 )
-from flink_jobs.detector_tables import BinomialConfig, ChiSquareConfig, MixedConfig, PermutedConfig
-from flink_jobs.overrides import matches, variants
-from flink_jobs.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing, TrainingSet
-from flink_jobs.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.config.overrides import matches, variants
+from flink_jobs.config.reference_tables import (
+    FirstEvents,
+    FirstTime,
+    Seasonal,
+    Trailing,
+    TrainingSet,
+)
+from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
 
 
 class Line(NamedTuple):
@@ -42,7 +53,7 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
     ----------
     config : DriftJobConfig
     n_training : mapping of str to int
-        Events of each training set, by :func:`~flink_jobs.config.trained_key`.
+        Events of each training set, by :func:`~flink_jobs.config.job.trained_key`.
     """
     base, *others = variants(config)
     lines = _of_model(base, n_training)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit
 from flink_jobs.core.notices import Notice
-from flink_jobs.dead_letters import DeadLetter
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit
+from flink_jobs.records.dead_letters import DeadLetter
 
 
 @dataclass

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Cause, Ending, Severity, WindowSummary
-from flink_jobs.config import detectors_of
+from flink_jobs.config.job import detectors_of
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, Trailing
+from flink_jobs.config.window_tables import TimeWindow
 from flink_jobs.core.history import cell_ms, most_events_per_cell
 from flink_jobs.core.incident import Incident
 from flink_jobs.core.reference import (
@@ -24,8 +25,7 @@ from flink_jobs.core.segments import join_x, make_segment
 from flink_jobs.core.state import Watch
 from flink_jobs.core.turn import Turn
 from flink_jobs.panes import EventColumns, Pane, concatenate
-from flink_jobs.reference_tables import FirstEvents, FirstTime, MovingReference, Trailing
-from flink_jobs.window_tables import TimeWindow
+from flink_jobs.records.alerts import Cause, Ending, Severity, WindowSummary
 
 
 def collect(turn: Turn, pane: Pane, events: EventColumns) -> EventColumns:

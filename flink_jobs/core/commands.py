@@ -12,9 +12,18 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from flink_jobs.alerts import Cause, Ending, Severity
-from flink_jobs.config import ConfigError
-from flink_jobs.control import (
+from flink_jobs.config.job import ConfigError
+from flink_jobs.config.overrides import matches
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
+from flink_jobs.core import baseline
+from flink_jobs.core.plan import Plans
+from flink_jobs.core.reference import UnusableReferenceError, refit_tests
+from flink_jobs.core.state import Status
+from flink_jobs.core.state_codec import encode_recent
+from flink_jobs.core.turn import Turn
+from flink_jobs.core.window_tester import WindowTester
+from flink_jobs.records.alerts import Cause, Ending, Severity
+from flink_jobs.records.control import (
     Acknowledge,
     ApproveCurrent,
     Audit,
@@ -33,15 +42,6 @@ from flink_jobs.control import (
     audit_id,
     kind_of,
 )
-from flink_jobs.core import baseline
-from flink_jobs.core.plan import Plans
-from flink_jobs.core.reference import UnusableReferenceError, refit_tests
-from flink_jobs.core.state import Status
-from flink_jobs.core.state_codec import encode_recent
-from flink_jobs.core.turn import Turn
-from flink_jobs.core.window_tester import WindowTester
-from flink_jobs.overrides import matches
-from flink_jobs.reference_tables import FirstEvents, FirstTime, MovingReference
 from flink_jobs.version import __version__
 
 _MOST_PENDING = 100

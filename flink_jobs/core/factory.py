@@ -17,8 +17,8 @@ from detectors import (
     reducer_of_kind,
     two_sample_test_of_kind,
 )
-from flink_jobs.config import DriftJobConfig, LevelPerWindowConfig, reads_outputs
-from flink_jobs.detector_tables import ReducerConfig, TestConfig
+from flink_jobs.config.detector_tables import ReducerConfig, TestConfig
+from flink_jobs.config.job import DriftJobConfig, LevelPerWindowConfig, reads_outputs
 
 
 def make_detector(config: DriftJobConfig) -> DriftDetector:

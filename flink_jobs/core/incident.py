@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.alerts import Severity
+from flink_jobs.records.alerts import Severity
 
 
 class Incident(Struct):

@@ -10,18 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import DriftDetector, Judgement, TwoSampleResult
-from flink_jobs.alerts import (
-    Alert,
-    AlertKind,
-    Cause,
-    Ending,
-    ReferenceSummary,
-    Score,
-    ScoreStatus,
-    WindowSummary,
-    record_id,
-)
-from flink_jobs.config import DriftJobConfig, MoreDetectorTable, config_version
+from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, config_version
 from flink_jobs.core import lifecycle
 from flink_jobs.core.factory import make_calibration
 from flink_jobs.core.incident import Incident
@@ -34,6 +23,17 @@ from flink_jobs.core.records import (
     window_summary,
 )
 from flink_jobs.core.windows import ClosedWindow
+from flink_jobs.records.alerts import (
+    Alert,
+    AlertKind,
+    Cause,
+    Ending,
+    ReferenceSummary,
+    Score,
+    ScoreStatus,
+    WindowSummary,
+    record_id,
+)
 from flink_jobs.version import __version__
 
 
@@ -53,7 +53,7 @@ class Judge:
     config : DriftJobConfig
         Of the model.
     detector : MoreDetectorTable
-        One of :func:`~flink_jobs.config.detectors_of` of it.
+        One of :func:`~flink_jobs.config.job.detectors_of` of it.
     """
 
     def __init__(self, config: DriftJobConfig, detector: MoreDetectorTable) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flink_jobs.alerts import AlertKind, Severity
+from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.core.incident import Incident
-from flink_jobs.policy_table import PolicyTable
+from flink_jobs.records.alerts import AlertKind, Severity
 
 _RECENT = (1 << 64) - 1
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flink_jobs.alerts import Ending
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.control import PlacedCommand, StandingCommand
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime
 from flink_jobs.core import baseline, silence, timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands import Commands
@@ -24,9 +23,10 @@ from flink_jobs.core.state import MonitorState, RecentBlock, Status
 from flink_jobs.core.state_codec import read_block, write_block
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.window_tester import WindowTester
-from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.panes import EventColumns, Pane
-from flink_jobs.reference_tables import FirstEvents, FirstTime
+from flink_jobs.records.alerts import Ending
+from flink_jobs.records.control import PlacedCommand, StandingCommand
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 
 
 class ConfigChangedError(RuntimeError):
@@ -40,7 +40,7 @@ class DriftMonitor:
     ----------
     config : DriftJobConfig
     trained : mapping of str to bytes, optional
-        The reference blocks fitted on training sets, by :func:`~flink_jobs.config.trained_key`;
+        The reference blocks fitted on training sets, by :func:`~flink_jobs.config.job.trained_key`;
         needed where the configuration names one.
     shares_rows : bool
         Whether overlapping windows share what they can, which takes 16 MB: for one that watches few

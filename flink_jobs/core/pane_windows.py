@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
+from flink_jobs.config.window_tables import SessionWindow, TimeWindow
 from flink_jobs.core.closed_window import (
     ClosedWindow,
     WindowKind,
@@ -16,7 +17,6 @@ from flink_jobs.core.closed_window import (
 )
 from flink_jobs.core.segments import Segment
 from flink_jobs.core.state import Watch
-from flink_jobs.window_tables import SessionWindow, TimeWindow
 
 
 class Span(NamedTuple):

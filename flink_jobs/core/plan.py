@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from flink_jobs.config import (
+from flink_jobs.config.job import (
     ConfigError,
     DriftJobConfig,
     config_version,
@@ -17,13 +17,13 @@ from flink_jobs.config import (
     reads_outputs,
     trained_key,
 )
+from flink_jobs.config.overrides import changed, config_of_model
+from flink_jobs.config.reference_tables import MovingReference, TrainingSet
+from flink_jobs.config.tables import Problem
+from flink_jobs.config.window_tables import CountWindow
 from flink_jobs.core.judge import Judge
 from flink_jobs.core.reference import reference_fingerprint
 from flink_jobs.core.windows import Windows, make_windows
-from flink_jobs.overrides import changed, config_of_model
-from flink_jobs.reference_tables import MovingReference, TrainingSet
-from flink_jobs.tables import Problem
-from flink_jobs.window_tables import CountWindow
 
 _CACHED_PLANS = 1_024
 
@@ -72,7 +72,7 @@ class Plans:
     config : DriftJobConfig
         Of the job, with its overrides.
     trained : mapping of str to bytes
-        Reference blocks of training sets by :func:`~flink_jobs.config.trained_key`.
+        Reference blocks of training sets by :func:`~flink_jobs.config.job.trained_key`.
     """
 
     def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes]) -> None:

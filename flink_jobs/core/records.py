@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import Judgement, TwoSampleResult, choose_exemplars
-from flink_jobs.alerts import (
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
+from flink_jobs.core.windows import ClosedWindow
+from flink_jobs.panes import EventColumns
+from flink_jobs.records.alerts import (
     DimensionShift,
     Exemplar,
     ReferenceSummary,
@@ -17,9 +20,6 @@ from flink_jobs.alerts import (
     WindowSummary,
     finite_or_none,
 )
-from flink_jobs.core.windows import ClosedWindow
-from flink_jobs.detector_tables import MAIN_DETECTOR
-from flink_jobs.panes import EventColumns
 
 
 class Facts(NamedTuple):

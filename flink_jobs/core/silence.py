@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.alerts import AlertKind
 from flink_jobs.core.turn import Turn
+from flink_jobs.records.alerts import AlertKind
 
 
 def due_ms(turn: Turn) -> int | None:

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from flink_jobs.alerts import Severity
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.incident import Incident
 from flink_jobs.core.segments import Segment, make_segment
 from flink_jobs.core.state import RecentBlock, Status, Watch
-from flink_jobs.detector_tables import MAIN_DETECTOR
 from flink_jobs.panes import EventColumns
+from flink_jobs.records.alerts import Severity
 
 
 class _StatusV2(Struct):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime
 from flink_jobs.core import baseline, silence
 from flink_jobs.core.turn import Turn
-from flink_jobs.reference_tables import FirstEvents, FirstTime
 
 # A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
 # costs it one call in five instead of one for each pane.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import ReferenceSummary, WindowSummary
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.closed_window import ClosedWindow
 from flink_jobs.core.history import History
@@ -15,6 +14,7 @@ from flink_jobs.core.notices import Notice
 from flink_jobs.core.plan import Plan
 from flink_jobs.core.segments import join_x
 from flink_jobs.core.state import MonitorState, RecentBlock, Status
+from flink_jobs.records.alerts import ReferenceSummary, WindowSummary
 
 
 @dataclass

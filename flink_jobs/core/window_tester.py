@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from flink_jobs.alerts import ReferenceSummary, ScoreStatus
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
 from flink_jobs.core.history import moved_reference
 from flink_jobs.core.plan import Watcher
 from flink_jobs.core.reference import (
@@ -18,7 +18,7 @@ from flink_jobs.core.shared_rows import SharedRows
 from flink_jobs.core.state import Watch
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.windows import ClosedWindow
-from flink_jobs.reference_tables import FirstEvents, FirstTime, MovingReference
+from flink_jobs.records.alerts import ReferenceSummary, ScoreStatus
 
 
 class Compared(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from flink_jobs.config.window_tables import CountWindow, TimeWindow, WindowTable
 from flink_jobs.core.closed_window import ClosedWindow
 from flink_jobs.core.count_windows import CountWindows
 from flink_jobs.core.segments import Segment
 from flink_jobs.core.session_windows import SessionWindows
 from flink_jobs.core.state import Watch
 from flink_jobs.core.time_windows import TimeWindows
-from flink_jobs.window_tables import CountWindow, TimeWindow, WindowTable
 
 __all__ = ["ClosedWindow", "Windows", "make_windows"]
 

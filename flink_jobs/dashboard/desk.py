@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from flink_jobs.alerting.sender import CommandSender
-from flink_jobs.command_decoder import UnusableCommandError, decode_command
-from flink_jobs.control import Command, is_pattern
 from flink_jobs.dashboard.state import LiveState
+from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
+from flink_jobs.records.control import Command, is_pattern
 
 Kind = Literal[
     "acknowledge", "snooze", "pause", "resume", "rebaseline", "approve_current", "describe"

@@ -13,10 +13,10 @@ from kafka.errors import KafkaError
 
 from flink_jobs.alerting.errors import FollowError
 from flink_jobs.alerting.reachable import require_reachable
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.tail import TailFollower
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit
 
 _POLL_S = 0.1
 _RETRY_S = 2.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from flink_jobs.alerts import Score, ScoreStatus
+from flink_jobs.records.alerts import Score, ScoreStatus
 
 COLUMNS = (
     "start_ms",

@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit, Command, Outcome
 from flink_jobs.dashboard.model import Mark, Model
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, entry_of
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit, Command, Outcome
 
 _N_ENTRIES = 200
 _N_SENT = 1_000

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from flink_jobs.alerting.timeline import to_text
-from flink_jobs.alerts import Alert, AlertKind, Cause, Ending, Severity
-from flink_jobs.control import Audit, ModelSummary, Outcome
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Severity
+from flink_jobs.records.control import Audit, ModelSummary, Outcome
 
 _MOST_LINES = 8
 _MOST_CHARACTERS = 600

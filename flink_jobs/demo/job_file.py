@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.config_file import decode_config
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.demo.timing import (
     N_REFERENCE,
     OUT_OF_ORDERNESS_MS,
@@ -14,6 +13,7 @@ from flink_jobs.demo.timing import (
     SLIDE_MS,
     WINDOW_MS,
 )
+from flink_jobs.job_files.config_file import decode_config
 
 
 class Topics(NamedTuple):

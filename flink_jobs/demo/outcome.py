@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
-from flink_jobs.dead_letters import DeadLetter
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import N_REFERENCE
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
+from flink_jobs.records.dead_letters import DeadLetter
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.demo.outcome import ModelOutcome, Reported, unstable_note
 from flink_jobs.demo.timing import REFERENCE_END_MS, START_MS
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 
 # Okabe and Ito's palette, made to be told apart with any kind of colour vision.
 STATISTIC_COLOUR = "#0072B2"

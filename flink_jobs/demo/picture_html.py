@@ -7,9 +7,9 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flink_jobs.alerts import AlertKind
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
+from flink_jobs.records.alerts import AlertKind
 
 _MARKERS = {
     AlertKind.STARTED: ("triangle-up", look.DRIFT_COLOUR, "alert"),

@@ -12,9 +12,9 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from flink_jobs.alerts import AlertKind
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
+from flink_jobs.records.alerts import AlertKind
 
 _INK = "#222222"
 _MARKERS = {

@@ -9,10 +9,10 @@ from pyflink.common.serialization import RowFieldExtractorSchema
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
 
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import Reason
-from flink_jobs.events import HEARTBEAT_KEY
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.events import HEARTBEAT_KEY
 from flink_jobs.topic_range import TopicRange
 
 HEARTBEAT = "heartbeat"

@@ -9,7 +9,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 from pyflink.table.expressions import col
 
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import reading_options, with_clause
 from flink_jobs.flink.operators import name_operator
 

@@ -6,8 +6,8 @@ import logging
 
 import msgspec
 
-from flink_jobs.alerts import Alert
 from flink_jobs.core.notices import Notice
+from flink_jobs.records.alerts import Alert
 from flink_jobs.version import __version__
 
 

@@ -12,10 +12,10 @@ from typing import Generic, TypeVar
 
 from pyflink.metrics import Counter, MetricGroup
 
-from flink_jobs.alerts import AlertKind, Score
-from flink_jobs.control import Audit, Outcome
 from flink_jobs.core.actions import Actions, Counts
-from flink_jobs.dead_letters import DeadLetter, Reason
+from flink_jobs.records.alerts import AlertKind, Score
+from flink_jobs.records.control import Audit, Outcome
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 
 # Each metric costs the Python worker 25 µs a bundle, and there are up to five bundles a second:
 # twenty models with eight metrics each take 2.5 % of it, a hundred would take 10 %.

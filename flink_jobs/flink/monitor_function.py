@@ -14,19 +14,19 @@ from pyflink.datastream import (
     RuntimeContext,
 )
 
-from flink_jobs.alerts import Cause, encode_record
-from flink_jobs.command_decoder import UnusableCommandError, decode_command, refusal
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.control import Audit, PlacedCommand, StandingCommand, encode_audit
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.dead_letters import encode_dead_letter
 from flink_jobs.flink.job_log import JobLog
 from flink_jobs.flink.keyed_state import FlinkMonitorState
 from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.flink.standing_commands import STANDING_STATE, StandingCommands, accepted
 from flink_jobs.one_thread import use_one_thread
 from flink_jobs.panes import unpack_pane
+from flink_jobs.records.alerts import Cause, encode_record
+from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
+from flink_jobs.records.control import Audit, PlacedCommand, StandingCommand, encode_audit
+from flink_jobs.records.dead_letters import encode_dead_letter
 from flink_jobs.version import __version__
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())

@@ -7,7 +7,7 @@ import pandas as pd
 from pyflink.table import AggregateFunction, DataTypes
 from pyflink.table.udf import UserDefinedAggregateFunctionWrapper, udaf
 
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.panes import PanePacker
 
 

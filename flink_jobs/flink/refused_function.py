@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyflink.common import Row
 from pyflink.datastream import MapFunction, RuntimeContext
 
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import DeadLetter, Reason, encode_dead_letter
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.metrics import RefusedMetrics
+from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
 
 _DETAILS = {
     Reason.MISSING_KEY: "the record has no key; key events by model id",

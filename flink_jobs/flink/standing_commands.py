@@ -10,7 +10,7 @@ import msgspec
 from pyflink.common import Types
 from pyflink.datastream.state import BroadcastState, MapStateDescriptor, ReadOnlyBroadcastState
 
-from flink_jobs.control import (
+from flink_jobs.records.control import (
     Audit,
     Outcome,
     PlacedCommand,

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from flink_jobs.dead_letters import Reason
+from flink_jobs.records.dead_letters import Reason
 from scripts.fuzz.fuzzer import PROFILES, BrokenPromiseError, Fuzzer, Totals
 
 _console = Console()

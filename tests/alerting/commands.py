@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.control import KINDS, Command
+from flink_jobs.records.control import KINDS, Command
 
 _MORE: dict[str, dict[str, Any]] = {
     "snooze": {"until_ms": 1_767_229_200_000},

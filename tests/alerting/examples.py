@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.control import Audit
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import Audit
 from flink_jobs.schemas import read_example
 
 

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from flink_jobs.alerting.timeline import to_json_line, to_text
-from flink_jobs.alerts import (
+from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
     DimensionShift,

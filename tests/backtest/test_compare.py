@@ -33,9 +33,9 @@ from flink_jobs.backtest.shift_table import ScalingShift, Shift, read_shifts
 from flink_jobs.backtest.simulator import truth_of
 from flink_jobs.backtest.truth import DriftInterval, read_truth
 from flink_jobs.cli.compare import compare as compare_command
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.config_file import decode_config
-from flink_jobs.detector_tables import MMDConfig, PCAConfig
+from flink_jobs.config.detector_tables import MMDConfig, PCAConfig
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.job_files.config_file import decode_config
 from tests.flink_jobs.builders import BASE, make_config
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from flink_jobs.alerts import Alert, Cause
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
 from flink_jobs.backtest.shift_table import DelayShift, NoiseShift
+from flink_jobs.records.alerts import Alert, Cause
 from tests.backtest.histories import (
     START_MS,
     Event,

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.backtest.evaluation import (
     Alarm,
     Evaluation,
@@ -21,6 +20,7 @@ from flink_jobs.backtest.evaluation import (
     window_ends,
 )
 from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from tests.alerting.examples import make_alert, make_score
 
 MAIN = Stream("a", "main")

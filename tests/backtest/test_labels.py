@@ -19,7 +19,7 @@ from flink_jobs.backtest.payload_rows import PayloadRows
 from flink_jobs.backtest.result import SCORES_FILE
 from flink_jobs.backtest.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.backtest.simulator import EventBatch, simulate
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from tests.backtest.histories import START_MS, backtest_config
 
 N = 900

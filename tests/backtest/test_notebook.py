@@ -17,7 +17,7 @@ import flink_jobs.backtest.packages as packages
 from flink_jobs.backtest import BacktestResult, DriftInterval, run_backtest
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
-from flink_jobs.config import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from tests.backtest.histories import (
     FEATURES,
     START_MS,

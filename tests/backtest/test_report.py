@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Exemplar, Score, ScoreStatus
 from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.report.calibration import calibrations
 from flink_jobs.backtest.report.classes import class_mix
@@ -37,7 +36,8 @@ from flink_jobs.backtest.result import (
 )
 from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
 from flink_jobs.charts.thinning import thin
-from flink_jobs.dead_letters import Reason
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Exemplar, Score, ScoreStatus
+from flink_jobs.records.dead_letters import Reason
 from tests.alerting.examples import make_alert, make_score
 from tests.backtest.histories import backtest_config, columns, make_events, to_table
 from tests.flink_jobs.builders import make_config

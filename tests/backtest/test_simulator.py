@@ -31,7 +31,7 @@ from flink_jobs.backtest.shift_table import (
 )
 from flink_jobs.backtest.simulator import EventBatch, simulate, truth_of
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.config import ConfigError
+from flink_jobs.config.job import ConfigError
 
 START_MS, END_MS = 300, 700
 SPAN: dict[str, Any] = {"start_ms": START_MS, "end_ms": END_MS}

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flink_jobs.cli import app
-from flink_jobs.control import KINDS
 from flink_jobs.embedded.processes import free_ports
+from flink_jobs.records.control import KINDS
 
 COMMANDS = [kind.replace("_", "-") for kind in KINDS]
 

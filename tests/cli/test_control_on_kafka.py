@@ -15,8 +15,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from flink_jobs.cli import app
-from flink_jobs.command_decoder import UnusableCommandError, decode_command, refusal
-from flink_jobs.control import (
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
+from flink_jobs.records.control import (
     Audit,
     Command,
     Configure,
@@ -28,7 +29,6 @@ from flink_jobs.control import (
     is_pattern,
     kind_of,
 )
-from flink_jobs.embedded.kafka_broker import KafkaBroker
 from tests.alerting.examples import make_audit
 
 pytestmark = pytest.mark.integration

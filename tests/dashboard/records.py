@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from kafka import KafkaProducer
 
-from flink_jobs.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
-from flink_jobs.control import Audit, encode_audit
+from flink_jobs.records.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
+from flink_jobs.records.control import Audit, encode_audit
 from tests.alerting.examples import make_alert, make_score
 
 BEGIN_MS = 1_767_225_600_000

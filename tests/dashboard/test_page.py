@@ -16,12 +16,12 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from flink_jobs.alerts import AlertKind, Severity
-from flink_jobs.command_decoder import decode_command
-from flink_jobs.control import Command, Outcome, PlacedCommand, audit_id, kind_of
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.records.alerts import AlertKind, Severity
+from flink_jobs.records.command_decoder import decode_command
+from flink_jobs.records.control import Command, Outcome, PlacedCommand, audit_id, kind_of
 from tests.alerting.examples import make_audit
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, write
 

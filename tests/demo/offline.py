@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from flink_jobs.alerts import Alert, Score
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.config_file import decode_config
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.demo.job_file import Topics, job_text
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import END_MS, PANE_MS, START_MS
+from flink_jobs.job_files.config_file import decode_config
 from flink_jobs.panes import EventColumns, Pane
+from flink_jobs.records.alerts import Alert, Score
 
 
 def demo_config() -> DriftJobConfig:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from flink_jobs.alerts import Alert, AlertKind, Cause
 from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models, unstable_note
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import (
@@ -15,6 +14,7 @@ from flink_jobs.demo.timing import (
     WINDOW_ENDS_MS,
     WINDOW_MS,
 )
+from flink_jobs.records.alerts import Alert, AlertKind, Cause
 from tests.alerting.examples import make_alert
 from tests.demo.conftest import Run
 

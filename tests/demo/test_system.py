@@ -14,10 +14,10 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from flink_jobs.alerts import Alert, AlertKind
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.processes import free_ports
+from flink_jobs.records.alerts import Alert, AlertKind
 from tests.demo.conftest import Run
 
 pytestmark = pytest.mark.system

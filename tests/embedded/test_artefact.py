@@ -50,7 +50,10 @@ def test_changed_code_gives_another_name(tmp_path: Path) -> None:
 
 def test_the_packages_are_imported_from_the_artefact(tmp_path: Path) -> None:
     artefact = build_artefact(tmp_path)
-    program = "import detectors, flink_jobs.config_file as c; print(detectors.__file__, c.__file__)"
+    program = (
+        "import detectors, flink_jobs.job_files.config_file as c; "
+        "print(detectors.__file__, c.__file__)"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(artefact)},
@@ -61,5 +64,5 @@ def test_the_packages_are_imported_from_the_artefact(tmp_path: Path) -> None:
     )
     assert ran.stdout.split() == [
         f"{artefact}/detectors/__init__.py",
-        f"{artefact}/flink_jobs/config_file.py",
+        f"{artefact}/flink_jobs/job_files/config_file.py",
     ]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from flink_jobs.alerts import Alert, AlertKind, Score
-from flink_jobs.control import Audit, Command, Outcome, Pause, PlacedCommand, Snooze
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.records.alerts import Alert, AlertKind, Score
+from flink_jobs.records.control import Audit, Command, Outcome, Pause, PlacedCommand, Snooze
 from scripts.faults.scenarios.kills import has_slots, newest_checkpoint
 from scripts.faults.stage import SETTINGS, wait_until
 from tests.system.streams import (

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from flink_jobs.config import (
+from flink_jobs.config.checks import cross_check
+from flink_jobs.config.job import (
     ConfigError,
     DriftJobConfig,
     config_version,
     detector_fingerprint,
     trained_key,
 )
-from flink_jobs.config_checks import cross_check
-from flink_jobs.config_file import decode_config
+from flink_jobs.job_files.config_file import decode_config
 from tests.flink_jobs.builders import BASE, make_config
 
 HOUR_MS = 3_600_000

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flink_jobs.command_decoder import (
+from flink_jobs.records.command_decoder import (
     MAX_COMMAND_BYTES,
     UnusableCommandError,
     decode_command,
     refusal,
 )
-from flink_jobs.control import (
+from flink_jobs.records.control import (
     KINDS,
     Audit,
     Outcome,

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from flink_jobs.config import InputTable
-from flink_jobs.dead_letters import Reason
-from flink_jobs.events import EventDecoder, UnusableEventError
+from flink_jobs.config.job import InputTable
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.events import EventDecoder, UnusableEventError
 
 GOOD = b'{"schema_version": 1, "event_id": "a", "features": [1, 2.5], "outputs": [0.5, 0.5]}'
 

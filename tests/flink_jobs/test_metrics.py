@@ -12,9 +12,7 @@ from apache_beam.runners.worker import statesampler
 from apache_beam.utils.counters import CounterFactory
 from pyflink.fn_execution.metrics.process.metric_impl import GenericMetricGroup
 
-from flink_jobs.command_decoder import UnusableCommandError, refusal
 from flink_jobs.core.actions import Actions
-from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.flink.metrics import (
     N_NAMED_MODELS,
     PANE_REASONS,
@@ -23,6 +21,8 @@ from flink_jobs.flink.metrics import (
     RefusedMetrics,
     last_statistic_millionths,
 )
+from flink_jobs.records.command_decoder import UnusableCommandError, refusal
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 from tests.flink_jobs.builders import make_config, make_panes, run_monitor
 
 LATE = DeadLetter(reason=Reason.LATE, detail="", model="a", partition=0, offset=0, event_time_ms=0)

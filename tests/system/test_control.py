@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Score
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.control import (
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score
+from flink_jobs.records.control import (
     Acknowledge,
     ApproveCurrent,
     Audit,
@@ -25,10 +28,7 @@ from flink_jobs.control import (
     Resume,
     Snooze,
 )
-from flink_jobs.dead_letters import DeadLetter, Reason
-from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 from tests.system.streams import (
     START_MS,
     WIDTH_MS,

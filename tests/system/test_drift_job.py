@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 from tests.system.streams import (
     START_MS,
     WIDTH_MS,

@@ -14,12 +14,12 @@ import msgspec
 import pytest
 import yaml
 
-from flink_jobs.alerts import Alert, AlertKind, Score
-from flink_jobs.control import Describe, Outcome
-from flink_jobs.dead_letters import DeadLetter, Reason
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.records.alerts import Alert, AlertKind, Score
+from flink_jobs.records.control import Describe, Outcome
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 from tests.embedded.sockets import listening_addresses
 from tests.system.push_gateway import PushGateway
 from tests.system.streams import START_MS, WIDTH_MS, Record, Topics, make_topics, model_stream

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Alert
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.report.history import Rows, Span, window_rows
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.core.factory import make_detector
-from flink_jobs.detector_tables import (
+from flink_jobs.config.detector_tables import (
     HardPredictionsConfig,
     NoReductionConfig,
     PCAConfig,
     SoftmaxOutputsConfig,
 )
-from flink_jobs.overrides import config_of_model
-from flink_jobs.reference_tables import FirstEvents, Seasonal, TrainingSet
-from flink_jobs.training_set import read_training_set
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.reference_tables import FirstEvents, Seasonal, TrainingSet
+from flink_jobs.core.factory import make_detector
+from flink_jobs.job_files.training_set import read_training_set
+from flink_jobs.records.alerts import Alert
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, int]

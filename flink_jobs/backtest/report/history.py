@@ -14,10 +14,10 @@ from flink_jobs.backtest.batches import Batch, Names, Source
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.truth import NO_END_MS
-from flink_jobs.config import DriftJobConfig, OverrideTable
-from flink_jobs.detector_tables import NoReductionConfig
-from flink_jobs.layouts import Layout
-from flink_jobs.overrides import config_of_model
+from flink_jobs.config.detector_tables import NoReductionConfig
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.records.layouts import Layout
 
 MOST_ROWS = 50_000
 """Of each span; a distribution looks no different with more."""

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Alert, AlertKind, DimensionShift, Exemplar
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.report import classes, distributions
 from flink_jobs.backtest.report.comparison import (
@@ -23,8 +22,9 @@ from flink_jobs.backtest.report.images import Thumbnail, difference, image_scale
 from flink_jobs.backtest.report.streams import StreamView
 from flink_jobs.backtest.report.words import direction, number
 from flink_jobs.charts import palette
-from flink_jobs.config import DriftJobConfig, reads_outputs
-from flink_jobs.overrides import config_of_model
+from flink_jobs.config.job import DriftJobConfig, reads_outputs
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.records.alerts import Alert, AlertKind, DimensionShift, Exemplar
 
 MOST_DIMENSIONS = 6
 MOST_INCIDENTS = 24

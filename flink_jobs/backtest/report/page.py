@@ -24,7 +24,7 @@ from flink_jobs.backtest.report.streams import StreamView
 from flink_jobs.backtest.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.charts import palette
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
 
 N_COLUMNS = 600
 """Pixel columns of a timeline that shows a run in full detail."""

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Cause
 from flink_jobs.backtest.report import verdict
 from flink_jobs.backtest.report.page import Contents
 from flink_jobs.backtest.report.streams import StreamView
@@ -20,6 +19,7 @@ from flink_jobs.backtest.report.timeline import thinned
 from flink_jobs.backtest.report.words import about, between, count
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.charts import palette
+from flink_jobs.records.alerts import Cause
 
 MOST_PANELS = 12
 _N_COLUMNS = 1_200

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import ScoreStatus
 from flink_jobs.backtest.report.streams import StreamView, Windows
 from flink_jobs.backtest.report.words import clock, count
 from flink_jobs.backtest.result import PlacedDeadLetter
 from flink_jobs.charts import palette
+from flink_jobs.records.alerts import ScoreStatus
 
 MOST_BINS = 60
 MISSING_LEVEL = 0.001

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, ReferenceSummary, Score, ScoreStatus
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, ReferenceSummary, Score, ScoreStatus
 
 Floats = NDArray[np.float64]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, ScoreStatus
 from flink_jobs.backtest.report.packing import packed
 from flink_jobs.backtest.report.streams import StreamView, Windows
 from flink_jobs.backtest.report.words import about, clock
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.charts import palette
 from flink_jobs.charts.thinning import thin
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
 
 Trace = dict[str, Any]
 Chart = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from flink_jobs.backtest.evaluation import Beside, Evaluation, Figures
 from flink_jobs.backtest.report.streams import StreamView
 from flink_jobs.backtest.report.words import clock, count, number, share, stretch
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
 
 Tone = Literal["good", "bad", "plain"]
 SIGNS: dict[Tone, str] = {"good": "✔", "bad": "✘", "plain": "▲"}

@@ -13,8 +13,8 @@ from flink_jobs.backtest.report.page import Contents
 from flink_jobs.backtest.report.streams import read_streams
 from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.config import trained_key
-from flink_jobs.overrides import config_of_model, variants
+from flink_jobs.config.job import trained_key
+from flink_jobs.config.overrides import config_of_model, variants
 
 
 def gather(
@@ -64,7 +64,7 @@ def gather(
 
 
 def training_sizes(contents: Contents) -> dict[str, int]:
-    """Events of each training set, by :func:`~flink_jobs.config.trained_key`.
+    """Events of each training set, by :func:`~flink_jobs.config.job.trained_key`.
 
     Of one that no model of the history was compared with nothing is known: it counts as the
     smallest of the others.

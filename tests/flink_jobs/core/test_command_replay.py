@@ -12,8 +12,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.control import Audit, Outcome, PlacedCommand
 from flink_jobs.core.actions import Actions
+from flink_jobs.records.control import Audit, Outcome, PlacedCommand
 from tests.flink_jobs.builders import WIDTH_MS, make_pane
 from tests.flink_jobs.core.watched import Watched, commanded, place, rows
 

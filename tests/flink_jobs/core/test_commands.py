@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flink_jobs.alerts import AlertKind, Ending
-from flink_jobs.control import Outcome
+from flink_jobs.records.alerts import AlertKind, Ending
+from flink_jobs.records.control import Outcome
 from flink_jobs.version import __version__
 from tests.flink_jobs.core.watched import Watched, commanded
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flink_jobs.alerts import ScoreStatus
 from flink_jobs.core.actions import Actions, Counts
 from flink_jobs.core.state import InMemoryState
+from flink_jobs.records.alerts import ScoreStatus
 from tests.flink_jobs.builders import make_config, make_pane, make_panes, run_monitor
 
 TUMBLING = {"size_ms": 1_000, "slide_ms": 1_000, "min_events": 5}

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.control import Rebaseline, Snooze
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.reference_tables import MovingReference, Trailing
 from flink_jobs.core.factory import make_detector
 from flink_jobs.core.history import History
 from flink_jobs.core.plan import make_plan
@@ -23,7 +22,8 @@ from flink_jobs.core.reference import fit_reference, reference_fingerprint
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.state import InMemoryState
 from flink_jobs.panes import Pane, concatenate
-from flink_jobs.reference_tables import MovingReference, Trailing
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
+from flink_jobs.records.control import Rebaseline, Snooze
 from tests.flink_jobs.builders import Replay, make_config, make_panes, make_stream
 
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config import DriftJobConfig, trained_key
-from flink_jobs.control import Command, Pause, Rebaseline, Resume, Snooze
+from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.config.reference_tables import Seasonal, TrainingSet
 from flink_jobs.core.reference import fit_reference
 from flink_jobs.core.state import LiveState
 from flink_jobs.core.state_codec import encode_recent
-from flink_jobs.events import InferenceEvent, encode_event
 from flink_jobs.panes import Pane, PanePacker, unpack_pane
-from flink_jobs.reference_tables import Seasonal, TrainingSet
+from flink_jobs.records.control import Command, Pause, Rebaseline, Resume, Snooze
+from flink_jobs.records.events import InferenceEvent, encode_event
 from tests.flink_jobs.builders import Replay, make_config
 
 HOUR_MS = 3_600_000

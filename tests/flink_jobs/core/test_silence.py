@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.alerts import Alert, AlertKind, Cause, Ending
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.control import Pause, Resume, Snooze
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending
+from flink_jobs.records.control import Pause, Resume, Snooze
 from tests.flink_jobs.builders import Replay, make_config, make_panes
 
 AFTER = {"after_ms": 3_000}

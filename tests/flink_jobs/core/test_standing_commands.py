@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flink_jobs.control import Outcome, PlacedCommand, StandingCommand
+from flink_jobs.records.control import Outcome, PlacedCommand, StandingCommand
 from tests.flink_jobs.core.watched import Watched, commanded, place, standing_of
 
 

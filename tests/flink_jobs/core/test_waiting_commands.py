@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from flink_jobs.alerts import AlertKind, Cause
-from flink_jobs.control import Outcome
+from flink_jobs.records.alerts import AlertKind, Cause
+from flink_jobs.records.control import Outcome
 from tests.flink_jobs.core.watched import Watched, commanded, place
 
 STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED

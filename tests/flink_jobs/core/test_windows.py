@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 from flink_jobs.core.segments import Segment, make_segment
 from flink_jobs.core.state import Watch
 from flink_jobs.core.windows import ClosedWindow, Windows, make_windows
 from flink_jobs.panes import EventColumns
-from flink_jobs.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 from tests.flink_jobs.core.window_oracle import (
     Expected,
     expected_count_windows,

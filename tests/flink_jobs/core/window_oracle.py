@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.core.segments import Segment
-from flink_jobs.window_tables import CountWindow, SessionWindow, TimeWindow
 
 
 class Expected(NamedTuple):

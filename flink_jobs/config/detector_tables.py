@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.tables import NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Table
 
 MAIN_DETECTOR = "main"
 """The name of the detector that the main tables describe."""

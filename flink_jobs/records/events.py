@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.config import InputTable
-from flink_jobs.dead_letters import Reason
+from flink_jobs.config.job import InputTable
+from flink_jobs.records.dead_letters import Reason
 
 SCHEMA_VERSION = 1
 HEARTBEAT_KEY = "__loudly_heartbeat__"
@@ -83,7 +83,7 @@ class EventDecoder:
     >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5]}')
     Traceback (most recent call last):
         ...
-    flink_jobs.events.UnusableEventError: wrong_length: 1 features, expected 2
+    flink_jobs.records.events.UnusableEventError: wrong_length: 1 features, expected 2
     """
 
     def __init__(self, table: InputTable) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from flink_jobs.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
 
 
 class PolicyTable(Table, frozen=True, kw_only=True):

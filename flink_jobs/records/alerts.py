@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.detector_tables import MAIN_DETECTOR
+from flink_jobs.config.detector_tables import MAIN_DETECTOR
 
 
 class AlertKind(StrEnum):

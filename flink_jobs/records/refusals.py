@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flink_jobs.config import DriftJobConfig
-from flink_jobs.dead_letters import DeadLetter, Reason, dead_letter
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
 _DETAILS = {
     Reason.MISSING_KEY: "the record has no key; key events by model id",

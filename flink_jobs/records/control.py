@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.alerts import Cause, ReferenceSummary, Severity, record_id
+from flink_jobs.records.alerts import Cause, ReferenceSummary, Severity, record_id
 
 # To the end of the year 9999: no integer that the state, a timer of Flink or a date cannot hold.
 EventTimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import is_distribution
-from flink_jobs.config import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.dead_letters import Reason
-from flink_jobs.events import EventDecoder, InferenceEvent, UnusableEventError, not_finite
-from flink_jobs.overrides import config_of_model
+from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.events import EventDecoder, InferenceEvent, UnusableEventError, not_finite
 
 _CACHED_LAYOUTS = 10_000
 # Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.config import ConfigError, DriftJobConfig, OverrideTable
-from flink_jobs.config_checks import cross_check
-from flink_jobs.config_errors import explain
-from flink_jobs.tables import Problem
+from flink_jobs.config.checks import cross_check
+from flink_jobs.config.errors import explain
+from flink_jobs.config.job import ConfigError, DriftJobConfig, OverrideTable
+from flink_jobs.config.tables import Problem
 
 Change = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
 
     Examples
     --------
-    >>> from flink_jobs.config_file import decode_config
+    >>> from flink_jobs.job_files.config_file import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from flink_jobs.config import ConfigError, DriftJobConfig
-from flink_jobs.config_checks import cross_check
-from flink_jobs.config_errors import explain
-from flink_jobs.overrides import check_overrides, variants
-from flink_jobs.reference_tables import TrainingSet
-from flink_jobs.tables import Problem
-from flink_jobs.training_set import read_verified
+from flink_jobs.config.checks import cross_check
+from flink_jobs.config.errors import explain
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.overrides import check_overrides, variants
+from flink_jobs.config.reference_tables import TrainingSet
+from flink_jobs.config.tables import Problem
+from flink_jobs.job_files.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
 _SECRET = re.compile(r"^\$\{(env|file):([^}]+)\}$")
@@ -34,7 +34,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJob
     Raises
     ------
     ConfigError
-        With one :class:`~flink_jobs.config.Problem` for each thing wrong.
+        With one :class:`~flink_jobs.config.job.Problem` for each thing wrong.
     """
     try:
         data = path.read_bytes()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from flink_jobs.control import KINDS, Audit, Command, Outcome, PlacedCommand, audit_id
+from flink_jobs.records.control import KINDS, Audit, Command, Outcome, PlacedCommand, audit_id
 from flink_jobs.version import __version__
 
 MAX_COMMAND_BYTES = 65_536
@@ -77,8 +77,8 @@ def decode_command(
     >>> decode_command(b"other", value, partition=0, offset=8)
     Traceback (most recent call last):
         ...
-    flink_jobs.command_decoder.UnusableCommandError: the record's key is 'other' and its model \
-'fraud': send the model as key
+    flink_jobs.records.command_decoder.UnusableCommandError: the record's key is 'other' and its \
+model 'fraud': send the model as key
     """
     if value is None:
         raise _without_content("the record has no value: send a command as a JSON object", key)

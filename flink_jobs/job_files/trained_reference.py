@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.config import ConfigError, DriftJobConfig, trained_key
+from flink_jobs.config.job import ConfigError, DriftJobConfig, trained_key
+from flink_jobs.config.overrides import variants
+from flink_jobs.config.tables import Problem
 from flink_jobs.core.reference import UnusableReferenceError, fit_reference
+from flink_jobs.job_files.training_set import read_training_set
 from flink_jobs.one_thread import use_one_thread
-from flink_jobs.overrides import variants
-from flink_jobs.tables import Problem
-from flink_jobs.training_set import read_training_set
 
 
 def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:

@@ -1,8 +1,8 @@
 """The configuration of a drift job: one frozen struct tree, version 1.
 
 The tree is what ``job.toml`` holds. Structure, types and single-value ranges are checked by msgspec
-while decoding (:mod:`flink_jobs.config_file`); rules that tie several keys together are in
-:mod:`flink_jobs.config_checks`. Times are event-time milliseconds.
+while decoding (:mod:`flink_jobs.job_files.config_file`); rules that tie several keys together are
+in :mod:`flink_jobs.config.checks`. Times are event-time milliseconds.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.columns_table import ColumnsTable
-from flink_jobs.detector_tables import (
+from flink_jobs.config.columns_table import ColumnsTable
+from flink_jobs.config.detector_tables import (
     MAIN_DETECTOR,
     DetectorTable,
     HardPredictionsConfig,
     SoftmaxOutputsConfig,
     TestConfig,
 )
-from flink_jobs.policy_table import PolicyTable
-from flink_jobs.reference_tables import FirstEvents, ReferenceTable, TrainingSet
-from flink_jobs.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
-from flink_jobs.window_tables import TimeWindow, WindowTable
+from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.window_tables import TimeWindow, WindowTable
 
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
@@ -151,7 +151,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> from flink_jobs.config_file import decode_config
+    >>> from flink_jobs.job_files.config_file import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

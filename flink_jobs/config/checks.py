@@ -7,15 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from flink_jobs.config import (
-    DriftJobConfig,
-    KafkaTable,
-    MoreDetectorTable,
-    detectors_of,
-    n_columns_read,
-    reads_outputs,
-)
-from flink_jobs.detector_tables import (
+from flink_jobs.config.detector_tables import (
     BinomialConfig,
     ChiSquareConfig,
     HardPredictionsConfig,
@@ -25,10 +17,18 @@ from flink_jobs.detector_tables import (
     SoftmaxOutputsConfig,
     SparseRandomProjectionConfig,
 )
-from flink_jobs.policy_table import check_policy
-from flink_jobs.reference_tables import FirstEvents, check_reference
-from flink_jobs.tables import Problem
-from flink_jobs.window_tables import CountWindow, check_window
+from flink_jobs.config.job import (
+    DriftJobConfig,
+    KafkaTable,
+    MoreDetectorTable,
+    detectors_of,
+    n_columns_read,
+    reads_outputs,
+)
+from flink_jobs.config.policy_table import check_policy
+from flink_jobs.config.reference_tables import FirstEvents, check_reference
+from flink_jobs.config.tables import Problem
+from flink_jobs.config.window_tables import CountWindow, check_window
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:

@@ -1,0 +1,1 @@
+"""What a job's configuration may say; no I/O."""
