@@ -137,7 +137,7 @@ def test_another_seed_touches_other_events(shift):
     assert first != second
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from(EVERY_KIND), min_size=1, max_size=4),
     st.sampled_from(["sudden", "gradual", "recurring"]),
@@ -155,7 +155,7 @@ def test_the_same_events_come_out_whatever_the_batches(kinds, form, cuts):
     assert pieces == whole
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(EVERY_KIND), min_size=1, max_size=4), st.permutations(range(200)))
 def test_an_event_comes_out_alike_wherever_it_stands_in_a_batch(kinds, order):
     shifts = [msgspec.structs.replace(each, start_ms=50, end_ms=150) for each in kinds]
@@ -167,7 +167,7 @@ def test_an_event_comes_out_alike_wherever_it_stands_in_a_batch(kinds, order):
     assert sorted(shuffled) == sorted(ordered)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**40), st.sampled_from([0.02, 0.3, 0.9]))
 def test_the_share_of_touched_events_is_honoured(seed, share):
     n = 4_000

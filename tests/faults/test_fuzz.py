@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaProducer
 
@@ -87,7 +87,6 @@ hostile = st.builds(
 
 
 # A deadline per example would measure the machine.
-@settings(deadline=None)
 @given(decoders, st.binary() | hostile | st.text().map(str.encode))
 def test_any_bytes_are_an_event_that_keeps_the_rules_or_unusable(
     decoder: EventDecoder, payload: bytes

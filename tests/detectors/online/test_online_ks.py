@@ -36,7 +36,7 @@ VALUES = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, np.nan])
 ROWS = st.tuples(VALUES, VALUES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ref=st.lists(ROWS, min_size=1, max_size=12),
     stream=st.lists(ROWS, min_size=1, max_size=25),

@@ -49,7 +49,7 @@ def test_over_twenty_thousand_events_it_stays_within_1e_12_of_the_batch_value(rn
     assert largest_error(SlidingMMD(50).fit(x_ref), x_ref, stream, every=500) < 1e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     window_size=st.integers(2, 9),

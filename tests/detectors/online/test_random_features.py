@@ -106,7 +106,7 @@ def test_over_twenty_thousand_events_it_stays_within_its_bound_of_the_batch_valu
     assert max(errors) < (20 * 50 + 8 * (8 + 2) * phase) * EPS < 2e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     window_size=st.integers(2, 9),

@@ -17,7 +17,7 @@ def column(values) -> np.ndarray:
 
 # SciPy divides by zero in its p-value for one row in each sample; only its D is compared here.
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ref=tied_integers, test=tied_integers)
 def test_distances_equal_those_of_scipy_under_heavy_ties(ref, test):
     expected = stats.ks_2samp(ref, test, method="asymp").statistic
@@ -27,7 +27,7 @@ def test_distances_equal_those_of_scipy_under_heavy_ties(ref, test):
     assert attribution.statistics[0] == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ref=tied_integers, test=tied_integers, seed=st.integers(0, 99))
 def test_row_order_never_matters(ref, test, seed):
     order = np.random.default_rng(seed)

@@ -52,7 +52,6 @@ def enumerated_p_value(counts) -> float:
     )
 
 
-@settings(deadline=None)
 @given(TABLES)
 def test_the_statistic_equals_that_of_scipy(counts):
     # scipy.stats.chi2_contingency(counts, correction=False).statistic
@@ -74,7 +73,7 @@ def test_golden_values_of_a_large_table():
     assert result.statistic == pytest.approx(-np.log10(expected.pvalue))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TABLES.filter(lambda table: np.prod(table.sum(axis=0) + 1) <= 2_000))
 def test_small_tables_have_the_p_value_that_enumeration_gives(counts):
     p_value = chi_square_p_value(counts, 9, np.random.default_rng(0))
@@ -82,7 +81,6 @@ def test_small_tables_have_the_p_value_that_enumeration_gives(counts):
     assert p_value == pytest.approx(enumerated_p_value(counts), rel=1e-9)
 
 
-@settings(deadline=None)
 @given(TABLES, st.integers(0, 99))
 def test_neither_the_order_of_categories_nor_that_of_samples_matters(counts, seed):
     order = np.random.default_rng(seed).permutation(counts.shape[1])
@@ -208,7 +206,7 @@ def test_the_effect_size_does_not_grow_with_the_number_of_rows():
     assert large.statistic > small.statistic
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     ref=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), min_size=1, max_size=20),
     test=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), min_size=1, max_size=20),
@@ -225,7 +223,7 @@ def test_the_critical_statistic_is_reached_exactly_where_the_p_value_reaches_the
     assert reached == (result.p_value <= level)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.floats(1e-300, 1.0), st.integers(-3, 3))
 def test_levels_within_a_rounding_error_of_the_p_value_are_judged_alike(p_value, ulps):
     result = corrected_comparison(np.zeros(1), np.array([p_value]), 0.0)

@@ -60,7 +60,7 @@ def test_one_test_row_can_be_judged(rng):
     assert test.test([[49.0]], rng=rng).p_value == 1.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     ref=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), min_size=1, max_size=30),
     test=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), min_size=1, max_size=30),

@@ -32,7 +32,7 @@ def place(test: KSTest, x: np.ndarray) -> PlacedRows:
 two_samples = st.integers(1, 3).flatmap(lambda n: st.tuples(samples(n), samples(n)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(two_samples)
 def test_counting_in_cells_finds_the_gaps_that_sorting_finds(pair) -> None:
     ref, test = np.sort(pair[0].T, axis=1), pair[1]
@@ -43,7 +43,7 @@ def test_counting_in_cells_finds_the_gaps_that_sorting_finds(pair) -> None:
     assert gaps.tolist() == largest_gaps(ref, np.sort(test.T, axis=1)).tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(two_samples, st.integers(0, 40), st.integers(0, 40))
 def test_rows_may_be_placed_together_or_one_after_the_other(pair, cut, begin) -> None:
     test, x = KSTest().fit(pair[0]), pair[1]

@@ -24,7 +24,7 @@ def gap_by_definition(ref: np.ndarray, test: np.ndarray) -> int:
     return max(abs(of_ref - of_test) for of_ref, of_test in at_or_below)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ref=values, test=values)
 def test_gaps_are_the_largest_difference_of_counts(ref, test):
     ref, test = sorted_row(ref), sorted_row(test)

@@ -131,7 +131,7 @@ def test_stored_arrays_of_another_form_are_refused(change, rng):
         MixedTest.from_arrays({**arrays, **change})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ref=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=15),
     test=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=15),

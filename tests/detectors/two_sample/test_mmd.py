@@ -265,7 +265,7 @@ samples = st.integers(2, 25).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(x=samples, y=samples)
 def test_both_samples_may_change_places(x, y):
     rng = np.random.default_rng(0)
@@ -276,7 +276,7 @@ def test_both_samples_may_change_places(x, y):
     assert one == pytest.approx(other, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(x=samples, y=samples, seed=st.integers(0, 99))
 def test_row_order_does_not_change_the_statistic(x, y, seed):
     order = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
@@ -41,7 +41,6 @@ def test_holm_counts_the_dimensions_that_are_left():
     np.testing.assert_allclose(holm(np.arange(1, 6) / 100), [0.05, 0.08, 0.09, 0.09, 0.09])
 
 
-@settings(deadline=None)
 @given(P_VALUES)
 def test_benjamini_hochberg_equals_that_of_scipy(p_values):
     # scipy.stats.false_discovery_control(p_values, method="bh")

@@ -126,7 +126,7 @@ def test_row_order_changes_no_p_value(make, rng):
 
 
 @each_test
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(samples=samples)
 def test_any_two_samples_have_a_statistic_that_treats_them_alike(make, samples):
     x, y = samples
@@ -148,7 +148,7 @@ def test_any_two_samples_have_a_statistic_that_treats_them_alike(make, samples):
 
 
 @each_test
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(samples=samples)
 def test_a_sample_against_itself_is_at_distance_0(make, samples):
     x, _ = samples
