@@ -9,10 +9,13 @@ from hypothesis import settings
 
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.one_thread import use_one_thread
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+# What tests expect of the job is computed as the job computes it.
+use_one_thread()
 
 
 @pytest.fixture(scope="session")

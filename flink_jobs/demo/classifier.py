@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from flink_jobs.one_thread import use_one_thread
+
 N_TRAINING = 600
 IMAGE_SHAPE = (8, 8)
 _LARGEST_PIXEL = 16.0
@@ -46,12 +48,14 @@ def train_classifier() -> LogisticRegression:
     """
     digits = _all_digits()
     classifier = LogisticRegression(C=10.0, max_iter=3_000)
-    return classifier.fit(digits.pixels[:N_TRAINING], digits.labels[:N_TRAINING])
+    with use_one_thread():
+        return classifier.fit(digits.pixels[:N_TRAINING], digits.labels[:N_TRAINING])
 
 
 def softmax_outputs(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """The classifier's answer to images, shape (n, 10)."""
-    outputs: NDArray[np.float64] = train_classifier().predict_proba(pixels)
+    with use_one_thread():
+        outputs: NDArray[np.float64] = train_classifier().predict_proba(pixels)
     return outputs
 
 

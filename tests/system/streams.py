@@ -20,7 +20,6 @@ from flink_jobs.core.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.job_files.config_file import decode_config
 from flink_jobs.job_files.trained_reference import fit_training_sets
-from flink_jobs.one_thread import use_one_thread
 from flink_jobs.panes import PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.control import Command, PlacedCommand
@@ -137,7 +136,6 @@ class Topics:
         until_ms : int, optional
             How far event time goes on after the last pane.
         """
-        use_one_thread()
         packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
         states: dict[str, InMemoryState] = {}
         given: set[tuple[str, int]] = set()
