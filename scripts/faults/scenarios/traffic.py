@@ -20,8 +20,7 @@ producers repeat are not looked for.
 """
 _HOT_NOTES = """\
 The hot model's panes hold more than `panes.max_events` = {max_events:,} events, so that its test
-windows are sampled; which events a sample keeps is a matter of their partition and offset, not of
-the run.
+windows are sampled; which events a sample keeps is a matter of their time and id, not of the run.
 """
 _MANY_NOTES = """\
 {n_models:,} models with 20 events in a pane, and a window a pane: each pane's end brings
