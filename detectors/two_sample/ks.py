@@ -12,7 +12,7 @@ from detectors.checks import check_level, fitted
 from detectors.errors import InvalidSampleError
 from detectors.two_sample.frame import Comparison, ReferenceTest
 from detectors.two_sample.ks_cells import Cells, PlacedRows
-from detectors.two_sample.ks_distribution import critical_gap, ks_p_values
+from detectors.two_sample.ks_distribution import critical_gap
 from detectors.two_sample.multiplicity import bonferroni
 
 
@@ -79,15 +79,15 @@ class KSTest(ReferenceTest):
         """
         if self._cells is None:
             raise InvalidSampleError("the reference misses values, so it has no places for others")
-        n_ref, n_test = fitted(self._sorted, self).n_ref, len(rows)
+        reference, n_test = fitted(self._sorted, self), len(rows)
         gaps = self._cells.largest_gaps(rows)
-        statistics, p_values = gaps / (n_ref * n_test), ks_p_values(gaps, n_ref, n_test)
+        statistics, p_values = reference.distances_of(gaps, n_test)
         distance = float(statistics.max())
         return TwoSampleResult(
             statistic=distance,
             p_value=float(bonferroni(p_values).min()),
             effect_size=distance,
-            n_ref=n_ref,
+            n_ref=reference.n_ref,
             n_test=n_test,
             dimension_statistics=statistics,
             dimension_p_values=p_values,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kafka import KafkaConsumer
 
@@ -71,6 +72,22 @@ def client_settings(
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def settings_known_to(client: type[Any], properties: Mapping[str, str]) -> dict[str, Any]:
+    """Those of :func:`client_settings` that a client other than a consumer takes.
+
+    Users give all clients the same properties; a producer refuses those of consumers alone.
+
+    Examples
+    --------
+    >>> from kafka import KafkaProducer
+    >>> properties = {"security.protocol": "SSL", "max.poll.records": "5"}
+    >>> settings_known_to(KafkaProducer, properties)
+    {'security_protocol': 'SSL'}
+    """
+    settings = client_settings(properties)
+    return {name: value for name, value in settings.items() if name in client.DEFAULT_CONFIG}
 
 
 def _converted(key: str, name: str, value: str) -> object:

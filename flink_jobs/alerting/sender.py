@@ -9,7 +9,7 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.client_properties import client_settings
+from flink_jobs.alerting.client_properties import settings_known_to
 from flink_jobs.alerting.connecting import connect
 from flink_jobs.alerting.consumer import RecordFollower
 from flink_jobs.alerting.errors import FollowError
@@ -52,15 +52,10 @@ class CommandSender:
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
-        # A follower is given the same properties; a producer refuses those of consumers alone.
         self._settings = {
             "acks": "all",
             "max_block_ms": _TIMEOUT_S * 1000,
-            **{
-                name: value
-                for name, value in client_settings(properties or {}).items()
-                if name in KafkaProducer.DEFAULT_CONFIG
-            },
+            **settings_known_to(KafkaProducer, properties or {}),
         }
         self._producer: Any = None
 

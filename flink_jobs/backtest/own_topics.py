@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.client_properties import client_settings
+from flink_jobs.alerting.client_properties import settings_known_to
 from flink_jobs.alerting.connecting import connect
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.config.job import DriftJobConfig, KafkaTable
@@ -32,8 +32,7 @@ def own_topics(kafka: KafkaTable, topics: Mapping[str, Mapping[str, str]]) -> It
     BacktestError
         When the broker makes none.
     """
-    known = KafkaAdminClient.DEFAULT_CONFIG
-    settings = {k: v for k, v in client_settings(kafka.properties).items() if k in known}
+    settings = settings_known_to(KafkaAdminClient, kafka.properties)
     with contextlib.closing(_admin(kafka.bootstrap_servers, settings)) as admin:
         try:
             new = [NewTopic(n, 1, -1, topic_configs=_SETTINGS | dict(s)) for n, s in topics.items()]
@@ -74,8 +73,7 @@ class TopicWriter:
 
     def __init__(self, config: DriftJobConfig) -> None:
         kafka = config.kafka
-        known = KafkaProducer.DEFAULT_CONFIG
-        settings = {k: v for k, v in client_settings(kafka.properties).items() if k in known}
+        settings = settings_known_to(KafkaProducer, kafka.properties)
         own = {
             "acks": "all",
             "enable_idempotence": True,

@@ -59,19 +59,6 @@ class Teller:
         self._progress.advance(self._task, share)
 
 
-class SilentTeller(Teller):
-    """For tests: says nothing."""
-
-    def __init__(self) -> None:
-        pass
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def advance(self, share: float) -> None:
-        """Nothing."""
-
-
 @dataclass
 class Stage:
     """Where a scenario plays."""
