@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import affine_transform
 
 from detectors.base import FloatArray
 from detectors.checks import as_rows, share_of
@@ -219,7 +219,7 @@ def _moved(image: FloatArray, limits: ImageShift, rng: np.random.Generator) -> F
     centre = (np.array(image.shape[:2]) - 1) / 2
     offset = centre + translation - matrix @ centre
     channels = [
-        affine_transform(image[..., channel], matrix, offset, order=1, mode="nearest")
+        scipy.ndimage.affine_transform(image[..., channel], matrix, offset, order=1, mode="nearest")
         for channel in range(image.shape[2])
     ]
     moved: FloatArray = np.stack(channels, axis=-1)

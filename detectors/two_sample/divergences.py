@@ -7,8 +7,8 @@ from abc import abstractmethod
 from typing import ClassVar, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from scipy.special import rel_entr
 
 from detectors.base import FloatArray, StateArrays
@@ -48,7 +48,7 @@ class BinnedTest(PermutedDimensionsTest):
         n_codes = np.array([int(code.max()) + 1 for code in codes])
         starts = np.cumsum(n_codes) - n_codes
         bins = (np.array(codes) + starts[:, np.newaxis]).ravel()
-        indicator = csr_array(
+        indicator = scipy.sparse.csr_array(
             (np.ones(bins.size), (bins, np.tile(np.arange(n_rows), n_dimensions)))
         )
         totals = np.bincount(bins)[:, np.newaxis].astype(np.float64)

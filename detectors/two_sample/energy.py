@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+import scipy
 
 from detectors.base import FloatArray
 from detectors.two_sample.frame import Comparison
@@ -66,7 +66,9 @@ class EnergyTest(PermutationTest):
         pooled, membership = pooled_rows(x_ref, x_test)
         rows = standardized(pooled)
         rows = np.concatenate(impute_pooled(rows[:n_ref], rows[n_ref:]))
-        distances = np.asarray(squareform(pdist(rows)))
+        distances = np.asarray(
+            scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(rows))
+        )
         statistics, between = _energy(distances, membership)
         null_statistics = permuted_statistics(
             lambda memberships: _energy(distances, memberships)[0],

@@ -10,7 +10,7 @@ import math
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+import scipy
 
 from detectors.base import FloatArray
 from detectors.errors import InvalidParameterError, NonFiniteError
@@ -79,7 +79,7 @@ def squared_distances(x: FloatArray) -> FloatArray:
     >>> squared_distances(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
     array([25.,  1., 18.])
     """
-    distances = np.asarray(pdist(x, "sqeuclidean"), dtype=np.float64)
+    distances = np.asarray(scipy.spatial.distance.pdist(x, "sqeuclidean"), dtype=np.float64)
     if not np.isfinite(distances).all():
         raise NonFiniteError("rows are so far apart that their squared distance overflows")
     return distances
@@ -209,5 +209,5 @@ def _expanded_distances(x: FloatArray) -> tuple[FloatArray, float]:
         # The norms ride along as two more columns: adding them afterwards takes longer.
         square = np.hstack([-2.0 * centred, norms, ones]) @ np.hstack([centred, ones, norms]).T
         error = 8.0 * float(EPSILON * norms.max() + SMALLEST_NORMAL)
-    distances = squareform(square, checks=False)
+    distances = scipy.spatial.distance.squareform(square, checks=False)
     return np.maximum(distances, 0.0, out=distances), error

@@ -24,14 +24,14 @@ class PlacedRows:
 
     Attributes
     ----------
-    cells : ndarray of int64, shape (n, n_dimensions)
+    cells : ndarray of int32, shape (n, n_dimensions)
         How many values of the reference lie at or below each value; those of a dimension are
         counted on from the last cell of the one before.
     ties : ndarray of bool, shape (n, n_dimensions), or None
         Which values the reference has too; None where it has none of them.
     """
 
-    cells: IntArray
+    cells: NDArray[np.int32]
     ties: NDArray[np.bool_] | None
 
     def __len__(self) -> int:
@@ -105,20 +105,32 @@ class Cells:
             for dimension, ref in enumerate(self._ref):
                 cells[dimension] = ref.searchsorted(columns[dimension], "right")
             cells += self._firsts
+            # In front of a dimension's lowest value lies the infinity of another one.
+            ties = np.flatnonzero(self._padded[cells - 1] == columns)
         else:
-            cells = self._grid.at_most(columns) + self._firsts
-            self._climb(cells.ravel(), columns.ravel())
-        # In front of a dimension's lowest value lies the infinity of another one.
-        is_tie = self._padded[cells - 1] == columns
-        ties = np.ascontiguousarray(is_tie.T) if is_tie.any() else None
-        return PlacedRows(np.ascontiguousarray(cells.T), ties)
+            cells = self._grid.at_most(columns)
+            ties = self._climb(cells.ravel(), columns.ravel())
+        is_tie = None
+        if len(ties):
+            is_tie = np.zeros(columns.shape, dtype=np.bool_)
+            is_tie.ravel()[ties] = True
+            is_tie = np.ascontiguousarray(is_tie.T)
+        return PlacedRows(np.ascontiguousarray(cells.T, dtype=np.int32), is_tie)
 
-    def _climb(self, cells: IntArray, values: FloatArray) -> None:
-        """Go on, in place, from too low a cell to the right one."""
+    def _climb(self, cells: IntArray, values: FloatArray) -> IntArray:
+        """Go on, in place, from too low a cell to the right one; returns where values tie.
+
+        A value that is in its cell already is larger than all before it: those equal to it lie in
+        the same bucket.
+        """
         behind = np.flatnonzero(self._padded[cells] <= values)
-        while len(behind):
-            cells[behind] += 1
-            behind = behind[self._padded[cells[behind]] <= values[behind]]
+        sought, reached = values[behind], cells[behind]
+        left = np.arange(len(behind))
+        while len(left):
+            reached[left] += 1
+            left = left[self._padded[reached[left]] <= sought[left]]
+        cells[behind] = reached
+        return np.asarray(behind[self._padded[reached - 1] == sought])
 
     def largest_gaps(self, rows: PlacedRows) -> IntArray:
         """What :func:`~detectors.two_sample.ks_distance.largest_gaps` gives for these rows.
@@ -151,6 +163,6 @@ class Cells:
             self._heights = _Heights(n_test, below, at)
         return self._heights
 
-    def _counts(self, cells: IntArray) -> IntArray:
+    def _counts(self, cells: NDArray[np.int32]) -> IntArray:
         """How many of ``cells`` each cell holds, of all dimensions one after the other."""
         return np.bincount(cells.ravel(), minlength=self._padded.size)

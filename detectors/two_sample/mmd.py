@@ -6,9 +6,8 @@ import math
 from typing import ClassVar, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg.blas import strmm
-from scipy.spatial.distance import squareform
 
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import fitted, state_array, stored_number
@@ -117,7 +116,9 @@ class MMDTest(PermutationTest):
         are denser. The raised errors are those of :meth:`test`.
         """
         x, x_ref = self._checked(x_test), fitted(self._x_ref, self)
-        rows = squareform(self._pooled_kernel(x_ref, x), checks=False)[len(x_ref) :]
+        rows = scipy.spatial.distance.squareform(self._pooled_kernel(x_ref, x), checks=False)[
+            len(x_ref) :
+        ]
         to_test = (rows[:, len(x_ref) :].sum(axis=1) + 1.0) / len(x)
         return np.asarray(to_test - rows[:, : len(x_ref)].mean(axis=1))
 
@@ -180,7 +181,7 @@ class _PermutedMMD2:
         centred = np.empty(pairs.size, dtype=np.float32)
         np.subtract(pairs, mean, out=centred, casting="same_kind")
         # BLAS reads columns first; the kernel is symmetric, so its transpose is the same matrix.
-        self._kernel = squareform(centred, checks=False).T
+        self._kernel = scipy.spatial.distance.squareform(centred, checks=False).T
         self._row_sums = self._kernel.sum(axis=0, dtype=np.float64)
 
     def __call__(self, memberships: FloatArray) -> FloatArray:
@@ -188,7 +189,7 @@ class _PermutedMMD2:
         n_ref = int(memberships[:, 0].sum())
         n_test = len(memberships) - n_ref
         chosen = memberships.astype(np.float32)
-        below = strmm(1.0, self._kernel, chosen, lower=1)
+        below = scipy.linalg.blas.strmm(1.0, self._kernel, chosen, lower=1)
         within_ref = 2.0 * np.einsum("nb,nb->b", chosen, below, dtype=np.float64)
         from_ref = self._row_sums @ memberships
         between = from_ref - within_ref

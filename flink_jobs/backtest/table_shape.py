@@ -13,7 +13,7 @@ from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import matches, variants
 
-ROWS = 65_536
+ROWS = 16_384
 """Of a batch."""
 _DIGITS = re.compile(r"(\d+)")
 _MOST_NAMED = 20

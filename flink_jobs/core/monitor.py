@@ -43,7 +43,7 @@ class DriftMonitor:
         The reference blocks fitted on training sets, by :func:`~flink_jobs.config.job.trained_key`;
         needed where the configuration names one.
     shares_rows : bool
-        Whether overlapping windows share what they can, which takes 16 MB: for one that watches few
+        Whether overlapping windows share what they can, which takes 8 MB: for one that watches few
         models at a time, as a backtest does. No result depends on it.
     """
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from operator import is_
 from typing import NamedTuple
 
 from detectors import DriftDetector, KSTest, PlacedRows, TwoSampleResult, join_placed
 from flink_jobs.core.closed_window import ClosedWindow
 from flink_jobs.core.segments import Segment
 
-# 16 MB; windows of 1,000 events of 100 models take half of it in 10 dimensions.
+# 8 MB; windows of 1,000 events of 100 models take half of it in 10 dimensions.
 _MOST_VALUES = 2_000_000
 # Counting goes over all cells, of which each event of the reference makes one: with more of them a
 # small window is compared faster by itself.
@@ -33,6 +35,8 @@ class SharedRows:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str, int], _Kept] = OrderedDict()
         self._n_values = 0
+        self._last_parts: list[PlacedRows | None] = []
+        self._last_joined: PlacedRows | None = None
 
     def test(
         self, model: str, window: ClosedWindow, detector: DriftDetector, fingerprint: str
@@ -46,11 +50,22 @@ class SharedRows:
             return None
         if detector.n_ref > _MOST_CELLS_PER_EVENT * window.n_tested:
             return None
-        parts = [self._placed(model, segment, test, fingerprint) for segment in window.segments]
-        placed = [part for part in parts if part is not None]
-        if len(placed) < len(parts):
-            return None
-        return test.test_placed(join_placed(placed).take(window.rows))
+        rows = self._joined(model, window.segments, test, fingerprint)
+        return None if rows is None else test.test_placed(rows.take(window.rows))
+
+    def _joined(
+        self, model: str, segments: Sequence[Segment], test: KSTest, fingerprint: str
+    ) -> PlacedRows | None:
+        """The rows of some panes, one after the other; None where one of them has no places.
+
+        Most windows lie in the panes of the one before.
+        """
+        parts = [self._placed(model, segment, test, fingerprint) for segment in segments]
+        if not _are_same(parts, self._last_parts):
+            placed = [part for part in parts if part is not None]
+            self._last_parts = parts
+            self._last_joined = join_placed(placed) if len(placed) == len(parts) else None
+        return self._last_joined
 
     def _placed(
         self, model: str, segment: Segment, test: KSTest, fingerprint: str
@@ -72,3 +87,7 @@ class SharedRows:
 
     def _forget(self, key: tuple[str, str, int]) -> None:
         self._n_values -= self._kept.pop(key).n_values
+
+
+def _are_same(parts: Sequence[PlacedRows | None], others: Sequence[PlacedRows | None]) -> bool:
+    return len(parts) == len(others) and all(map(is_, parts, others))

@@ -91,6 +91,8 @@ class Layout:
 
         NaN is a missing number.
         """
+        if not read.unusable and self._are_outputs(read.x):
+            return read
         x, unusable = read.x, dict(read.unusable)
         is_wrong = np.isinf(x) if self.allows_missing else ~np.isfinite(x)
         if is_wrong.any():
@@ -118,11 +120,21 @@ class Layout:
         ]
         return ReadEvents(read.places[kept], event_ids, read.x[kept], unusable)
 
+    def _are_outputs(self, x: NDArray[np.float64]) -> bool:
+        """Whether all rows are softmax outputs, as most often: then nothing else can be wrong."""
+        if not self.reads_outputs:
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(is_distribution(x).all())
+
     def _unusable_rows(
         self, x: NDArray[np.float64], event_ids: Sequence[str]
     ) -> dict[int, UnusableEventError]:
+        if self._are_outputs(x):
+            return {}
         unusable: dict[int, UnusableEventError] = {}
-        for row in np.flatnonzero((np.abs(x) > _LARGEST).any(axis=1)).tolist():
+        is_large = np.abs(x) > _LARGEST
+        for row in np.flatnonzero(is_large.any(axis=1)).tolist() if is_large.any() else ():
             detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
             unusable[row] = UnusableEventError(Reason.NOT_FINITE, detail, event_ids[row])
         if not self.reads_outputs:
