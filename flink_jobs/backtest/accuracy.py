@@ -28,6 +28,7 @@ ACCURACY_SCHEMA = pa.schema(
     ]
 )
 _TRUTH_VALUES = {"false": 0, "true": 1}
+_N_STRETCHES = 100
 
 
 def accuracy_table(history: str | InputFiles, config: DriftJobConfig, every_ms: int) -> pa.Table:
@@ -78,6 +79,12 @@ def accuracy_table(history: str | InputFiles, config: DriftJobConfig, every_ms: 
     return pa.Table.from_pylist(
         [dict(zip(ACCURACY_SCHEMA.names, row, strict=True)) for row in rows], ACCURACY_SCHEMA
     )
+
+
+def stretch_ms(config: DriftJobConfig, start_ms: int, end_ms: int) -> int:
+    """A hundredth of a history, in whole panes: what ``every_ms`` is for a picture."""
+    n_panes = (end_ms - start_ms) // config.panes.width_ms // _N_STRETCHES
+    return (n_panes + 1) * config.panes.width_ms
 
 
 def reading_outputs(config: DriftJobConfig) -> DriftJobConfig:

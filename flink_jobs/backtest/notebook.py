@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs
+from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs, stretch_ms
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.in_memory import write_table
 from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.report.accuracy_line import AccuracyLine
 from flink_jobs.backtest.report.incidents import IncidentView, strongest, views_of
 from flink_jobs.backtest.report.packing import unpacked
 from flink_jobs.backtest.report.streams import StreamView, read_streams
@@ -26,13 +26,11 @@ from flink_jobs.backtest.report.timeline import timeline
 from flink_jobs.backtest.report.words import between, clock, count
 from flink_jobs.backtest.result import BacktestResult, BacktestSummary
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.charts import palette
 from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.records.alerts import Alert
 
 _N_COLUMNS = 1_200
-_N_STRETCHES = 100
 _PER_ROW = 3
 _MOST_MODELS = 20
 _LOOK = {
@@ -55,35 +53,20 @@ def timeline_figure(
     view = _view(result, model, detector)
     own = [drift for drift in drifts if drift.concerns(model)]
     span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
-    figure = Figure(unpacked(timeline(view, own, span_ms, n_columns=_N_COLUMNS)))
+    chart = timeline(view, own, span_ms, n_columns=_N_COLUMNS)
     if history is not None:
-        _add_accuracy(figure, accuracy_of(result, history, None), model)
+        line = AccuracyLine.of(accuracy_of(result, history, None), model)
+        chart = line.drawn_on(chart)
+    figure = Figure(unpacked(chart))
     return _finished(figure, _title(view))
 
 
 def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> pa.Table:
     """Accuracy over time; see :meth:`BacktestResult.accuracy_table`."""
-    width_ms = result.config.panes.width_ms
-    n_panes = (result.summary.end_ms - result.summary.start_ms) // width_ms // _N_STRETCHES
+    summary = result.summary
+    length_ms = every_ms or stretch_ms(result.config, summary.start_ms, summary.end_ms)
     with _named(history, reading_outputs(result.config)) as named:
-        return accuracy_table(named, result.config, every_ms or (n_panes + 1) * width_ms)
-
-
-def _add_accuracy(figure: Figure, table: pa.Table, model: str) -> None:
-    own = table.filter(pc.equal(table["model"], model))
-    figure.add_scatter(
-        x=own["end_ms"].to_numpy(),
-        y=own["accuracy"].to_numpy(),
-        customdata=own["n_labelled"].to_numpy(),
-        name="accuracy",
-        mode="lines",
-        line={"color": palette.RECOVERED_COLOUR, "dash": "dot"},
-        hovertemplate="accuracy %{y:.1%} of %{customdata:,} labelled events<extra></extra>",
-        yaxis="y2",
-    )
-    side = {"overlaying": "y", "side": "right", "showgrid": False}
-    numbers = {"title": {"text": "accuracy"}, "tickformat": ".0%", "range": [0, 1.05]}
-    figure.update_layout(yaxis2=side | numbers)
+        return accuracy_table(named, result.config, length_ms)
 
 
 @contextmanager

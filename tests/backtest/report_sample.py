@@ -70,6 +70,9 @@ top_dimensions = 6
 
 [silence]
 after_ms = 900000
+
+[columns]
+label = "digit"
 """
 
 
@@ -103,10 +106,10 @@ def run_digits(folder: Path, *, rename: dict[str, str] | None = None) -> Sample:
     names = {name: name for name in (SCANNER, COURIER, STABLE, NIGHT)} | (rename or {})
     rng = np.random.default_rng(7)
     tables = [
-        _table(names[SCANNER], *_scanner(rng)),
-        _table(names[COURIER], *_courier(rng)),
-        _table(names[STABLE], *_stable(rng)),
-        _table(names[NIGHT], *_night_shift(rng)),
+        _table(names[SCANNER], _scanner(rng)),
+        _table(names[COURIER], _courier(rng)),
+        _table(names[STABLE], _stable(rng)),
+        _table(names[NIGHT], _night_shift(rng)),
     ]
     history = folder / "history.parquet"
     whole = pa.concat_tables(tables).sort_by("time_ms")
@@ -132,7 +135,12 @@ def _minute(minute: float) -> int:
     return START_MS + round(minute * MINUTE_MS)
 
 
-Stream = tuple[NDArray[np.int64], NDArray[np.float64]]
+class Stream(NamedTuple):
+    """When images came, which they are, and their pixels."""
+
+    times_ms: NDArray[np.int64]
+    images: NDArray[np.int64]
+    pixels: NDArray[np.float64]
 
 
 def _times(n: int = N_EVENTS) -> NDArray[np.int64]:
@@ -148,15 +156,15 @@ def _drawn(rng: np.random.Generator, n: int = N_EVENTS) -> NDArray[np.int64]:
 
 
 def _stable(rng: np.random.Generator) -> Stream:
-    return _times(), served_digits().pixels[_drawn(rng)]
+    return _stream(_times(), _drawn(rng))
 
 
 def _scanner(rng: np.random.Generator) -> Stream:
-    times_ms, pixels = _times(), served_digits().pixels[_drawn(rng)]
+    times_ms, images, pixels = _stream(_times(), _drawn(rng))
     for start, end in ((80, 125), (190, 210)):
         rows = _during(times_ms, start, end)
         pixels[rows] = image_shift(pixels[rows], "medium", image_shape=IMAGE_SHAPE, rng=rng)
-    return times_ms, pixels
+    return Stream(times_ms, images, pixels)
 
 
 def _courier(rng: np.random.Generator) -> Stream:
@@ -166,7 +174,7 @@ def _courier(rng: np.random.Generator) -> Stream:
     images[rows] = threes[rng.integers(len(threes), size=len(rows))]
     rows = _during(times_ms, 200, 230)
     images[rows] = fewer[rng.integers(len(fewer), size=len(rows))]
-    return times_ms, served_digits().pixels[images]
+    return _stream(times_ms, images)
 
 
 def _night_shift(rng: np.random.Generator) -> Stream:
@@ -179,10 +187,15 @@ def _night_shift(rng: np.random.Generator) -> Stream:
     is_sparse = (times_ms >= _minute(150)) & (times_ms < _minute(175))
     is_silent = (times_ms >= _minute(175)) & (times_ms < _minute(205))
     kept = ~is_silent & (~is_sparse | (np.arange(len(images)) % 4 == 0))
-    return times_ms[kept], served_digits().pixels[images[kept]]
+    return _stream(times_ms[kept], images[kept])
 
 
-def _table(model: str, times_ms: NDArray[np.int64], pixels: NDArray[np.float64]) -> pa.Table:
+def _stream(times_ms: NDArray[np.int64], images: NDArray[np.int64]) -> Stream:
+    return Stream(times_ms, images, served_digits().pixels[images])
+
+
+def _table(model: str, stream: Stream) -> pa.Table:
+    times_ms, images, pixels = stream
     outputs = softmax_outputs(pixels)
     return pa.table(
         {
@@ -191,6 +204,7 @@ def _table(model: str, times_ms: NDArray[np.int64], pixels: NDArray[np.float64])
             "event_id": [f"{model[:40]}-{place:05}" for place in range(len(times_ms))],
             "features": list(pixels),
             "outputs": list(outputs),
+            "digit": served_digits().labels[images],
         }
     )
 

@@ -16,6 +16,9 @@ import pytest
 from flink_jobs.backtest import run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.payload_rows import PayloadRows
+from flink_jobs.backtest.report.accuracy_line import AccuracyLine
+from flink_jobs.backtest.report.png import write_png
+from flink_jobs.backtest.report.write import gather, write_html
 from flink_jobs.backtest.result import SCORES_FILE
 from flink_jobs.backtest.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.backtest.simulator import EventBatch, simulate
@@ -195,9 +198,8 @@ def test_the_figure_shows_accuracy_beside_the_statistic() -> None:
     table = labelled_table(CLASSES["integers"], right=0.8)
     result = run_backtest(labelled_config(), table, processes=1)
 
-    trace = result.figure("m", history=table).data[-1]
+    (trace,) = result.figure("m", history=table).select_traces({"name": "accuracy"})
 
-    assert trace.name == "accuracy"
     np.testing.assert_allclose(trace.y, result.accuracy_table(table)["accuracy"].to_numpy())
     assert 0.6 < min(trace.y) <= max(trace.y) < 1.0
 
@@ -211,3 +213,45 @@ def test_a_label_in_a_payload_that_is_no_number_or_text_is_none() -> None:
     assert found is not None
     assert found.tolist() == ["2", "cat", None, None, None, None]
     assert PayloadRows(payloads).labels(rows) is None
+
+
+def test_the_report_shows_accuracy_in_a_line_and_in_words(tmp_path: Path) -> None:
+    table, history = labelled_table(CLASSES["integers"], right=0.8), tmp_path / "history.parquet"
+    pq.write_table(table, history)
+    result = run_backtest(labelled_config(), history, processes=1)
+
+    contents = gather(result, history=str(history))
+    write_html(contents, tmp_path / "report.html")
+    write_png(contents, tmp_path / "report.png")
+
+    page = (tmp_path / "report.html").read_text()
+    accuracy = result.accuracy_table(table)
+    overall = np.average(accuracy["accuracy"], weights=accuracy["n_labelled"])
+    assert f"Accuracy {overall:.1%} of {N:,} labelled events" in page
+    assert '"name":"accuracy"' in page
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+
+
+def test_a_report_says_why_it_shows_no_accuracy(tmp_path: Path) -> None:
+    table, history = labelled_table(CLASSES["text"]), tmp_path / "history.parquet"
+    pq.write_table(table, history)
+    result = run_backtest(labelled_config(), history, processes=1)
+
+    write_html(gather(result, history=str(history)), tmp_path / "report.html")
+
+    page = (tmp_path / "report.html").read_text()
+    assert "Accuracy is not shown: the label &#39;class-0&#39; is none of the 3 outputs" in page
+    assert '"name":"accuracy"' not in page
+
+
+def test_no_line_crosses_a_time_without_labels() -> None:
+    rows = [(0, 1, 4, 0.5), (1, 2, 4, 0.75), (5, 6, 2, 1.0)]
+    names = ("start_ms", "end_ms", "n_labelled", "accuracy")
+    table = pa.Table.from_pylist([{"model": "m"} | dict(zip(names, r, strict=True)) for r in rows])
+
+    line = AccuracyLine.of(table, "m")
+
+    np.testing.assert_array_equal(line.end_ms, [1, 2, 5, 6])
+    np.testing.assert_array_equal(line.accuracy, [0.5, 0.75, np.nan, 1.0])
+    assert line.sentence.startswith("Accuracy 70.0% of 10 labelled events, lowest 50.0% until ")
+    assert not AccuracyLine.of(table, "another")

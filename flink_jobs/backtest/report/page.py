@@ -13,12 +13,14 @@ from importlib import resources
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from flink_jobs.backtest.evaluation import Detection, Evaluation
 from flink_jobs.backtest.report import calibration, quality, timeline, verdict, words
+from flink_jobs.backtest.report.accuracy_line import AccuracyLine
 from flink_jobs.backtest.report.incidents import IncidentView
 from flink_jobs.backtest.report.streams import StreamView
 from flink_jobs.backtest.result import BacktestResult, PlacedDeadLetter
@@ -88,6 +90,8 @@ class Contents:
         None without ground truth.
     incidents : dict of str to IncidentView
     tolerance_ms : int
+    accuracy : pyarrow.Table or str
+        Of :data:`~flink_jobs.backtest.accuracy.ACCURACY_SCHEMA`, or why there is none.
     configuration : list of (str, str)
         The configuration in words.
     """
@@ -98,6 +102,7 @@ class Contents:
     evaluation: Evaluation | None
     incidents: dict[str, IncidentView]
     tolerance_ms: int = 0
+    accuracy: pa.Table | str = ""
     configuration: Sequence[tuple[str, str]] = ()
 
     @property
@@ -141,6 +146,7 @@ def render(contents: Contents) -> str:
         "letter_words": quality.dead_letter_words(
             contents.result.summary.dead_letters, contents.result.summary.n_events
         ),
+        "has_accuracy": not isinstance(contents.accuracy, str),
         "config_json": msgspec.json.format(
             msgspec.json.encode(contents.result.config), indent=2
         ).decode(),
@@ -173,6 +179,10 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         # Those without an alert are seldom opened.
         columns = n_columns if view.alerts else min(n_columns, 300)
         chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
+        sentence = _sentence(view)
+        if not isinstance(contents.accuracy, str):
+            line = AccuracyLine.of(contents.accuracy, view.model)
+            chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
         detections = [
             each
             for each in (contents.evaluation.detections if contents.evaluation else [])
@@ -186,7 +196,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
                 outline=timeline.outline(view, n_rows),
                 tone=judged[place].tone,
                 word=judged[place].word,
-                sentence=_sentence(view),
+                sentence=sentence.rstrip(),
                 is_thinned=int(view.windows.is_tested.sum()) > 2 * columns,
                 incidents=[
                     contents.incidents[alert.incident_id]

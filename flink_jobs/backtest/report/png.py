@@ -10,9 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.report import verdict
+from flink_jobs.backtest.report.accuracy_line import AccuracyLine
 from flink_jobs.backtest.report.page import Contents
 from flink_jobs.backtest.report.streams import StreamView
 from flink_jobs.backtest.report.timeline import thinned
@@ -75,6 +77,7 @@ def _note(contents: Contents, n_shown: int) -> str:
         f"{count(summary.n_events, 'event')} of {Path(summary.source).name or summary.source}",
         between(summary.start_ms, summary.end_ms),
         "shaded: true drifts" if contents.drifts else "",
+        "" if isinstance(contents.accuracy, str) else "dotted: accuracy",
         *(f"{symbol.sign} {symbol.name}" for symbol in palette.KINDS.values()),
         f"{count(left_out, 'further timeline')} not drawn" if left_out else "",
     ]
@@ -98,6 +101,27 @@ def _panel(axis: Axes, line: verdict.Line, contents: Contents) -> None:
         if drift.concerns(view.model):
             _drift(axis, drift, span, top)
     _marks(axis, view, top)
+    if not isinstance(contents.accuracy, str):
+        _accuracy(axis, AccuracyLine.of(contents.accuracy, view.model))
+
+
+def _accuracy(axis: Axes, line: AccuracyLine) -> None:
+    """Against an axis of its own, to the right."""
+    if not line:
+        return
+    other = axis.twinx()
+    other.plot(
+        _days(line.end_ms),
+        line.accuracy,
+        color=palette.ACCURACY_COLOUR,
+        linestyle=":",
+        linewidth=1.4,
+    )
+    other.set_ylim(0, 1.05)
+    other.set_ylabel("accuracy", fontsize=9, color=_INK)
+    other.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    other.tick_params(colors=_INK, labelsize=9)
+    other.spines[["top", "left"]].set_visible(False)
 
 
 def _lines(axis: Axes, view: StreamView) -> None:

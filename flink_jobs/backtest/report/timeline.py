@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.backtest.report.bands import alert_bands, drift_bands, reference_bands
 from flink_jobs.backtest.report.packing import packed
 from flink_jobs.backtest.report.streams import StreamView, Windows
 from flink_jobs.backtest.report.words import about, clock
@@ -59,17 +60,17 @@ def timeline(
     # Those not tested are among them, without a statistic: there the line is interrupted.
     shown = _with_gaps(windows.take(thinned(windows, n_columns)), windows)
     begin_ms, end_ms = _span(view, span_ms)
-    shapes = [
-        *_reference_shapes(view),
-        *_alert_shapes(view.alerts, end_ms),
-        *_drift_shapes(drifts, begin_ms, end_ms),
+    bands = [
+        *reference_bands(view),
+        *alert_bands(view.alerts, end_ms),
+        *drift_bands(drifts, begin_ms, end_ms),
     ]
     traces = [_threshold(shown), _statistic(shown), *_drifting(shown), *_not_tested(view.windows)]
     return {
         "data": [*traces, *_marks(view.alerts, top)],
         "layout": {
-            "shapes": [shape for shape, _ in shapes],
-            "annotations": [note for _, note in shapes if note],
+            "shapes": [shape for shape, _ in bands],
+            "annotations": [note for _, note in bands if note],
             "xaxis": {"type": "date", "range": [begin_ms, end_ms]},
             "yaxis": {"range": [-0.06 * top, top], "title": {"text": _axis(view)}},
         },
@@ -219,82 +220,6 @@ def _height(alert: Alert, top: float) -> float:
 def _label(alert: Alert) -> str:
     severity = f", {alert.severity}" if alert.severity != "warning" else ""
     return about(alert) + severity
-
-
-Shape = tuple[Chart, Chart]
-
-
-def _reference_shapes(view: StreamView) -> Iterator[Shape]:
-    spans = {(r.start_ms, r.end_ms) for r in view.references.values() if r.start_ms is not None}
-    if len(spans) > 5:
-        # A moving reference is everywhere.
-        return
-    for start_ms, end_ms in sorted(spans, key=str):
-        if start_ms is not None and end_ms is not None:
-            yield _band(start_ms, end_ms, palette.REFERENCE_COLOUR, 0.16, "reference", "top")
-
-
-def _drift_shapes(
-    drifts: Sequence[DriftInterval], begin_ms: float, end_ms: float
-) -> Iterator[Shape]:
-    for drift in drifts:
-        start, end = max(drift.start_ms, begin_ms), min(drift.end_ms, end_ms)
-        if start < end:
-            name = html.escape(drift.name or "true drift")
-            shape, note = _band(start, end, palette.TRUTH_COLOUR, 0.17, name, "top")
-            if start > begin_ms + 0.6 * (end_ms - begin_ms):
-                # To the right there is no room for its name.
-                note |= {"x": end, "xanchor": "right"}
-            yield shape | {"line": {"color": palette.TRUTH_COLOUR, "width": 1.2}}, note
-
-
-def _alert_shapes(alerts: Sequence[Alert], end_ms: float) -> Iterator[Shape]:
-    """Silences, and the references whose halves differ."""
-    silences: dict[str, tuple[float, float]] = {}
-    for alert in alerts:
-        window, is_over = alert.window, alert.kind is AlertKind.RECOVERED
-        if alert.cause is Cause.SILENCE:
-            silences[alert.incident_id] = window.start_ms, window.end_ms if is_over else end_ms
-        elif alert.cause is Cause.UNSTABLE_REFERENCE and not is_over:
-            reference = window.start_ms, window.end_ms
-            yield _band(*reference, palette.ONGOING_COLOUR, 0.25, "unstable reference", "middle")
-    for span in silences.values():
-        yield _band(*span, palette.SILENCE_COLOUR, 0.22, "silent", "middle")
-
-
-def _band(
-    start_ms: float, end_ms: float, colour: str, opacity: float, text: str, side: str
-) -> Shape:
-    place = {"top": 1.0, "middle": 0.5, "bottom": 0.0}[side]
-    shape = {
-        "type": "rect",
-        "xref": "x",
-        "yref": "paper",
-        "x0": start_ms,
-        "x1": end_ms,
-        "y0": 0,
-        "y1": 1,
-        "fillcolor": _rgba(colour, opacity),
-        "line": {"width": 0},
-        "layer": "below",
-    }
-    note = {
-        "x": start_ms,
-        "xref": "x",
-        "y": place,
-        "yref": "paper",
-        "text": text,
-        "showarrow": False,
-        "xanchor": "left",
-        "yanchor": side,
-        "hovertext": f"{text}: {clock(start_ms)} to {clock(end_ms)}",
-    }
-    return shape, note
-
-
-def _rgba(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def outline(view: StreamView, most: int = 60) -> list[tuple[str, ...]]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
+from flink_jobs.backtest.accuracy import accuracy_table, stretch_ms
+from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.evaluation import evaluate_result
 from flink_jobs.backtest.report import page
 from flink_jobs.backtest.report.comparison import Shape
@@ -35,7 +39,7 @@ def gather(
     tolerance_ms : int
         See :func:`~flink_jobs.backtest.evaluation.evaluate`.
     history : str, optional
-        The history that was replayed, for distributions, images and class mix.
+        The history that was replayed, for distributions, images, class mix and accuracy.
     image_shape : (int, int), optional
         Rows and columns, where the features are images.
 
@@ -60,7 +64,22 @@ def gather(
             image_shape=image_shape,
         ),
         tolerance_ms=tolerance_ms,
+        accuracy=_accuracy(result, history),
     )
+
+
+def _accuracy(result: BacktestResult, history: str | None) -> pa.Table | str:
+    """Accuracy over time; why there is none, or nothing where nobody named labels."""
+    config, summary = result.config, result.summary
+    if history is None or not config.columns.label:
+        return ""
+    every_ms = stretch_ms(config, summary.start_ms, summary.end_ms)
+    try:
+        return accuracy_table(history, config, every_ms)
+    except SourceError:
+        raise
+    except BacktestError as error:
+        return str(error)
 
 
 def training_sizes(contents: Contents) -> dict[str, int]:
