@@ -93,10 +93,8 @@ class SortedReference:
         )
 
     def _distances(self, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self.distances_of(largest_gaps(self.columns, columns), columns.shape[1])
-
-    def distances_of(self, gaps: IntArray, n_test: int) -> tuple[FloatArray, FloatArray]:
-        """D of each dimension and its p-value, from gaps in units of ``1 / (n_ref * n_test)``."""
+        n_test = columns.shape[1]
+        gaps = largest_gaps(self.columns, columns)
         return gaps / (self.n_ref * n_test), ks_p_values(gaps, self.n_ref, n_test)
 
     def cells(self) -> Cells | None:

@@ -105,7 +105,8 @@ class PaneBuilder:
         self, batch: Batch, rows: NDArray[np.intp]
     ) -> Iterator[tuple[Layout, NDArray[np.intp]]]:
         codes = batch.codes[rows]
-        of_codes = {code: self._layouts.of(self._names.all[code]) for code in set(codes.tolist())}
+        there = np.flatnonzero(np.bincount(codes)).tolist()
+        of_codes = {code: self._layouts.of(self._names.all[code]) for code in there}
         layouts = {id(layout): layout for layout in of_codes.values()}
         if len(layouts) == 1:
             yield next(iter(layouts.values())), rows

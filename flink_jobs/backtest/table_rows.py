@@ -48,9 +48,10 @@ class TableRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """What the reducer reads of the chosen rows; ``names`` is asked where there are no ids."""
-        chosen = self._batch.take(pa.array(rows))
-        event_ids, unusable = self._event_ids(chosen, names)
         field = self._shape.fields[layout.field]
+        needed = dict.fromkeys([*filter(None, [self._shape.event_id]), *field.columns])
+        chosen = self._batch.select(list(needed)).take(pa.array(rows))
+        event_ids, unusable = self._event_ids(chosen, names)
         columns = [chosen.column(name) for name in field.columns]
         if field.is_list:
             x = _from_lists(field, columns[0], layout.n_columns, event_ids, unusable)

@@ -133,12 +133,19 @@ class Tables:
         if not shape.model:
             code = names[self._config.columns.model_name] if batch.num_rows else 0
             return np.full(batch.num_rows, code, dtype=np.int32), {}
-        column, wrong = text_of(batch.column(shape.model))
-        encoded = column.dictionary_encode()
+        column, wrong = batch.column(shape.model), dict[int, str]()
+        # A dictionary is that of the file so far, which may name many more models than the rows.
+        if not _is_text_by_number(column.type) or len(column.dictionary) > len(column):
+            column, wrong = text_of(column)
+            column = column.dictionary_encode()
         # One more, for rows without a model: index -1 below.
-        table = np.array([*map(names.__getitem__, encoded.dictionary.to_pylist()), -1], np.int32)
-        indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        table = np.array([*map(names.__getitem__, column.dictionary.to_pylist()), -1], np.int32)
+        indices = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return table[indices], {row: f"{shape.model} {what}" for row, what in wrong.items()}
+
+
+def _is_text_by_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type))
 
 
 def _parquet_schema(path: Path) -> pa.Schema | None:
@@ -154,13 +161,24 @@ def _parquet_schema(path: Path) -> pa.Schema | None:
 def _parquet(path: Path, shape: TableShape) -> Iterator[_Piece]:
     size, first = path.stat().st_size, 0
     with pq.ParquetFile(
-        path, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        path,
+        read_dictionary=_models_by_number(path, shape.model),
+        buffer_size=_BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
     ) as file:
         n_rows = file.metadata.num_rows
         for batch in file.iter_batches(ROWS, columns=shape.columns, use_threads=False):
             offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
             first += batch.num_rows
             yield _Piece(batch, offsets, size * first // n_rows, [])
+
+
+def _models_by_number(path: Path, model: str) -> list[str] | None:
+    """The column of models where it holds text: of each row only the number of its text is read."""
+    if not model:
+        return None
+    return [model] if pa.types.is_string(pq.read_schema(path).field(model).type) else None
 
 
 def _arrow_schema(path: Path) -> pa.Schema:

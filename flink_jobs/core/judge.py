@@ -95,7 +95,8 @@ class Judge:
         """Test a window and advance the incident.
 
         ``is_reduced`` says whether the window holds reduced rows or raw ones. ``known`` is the
-        result where it is known but for the shifts of the dimensions, which only alerts show.
+        result where it is known but for the p-values and shifts of dimensions, which only alerts
+        show.
         """
         facts = self._facts(model, window, reference)
 

@@ -41,7 +41,7 @@ class SharedRows:
     def test(
         self, model: str, window: ClosedWindow, detector: DriftDetector, fingerprint: str
     ) -> TwoSampleResult | None:
-        """The result for a window of reduced rows, without the shifts of the dimensions.
+        """The result for a window of reduced rows, without p-values and shifts of dimensions.
 
         None where the window has to be tested by itself.
         """
