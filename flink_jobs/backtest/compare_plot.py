@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from flink_jobs.backtest.compare import Comparison, Outcome
 from flink_jobs.backtest.compare_text import HEADER, table_rows, unit_of
 from flink_jobs.backtest.report.words import stretch
+from flink_jobs.charts import palette
 
 _TITLE = "Delay against false alarms"
 _X_TITLE = "false alarms"
@@ -29,10 +30,9 @@ class _Look:
     size: int
 
 
-# Okabe and Ito's colours, which colour-blind people tell apart; shapes differ besides.
-_CHOSEN = _Look("chosen", "star", "*", "#D55E00", 20)
-_EFFICIENT = _Look("efficient", "diamond", "D", "#0072B2", 11)
-_OTHER = _Look("beaten by another", "circle-open", "o", "#767676", 9)
+_CHOSEN = _Look("chosen", "star", "*", palette.DRIFT_COLOUR, 20)
+_EFFICIENT = _Look("efficient", "diamond", "D", palette.STATISTIC_COLOUR, 11)
+_OTHER = _Look("beaten by another", "circle-open", "o", palette.THRESHOLD_COLOUR, 9)
 _LOOKS = (_OTHER, _EFFICIENT, _CHOSEN)
 
 _PAGE = """\

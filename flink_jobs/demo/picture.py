@@ -10,13 +10,7 @@ from flink_jobs.demo.outcome import ModelOutcome, Reported, unstable_note
 from flink_jobs.demo.timing import REFERENCE_END_MS, START_MS
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 
-# Okabe and Ito's palette, made to be told apart with any kind of colour vision.
-STATISTIC_COLOUR = "#0072B2"
-DRIFT_COLOUR = "#D55E00"
-RECOVERED_COLOUR = "#009E73"
-THRESHOLD_COLOUR = "#5A5A5A"
-REFERENCE_COLOUR = "#EFEFEF"
-
+REFERENCE_FILL = "#EFEFEF"
 REFERENCE_SPAN = (
     datetime.fromtimestamp(START_MS / 1000, tz=UTC),
     datetime.fromtimestamp(REFERENCE_END_MS / 1000, tz=UTC),

@@ -7,13 +7,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from flink_jobs.charts import palette
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 
 _MARKERS = {
-    AlertKind.STARTED: ("triangle-up", look.DRIFT_COLOUR, "alert"),
-    AlertKind.RECOVERED: ("triangle-down", look.RECOVERED_COLOUR, "recovered"),
+    AlertKind.STARTED: ("triangle-up", palette.DRIFT_COLOUR, "alert"),
+    AlertKind.RECOVERED: ("triangle-down", palette.RECOVERED_COLOUR, "recovered"),
 }
 
 
@@ -52,7 +53,7 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
         x=panel.times,
         y=reachable,
         name="threshold",
-        line={"color": look.THRESHOLD_COLOUR, "dash": "dash", "width": 1.5},
+        line={"color": palette.THRESHOLD_COLOUR, "dash": "dash", "width": 1.5},
         showlegend=first,
         legendgroup="threshold",
         **place,
@@ -62,7 +63,7 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
         y=panel.statistics,
         name="statistic",
         mode="lines+markers",
-        line={"color": look.STATISTIC_COLOUR, "width": 2.5},
+        line={"color": palette.STATISTIC_COLOUR, "width": 2.5},
         showlegend=first,
         legendgroup="statistic",
         **place,
@@ -70,7 +71,7 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
     # After the lines: plotly leaves subplots without any out.
     figure.add_vrect(
         *look.REFERENCE_SPAN,
-        fillcolor=look.REFERENCE_COLOUR,
+        fillcolor=look.REFERENCE_FILL,
         line_width=0,
         layer="below",
         annotation_text="reference",

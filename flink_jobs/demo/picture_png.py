@@ -12,14 +12,15 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from flink_jobs.charts import palette
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 
 _INK = "#222222"
 _MARKERS = {
-    AlertKind.STARTED: ("^", look.DRIFT_COLOUR, "alert", "bottom", 9),
-    AlertKind.RECOVERED: ("v", look.RECOVERED_COLOUR, "recovered", "top", -9),
+    AlertKind.STARTED: ("^", palette.DRIFT_COLOUR, "alert", "bottom", 9),
+    AlertKind.RECOVERED: ("v", palette.RECOVERED_COLOUR, "recovered", "top", -9),
 }
 
 
@@ -36,7 +37,7 @@ def write_png(picture: Picture, path: Path) -> None:
     axes[-1].xaxis.set_major_locator(AutoDateLocator(maxticks=9))  # type: ignore[no-untyped-call]
     axes[-1].xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
     notes = "\n".join(picture.notes)
-    figure.supxlabel(notes, x=0.012, ha="left", fontsize=9.5, color=look.THRESHOLD_COLOUR)
+    figure.supxlabel(notes, x=0.012, ha="left", fontsize=9.5, color=palette.THRESHOLD_COLOUR)
     figure.savefig(path)
 
 
@@ -45,7 +46,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
     axis.set_ylim(0, top)
     _draw_frame(axis, panel)
     begin, end = map(_days, look.REFERENCE_SPAN)
-    axis.axvspan(begin, end, color=look.REFERENCE_COLOUR, linewidth=0)
+    axis.axvspan(begin, end, color=look.REFERENCE_FILL, linewidth=0)
     axis.text((begin + end) / 2, top / 2, "reference", ha="center", va="center", color="#777777")
     _draw_statistic(axis, panel)
     _draw_drift(axis, panel, top)
@@ -54,7 +55,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
 
 def _draw_frame(axis: Axes, panel: Panel) -> None:
     axis.set_title(panel.heading, loc="left", fontsize=11, fontweight="bold", color=_INK)
-    colour = look.RECOVERED_COLOUR if panel.is_right else look.DRIFT_COLOUR
+    colour = palette.RECOVERED_COLOUR if panel.is_right else palette.DRIFT_COLOUR
     sign = "✔" if panel.is_right else "✘"
     axis.set_title(f"{sign} {panel.verdict}", loc="right", fontsize=11, color=colour)
     axis.spines[["top", "right"]].set_visible(False)
@@ -74,17 +75,19 @@ def _draw_statistic(axis: Axes, panel: Panel) -> None:
         thresholds,
         statistics,
         where=(statistics >= thresholds).tolist(),
-        color=look.DRIFT_COLOUR,
+        color=palette.DRIFT_COLOUR,
         alpha=0.18,
         interpolate=True,
         linewidth=0,
     )
-    axis.plot(times, thresholds, color=look.THRESHOLD_COLOUR, linestyle=(0, (4, 3)), linewidth=1.2)
-    axis.plot(times, statistics, color=look.STATISTIC_COLOUR, linewidth=1.8)
-    axis.plot(times, statistics, "o", color=look.STATISTIC_COLOUR, markersize=3.2)
+    axis.plot(
+        times, thresholds, color=palette.THRESHOLD_COLOUR, linestyle=(0, (4, 3)), linewidth=1.2
+    )
+    axis.plot(times, statistics, color=palette.STATISTIC_COLOUR, linewidth=1.8)
+    axis.plot(times, statistics, "o", color=palette.STATISTIC_COLOUR, markersize=3.2)
     for label, value, colour in (
-        ("threshold", thresholds[-1], look.THRESHOLD_COLOUR),
-        ("statistic", statistics[-1], look.STATISTIC_COLOUR),
+        ("threshold", thresholds[-1], palette.THRESHOLD_COLOUR),
+        ("statistic", statistics[-1], palette.STATISTIC_COLOUR),
     ):
         axis.annotate(
             label,

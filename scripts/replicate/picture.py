@@ -13,13 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flink_jobs.charts import palette
 from scripts.replicate.paper import SAMPLE_SIZES, TABLE_1A
 from scripts.replicate.rates import Decisions
 from scripts.replicate.tables import name
 
 COLUMNS = 5
-OURS, PAPER, CONTROL = "#0072B2", "#D55E00", "#7F7F7F"
-"""Blue, vermilion and grey of Okabe and Ito's palette for colour-blind readers."""
+OURS, PAPER, CONTROL = (
+    palette.STATISTIC_COLOUR,
+    palette.DRIFT_COLOUR,
+    palette.THRESHOLD_COLOUR,
+)
 
 
 def draw(decisions: Decisions, path: Path) -> None:
