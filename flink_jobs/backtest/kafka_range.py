@@ -19,14 +19,8 @@ from flink_jobs.backtest.kafka_merge import merged_batches
 from flink_jobs.backtest.times import parse_time_ms
 from flink_jobs.config.job import DriftJobConfig
 
-_SCHEME = "kafka://"
 _POLL_RECORDS = 20_000
 _ALL_TIME_MS = 2**62
-
-
-def is_topic(name: str) -> bool:
-    """Whether a history is named as a topic."""
-    return name.startswith(_SCHEME)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.backtest.batches import NEVER_MS, Batch, Misplaced, Names, Source
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
+from flink_jobs.backtest.exchange import Exchange, SharedSource
 from flink_jobs.backtest.pane_builder import PaneBuilder
 from flink_jobs.backtest.replay import Replay
 from flink_jobs.backtest.result import ModelSummary
@@ -75,11 +76,18 @@ def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], N
     """
     with closing(_Part(order, part, n_parts)) as runner:
         n_read = 0
-        for batch in order.source.batches(runner.names, order.horizon_ms):
+        for batch in _batches(order, runner.names, Exchange(order.folder, part, n_parts)):
             n_read += len(batch)
             runner.take(batch)
             tell(n_read, batch.done)
         return runner.end(n_read)
+
+
+def _batches(order: Order, names: Names, exchange: Exchange) -> Iterator[Batch]:
+    """All rows, read by this process or by others for it."""
+    if isinstance(order.source, SharedSource):
+        return order.source.shared_batches(names, order.horizon_ms, exchange)
+    return order.source.batches(names, order.horizon_ms)
 
 
 class _Part:

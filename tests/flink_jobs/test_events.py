@@ -4,7 +4,12 @@ import pytest
 
 from flink_jobs.config.job import InputTable
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import EventDecoder, UnusableEventError
+from flink_jobs.records.events import (
+    DECODING_FAILS,
+    EventDecoder,
+    UnusableEventError,
+    usable_event_decoder,
+)
 
 GOOD = b'{"schema_version": 1, "event_id": "a", "features": [1, 2.5], "outputs": [0.5, 0.5]}'
 
@@ -20,7 +25,7 @@ def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDeco
     assert (event.event_id, event.features, event.outputs) == ("a", [1.0, 2.5], [0.5, 0.5])
 
 
-@pytest.mark.parametrize(
+FAULTS = pytest.mark.parametrize(
     ("payload", "reason", "detail"),
     [
         (b"", Reason.UNDECODABLE, "truncated"),
@@ -49,8 +54,12 @@ def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDeco
         (b'{"schema_version": 2}', Reason.UNKNOWN_SCHEMA_VERSION, "version 2, expected 1"),
         (GOOD.replace(b", 2.5", b""), Reason.WRONG_LENGTH, "1 features, expected 2"),
         (GOOD.replace(b"0.5, 0.5", b""), Reason.WRONG_LENGTH, "0 outputs, expected 2"),
+        (GOOD.replace(b', "outputs": [0.5, 0.5]', b""), Reason.WRONG_LENGTH, "0 outputs, expected"),
     ],
 )
+
+
+@FAULTS
 def test_each_fault_has_its_own_reason_and_a_detail_that_helps(
     decoder: EventDecoder, payload: bytes, reason: Reason, detail: str
 ) -> None:
@@ -60,6 +69,33 @@ def test_each_fault_has_its_own_reason_and_a_detail_that_helps(
     assert caught.value.reason is reason
     assert detail in caught.value.detail
     assert len(caught.value.detail) <= 300
+
+
+@FAULTS
+def test_what_decodes_only_usable_payloads_fails_at_each_fault(
+    payload: bytes, reason: Reason, detail: str
+) -> None:
+    decode = usable_event_decoder(InputTable(n_features=2, n_outputs=2))
+
+    with pytest.raises(DECODING_FAILS):
+        decode(payload)
+
+
+def test_a_bad_payload_among_good_ones_costs_no_other(decoder: EventDecoder) -> None:
+    payloads = [GOOD, b"{", GOOD.replace(b'"a"', b'"b"')]
+
+    events, unusable = decoder.decode_all(payloads)
+
+    assert [event.event_id for event in events] == ["a", "b"]
+    assert {place: error.reason for place, error in unusable.items()} == {1: Reason.UNDECODABLE}
+
+
+def test_lists_of_no_numbers_may_be_left_out_and_missing_ones_be_null() -> None:
+    decode = usable_event_decoder(InputTable(n_features=2, missing_features="allow"))
+
+    event = decode(b'{"schema_version": 1, "event_id": "a", "features": [null, 2]}')
+
+    assert (event.features, event.outputs) == ((None, 2.0), ())
 
 
 def test_a_dead_letter_keeps_the_event_id_where_it_can_be_read(decoder: EventDecoder) -> None:
