@@ -10,7 +10,7 @@ import pytest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
-from tests.system.streams import START_MS, WIDTH_MS, Topics, by_id, make_topics, model_stream
+from tests.system.streams import START_MS, WIDTH_MS, by_id, encoded, make_topics, model_stream
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +26,7 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
     topics = make_topics(kafka_broker)
     stream = model_stream(["steady", "moved"], N_PANES, shifted_from_pane=15)
     with FlinkCluster() as cluster:
-        path, _ = topics.config(tmp_path)
+        path, config = topics.config(tmp_path)
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         cluster.rest.wait_running(job_id)
         topics.write(stream[:N_BEFORE])
@@ -41,7 +41,7 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         cluster.start_task_manager()
         writer.join()
         topics.heartbeat(END_MS + WIDTH_MS)
-        undisturbed_alerts, undisturbed_scores = _undisturbed_run(topics, cluster, tmp_path)
+        undisturbed_alerts, undisturbed_scores = encoded(topics.expected(config))
         topics.wait_for(
             topics.scores,
             lambda v: len(by_id(v, "score_id")) >= len(undisturbed_scores),
@@ -55,18 +55,3 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
     assert by_id(topics.read(topics.alerts), "alert_id") == undisturbed_alerts
     assert undisturbed_alerts
     assert topics.read(topics.dead_letters) == []
-
-
-def _undisturbed_run(
-    topics: Topics, cluster: FlinkCluster, folder: Path
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The same input topic, read to its end by a second job that nobody disturbs."""
-    outputs = make_topics(topics.broker)
-    outputs.inference = topics.inference
-    path, _ = outputs.config(folder, {"bounded = false": "bounded = true"})
-    job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
-    cluster.rest.wait_for(job_id, "FINISHED", timeout_s=120)
-    return (
-        by_id(outputs.read(outputs.alerts), "alert_id"),
-        by_id(outputs.read(outputs.scores), "score_id"),
-    )

@@ -1,4 +1,4 @@
-"""Every metric of a job on a real cluster, as pushed for Prometheus and as REST shows it."""
+"""Good and bad events in a job on a real cluster: on its topics, as pushed metrics, over REST."""
 
 from __future__ import annotations
 
@@ -22,14 +22,37 @@ from flink_jobs.records.control import Describe, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 from tests.embedded.sockets import listening_addresses
 from tests.system.push_gateway import PushGateway
-from tests.system.streams import START_MS, WIDTH_MS, Record, Topics, make_topics, model_stream
-from tests.system.test_drift_job import BAD, END_MS, N_PANES
+from tests.system.streams import (
+    START_MS,
+    WIDTH_MS,
+    Record,
+    Topics,
+    by_id,
+    encoded,
+    make_topics,
+    model_stream,
+)
 
 pytestmark = pytest.mark.system
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 # A reporter's own default would turn the dash into an underscore.
 STEADY, MOVED = "steady", "moved-1"
+N_PANES = 12
+END_MS = START_MS + N_PANES * WIDTH_MS
+_GOOD = b'{"schema_version":1,"event_id":"x","features":[0,0],"outputs":[0.2,0.3,0.5]}'
+BAD = {
+    Reason.MISSING_KEY: Record(None, _GOOD, END_MS - 1, 0),
+    Reason.MISSING_PAYLOAD: Record(STEADY, None, END_MS - 1, 0),
+    Reason.OVERSIZED_PAYLOAD: Record(STEADY, b" " * 5_001, END_MS - 1, 1),
+    Reason.UNDECODABLE: Record(STEADY, b"{", END_MS - 1, 0),
+    Reason.UNKNOWN_SCHEMA_VERSION: Record(STEADY, b'{"schema_version":7}', END_MS - 1, 1),
+    Reason.INVALID_EVENT: Record(STEADY, b'{"schema_version":1}', END_MS - 1, 0),
+    Reason.WRONG_LENGTH: Record(STEADY, _GOOD.replace(b"[0,0]", b"[0]"), END_MS - 1, 1),
+    Reason.NOT_FINITE: Record(STEADY, _GOOD.replace(b"[0,0]", b"[0,NaN]"), END_MS - 1, 0),
+    Reason.NOT_A_DISTRIBUTION: Record(STEADY, _GOOD.replace(b"0.5", b"0.9"), END_MS - 1, 1),
+}
+N_REFERENCE = 100
 # The reference is the 100 events of the first two panes.
 REFERENCE_END_MS = START_MS + 2 * WIDTH_MS
 _UNPREDICTABLE = (
@@ -56,6 +79,9 @@ class Watched:
     cluster: FlinkCluster
     gateway: PushGateway
     job_id: str
+    topics: Topics
+    expected_alerts: dict[str, bytes]
+    expected_scores: dict[str, bytes]
     expected: dict[str, float]
 
 
@@ -70,10 +96,11 @@ def watched(
     lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)
     topics.write([*stream, *BAD.values(), lonely])
     topics.heartbeat(END_MS + 3 * WIDTH_MS)
-    n_scores = len(topics.expected(config).scores)
+    alerts, scores = encoded(topics.expected(config))
     with PushGateway() as gateway, FlinkCluster(n_slots=1, settings=_settings(gateway)) as cluster:
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
-        topics.wait_for(topics.scores, lambda v: len(v) >= n_scores, timeout_s=120)
+        topics.wait_for(topics.scores, lambda v: len(v) >= len(scores), timeout_s=120)
+        # Event time has moved on: now one event is late, and one is far ahead of the clock.
         far_ms = int(time.time() * 1000) + 10 * 3_600_000
         late_and_early = [Record(STEADY, lonely.value, ms, 0) for ms in (START_MS, far_ms)]
         topics.write(late_and_early)
@@ -84,7 +111,30 @@ def watched(
         topics.command("*", Describe(command_id="2", model="*"))
         topics.wait_for(topics.audit, lambda v: len(v) >= 3, timeout_s=60)
         expected = _expected(topics, n_used=len(stream) + 1)
-        yield Watched(cluster, gateway, job_id, expected)
+        yield Watched(cluster, gateway, job_id, topics, alerts, scores, expected)
+
+
+def test_a_mixture_of_good_and_bad_events_is_accounted_for_to_the_last_one(
+    watched: Watched,
+) -> None:
+    topics = watched.topics
+
+    scores = by_id(topics.read(topics.scores), "score_id")
+    dead = [msgspec.json.decode(v, type=DeadLetter) for v in topics.read(topics.dead_letters)]
+
+    assert scores == watched.expected_scores
+    assert by_id(topics.read(topics.alerts), "alert_id") == watched.expected_alerts
+    assert {msgspec.json.decode(a)["model"] for a in watched.expected_alerts.values()} == {MOVED}
+    reasons = [*BAD, Reason.LATE, Reason.FAR_FUTURE]
+    assert Counter(d.reason for d in dead) == Counter(reasons)
+    places = {(r.partition, offset): r for r, offset in topics.written}
+    for each in dead:
+        record = places[each.partition, each.offset]
+        assert each.payload == (None if record.value is None else record.value[:50])
+        assert each.event_time_ms == record.time_ms
+    tested = sum(msgspec.json.decode(s)["window"]["n_events"] for s in scores.values())
+    n_heartbeats = 2
+    assert tested + 2 * N_REFERENCE + len(reasons) + n_heartbeats == len(topics.written)
 
 
 def test_pushed_metrics_agree_to_the_last_event_with_what_the_job_wrote(watched: Watched) -> None:
@@ -132,7 +182,10 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
     n_of_moved = N_PANES * 50
     n_events = {STEADY: n_used - n_of_moved + len(in_panes), MOVED: n_of_moved}
     now_ms = {STEADY: END_MS + 2 * WIDTH_MS, MOVED: END_MS}
-    n_age = {STEADY: n_used - n_of_moved - 100, MOVED: n_of_moved - 100}
+    n_age = {
+        STEADY: n_used - n_of_moved - N_REFERENCE,
+        MOVED: n_of_moved - N_REFERENCE,
+    }
     expected: dict[str, float] = {
         "events": n_used + len(dead),
         "used": n_used,

@@ -15,6 +15,7 @@ from flink_jobs.embedded.submission import DRIFT_JOB
 from tests.flink_jobs.state_fixtures import Record as Result
 from tests.flink_jobs.state_fixtures import Records as Results
 from tests.flink_jobs.state_fixtures import judged, records
+from tests.system.logs import workers_log
 from tests.system.savepoints import END_MS, FOLDER, results_on, savepoint_topics, stream
 from tests.system.streams import START_MS, WIDTH_MS, Topics, by_id
 
@@ -57,36 +58,35 @@ ROCKSDB = 'state_backend = "rocksdb"\n'
 
 
 def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
-    kafka_broker: KafkaBroker, tmp_path: Path
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    version = f"v{STATE_VERSION}"
+    version, rest = f"v{STATE_VERSION}", flink_cluster.rest
     topics = savepoint_topics(kafka_broker, version)
     before, after = stream()
     topics.write(before)
+    n_logged = len(workers_log(flink_cluster))
 
-    with FlinkCluster(n_slots=4) as cluster:
-        # The savepoint was written at parallelism 1 from the heap.
-        path, _ = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 2\n{ROCKSDB}"})
-        job_id = _submit(cluster, path, _savepoint(version))
-        topics.write(record for record in after if record.time_ms < AT_TWO_UNTIL_MS)
-        _wait_for_scores(topics, N_SCORES_AT_TWO)
-        cluster.rest.wait_for_checkpoint(job_id)
-        cluster.rest.cancel(job_id)
-        # Asked for now: until the job was cancelled each checkpoint removed the one before.
-        checkpoint = cluster.rest.checkpoints(job_id)["latest"]["completed"]["external_path"]
+    # The savepoint was written at parallelism 1 from the heap.
+    path, _ = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 2\n{ROCKSDB}"})
+    job_id = _submit(flink_cluster, path, _savepoint(version))
+    topics.write(record for record in after if record.time_ms < AT_TWO_UNTIL_MS)
+    _wait_for_scores(topics, N_SCORES_AT_TWO)
+    rest.wait_for_checkpoint(job_id)
+    rest.cancel(job_id)
+    # Asked for now: until the job was cancelled each checkpoint removed the one before.
+    checkpoint = rest.checkpoints(job_id)["latest"]["completed"]["external_path"]
 
-        path, config = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 4\n{ROCKSDB}"})
-        job_id = _submit(cluster, path, checkpoint)
-        topics.write(record for record in after if record.time_ms >= AT_TWO_UNTIL_MS)
-        topics.heartbeat(END_MS + WIDTH_MS)
-        _wait_for_scores(topics, _n_after(topics, config, version))
-        n_subtasks = {vertex["parallelism"] for vertex in cluster.rest.job(job_id)["vertices"]}
-        cluster.rest.cancel(job_id)
-        log = "".join(file.read_text() for file in cluster.logs.glob("taskmanager-*.log"))
+    path, config = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 4\n{ROCKSDB}"})
+    job_id = _submit(flink_cluster, path, checkpoint)
+    topics.write(record for record in after if record.time_ms >= AT_TWO_UNTIL_MS)
+    topics.heartbeat(END_MS + WIDTH_MS)
+    _wait_for_scores(topics, _n_after(topics, config, version))
+    n_subtasks = {vertex["parallelism"] for vertex in rest.job(job_id)["vertices"]}
+    rest.cancel(job_id)
 
     _check(_without_repeated(topics), topics, config, version)
     assert max(n_subtasks) == 4
-    assert "RocksDB" in log
+    assert "RocksDB" in workers_log(flink_cluster)[n_logged:]
 
 
 def _submit(cluster: FlinkCluster, path: Path, savepoint: str) -> str:
