@@ -74,16 +74,25 @@ def ks_p_values(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     array([1. , 0.1])
     """
     keys = [(gap, n_ref, n_test) for gap in gaps.tolist()]
-    unknown = list({key for key in keys if key not in _KNOWN})
-    if unknown:
-        if len(_KNOWN) > MOST_KNOWN:
-            _KNOWN.clear()
-            unknown = list(set(keys))
-        p_of = _exact if n_ref * n_test <= EXACT_LIMIT else _asymptotic
-        p_values = p_of(np.array([gap for gap, _, _ in unknown]), n_ref, n_test)
-        bounded = np.minimum(np.maximum(p_values, _SMALLEST), 1.0)
-        _KNOWN.update(zip(unknown, bounded.tolist(), strict=True))
-    return np.array([_KNOWN[key] for key in keys])
+    known = [_KNOWN.get(key) for key in keys]
+    if None in known:
+        new = _computed({key for key, p in zip(keys, known, strict=True) if p is None})
+        # Looked up among the new ones: another thread may forget those that are kept.
+        known = [new[key] if p is None else p for key, p in zip(keys, known, strict=True)]
+    return np.array(known)
+
+
+def _computed(keys: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], float]:
+    """The p-values of gaps at the same sizes, which are kept from now on."""
+    ordered = sorted(keys)
+    gaps, (_, n_ref, n_test) = np.array([gap for gap, _, _ in ordered]), ordered[0]
+    p_of = _exact if n_ref * n_test <= EXACT_LIMIT else _asymptotic
+    bounded = np.minimum(np.maximum(p_of(gaps, n_ref, n_test), _SMALLEST), 1.0)
+    new = dict(zip(ordered, bounded.tolist(), strict=True))
+    if len(_KNOWN) > MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN.update(new)
+    return new
 
 
 def ks_p_value(gap: int, n_ref: int, n_test: int) -> float:

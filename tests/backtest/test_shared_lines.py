@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from flink_jobs.backtest import exchange
 from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.input_files import find_files
@@ -56,12 +57,34 @@ class Replayed(NamedTuple):
     span: tuple[int, int, int]
 
 
+class _Parent:
+    """Of threads, as a process has one: where a part fails, the others wait for it no longer."""
+
+    def __init__(self) -> None:
+        self.has_seen_failure = False
+
+    def is_alive(self) -> bool:
+        return not self.has_seen_failure
+
+
 def run_in_threads(order: Order, n_parts: int) -> list[PartResult]:
     """What processes do, without the seconds in which they start."""
-    with ThreadPoolExecutor(n_parts) as pool:
-        return list(
-            pool.map(lambda part: run_part(order, part, n_parts, lambda *_: None), range(n_parts))
-        )
+    parent = _Parent()
+
+    def run(part: int) -> PartResult:
+        try:
+            return run_part(order, part, n_parts, lambda *_: None)
+        except Exception:
+            parent.has_seen_failure = True
+            raise
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(n_parts) as pool:
+        patch.setattr(exchange, "parent_process", lambda: parent)
+        futures = [pool.submit(run, part) for part in range(n_parts)]
+        errors = [error for each in futures if isinstance(error := each.exception(), Exception)]
+        if errors:
+            raise errors[0]
+        return [each.result() for each in futures]
 
 
 def run_in_processes(order: Order, n_parts: int) -> list[PartResult]:
