@@ -22,7 +22,8 @@ from flink_jobs.one_thread import use_one_thread
 _TELL_EVERY_S = 0.2
 # Python's own 700 made half a million lines of JSON take a third longer.
 _COLLECT_EVERY = 200_000
-_LARGE_BYTES = 30 << 20
+# Several times what a batch takes.
+_LARGE_BYTES = 8 << 20
 # Threads for each core would get in each other's way, and add up in another order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

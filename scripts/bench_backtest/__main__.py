@@ -32,7 +32,7 @@ def main(
         list[int] | None,
         typer.Option(help="events in millions, for speed and memory: 1, 10, 50 (18 GB of disk)"),
     ] = None,
-    json_events: Annotated[int, typer.Option(help="JSON lines")] = 1_000_000,
+    json_events: Annotated[int, typer.Option(help="JSON lines")] = 2_000_000,
     peer_events: Annotated[int, typer.Option(help="events for the other libraries")] = 50_000,
     quick: Annotated[bool, typer.Option(help="a minute, and no report is written")] = False,
     output: Annotated[Path, typer.Option(help="where the report goes")] = _REPORT,
@@ -41,7 +41,7 @@ def main(
     n_processes, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     sizes = millions or ([1] if quick else [1, 10, 50])
     if quick:
-        json_events, peer_events = json_events // 5, peer_events // 2
+        json_events, peer_events = json_events // 10, peer_events // 2
     with tempfile.TemporaryDirectory(prefix="loudly-bench-") as name:
         scratch = Path(name)
         runs = [_parquet(scratch, n * 1_000_000, n_processes) for n in sorted(sizes)]
