@@ -76,7 +76,7 @@ class Spool:
         order = np.lexsort((np.array(self._ends_ms, dtype=np.int64), rank_of))
         segments: list[Segment] = []
         with self._path.open("rb") as lines, path.open("wb") as target:
-            for row in order.tolist():
+            for row in map(int, order):
                 model = keys[int(rank_of[row])][0]
                 lines.seek(self._starts[row])
                 start = target.tell()

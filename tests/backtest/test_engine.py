@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from flink_jobs.backtest import tables
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
@@ -118,6 +119,21 @@ def test_files_of_a_folder_are_read_in_order_of_their_names(tmp_path: Path) -> N
     ]
     assert [Path(source).name for source in result.summary.sources] == ["1.parquet", "2.parquet"]
     assert any("notes.txt" in warning for warning in result.summary.warnings)
+
+
+def test_row_groups_change_nothing_however_many_readers_they_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, events = backtest_config(columns=columns()), make_events()
+    whole = run_backtest(config, write_parquet(tmp_path / "a.parquet", events), processes=1)
+    in_groups = write_parquet(tmp_path / "b.parquet", events, row_group_size=7)
+    monkeypatch.setattr(tables, "_ROWS_PER_READER", 50)
+
+    result = run_backtest(config, in_groups, processes=1)
+
+    assert list(result.scores()) == list(whole.scores())
+    assert result.alerts() == whole.alerts()
+    assert result.summary.n_events == len(events)
 
 
 def test_lists_dictionaries_and_timestamps_are_columns_like_others(tmp_path: Path) -> None:
