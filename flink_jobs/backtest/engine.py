@@ -8,8 +8,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,14 @@ from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.in_memory import write_table
 from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.notes import (
+    duplicate_warning,
+    early_warning,
+    future_warning,
+    late_warning,
+    reference_warning,
+    unused_warning,
+)
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
 from flink_jobs.backtest.result import (
@@ -45,10 +52,6 @@ from flink_jobs.records.dead_letters import DeadLetter, Reason
 
 _RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
 _PARTS = ".parts-"
-_LATE_SHARE = 0.01
-# The year 1973: before, seconds were meant.
-_EARLIEST_MS = 10**11
-_MOST_NAMED = 5
 _MOST_NOTICES = 100
 
 
@@ -195,17 +198,6 @@ def write_dead_letters(folder: Path, source: Source, letters: Iterable[DeadLette
             lines.write(encoder.encode(placed) + b"\n")
 
 
-def late_warning(config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int) -> list[str]:
-    """What to say where many events came too late."""
-    if n_late <= _LATE_SHARE * n_events:
-        return []
-    latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
-    return [
-        f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
-        f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
-    ]
-
-
 def _teller(
     progress: Callable[[Progress], None] | None, total: int, n_parts: int
 ) -> Callable[[int, int, int], None]:
@@ -254,13 +246,15 @@ def _summary(
             f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
             "this is an error of Loudly"
         )
-    n_late, latest_ms = reasons[Reason.LATE], max(part.latest_ms for part in parts)
+    latest_ms = max(part.latest_ms for part in parts)
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
     warnings = [
         *source.warnings,
-        *late_warning(config, n_late, n_events, latest_ms),
-        *_time_warning(start_ms, has_events),
-        *_duplicate_warning(n_duplicates),
+        *unused_warning(n_used),
+        *late_warning(config, reasons[Reason.LATE], n_events, latest_ms),
+        *future_warning(reasons[Reason.FAR_FUTURE], n_events),
+        *(early_warning(start_ms) if has_events else ()),
+        *duplicate_warning(n_duplicates),
         *reference_warning(missing),
     ]
     return BacktestSummary(
@@ -280,25 +274,3 @@ def _summary(
         warnings=warnings,
         notices=sorted(notice for part in parts for notice in part.notices)[:_MOST_NOTICES],
     )
-
-
-def _time_warning(start_ms: int, has_events: bool) -> list[str]:
-    if not has_events or start_ms >= _EARLIEST_MS:
-        return []
-    first = datetime.fromtimestamp(start_ms / 1000, UTC)
-    return [f"the first event is of {first:%Y-%m-%d}: times are milliseconds since 1970"]
-
-
-def _duplicate_warning(n_duplicates: int) -> list[str]:
-    if not n_duplicates:
-        return []
-    return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
-
-
-def reference_warning(missing: Mapping[str, int]) -> list[str]:
-    """What to say of models whose reference was not complete when the history was over."""
-    if not missing:
-        return []
-    shown = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())[:_MOST_NAMED]]
-    more = f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
-    return [f"the reference was still being collected at the end: {', '.join(shown)}{more}"]

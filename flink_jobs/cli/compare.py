@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def compare(
     config: Annotated[Path, typer.Option(help="The job's configuration, a TOML file.")],
-    grid: Annotated[Path, typer.Option(help="What is varied, a TOML file of [[axis]] tables.")],
+    grid: Annotated[Path, typer.Option(help="What is varied: the axis tables of a TOML file.")],
     source: Annotated[
         str, typer.Option("--input", help="The history: a file, a folder or kafka://topic.")
     ],
@@ -31,7 +31,7 @@ def compare(
         Path | None, typer.Option(help="Labelled drifts: a TOML, CSV or JSON file.")
     ] = None,
     shifts: Annotated[
-        Path | None, typer.Option(help="Simulate these: a TOML file of [[shifts]] tables.")
+        Path | None, typer.Option(help="Simulate these: the shifts tables of a TOML file.")
     ] = None,
     label: Annotated[
         str | None, typer.Option("--choose", metavar="LABEL", help="Choose this configuration.")

@@ -72,6 +72,43 @@ def test_drifts_that_are_simulated_are_known(folder: Path) -> None:
     assert [line.split("│")[2].strip() for line in counted] == ["1", "2"]
 
 
+def test_figures_without_a_false_alarm_have_a_limit_and_unmonitored_drifts_are_told(
+    folder: Path,
+) -> None:
+    later = f'[[drift]]\nmodel = "c"\nstart_ms = {START_MS + 86_400_000}\n'
+    (folder / "drifts.toml").write_text(DRIFTS + later)
+
+    status, output = run("backtest", *options(folder), f"--truth={folder / 'drifts.toml'}")
+
+    never = {
+        cells[1].strip(): cells[3].strip()
+        for line in output.splitlines()
+        if len(cells := line.split("│")) == 7
+    }
+    assert status == 0
+    assert never["missed"] == "2 (1 unmonitored)"
+    assert never["mean time between false alarms"].startswith("> ")
+
+
+def test_a_history_of_which_nothing_can_be_used_has_no_dates(folder: Path) -> None:
+    (folder / "history.jsonl").write_text("[1]\n")
+
+    status, output = run("backtest", *options(folder))
+
+    assert status == 0
+    assert "1 event of 0 models, no event time" in output
+    assert "1 dead letter: 1 invalid_event" in output
+    assert "Note: no event could be used, so nothing was tested." in output
+
+
+@pytest.mark.parametrize("command", ["compare", "backtest"])
+def test_help_shows_what_it_was_given(command: str) -> None:
+    status, output = run(command, "--help")
+
+    assert status == 0
+    assert "[]" not in output
+
+
 @pytest.mark.parametrize("command", ["backtest", "report", "compare"])
 def test_a_missing_package_ends_with_one_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
