@@ -42,7 +42,7 @@ from flink_jobs.backtest.result import (
     write_config,
     write_summary,
 )
-from flink_jobs.backtest.shift_table import Shift, check_shifts
+from flink_jobs.backtest.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
 from flink_jobs.config.job import ConfigError, DriftJobConfig
@@ -67,10 +67,10 @@ def run_backtest(
     config: DriftJobConfig | str | Path,
     source: str | Path | Any,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     processes: int | None = None,
     progress: Callable[[Progress], None] | None = None,
-    shifts: Sequence[Shift] = (),
+    shifts: Sequence[Shift] | str | Path = (),
 ) -> BacktestResult:
     """Replay a history through the drift monitor.
 
@@ -82,7 +82,7 @@ def run_backtest(
     source : str, Path, pyarrow.Table or pandas.DataFrame
         A file or folder of JSON lines, CSV or Parquet, ``kafka://host:port/topic?from=...&to=...``,
         or a table: :func:`~flink_jobs.backtest.in_memory.write_table` says which.
-    folder : Path, optional
+    folder : str or Path, optional
         Where the result goes; a new folder under the system's one for temporary files if left out.
         A result that lies there is replaced.
     processes : int, optional
@@ -90,8 +90,9 @@ def run_backtest(
         happens in this process. The result is the same.
     progress : callable, optional
         Told now and then how far the backtest has come.
-    shifts : sequence of Shift, optional
-        Simulated shifts of the recorded events, see :mod:`flink_jobs.backtest.simulator`.
+    shifts : sequence of Shift, str or Path, optional
+        Simulated shifts of the recorded events, see :mod:`flink_jobs.backtest.simulator`, or a
+        file of them.
 
     Returns
     -------
@@ -130,6 +131,8 @@ def run_backtest(
     begin_s = time.monotonic()
     if not isinstance(config, DriftJobConfig):
         config = load_config(Path(config))
+    if isinstance(shifts, str | Path):
+        shifts = read_shifts(Path(shifts))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
     if not isinstance(source, str | Path | InputFiles):
@@ -140,7 +143,7 @@ def run_backtest(
             )
     opened = open_source(str(source) if isinstance(source, Path) else source, config)
     trained = fit_training_sets(config)
-    target = fresh_folder(folder)
+    target = fresh_folder(None if folder is None else Path(folder))
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
