@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.backtest.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.backtest.errors import SourceError
+from flink_jobs.backtest.freed_memory import give_back_freed_memory
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.table_rows import TableRows, text_of
 from flink_jobs.backtest.table_shape import TableShape, shape_of
@@ -61,6 +62,8 @@ class Tables:
         self._shapes = [
             self._shape(path, name) for path, name in zip(files.paths, self.sources, strict=True)
         ]
+        # A footer of 381 row groups with 45 columns took 12 MB.
+        give_back_freed_memory()
         self.warnings: list[str] = []
         self.total = files.n_bytes
 
