@@ -19,7 +19,7 @@ from flink_jobs.backtest.compare_grid import Combination, Grid, Refused, combina
 from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.evaluation import Beside, evaluate_result
-from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.backtest.result import SUMMARY_FILE, BacktestResult
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.config.job import DriftJobConfig, config_version
@@ -117,7 +117,8 @@ def compare(
     Raises
     ------
     BacktestError
-        When the folder holds runs over another input, or the input cannot be read.
+        When the folder holds something else or runs over another input, or the input cannot be
+        read.
     """
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
@@ -249,16 +250,26 @@ def _is_better(other: tuple[float, ...], mine: tuple[float, ...]) -> bool:
 
 def _claim(folder: Path, source: str | Path, shifts: Sequence[Shift]) -> None:
     """Write down what the runs in this folder are about, or check that it is the same."""
-    claim = {"source": str(source), "digest": _digest(source, shifts)}
+    claim = msgspec.json.encode({"source": str(source), "digest": _digest(source, shifts)})
     path = folder / INPUT_FILE
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_bytes(msgspec.json.encode(claim))
-    elif path.read_bytes() != msgspec.json.encode(claim):
-        raise BacktestError(
-            f"{folder} holds a comparison over another input, other shifts, or an input that has "
-            "changed since: choose another folder, or remove it"
-        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = sorted(each.name for each in folder.iterdir())
+        # Results are written beside it: the job.toml of somebody else would be lost.
+        if others and INPUT_FILE not in others:
+            raise BacktestError(
+                f"{folder} holds something else ({others[0]}): name a folder of its own"
+            )
+        # Without a run nothing is lost, as after a mistyped path.
+        is_used = any(folder.glob(f"{RUNS_FOLDER}/*/{SUMMARY_FILE}"))
+        if is_used and path.read_bytes() != claim:
+            raise BacktestError(
+                f"{folder} holds a comparison over another input, other shifts, or an input that "
+                "has changed since: choose another folder, or remove it"
+            )
+        path.write_bytes(claim)
+    except OSError as error:
+        raise BacktestError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _digest(source: str | Path, shifts: Sequence[Shift]) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +57,7 @@ def _of_arrow(table: Any, config: DriftJobConfig) -> pa.Table:
             f"{type(table).__name__} is no table that can be replayed: pass a path, a pyarrow "
             f"table or a pandas data frame ({error})"
         ) from error
-    return whole.select(_columns_read(config, whole.column_names))
+    return whole.select(columns_of(_TITLE, config, whole.column_names))
 
 
 def _of_frame(frame: Any, config: DriftJobConfig) -> pa.Table:
@@ -70,7 +68,7 @@ def _of_frame(frame: Any, config: DriftJobConfig) -> pa.Table:
         if name is not None and str(name) not in names
     }
     columns = {}
-    for name in _columns_read(config, [*names, *levels]):
+    for name in columns_of(_TITLE, config, [*names, *levels]):
         values = (
             frame.index.get_level_values(levels[name]).to_series()
             if name in levels
@@ -87,11 +85,3 @@ def _of_series(values: Any) -> Any:
     except pa.ArrowException:
         pairs = zip(values, values.isna(), strict=True)
         return pa.array([None if is_missing else str(value) for value, is_missing in pairs])
-
-
-def _columns_read(config: DriftJobConfig, names: Sequence[str]) -> list[str]:
-    read = columns_of(_TITLE, config, names)
-    twice = [name for name, n in Counter(names).items() if n > 1 and name in read]
-    if twice:
-        raise SourceError(f"{_TITLE} has several columns that are called {twice[0]}: rename them")
-    return read

@@ -26,8 +26,9 @@ _FORMATS: dict[str, Format] = {
 class InputFiles:
     """Files of one format, in the order in which they are read.
 
-    ``passed_over`` names what lies beside them in their folder and is no history; ``titles`` are
-    what people call the files, their paths if left out.
+    ``passed_over`` names what lies beside them in their folder and is not read: folders, whose
+    names end in a slash, and what is no history. ``titles`` are what people call the files, their
+    paths if left out.
     """
 
     format: Format
@@ -68,14 +69,16 @@ def find_files(path: Path) -> InputFiles:
 
 def _of_folder(folder: Path) -> InputFiles:
     # Programs leave marks such as _SUCCESS beside what they write.
-    there = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
-    formats = {path: kind for path in there if (kind := _format(path)) is not None}
+    there = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
+    files = filter(Path.is_file, there)
+    formats = {path: kind for path in files if (kind := _format(path)) is not None}
     if not formats:
-        raise SourceError(f"{folder} holds no file whose name ends in {_endings()}")
+        hint = "; folders in it are not read" if any(map(Path.is_dir, there)) else ""
+        raise SourceError(f"{folder} holds no file whose name ends in {_endings()}{hint}")
     kinds = sorted(set(formats.values()))
     if len(kinds) > 1:
         raise SourceError(f"{folder} mixes {' and '.join(kinds)}: a history has one format")
-    others = tuple(path.name for path in there if path not in formats)
+    others = tuple(f"{p.name}/" if p.is_dir() else p.name for p in there if p not in formats)
     return InputFiles(kinds[0], tuple(formats), others)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flink_jobs.backtest.batches import Source
@@ -35,12 +36,16 @@ def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
     source = _of_files(files, config)
     source.name = history
     if files.passed_over:
-        shown = ", ".join(files.passed_over[:_MOST_NAMED])
-        source.warnings.append(f"{len(files.passed_over)} files were passed over: {shown}")
+        source.warnings.append(f"passed over in the folder: {_named(files.passed_over)}")
     empty = [path.name for path in files.paths if path.stat().st_size == 0]
     if empty:
-        source.warnings.append(f"{len(empty)} files are empty: {', '.join(empty[:_MOST_NAMED])}")
+        source.warnings.append(f"empty files: {_named(empty)}")
     return source
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + f" and {more:,} more" * (more > 0)
 
 
 def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:

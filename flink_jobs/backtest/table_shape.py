@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -58,9 +59,9 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     Raises
     ------
     SourceError
-        When columns are missing, or make another number of features or outputs.
+        When columns are missing or have one name, or make another number of features or outputs.
     """
-    shape = _found(file, config, schema.names)
+    shape = _found(file, config, _names(file, schema))
     fields = {
         name: replace(field, is_list=_is_list(getattr(config.columns, name), schema))
         for name, field in shape.fields.items()
@@ -82,9 +83,17 @@ def columns_of(file: str, config: DriftJobConfig, names: Sequence[str]) -> list[
     Raises
     ------
     SourceError
-        When columns are missing.
+        When columns are missing, or several have the name of one that is read.
     """
     return _found(file, config, names).columns
+
+
+def _names(file: str, schema: pa.Schema) -> list[str]:
+    try:
+        names: list[str] = schema.names
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file} is not UTF-8: the names of its columns are not") from error
+    return names
 
 
 def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShape:
@@ -100,6 +109,10 @@ def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShap
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
     if missing:
         raise SourceError(_missing_text(file, missing, names, table))
+    counts = Counter(names)
+    for name in shape.columns:
+        if counts[name] > 1:
+            raise SourceError(f"{file} has several columns that are called {name}: rename them")
     return shape
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -163,6 +165,45 @@ def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> 
         run(path, columns=columns(event_id="id"))
     with pytest.raises(SourceError, match=r"has 3 columns of features .*input\.n_features is 2"):
         run(path, columns=columns(), input={"n_features": 2})
+
+
+@pytest.mark.parametrize("write", [pq.write_table, pa_csv.write_csv], ids=["parquet", "csv"])
+def test_two_columns_of_one_name_are_refused_where_they_are_read(
+    tmp_path: Path, write: Callable[[pa.Table, Path], None]
+) -> None:
+    table = to_table(EVENTS)
+    suffix = "csv" if write is pa_csv.write_csv else "parquet"
+    write(table.append_column("f1", table["f0"]), tmp_path / f"twice.{suffix}")
+    write(
+        table.append_column("more", table["f0"]).append_column("more", table["f1"]),
+        tmp_path / f"unread.{suffix}",
+    )
+
+    with pytest.raises(SourceError, match="has several columns that are called f1: rename them"):
+        run(tmp_path / f"twice.{suffix}")
+    assert run(tmp_path / f"unread.{suffix}").summary.n_used == len(EVENTS)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_header_that_is_not_utf_8_is_told(tmp_path: Path, encoding: str) -> None:
+    text = "modèle,time_ms,event_id,f0,f1,f2\na,1,b,0,0,0\n"
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+
+    with pytest.raises(SourceError, match=r"a\.csv is not UTF-8"):
+        run(tmp_path / "a.csv")
+
+
+def test_folders_in_a_folder_are_not_read_and_told(tmp_path: Path) -> None:
+    (tmp_path / "june").mkdir()
+    write_parquet(tmp_path / "june" / "a.parquet", EVENTS)
+
+    with pytest.raises(SourceError, match=r"ends in .*; folders in it are not read"):
+        run(tmp_path)
+    write_parquet(tmp_path / "may.parquet", EVENTS)
+    result = run(tmp_path)
+
+    assert result.summary.n_used == len(EVENTS)
+    assert result.summary.warnings == ["passed over in the folder: june/"]
 
 
 def test_files_that_are_none_say_so(tmp_path: Path) -> None:

@@ -356,6 +356,29 @@ def test_a_folder_belongs_to_one_input_and_one_list_of_shifts(compared, history)
             )
 
 
+def run_comparison(source: str, folder: Path) -> Comparison:
+    return compare(config_with(), grid_of(LEVELS), source, TRUTH, folder=folder, processes=1)
+
+
+def test_a_mistyped_input_does_not_claim_the_folder(history, tmp_path):
+    with pytest.raises(BacktestError, match="does not exist"):
+        run_comparison(f"{history}2", tmp_path / "c")
+
+    assert run_comparison(str(history), tmp_path / "c").outcomes
+
+
+def test_a_folder_with_something_else_is_left_alone(history, tmp_path):
+    (tmp_path / "job.toml").write_text("the configuration that is compared")
+    (tmp_path / "file").touch()
+
+    with pytest.raises(BacktestError, match=r"holds something else \(file\)"):
+        run_comparison(str(history), tmp_path)
+    with pytest.raises(BacktestError, match="cannot be written"):
+        run_comparison(str(history), tmp_path / "file")
+
+    assert (tmp_path / "job.toml").read_text() == "the configuration that is compared"
+
+
 def test_simulated_drift_is_found_in_a_history_without(history, tmp_path):
     shifts: list[Shift] = [
         ScalingShift(models="b", start_ms=NOON_MS + 50_000, end_ms=NOON_MS + 80_000, factor=4.0)
