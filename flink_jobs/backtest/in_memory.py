@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.input_files import InputFiles
-from flink_jobs.backtest.table_shape import ROWS, columns_of
+from flink_jobs.backtest.table_shape import columns_of, rows_per_batch
 from flink_jobs.config.job import DriftJobConfig
 
 _TITLE = "table"
@@ -39,7 +39,7 @@ def write_table(table: Any, config: DriftJobConfig, folder: Path) -> InputFiles:
     path = folder / "table.arrow"
     with pa.ipc.new_file(path, read.schema) as file:
         # A file holds one dictionary for each column.
-        file.write_table(read.unify_dictionaries(), ROWS)
+        file.write_table(read.unify_dictionaries(), rows_per_batch(config))
     return InputFiles("arrow", (path,), titles=(_TITLE,))
 
 

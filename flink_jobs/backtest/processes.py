@@ -5,25 +5,25 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-import numpy as np
 import pyarrow as pa
 
 from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.freed_memory import keep_freed_memory
 from flink_jobs.backtest.part import Order, PartResult, run_part
 from flink_jobs.one_thread import use_one_thread
 
 _TELL_EVERY_S = 0.2
 # Python's own 700 made half a million lines of JSON take a third longer.
 _COLLECT_EVERY = 200_000
-# Several times what a batch takes.
-_LARGE_BYTES = 8 << 20
 # Threads for each core would get in each other's way, and add up in another order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -46,7 +46,7 @@ def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
         What a part raised, or that its process died.
     """
     if n_parts == 1:
-        _keep_freed_memory()
+        keep_freed_memory()
         with _few_collections(), use_one_thread():
             return [run_part(order, 0, 1, _seldom(lambda n_rows, done: tell(0, n_rows, done)))]
     context = multiprocessing.get_context("spawn")
@@ -102,7 +102,8 @@ def _last_words(status: int | None) -> str:
 
 def _work(order: Order, part: int, n_parts: int, connection: Connection) -> None:
     pa.set_cpu_count(1)
-    _keep_freed_memory()
+    keep_freed_memory()
+    sys.meta_path.insert(0, _WithoutPandas())
     tell = _seldom(lambda n_rows, done: connection.send((n_rows, done)))
     try:
         with _few_collections():
@@ -135,13 +136,12 @@ def _seldom(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
     return tell_seldom
 
 
-def _keep_freed_memory() -> None:
-    """Use freed memory again instead of giving it back to the system and getting it cleared.
+class _WithoutPandas(MetaPathFinder):
+    """Keeps PyArrow from importing pandas for its first array: 0.3 s of each process."""
 
-    glibc maps each block above a threshold by itself. Freeing one raises the threshold to its size,
-    up to 32 MiB: mallopt(3), ``M_MMAP_THRESHOLD``. A batch then takes half the page faults.
-    """
-    np.empty(_LARGE_BYTES, dtype=np.uint8)
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("no process of a backtest needs pandas")
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import matches, variants
 
-ROWS = 16_384
-"""Of a batch."""
+# With half as many a backtest takes 5 % longer.
+_MOST_ROWS = 32_768
+# 32 MB, of which there are several copies.
+_MOST_NUMBERS = 2**22
 _DIGITS = re.compile(r"(\d+)")
 _MOST_NAMED = 20
 
@@ -31,13 +33,17 @@ class Field:
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none."""
+    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none.
+
+    ``n_rows`` is how many rows to read at a time.
+    """
 
     model: str
     time: str
     event_id: str
     label: str
     fields: dict[str, Field]
+    n_rows: int
 
     @property
     def columns(self) -> list[str]:
@@ -65,6 +71,12 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     return replace(shape, fields=fields)
 
 
+def rows_per_batch(config: DriftJobConfig) -> int:
+    """How many rows of a table to take at a time, so that memory does not grow with their width."""
+    widest = max(map(n_columns_read, variants(config)))
+    return max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
+
+
 def columns_of(file: str, config: DriftJobConfig, names: Sequence[str]) -> list[str]:
     """The columns among ``names`` that are read.
 
@@ -89,7 +101,9 @@ def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShap
     model = "" if table.model_name else table.model
     read = dict.fromkeys(map(_field_read, variants(config)))
     fields = {name: _find(name, table, names) for name in read}
-    shape = TableShape(model, table.time, table.event_id, table.label, fields)
+    shape = TableShape(
+        model, table.time, table.event_id, table.label, fields, rows_per_batch(config)
+    )
     missing = [column for column in shape.columns if column not in names]
     patterns = [name for name, field in fields.items() if not field.columns]
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]

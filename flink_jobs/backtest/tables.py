@@ -14,16 +14,17 @@ import pyarrow.parquet as pq
 
 from flink_jobs.backtest.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.backtest.errors import SourceError
+from flink_jobs.backtest.freed_memory import give_back_freed_memory
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.table_rows import TableRows, text_of
-from flink_jobs.backtest.table_shape import ROWS, TableShape, shape_of
+from flink_jobs.backtest.table_shape import TableShape, shape_of
 from flink_jobs.backtest.times import times_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.records.dead_letters import Reason
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
 _BUFFER_BYTES = 1 << 20
-_ROWS_PER_READER = 8 * ROWS
+_ROWS_PER_READER = 131_072
 _CSV_BLOCK_BYTES = 8 << 20
 _NULLS = ["", "NA", "N/A", "null", "NULL", "None"]
 
@@ -61,6 +62,8 @@ class Tables:
         self._shapes = [
             self._shape(path, name) for path, name in zip(files.paths, self.sources, strict=True)
         ]
+        # A footer of 381 row groups with 45 columns took 12 MB.
+        give_back_freed_memory()
         self.warnings: list[str] = []
         self.total = files.n_bytes
 
@@ -173,7 +176,8 @@ def _parquet(path: Path, shape: TableShape) -> Iterator[_Piece]:
             pre_buffer=False,
             page_checksum_verification=True,
         ) as file:
-            for batch in file.iter_batches(ROWS, row_groups, shape.columns, use_threads=False):
+            batches = file.iter_batches(shape.n_rows, row_groups, shape.columns, use_threads=False)
+            for batch in batches:
                 offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
                 yield _Piece(batch, offsets, size * first // footer.num_rows, [])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from flink_jobs.backtest import tables
+from flink_jobs.backtest import table_shape, tables
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
@@ -121,13 +121,15 @@ def test_files_of_a_folder_are_read_in_order_of_their_names(tmp_path: Path) -> N
     assert any("notes.txt" in warning for warning in result.summary.warnings)
 
 
-def test_row_groups_change_nothing_however_many_readers_they_take(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most_rows", [1, 13, 10_000])
+def test_neither_row_groups_nor_their_readers_nor_the_size_of_batches_change_a_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_rows: int
 ) -> None:
     config, events = backtest_config(columns=columns()), make_events()
     whole = run_backtest(config, write_parquet(tmp_path / "a.parquet", events), processes=1)
     in_groups = write_parquet(tmp_path / "b.parquet", events, row_group_size=7)
     monkeypatch.setattr(tables, "_ROWS_PER_READER", 50)
+    monkeypatch.setattr(table_shape, "_MOST_ROWS", most_rows)
 
     result = run_backtest(config, in_groups, processes=1)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.backtest.histories import make_events, write_parquet
 
 
 def loaded_with(module: str) -> set[str]:
@@ -29,3 +33,28 @@ def test_a_backtest_of_files_loads_no_kafka_client() -> None:
 
     assert "flink_jobs.backtest.sources" in loaded
     assert "kafka" not in loaded
+
+
+def test_no_process_of_a_backtest_loads_pandas(tmp_path: Path) -> None:
+    history = write_parquet(tmp_path / "history.parquet", make_events())
+    script = (
+        "from flink_jobs.backtest import run_backtest\n"
+        "from tests.backtest.histories import backtest_config, columns\n"
+        "if __name__ == '__main__':\n"
+        "    config = backtest_config(columns=columns())\n"
+        f"    result = run_backtest(config, {str(history)!r}, processes=2)\n"
+        "    print(result.summary.n_events)\n"
+    )
+    (tmp_path / "run.py").write_text(script)
+
+    # Processes that are started hand this option on.
+    command = [sys.executable, "-X", "importtime", str(tmp_path / "run.py")]
+    ran = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}
+    )
+
+    loaded = [line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()]
+    assert int(ran.stdout) == len(make_events())
+    assert loaded.count("flink_jobs.backtest.part") == 3
+    # Of what is refused the option tells, too.
+    assert "pandas.core.api" not in loaded
