@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,32 @@ def test_drifts_that_are_simulated_are_known(folder: Path) -> None:
         for n in (1, 2)
     ]
     assert [line.split("│")[2].strip() for line in counted] == ["1", "2"]
+
+
+def test_a_column_of_the_history_may_label_the_drifts(folder: Path) -> None:
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    labelled = [
+        {**line, "drifted": line["model"] == "c" and line["time_ms"] >= START_MS + 8_000}
+        for line in lines
+    ]
+    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, labelled)))
+    column = "--truth-column=drifted"
+    # The last event's label lasts until just after it.
+    last_ms = max(line["time_ms"] for line in lines)
+    (folder / "drifts.toml").write_text(f"{DRIFTS}end_ms = {last_ms + 1}\n")
+
+    by_column = run("backtest", *options(folder), column)
+    by_file = run("backtest", *options(folder), f"--truth={folder / 'drifts.toml'}")
+    pages = [
+        run("report", str(folder / "out"), column, f"--output={folder / 'page.html'}", *more)
+        for more in ((), (f"--input={folder / 'history.jsonl'}",))
+    ]
+
+    assert by_column[0] == by_file[0] == 0
+    _, found = by_column[1].split("Against the labelled drifts")
+    assert found == by_file[1].split("Against the labelled drifts")[1]
+    assert [status for status, _ in pages] == [2, 0]
+    assert "it needs --input" in pages[0][1]
 
 
 def test_figures_without_a_false_alarm_have_a_limit_and_unmonitored_drifts_are_told(
