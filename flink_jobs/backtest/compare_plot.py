@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from flink_jobs.backtest.compare import Comparison, Outcome
 from flink_jobs.backtest.compare_text import HEADER, table_rows, unit_of
@@ -78,15 +82,16 @@ def write_html(comparison: Comparison, chosen: Outcome | None, path: Path) -> No
 
 def _figure(comparison: Comparison, chosen: Outcome | None) -> go.Figure:
     scale_ms, unit = unit_of(_largest_delay_ms(comparison))
-    figure = go.Figure()
+    figure, names = go.Figure(), _names(comparison, chosen)
+    most = _most_false_alarms(comparison)
     for look, outcomes in _groups(comparison, chosen):
         figure.add_scatter(
             x=[outcome.figures.detector.n_false_alarms for outcome in outcomes],
             y=[_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes],
             name=look.name,
             mode="markers" if look is _OTHER else "markers+text",
-            text=[escape(_named(outcome)) for outcome in outcomes],
-            textposition="top right",
+            text=[escape(names.get(outcome.label, "")) for outcome in outcomes],
+            textposition=[f"top {_side(outcome, most)}" for outcome in outcomes],
             cliponaxis=False,
             hovertext=[_hover(outcome) for outcome in outcomes],
             hoverinfo="text",
@@ -97,7 +102,8 @@ def _figure(comparison: Comparison, chosen: Outcome | None) -> go.Figure:
                 "line": {"width": 2, "color": look.colour},
             },
         )
-    figure.update_xaxes(title_text=_X_TITLE, rangemode="tozero")
+    # From 0 on, but not through the points that lie there.
+    figure.update_xaxes(title_text=_X_TITLE, range=[-0.02 * most, 1.05 * most])
     figure.update_yaxes(title_text=_y_title(unit), rangemode="tozero")
     return figure.update_layout(
         title={"text": f"<b>{_TITLE}</b>", "subtitle": {"text": _note(comparison)}},
@@ -112,7 +118,8 @@ def write_png(comparison: Comparison, chosen: Outcome | None, path: Path) -> Non
     scale_ms, unit = unit_of(_largest_delay_ms(comparison))
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axis = figure.subplots()
+    axis, names = figure.subplots(), _names(comparison, chosen)
+    most = _most_false_alarms(comparison)
     for look, outcomes in _groups(comparison, chosen):
         x = [outcome.figures.detector.n_false_alarms for outcome in outcomes]
         y = [_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes]
@@ -128,24 +135,56 @@ def write_png(comparison: Comparison, chosen: Outcome | None, path: Path) -> Non
             clip_on=False,
             zorder=3,
         )
-        for place in range(len(outcomes) if look is not _OTHER else 0):
-            axis.annotate(
-                _named(outcomes[place]).replace("$", r"\$"),
-                (x[place], y[place]),
-                xytext=(9, 5),
-                textcoords="offset points",
-                fontsize=9,
-                color=look.colour,
-            )
-    axis.set(xlabel=_X_TITLE, ylabel=_y_title(unit))
-    axis.set_xlim(left=0)
+        for outcome, *at in zip(outcomes, x, y, strict=True):
+            _write_name(axis, names.get(outcome.label, ""), at, _side(outcome, most), look.colour)
+    axis.set(xlabel=_X_TITLE, ylabel=_y_title(unit), xlim=(0, 1.05 * most))
     axis.set_ylim(bottom=0)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(_TITLE, loc="left", fontweight="bold", pad=24)
     axis.text(0, 1.02, _note(comparison), transform=axis.transAxes, fontsize=9, color="#555555")
     axis.grid(color="#E4E4E4", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
+    # Beside the title, where no configuration can lie under it.
+    axis.legend(frameon=False, ncols=len(_LOOKS), loc="lower right", bbox_to_anchor=(1, 1.04))
     figure.savefig(path)
+
+
+def _write_name(axis: Axes, name: str, at: Sequence[float], side: str, colour: str) -> None:
+    """Write a name beside a point, over the grid and under other points."""
+    axis.annotate(
+        name.replace("$", r"\$"),
+        (at[0], at[1]),
+        xytext=(10 if side == "right" else -10, 6),
+        textcoords="offset points",
+        ha="left" if side == "right" else "right",
+        fontsize=9,
+        color=colour,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
+        zorder=2.5,
+    )
+
+
+def _most_false_alarms(comparison: Comparison) -> int:
+    """1 at least, so that an axis has a length."""
+    return max(1, *(outcome.figures.detector.n_false_alarms for outcome in comparison.outcomes))
+
+
+def _side(outcome: Outcome, most: int) -> str:
+    """On which side of its point a name has room."""
+    return "right" if outcome.figures.detector.n_false_alarms <= most / 2 else "left"
+
+
+def _names(comparison: Comparison, chosen: Outcome | None) -> dict[str, str]:
+    """By label, what stands beside a point; of several at one point one, and how many more."""
+    at: dict[tuple[int, float], list[Outcome]] = {}
+    for look, outcomes in reversed(_groups(comparison, chosen)):
+        for outcome in outcomes if look is not _OTHER else ():
+            place = outcome.figures.detector.n_false_alarms, _delay_ms(outcome, comparison)
+            at.setdefault(place, []).append(outcome)
+    return {
+        first.label: _named(first) + f" and {len(others):,} more" * bool(others)
+        for first, *others in at.values()
+    }
 
 
 def _groups(comparison: Comparison, chosen: Outcome | None) -> list[tuple[_Look, list[Outcome]]]:

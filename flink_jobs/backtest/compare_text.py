@@ -60,8 +60,24 @@ def _between_false_alarms(found: Figures) -> str:
     low_ms, high_ms = found.time_between_false_alarms_interval_ms()
     mean_ms = found.mean_time_between_false_alarms_ms
     if mean_ms is None or high_ms is None:
-        return f"> {stretch(low_ms)}"
-    return f"{stretch(mean_ms)} ({stretch(low_ms)} to {stretch(high_ms)})"
+        return f"> {_roughly(low_ms)}"
+    return f"{_roughly(mean_ms)} ({_roughly(low_ms)} to {_roughly(high_ms)})"
+
+
+def _roughly(time_ms: float) -> str:
+    """Two digits in one unit: these are estimates from few events, and the table is wide.
+
+    Examples
+    --------
+    >>> _roughly(12_380_000), _roughly(0.0), _roughly(3_599_000)
+    ('3.4 h', '0 ms', '60 min')
+    """
+    unit_ms, unit = unit_of(time_ms)
+    return f"{_two_digits(time_ms / unit_ms)} {unit}"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
 def _rate(value: float | None) -> str:

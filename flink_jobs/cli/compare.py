@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flink_jobs.backtest.compare import Comparison, Outcome
     from flink_jobs.backtest.compare import Progress as CompareProgress
 
+_WIDE = 110
+
 
 def compare(
     config: Annotated[Path, typer.Option(help="The job's configuration, a TOML file.")],
@@ -102,15 +104,20 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
     from flink_jobs.backtest.compare_plot import write_html, write_png
     from flink_jobs.backtest.compare_text import HEADER, table_rows
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for name in HEADER:
-        table.add_column(name, justify="left" if name == HEADER[0] else "right", overflow="fold")
     rows = table_rows(comparison.outcomes)
+    # The last column, how fast it ran, says nothing about drift.
+    shown = len(HEADER) - (console.width < _WIDE)
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if shown == len(HEADER) else 1, 0, 0))
+    table.add_column("")
+    # It is typed for --choose: it breaks last.
+    longest = max((len(row[0]) for row in rows), default=0)
+    table.add_column(HEADER[0], overflow="fold", no_wrap=longest <= console.width // 4)
+    for name in HEADER[1:shown]:
+        table.add_column(name, justify="right", overflow="fold")
     for outcome, row in zip(comparison.outcomes, rows, strict=True):
         is_chosen = chosen is not None and outcome.label == chosen.label
         mark = "chosen" if is_chosen else "efficient" if outcome.is_efficient else ""
-        table.add_row(mark, *map(Text, row), style="bold" if is_chosen else None)
+        table.add_row(mark, *map(Text, row[:shown]), style="bold" if is_chosen else None)
     console.print(table, highlight=False)
     for refused in comparison.refused:
         console.print(f"not run: {refused.label}: {refused.reason}", markup=False, highlight=False)

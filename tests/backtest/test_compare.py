@@ -409,9 +409,9 @@ def test_the_table_says_what_each_configuration_did():
 
     assert all(len(row) == len(HEADER) for row in rows)
     assert rows[0][:4] == ("good", "0 of 2", "3 s", "0 of 2")
-    assert rows[0][4] == "> 16.3 s"
+    assert rows[0][4] == "> 16 s"
     assert rows[1][:4] == ("none", "2 of 2", "–", "2 of 2")
-    assert rows[1][4] == "30 s (8.3 s to 4 min 8 s)"
+    assert rows[1][4] == "30 s (8.3 s to 4.1 min)"
 
 
 @pytest.mark.parametrize(
@@ -435,6 +435,17 @@ def test_a_comparison_becomes_two_plots_that_need_no_network(tmp_path, outcomes)
         assert picture.width > 800
 
 
+def test_of_configurations_at_one_point_one_is_named(tmp_path):
+    outcomes = with_efficient([outcome("one"), outcome("two"), outcome("three")])
+    comparison = Comparison(outcomes=outcomes, refused=[], unmatched=[], tolerance_ms=0)
+
+    write_html(comparison, outcomes[1], tmp_path / "p.html")
+
+    page = (tmp_path / "p.html").read_text()
+    assert '"text":["two and 2 more"]' in page
+    assert '"text":["",""]' in page
+
+
 @pytest.fixture
 def written(tmp_path, history) -> Callable[..., list[str]]:
     """The options of the command, over files in a folder."""
@@ -456,10 +467,10 @@ def written(tmp_path, history) -> Callable[..., list[str]]:
     return options
 
 
-def run_command(options: list[str]) -> Any:
+def run_command(options: list[str], columns: int = 200) -> Any:
     app = typer.Typer()
     app.command()(compare_command)
-    return CliRunner().invoke(app, options, env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, options, env={"COLUMNS": str(columns)})
 
 
 def test_the_command_writes_table_plots_and_the_chosen_job(written, tmp_path):
@@ -476,6 +487,16 @@ def test_the_command_writes_table_plots_and_the_chosen_job(written, tmp_path):
 
     assert by_hand.exit_code == 0, by_hand.output
     assert decode_config((tmp_path / "out" / "job.toml").read_bytes()).calibration.level == 0.5
+
+
+def test_a_narrow_terminal_shows_labels_and_dummies_whole(written):
+    done = run_command(written(), columns=80)
+
+    rows = [line for line in done.output.splitlines() if re.search(r" (strict|loose) ", line)]
+    assert done.exit_code == 0, done.output
+    assert "events/s" not in done.output
+    assert len(rows) == 2
+    assert all(re.search(r" (\d\.\d\d|–) +(\d\.\d\d|–)$", row.rstrip()) for row in rows)
 
 
 def test_the_command_without_known_drifts_says_what_it_needs(written):
