@@ -123,7 +123,8 @@ def compare(
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
     _claim(folder, source, shifts)
-    outcomes, unmatched = [], list(truth)
+    # Where nothing runs, which models there are is not known.
+    outcomes, unmatched = [], list[DriftInterval]()
     for place, each in enumerate(to_run):
 
         def tell(part: float, start: int = place, label: str = each.label) -> None:

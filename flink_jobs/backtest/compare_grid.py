@@ -88,7 +88,7 @@ def combinations(config: DriftJobConfig, grid: Grid) -> Iterator[Combination | R
                 change = _joined(change, option.change)
             yield Combination(label, _applied(config, change))
         except ConfigError as error:
-            yield Refused(label, "; ".join(f"{p.key}: {p.wrong}" for p in error.problems))
+            yield Refused(label, "; ".join(map(str, error.problems)))
 
 
 def _applied(config: DriftJobConfig, change: dict[str, Any]) -> DriftJobConfig:

@@ -127,6 +127,8 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
     if comparison.outcomes:
         write_html(comparison, chosen, output / "compare.html")
         write_png(comparison, chosen, output / "compare.png")
+    # The choice of an earlier call, by other drifts or another limit, is none of this one.
+    (output / "job.toml").unlink(missing_ok=True)
     if chosen is not None:
         comment = f"Chosen by loudly compare among {len(rows)}: {chosen.label}"
         (output / "job.toml").write_text(job_toml(chosen.config, comment), encoding="utf-8")

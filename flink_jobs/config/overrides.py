@@ -120,8 +120,13 @@ def _change_of(override: OverrideTable) -> Change:
 
 
 def _check_tables(change: Change) -> list[Problem]:
+    config_keys = DriftJobConfig.__struct_fields__
     problems = [
-        Problem(name, "cannot differ between models", ", ".join(_TABLES))
+        Problem(
+            name,
+            "cannot differ between models" if name in config_keys else "is unknown",
+            ", ".join(_TABLES),
+        )
         for name in change
         if name not in _TABLES
     ]

@@ -129,7 +129,9 @@ def test_a_combination_that_no_job_could_run_says_why():
     )
 
     assert isinstance(found, Refused)
-    assert found.reason == "window.size_ms: 4500 is not a multiple of panes.width_ms = 1000"
+    assert found.reason.startswith(
+        "window.size_ms: 4500 is not a multiple of panes.width_ms = 1000; allowed: "
+    )
 
 
 def test_an_unknown_key_is_a_reason_too():
@@ -139,7 +141,7 @@ def test_an_unknown_key_is_a_reason_too():
     )
 
     assert isinstance(found, Refused)
-    assert found.reason.startswith("windows: ")
+    assert found.reason.startswith("windows: is unknown; allowed: ")
 
 
 def test_two_axes_may_change_one_table_but_not_one_key():
@@ -161,7 +163,8 @@ def test_two_axes_may_change_one_table_but_not_one_key():
     assert isinstance(both, Combination)
     assert both.config.detector.test == MMDConfig(n_permutations=99)
     assert both.config.detector.reducer == PCAConfig(n_components=2)
-    assert clash == Refused("t/o", "detector.test.kind: two axes change it")
+    said = "detector.test.kind: two axes change it; allowed: one axis for each key"
+    assert clash == Refused("t/o", said)
 
 
 def test_overrides_hold_in_every_combination():
@@ -487,6 +490,22 @@ def test_the_command_writes_table_plots_and_the_chosen_job(written, tmp_path):
 
     assert by_hand.exit_code == 0, by_hand.output
     assert decode_config((tmp_path / "out" / "job.toml").read_bytes()).calibration.level == 0.5
+
+    none = run_command(written("--choose", "nobody"))
+
+    assert none.exit_code == 1
+    assert not (tmp_path / "out" / "job.toml").exists()
+
+
+def test_where_nothing_can_run_no_model_is_said_to_be_missing(written, tmp_path):
+    change = "{label = 'x', change = {calibration = {level = 2}}}"
+    (tmp_path / "grid.toml").write_text(f"[[axis]]\nname = 'level'\noptions = [{change}]\n")
+
+    done = run_command(written())
+
+    assert done.exit_code == 1
+    assert "no combination of the grid can run" in done.output
+    assert "no model of the history" not in done.output
 
 
 def test_a_narrow_terminal_shows_labels_and_dummies_whole(written):

@@ -163,7 +163,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"calibration": {"level": 2.0}}, "calibration.level: 2.0 is out of range"),
     ({"policy": {"windows_to_start": 5, "start_within_windows": 3}}, "start_within_windows"),
     ({"window": {"size_ms": 1_500}}, "window.size_ms: 1500 is not a multiple of panes.width_ms"),
-    ({"nonsense": {}}, "nonsense: cannot differ between models"),
+    ({"nonsense": {}}, "nonsense: is unknown"),
     ({"panes": {"width_ms": 500}}, "panes: cannot differ between models"),
     ({"input": {"max_future_ms": 5}}, "input.max_future_ms"),
     ({"input": {"n_features": 4}}, "change it there"),
