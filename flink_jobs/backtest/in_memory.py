@@ -82,6 +82,6 @@ def _of_series(values: Any) -> Any:
     """A column; of mixed types as text, so that one odd cell costs its row and not the table."""
     try:
         return pa.Array.from_pandas(values)
-    except pa.ArrowException:
+    except (pa.ArrowException, OverflowError):  # The second from integers beyond 64 bits.
         pairs = zip(values, values.isna(), strict=True)
         return pa.array([None if is_missing else str(value) for value, is_missing in pairs])

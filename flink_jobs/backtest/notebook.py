@@ -33,6 +33,8 @@ from flink_jobs.records.alerts import Alert
 _N_COLUMNS = 1_200
 _PER_ROW = 3
 _MOST_MODELS = 20
+# Above what moved: the names of the dimensions, and a line of the title.
+_TOP_PX, _LINE_PX = 50, 24
 _LOOK = {
     "template": "plotly_white",
     "showlegend": False,
@@ -94,10 +96,15 @@ def moved_figure(
         ) from None
     pair = started, strongest(view, started)
     seen = _incident(pair, result.config, history)
-    text = f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC"
-    return _finished(
-        _of_dimensions(seen), f"{text}<br>{html.escape(seen.note)}".removesuffix("<br>")
-    )
+    lines = [
+        f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
+        "" if history is None else "filled: the reference; line: the window",
+        html.escape(seen.note),
+    ]
+    said = [line for line in lines if line]
+    figure = _finished(_of_dimensions(seen), "<br>".join(said))
+    at_the_top = {"y": 1, "yanchor": "top", "yref": "container", "pad_t": 24}
+    return figure.update_layout(title=at_the_top, margin_t=_TOP_PX + _LINE_PX * len(said))
 
 
 def summary_html(result: BacktestResult) -> str:

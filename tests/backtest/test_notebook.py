@@ -115,6 +115,20 @@ def test_an_odd_cell_of_a_frame_costs_its_row_and_is_found_by_it(tmp_path: Path)
     assert bytes_of(of_table) == bytes_of(run_backtest(config, as_csv, processes=1))
 
 
+def test_integers_beyond_64_bits_are_numbers(tmp_path: Path) -> None:
+    config, events = config_and_events()
+    frame = to_table(events).to_pandas()
+    frame["f1"] = frame["f1"].astype(object)
+    frame.loc[:, "f1"] = 2**70
+    as_csv = tmp_path / "a.csv"
+    frame.to_csv(as_csv, index=False)
+
+    of_table = run_backtest(config, frame, processes=1)
+
+    assert of_table.summary.n_used == len(events)
+    assert bytes_of(of_table) == bytes_of(run_backtest(config, as_csv, processes=1))
+
+
 def test_timestamps_of_a_frame_are_event_times(frame: pd.DataFrame, result: BacktestResult) -> None:
     config, _ = config_and_events(time="at")
     times = pd.to_datetime(frame["time_ms"], unit="ms")
@@ -249,6 +263,8 @@ def test_what_moved_is_drawn_with_and_without_the_history(
     assert sum(float(share) for share in of_frame.data[0].y) == pytest.approx(1.0)
     assert of_frame.to_json() == result.moved_figure("c", history=path).to_json()
     assert len(of_file.data) == 2 * len(FEATURES)
+    assert "filled: the reference; line: the window" in of_frame.layout.title.text
+    assert "filled" not in alone.layout.title.text
 
 
 def test_what_is_not_there_is_said(result: BacktestResult) -> None:
