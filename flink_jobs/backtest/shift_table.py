@@ -18,6 +18,7 @@ from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Problem, Table
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 CM_TO_INCH = 1 / 2.54
+_MOST_RECURRENCES = 10_000
 
 
 class BaseShift(Table, frozen=True, kw_only=True):
@@ -191,6 +192,10 @@ def _check_time(shift: Shift) -> Iterator[Problem]:
         if recurs != (value > 0):
             allowed = "1 or more" if recurs else "0, or form = 'recurring'"
             yield Problem(name, f"is {value} with form = {shift.form!r}", allowed)
+    # Each time it is on is a drift of its own: milliseconds over a year would never end.
+    n = (shift.end_ms - shift.start_ms) // max(1, shift.on_ms + shift.off_ms)
+    if shift.form == "recurring" and min(shift.on_ms, shift.off_ms) and n > _MOST_RECURRENCES:
+        yield Problem("on_ms", f"makes {n:,} drifts", f"up to {_MOST_RECURRENCES:,} with off_ms")
 
 
 def _check_kind(shift: Shift) -> Iterator[Problem]:

@@ -420,6 +420,7 @@ def test_an_empty_batch_stays_empty():
         (UnitShift(start_ms=5, end_ms=5), "end_ms"),
         (UnitShift(**SPAN, form="recurring", on_ms=1), "off_ms"),
         (UnitShift(**SPAN, on_ms=1), "on_ms"),
+        (UnitShift(start_ms=0, end_ms=10**12, form="recurring", on_ms=1, off_ms=1), "on_ms"),
         (UnitShift(**SPAN, factor=float("inf")), "factor"),
         (NoiseShift(**SPAN, clip=(1.0, 0.0)), "clip"),
         (ImageMoveShift(**SPAN, image_shape=[2, 2], columns=[0]), "columns"),
