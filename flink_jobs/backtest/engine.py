@@ -50,7 +50,9 @@ from flink_jobs.job_files.config_file import load_config
 from flink_jobs.job_files.trained_reference import fit_training_sets
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 
-_RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
+# In the order in which they are removed: a folder with a summary is complete, and one with a
+# configuration is one of results.
+_RESULT_FILES = (SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE, CONFIG_FILE)
 _PARTS = ".parts-"
 _MOST_NOTICES = 100
 
@@ -150,13 +152,14 @@ def run_backtest(
         order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
         parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
         _refuse_disagreement(opened, parts)
+        # First of all: by it a folder is known as one of results, should this be killed.
+        write_config(target, config)
         merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
         merge([s for part in parts for s in part.scores], target / SCORES_FILE)
     letters = heapq.merge(
         *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
     )
     write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
-    write_config(target, config)
     summary = _summary(config, opened, parts, bool(shifts), time.monotonic() - begin_s)
     write_summary(target, summary)
     return BacktestResult.open(target)
@@ -183,8 +186,7 @@ def fresh_folder(folder: Path | None) -> Path:
             )
         for name in set(there) - set(others):
             shutil.rmtree(folder / name)
-        # The summary first: a folder that has one is complete.
-        for name in (SUMMARY_FILE, *_RESULT_FILES):
+        for name in _RESULT_FILES:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise BacktestError(f"{folder} cannot be written: {error.strerror}") from error

@@ -108,10 +108,11 @@ def run_on_flink(
             if files is None:
                 tell.count()
             _wait_until_finished(rest, job_id, tell)
+        # First of all: by it a folder is known as one of results, should this be killed.
+        write_config(target, config)
         found = _Found.read(job_config, target, census.end_ms, files)
     letters = found.log.first()
     write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
-    write_config(target, config)
     write_summary(target, _summary(config, opened, census, found, time.monotonic() - begin_s))
     return BacktestResult.open(target)
 

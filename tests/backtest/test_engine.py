@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from flink_jobs.backtest import table_shape, tables
+from flink_jobs.backtest import engine, table_shape, tables
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
@@ -248,6 +249,30 @@ def test_the_parts_of_a_backtest_that_was_killed_are_in_nobodys_way(tmp_path: Pa
     )
 
     assert not list(result.folder.glob(".parts-*"))
+
+
+@pytest.mark.parametrize("step", ["merge", "write_dead_letters", "write_summary"])
+def test_a_folder_in_which_results_were_half_written_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = write_parquet(tmp_path / "a.parquet", make_events(n=20))
+    config, done = backtest_config(columns=columns()), getattr(engine, step)
+
+    def killed(*arguments: Any) -> None:
+        done(*arguments)
+        raise SystemExit("killed after this step")
+
+    monkeypatch.setattr(engine, step, killed)
+    with pytest.raises(SystemExit):
+        run_backtest(config, path, folder=tmp_path / "out", processes=1)
+    if step != "write_summary":
+        with pytest.raises(BacktestError, match=r"summary\.json cannot be read"):
+            BacktestResult.open(tmp_path / "out")
+    monkeypatch.undo()
+
+    result = run_backtest(config, path, folder=tmp_path / "out", processes=1)
+
+    assert result.summary.n_used == 60
 
 
 def test_progress_reaches_the_end_and_never_steps_back(tmp_path: Path) -> None:
