@@ -18,8 +18,7 @@ import msgspec
 
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.in_memory import write_table
-from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.in_memory import is_table, write_table
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
 from flink_jobs.backtest.result import (
@@ -129,7 +128,7 @@ def run_backtest(
         config = load_config(Path(config))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
-    if not isinstance(source, str | Path | InputFiles):
+    if is_table(source):
         with tempfile.TemporaryDirectory(prefix="loudly-table-") as scratch:
             files = write_table(source, config, Path(scratch))
             return run_backtest(
