@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from rich.text import Text
@@ -37,6 +37,7 @@ _ENDINGS = {
 }
 _ARROWS = {"up": "↑", "down": "↓", "none": "="}
 _INDENT = " " * 4
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def to_json_line(record: Alert | Audit) -> str:
@@ -86,8 +87,8 @@ def span(start_ms: int, end_ms: int) -> str:
     '2025-12-31 23:59:59.500–2026-01-01 00:00:30 UTC'
     """
     start, end = _utc(start_ms), _utc(end_ms)
-    last = _clock(end) if start.date() == end.date() else f"{end:%Y-%m-%d} {_clock(end)}"
-    return f"{start:%Y-%m-%d} {_clock(start)}–{last} UTC"
+    last = _clock(end) if start.date() == end.date() else f"{end.date()} {_clock(end)}"
+    return f"{start.date()} {_clock(start)}–{last} UTC"
 
 
 def moment(time_ms: int) -> str:
@@ -95,11 +96,11 @@ def moment(time_ms: int) -> str:
 
     Examples
     --------
-    >>> moment(1_767_225_600_000)
-    '2026-01-01 00:00 UTC'
+    >>> moment(1_767_225_600_000), moment(-(2**53))
+    ('2026-01-01 00:00 UTC', '0001-01-01 00:00 UTC')
     """
     when = _utc(time_ms)
-    return f"{when:%Y-%m-%d} {_clock(when)} UTC"
+    return f"{when.date()} {_clock(when)} UTC"
 
 
 def clock_span(start_ms: int, end_ms: int) -> str:
@@ -182,7 +183,9 @@ def _signed(shift: float) -> str:
 
 
 def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)
+    """The nearest time that has a date; those of a wrong unit can lie before the year 1."""
+    since = timedelta(milliseconds=max(_FIRST_MS, min(time_ms, _LAST_MS)))
+    return datetime(1970, 1, 1, tzinfo=UTC) + since
 
 
 def _clock(when: datetime) -> str:

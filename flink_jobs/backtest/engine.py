@@ -8,8 +8,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,14 @@ import msgspec
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.in_memory import is_table, write_table
+from flink_jobs.backtest.notes import (
+    duplicate_warning,
+    early_warning,
+    future_warning,
+    late_warning,
+    reference_warning,
+    unused_warning,
+)
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
 from flink_jobs.backtest.result import (
@@ -34,7 +41,7 @@ from flink_jobs.backtest.result import (
     write_config,
     write_summary,
 )
-from flink_jobs.backtest.shift_table import Shift, check_shifts
+from flink_jobs.backtest.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
 from flink_jobs.config.job import ConfigError, DriftJobConfig
@@ -44,10 +51,6 @@ from flink_jobs.records.dead_letters import DeadLetter, Reason
 
 _RESULT_FILES = (CONFIG_FILE, SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE)
 _PARTS = ".parts-"
-_LATE_SHARE = 0.01
-# The year 1973: before, seconds were meant.
-_EARLIEST_MS = 10**11
-_MOST_NAMED = 5
 _MOST_NOTICES = 100
 
 
@@ -63,10 +66,10 @@ def run_backtest(
     config: DriftJobConfig | str | Path,
     source: str | Path | Any,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     processes: int | None = None,
     progress: Callable[[Progress], None] | None = None,
-    shifts: Sequence[Shift] = (),
+    shifts: Sequence[Shift] | str | Path = (),
 ) -> BacktestResult:
     """Replay a history through the drift monitor.
 
@@ -78,7 +81,7 @@ def run_backtest(
     source : str, Path, pyarrow.Table or pandas.DataFrame
         A file or folder of JSON lines, CSV or Parquet, ``kafka://host:port/topic?from=...&to=...``,
         or a table: :func:`~flink_jobs.backtest.in_memory.write_table` says which.
-    folder : Path, optional
+    folder : str or Path, optional
         Where the result goes; a new folder under the system's one for temporary files if left out.
         A result that lies there is replaced.
     processes : int, optional
@@ -86,8 +89,9 @@ def run_backtest(
         happens in this process. The result is the same.
     progress : callable, optional
         Told now and then how far the backtest has come.
-    shifts : sequence of Shift, optional
-        Simulated shifts of the recorded events, see :mod:`flink_jobs.backtest.simulator`.
+    shifts : sequence of Shift, str or Path, optional
+        Simulated shifts of the recorded events, see :mod:`flink_jobs.backtest.simulator`, or a
+        file of them.
 
     Returns
     -------
@@ -126,6 +130,8 @@ def run_backtest(
     begin_s = time.monotonic()
     if not isinstance(config, DriftJobConfig):
         config = load_config(Path(config))
+    if isinstance(shifts, str | Path):
+        shifts = read_shifts(Path(shifts))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
     if is_table(source):
@@ -136,7 +142,7 @@ def run_backtest(
             )
     opened = open_source(str(source) if isinstance(source, Path) else source, config)
     trained = fit_training_sets(config)
-    target = fresh_folder(folder)
+    target = fresh_folder(None if folder is None else Path(folder))
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
@@ -194,17 +200,6 @@ def write_dead_letters(folder: Path, source: Source, letters: Iterable[DeadLette
             lines.write(encoder.encode(placed) + b"\n")
 
 
-def late_warning(config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int) -> list[str]:
-    """What to say where many events came too late."""
-    if n_late <= _LATE_SHARE * n_events:
-        return []
-    latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
-    return [
-        f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
-        f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
-    ]
-
-
 def _teller(
     progress: Callable[[Progress], None] | None, total: int, n_parts: int
 ) -> Callable[[int, int, int], None]:
@@ -253,13 +248,15 @@ def _summary(
             f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
             "this is an error of Loudly"
         )
-    n_late, latest_ms = reasons[Reason.LATE], max(part.latest_ms for part in parts)
+    latest_ms = max(part.latest_ms for part in parts)
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
     warnings = [
         *source.warnings,
-        *late_warning(config, n_late, n_events, latest_ms),
-        *_time_warning(start_ms, has_events),
-        *_duplicate_warning(n_duplicates),
+        *unused_warning(n_used),
+        *late_warning(config, reasons[Reason.LATE], n_events, latest_ms),
+        *future_warning(reasons[Reason.FAR_FUTURE], n_events),
+        *(early_warning(start_ms) if has_events else ()),
+        *duplicate_warning(n_duplicates),
         *reference_warning(missing),
     ]
     return BacktestSummary(
@@ -279,25 +276,3 @@ def _summary(
         warnings=warnings,
         notices=sorted(notice for part in parts for notice in part.notices)[:_MOST_NOTICES],
     )
-
-
-def _time_warning(start_ms: int, has_events: bool) -> list[str]:
-    if not has_events or start_ms >= _EARLIEST_MS:
-        return []
-    first = datetime.fromtimestamp(start_ms / 1000, UTC)
-    return [f"the first event is of {first:%Y-%m-%d}: times are milliseconds since 1970"]
-
-
-def _duplicate_warning(n_duplicates: int) -> list[str]:
-    if not n_duplicates:
-        return []
-    return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
-
-
-def reference_warning(missing: Mapping[str, int]) -> list[str]:
-    """What to say of models whose reference was not complete when the history was over."""
-    if not missing:
-        return []
-    shown = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())[:_MOST_NAMED]]
-    more = f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
-    return [f"the reference was still being collected at the end: {', '.join(shown)}{more}"]

@@ -17,15 +17,11 @@ from flink_jobs.alerting.recent_ids import RecentIds
 from flink_jobs.backtest.batches import NEVER_MS, Batch, Source
 from flink_jobs.backtest.census import Census
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
-from flink_jobs.backtest.engine import (
-    Progress,
-    fresh_folder,
-    late_warning,
-    write_dead_letters,
-)
+from flink_jobs.backtest.engine import Progress, fresh_folder, write_dead_letters
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.files_on_topic import FilesOnTopic
 from flink_jobs.backtest.kafka_range import KafkaRange
+from flink_jobs.backtest.notes import late_warning
 from flink_jobs.backtest.own_topics import TopicWriter, own_topics, topic_settings
 from flink_jobs.backtest.replay import Tally, is_silence_at_the_end
 from flink_jobs.backtest.result import (

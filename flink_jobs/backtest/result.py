@@ -122,7 +122,7 @@ class BacktestResult:
     summary: BacktestSummary
 
     @classmethod
-    def open(cls, folder: Path) -> BacktestResult:
+    def open(cls, folder: str | Path) -> BacktestResult:
         """The result that lies in a folder.
 
         Raises
@@ -130,6 +130,7 @@ class BacktestResult:
         BacktestError
             When there is none, or one of another version.
         """
+        folder = Path(folder)
         config = _read(folder / CONFIG_FILE, DriftJobConfig)
         summary = _read(folder / SUMMARY_FILE, BacktestSummary)
         if summary.version != RESULT_VERSION:

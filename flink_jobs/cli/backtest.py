@@ -10,6 +10,7 @@ import typer
 from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
+from flink_jobs.cli.options import TruthColumn
 
 
 def backtest(
@@ -32,6 +33,7 @@ def backtest(
         Path | None,
         typer.Option(help="Labelled drifts, TOML, CSV or JSON, to hold the alerts against."),
     ] = None,
+    truth_column: TruthColumn = None,
     tolerance_ms: Annotated[
         int,
         typer.Option(min=0, help="For so long after a drift an alarm still counts as one of it."),
@@ -72,7 +74,7 @@ def backtest(
         from flink_jobs.job_files.config_file import load_config
 
         loaded = load_config(config)
-        simulated, drifts = known_drifts(truth, shifts)
+        simulated, drifts = known_drifts(truth, shifts, truth_column, history, loaded)
         if flink and simulated:
             raise BacktestError("--shifts changes events as they are read: leave --flink out")
         with progress_bar(stderr()) as tell:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +17,9 @@ from rich.table import Table
 
 from flink_jobs.backtest.engine import Progress as Reached
 from flink_jobs.backtest.evaluation import Figures, evaluate_result
+from flink_jobs.backtest.report.words import between, count, stretch
 from flink_jobs.backtest.result import BacktestResult, BacktestSummary
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.cli.state_size import duration
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3
@@ -53,9 +52,10 @@ def print_result(console: Console, result: BacktestResult) -> None:
     summary = result.summary
     speed = summary.n_events / max(summary.duration_s, 1e-9)
     lines = [
-        f"{summary.n_events:,} events of {len(summary.models):,} models, {_span(summary)}, in "
-        f"{summary.duration_s:.1f} s ({speed:,.0f} a second)",
-        f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts",
+        f"{count(summary.n_events, 'event')} of {count(len(summary.models), 'model')}, "
+        f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s "
+        f"({speed:,.0f} a second)",
+        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}",
         *_dead_letter_lines(result),
         *(f"Note: {warning}." for warning in summary.warnings),
     ]
@@ -91,28 +91,30 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _time(value_ms: float | None) -> str:
-    return "–" if value_ms is None else duration(round(value_ms))
+def _missed(figures: Figures) -> str:
+    """A drift in which no window was tested could not be found."""
+    unmonitored = f" ({figures.n_unmonitored:,} unmonitored)" if figures.n_unmonitored else ""
+    return f"{figures.n_missed:,}{unmonitored}"
+
+
+def _between_false_alarms(figures: Figures) -> str:
+    """The mean; without a false alarm the lower limit of its 95 % interval."""
+    mean_ms = figures.mean_time_between_false_alarms_ms
+    if mean_ms is None:
+        return f"> {stretch(figures.time_between_false_alarms_interval_ms()[0])}"
+    return stretch(mean_ms)
 
 
 _FIGURES: dict[str, Callable[[Figures], str]] = {
     "drifts": lambda f: f"{f.n_drifts:,}",
-    "missed": lambda f: f"{f.n_missed:,}",
+    "missed": _missed,
     "alarms": lambda f: f"{f.n_alarms:,}",
     "false alarms": lambda f: f"{f.n_false_alarms:,}",
     "precision": lambda f: _share(f.precision),
     "recall": lambda f: _share(f.recall),
-    "mean delay": lambda f: _time(f.mean_delay_ms),
-    "mean time between false alarms": lambda f: _time(f.mean_time_between_false_alarms_ms),
+    "mean delay": lambda f: stretch(f.mean_delay_ms),
+    "mean time between false alarms": _between_false_alarms,
 }
-
-
-def _span(summary: BacktestSummary) -> str:
-    start, end = (
-        datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        for ms in (summary.start_ms, summary.end_ms)
-    )
-    return f"{start} to {end} UTC"
 
 
 def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
@@ -121,7 +123,7 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
         yield "No dead letters"
         return
     by_reason = ", ".join(f"{n:,} {reason}" for reason, n in letters.items())
-    yield f"{sum(letters.values()):,} dead letters: {by_reason}"
+    yield f"{count(sum(letters.values()), 'dead letter')}: {by_reason}"
     shown: dict[str, int] = {}
     for letter in result.dead_letters():
         reason = letter.reason.value

@@ -10,6 +10,7 @@ import typer
 from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
+from flink_jobs.cli.options import TruthColumn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def compare(
     config: Annotated[Path, typer.Option(help="The job's configuration, a TOML file.")],
-    grid: Annotated[Path, typer.Option(help="What is varied, a TOML file of [[axis]] tables.")],
+    grid: Annotated[Path, typer.Option(help="What is varied: the axis tables of a TOML file.")],
     source: Annotated[
         str, typer.Option("--input", help="The history: a file, a folder or kafka://topic.")
     ],
@@ -30,8 +31,9 @@ def compare(
     truth: Annotated[
         Path | None, typer.Option(help="Labelled drifts: a TOML, CSV or JSON file.")
     ] = None,
+    truth_column: TruthColumn = None,
     shifts: Annotated[
-        Path | None, typer.Option(help="Simulate these: a TOML file of [[shifts]] tables.")
+        Path | None, typer.Option(help="Simulate these: the shifts tables of a TOML file.")
     ] = None,
     label: Annotated[
         str | None, typer.Option("--choose", metavar="LABEL", help="Choose this configuration.")
@@ -62,9 +64,9 @@ def compare(
         from flink_jobs.job_files.config_file import load_config
 
         loaded, axes = load_config(config), read_grid(grid)
-        simulated, drifts = known_drifts(truth, shifts)
+        simulated, drifts = known_drifts(truth, shifts, truth_column, source, loaded)
         if drifts is None:
-            raise typer.BadParameter("no drift is known: give --truth, --shifts or both")
+            raise typer.BadParameter("no drift is known: give --truth, --truth-column or --shifts")
         console = Console()
         with _Bar() as bar:
             comparison = run_all(

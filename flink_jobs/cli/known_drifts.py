@@ -8,24 +8,51 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flink_jobs.backtest.shift_table import Shift
     from flink_jobs.backtest.truth import DriftInterval
+    from flink_jobs.config.job import DriftJobConfig
 
 
 def known_drifts(
-    truth: Path | None, shifts: Path | None
+    truth: Path | None,
+    shifts: Path | None,
+    column: str | None,
+    history: str,
+    config: DriftJobConfig,
 ) -> tuple[list[Shift], list[DriftInterval] | None]:
-    """What is simulated, and all drifts that are known; None where neither option is given.
+    """What is simulated, and all drifts that are known; None where no option names any.
 
     Raises
     ------
     ConfigError
         When a file cannot be used.
+    SourceError
+        When the history holds no such column.
     """
     from flink_jobs.backtest.shift_table import read_shifts
     from flink_jobs.backtest.simulator import truth_of
+
+    simulated = [] if shifts is None else read_shifts(shifts)
+    labelled = labelled_drifts(truth, column, history, config)
+    if labelled is None and shifts is None:
+        return [], None
+    return simulated, (labelled or []) + truth_of(simulated)
+
+
+def labelled_drifts(
+    truth: Path | None, column: str | None, history: str, config: DriftJobConfig
+) -> list[DriftInterval] | None:
+    """The drifts of a file and those of a column of the history; None where neither is named.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be used.
+    SourceError
+        When the history holds no such column.
+    """
+    from flink_jobs.backtest.labelled_events import drifts_of_column
     from flink_jobs.backtest.truth import read_truth
 
-    if truth is None and shifts is None:
-        return [], None
-    simulated = [] if shifts is None else read_shifts(shifts)
-    labelled = [] if truth is None else read_truth(truth)
-    return simulated, labelled + truth_of(simulated)
+    if truth is None and column is None:
+        return None
+    of_file = [] if truth is None else read_truth(truth)
+    return of_file + ([] if column is None else drifts_of_column(history, config, column))

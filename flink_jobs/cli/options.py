@@ -17,3 +17,11 @@ ClientProperties = Annotated[
         help="A setting of the Kafka client; the value may be ${env:NAME} or ${file:PATH}.",
     ),
 ]
+TruthColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A column of the history that labels its drifted events: truth values, numbers (0 for "
+        "none) or the drifts' names.",
+    ),
+]

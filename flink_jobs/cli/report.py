@@ -10,6 +10,7 @@ import typer
 
 from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.options import TruthColumn
 
 if TYPE_CHECKING:
     from flink_jobs.backtest.report.page import Contents
@@ -23,6 +24,7 @@ def report(
         Path | None,
         typer.Option(metavar="FILE", help="Labelled drifts: a TOML, CSV or JSON file."),
     ] = None,
+    truth_column: TruthColumn = None,
     tolerance_ms: Annotated[
         int,
         typer.Option(
@@ -58,16 +60,18 @@ def report(
         from flink_jobs.backtest.report.png import write_png
         from flink_jobs.backtest.report.write import gather, training_sizes, write_html
         from flink_jobs.backtest.result import BacktestResult
-        from flink_jobs.backtest.truth import read_truth
+        from flink_jobs.cli.known_drifts import labelled_drifts
         from flink_jobs.cli.summary import summarise
 
         shape = _shape(image_shape)
         if shape is not None and history is None:
             raise typer.BadParameter("it needs --input", param_hint="--image-shape")
+        if truth_column is not None and history is None:
+            raise typer.BadParameter("it needs --input", param_hint="--truth-column")
         result = BacktestResult.open(folder)
         contents = gather(
             result,
-            truth=None if truth is None else read_truth(truth),
+            truth=labelled_drifts(truth, truth_column, history or "", result.config),
             tolerance_ms=tolerance_ms,
             history=history,
             image_shape=shape,

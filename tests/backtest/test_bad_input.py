@@ -280,6 +280,30 @@ def test_seconds_instead_of_milliseconds_are_noticed(tmp_path: Path) -> None:
     assert any("1970-01-21" in warning for warning in result.summary.warnings)
 
 
+def test_microseconds_instead_of_milliseconds_are_noticed(tmp_path: Path) -> None:
+    table = to_table(EVENTS)
+    microseconds = pa.array(table["time_ms"].to_numpy() * 1000)
+    pq.write_table(table.set_column(1, "time_ms", microseconds), tmp_path / "a.parquet")
+
+    result = run(tmp_path / "a.parquet")
+
+    assert result.summary.warnings[:2] == [
+        "no event could be used, so nothing was tested",
+        "1,200 of 1,200 events lie ahead of the clock and were not used: "
+        "times are milliseconds since 1970",
+    ]
+
+
+@pytest.mark.parametrize("time_ms", [-(2**53), -62_135_596_800_001])
+def test_times_before_the_first_year_of_dates_can_be_replayed(tmp_path: Path, time_ms: int) -> None:
+    first = Event("a", time_ms, "first", [0.0, 0.0, 0.0])
+
+    result = run(write_parquet(tmp_path / "a.parquet", [first, *EVENTS]))
+
+    assert result.summary.n_used == len(EVENTS) + 1
+    assert any("0001-01-01" in warning for warning in result.summary.warnings)
+
+
 def test_times_ahead_of_the_clock_do_not_make_the_others_late(tmp_path: Path) -> None:
     far = Event("a", START_MS * 2, "far", [0.0, 0.0, 0.0])
 

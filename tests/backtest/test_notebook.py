@@ -17,6 +17,7 @@ import flink_jobs.backtest.packages as packages
 from flink_jobs.backtest import BacktestResult, DriftInterval, run_backtest
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
+from flink_jobs.backtest.shift_table import read_shifts
 from flink_jobs.config.job import DriftJobConfig
 from tests.backtest.histories import (
     FEATURES,
@@ -174,6 +175,19 @@ def test_the_configuration_may_be_a_file(tmp_path: Path, result: BacktestResult)
     for named in (path, str(path)):
         again = run_backtest(named, to_table(make_events()), processes=1)
         assert bytes_of(again) == bytes_of(result)
+
+
+def test_folders_and_shifts_may_be_named_by_text(tmp_path: Path, frame: pd.DataFrame) -> None:
+    shift = f'kind = "unit"\nstart_ms = {START_MS + 8_000}\nend_ms = {START_MS + 12_000}\n'
+    (tmp_path / "shifts.toml").write_text(f"[[shifts]]\n{shift}")
+    folder, shifts = str(tmp_path / "result"), str(tmp_path / "shifts.toml")
+    config, _ = config_and_events()
+
+    shifted = run_backtest(config, frame, folder=folder, shifts=shifts, processes=1)
+    of_list = run_backtest(config, frame, shifts=read_shifts(Path(shifts)), processes=1)
+
+    assert bytes_of(shifted) == bytes_of(of_list)
+    assert bytes_of(BacktestResult.open(folder)) == bytes_of(of_list)
 
 
 def test_frames_hold_what_the_tables_hold_and_times(result: BacktestResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,69 @@ def test_drifts_that_are_simulated_are_known(folder: Path) -> None:
         for n in (1, 2)
     ]
     assert [line.split("│")[2].strip() for line in counted] == ["1", "2"]
+
+
+def test_a_column_of_the_history_may_label_the_drifts(folder: Path) -> None:
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    labelled = [
+        {**line, "drifted": line["model"] == "c" and line["time_ms"] >= START_MS + 8_000}
+        for line in lines
+    ]
+    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, labelled)))
+    column = "--truth-column=drifted"
+    # The last event's label lasts until just after it.
+    last_ms = max(line["time_ms"] for line in lines)
+    (folder / "drifts.toml").write_text(f"{DRIFTS}end_ms = {last_ms + 1}\n")
+
+    by_column = run("backtest", *options(folder), column)
+    by_file = run("backtest", *options(folder), f"--truth={folder / 'drifts.toml'}")
+    pages = [
+        run("report", str(folder / "out"), column, f"--output={folder / 'page.html'}", *more)
+        for more in ((), (f"--input={folder / 'history.jsonl'}",))
+    ]
+
+    assert by_column[0] == by_file[0] == 0
+    _, found = by_column[1].split("Against the labelled drifts")
+    assert found == by_file[1].split("Against the labelled drifts")[1]
+    assert [status for status, _ in pages] == [2, 0]
+    assert "it needs --input" in pages[0][1]
+
+
+def test_figures_without_a_false_alarm_have_a_limit_and_unmonitored_drifts_are_told(
+    folder: Path,
+) -> None:
+    later = f'[[drift]]\nmodel = "c"\nstart_ms = {START_MS + 86_400_000}\n'
+    (folder / "drifts.toml").write_text(DRIFTS + later)
+
+    status, output = run("backtest", *options(folder), f"--truth={folder / 'drifts.toml'}")
+
+    never = {
+        cells[1].strip(): cells[3].strip()
+        for line in output.splitlines()
+        if len(cells := line.split("│")) == 7
+    }
+    assert status == 0
+    assert never["missed"] == "2 (1 unmonitored)"
+    assert never["mean time between false alarms"].startswith("> ")
+
+
+def test_a_history_of_which_nothing_can_be_used_has_no_dates(folder: Path) -> None:
+    (folder / "history.jsonl").write_text("[1]\n")
+
+    status, output = run("backtest", *options(folder))
+
+    assert status == 0
+    assert "1 event of 0 models, no event time" in output
+    assert "1 dead letter: 1 invalid_event" in output
+    assert "Note: no event could be used, so nothing was tested." in output
+
+
+@pytest.mark.parametrize("command", ["compare", "backtest"])
+def test_help_shows_what_it_was_given(command: str) -> None:
+    status, output = run(command, "--help")
+
+    assert status == 0
+    assert "[]" not in output
 
 
 @pytest.mark.parametrize("command", ["backtest", "report", "compare"])

@@ -94,13 +94,15 @@ def clock(time_ms: float) -> str:
 
 
 def between(start_ms: float, end_ms: float) -> str:
-    """A stretch of event time, to the second.
+    """A stretch of event time, to the second; a history without one has 0 and 0.
 
     Examples
     --------
-    >>> between(1_767_225_600_000, 1_767_229_199_999)
-    '2026-01-01 00:00–00:59:59 UTC'
+    >>> between(1_767_225_600_000, 1_767_229_199_999), between(0, 0)
+    ('2026-01-01 00:00–00:59:59 UTC', 'no event time')
     """
+    if not start_ms and not end_ms:
+        return "no event time"
     return span(int(start_ms) // 1_000 * 1_000, int(end_ms) // 1_000 * 1_000)
 
 

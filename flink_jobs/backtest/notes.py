@@ -1,0 +1,68 @@
+"""What a reader of a backtest should know, a sentence each; none where there is nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flink_jobs.alerting.timeline import moment
+from flink_jobs.config.job import DriftJobConfig
+
+# Of all events; fewer are no sign of a mistake.
+_NOTED_SHARE = 0.01
+# The year 1973: before, seconds were meant.
+_EARLIEST_MS = 10**11
+_MOST_NAMED = 5
+_UNIT = "times are milliseconds since 1970"
+
+
+def unused_warning(n_used: int) -> list[str]:
+    """What to say where nothing was tested since no event could be used."""
+    return [] if n_used else ["no event could be used, so nothing was tested"]
+
+
+def future_warning(n_future: int, n_events: int) -> list[str]:
+    """What to say where many events lie ahead of the clock, as where microseconds were meant."""
+    if n_future <= _NOTED_SHARE * n_events:
+        return []
+    ahead = f"{n_future:,} of {n_events:,} events lie ahead of the clock and were not used"
+    return [f"{ahead}: {_UNIT}"]
+
+
+def early_warning(start_ms: int) -> list[str]:
+    """What to say where the first event is so early that its time is probably of another unit.
+
+    Examples
+    --------
+    >>> early_warning(1_767_225_600)
+    ['the first event is of 1970-01-21: times are milliseconds since 1970']
+    """
+    if start_ms >= _EARLIEST_MS:
+        return []
+    return [f"the first event is of {moment(start_ms).split()[0]}: {_UNIT}"]
+
+
+def late_warning(config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int) -> list[str]:
+    """What to say where many events came too late."""
+    if n_late <= _NOTED_SHARE * n_events:
+        return []
+    latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
+    return [
+        f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
+        f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
+    ]
+
+
+def duplicate_warning(n_duplicates: int) -> list[str]:
+    """What to say where events came twice."""
+    if not n_duplicates:
+        return []
+    return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
+
+
+def reference_warning(missing: Mapping[str, int]) -> list[str]:
+    """What to say of models whose reference was not complete when the history was over."""
+    if not missing:
+        return []
+    shown = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())[:_MOST_NAMED]]
+    more = f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
+    return [f"the reference was still being collected at the end: {', '.join(shown)}{more}"]
