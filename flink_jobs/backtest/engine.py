@@ -253,7 +253,9 @@ def _summary(
     warnings = [
         *source.warnings,
         *unused_warning(n_used),
-        *late_warning(config, reasons[Reason.LATE], n_events, latest_ms),
+        *late_warning(
+            config, reasons[Reason.LATE], n_events, latest_ms, n_files=len(source.sources)
+        ),
         *future_warning(reasons[Reason.FAR_FUTURE], n_events),
         *(early_warning(start_ms) if has_events else ()),
         *duplicate_warning(n_duplicates),
