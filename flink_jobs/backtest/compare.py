@@ -1,42 +1,28 @@
-"""Runs a backtest for every combination of a grid, compares them and chooses one.
-
-A folder holds what was run: ``runs/<config_version>`` is the backtest of one configuration. What is
-there is not run again, so a comparison that was interrupted goes on where it ended.
-"""
+"""Runs a backtest for every combination of a grid, compares them and chooses one."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from flink_jobs.backtest.compare_grid import Combination, Grid, Refused, combinations
-from flink_jobs.backtest.engine import run_backtest
+from flink_jobs.backtest.compare_runs import Progress, Runs
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.evaluation import Beside, evaluate_result
-from flink_jobs.backtest.result import SUMMARY_FILE, BacktestResult
+from flink_jobs.backtest.in_memory import is_table, write_table
+from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.config.job import DriftJobConfig, config_version
-
-INPUT_FILE = "input.json"
-RUNS_FOLDER = "runs"
-
-
-class Progress(NamedTuple):
-    """``n_done`` of ``n_total`` configurations are done, counting part of the one that runs.
-
-    ``label`` is what runs or comes next; empty at the end.
-    """
-
-    n_done: float
-    n_total: int
-    label: str
+from flink_jobs.config.job import DriftJobConfig
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -51,6 +37,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     figures : Beside
         Over all models and detectors.
     events_per_s : float
+        Of the processes that it had: one, where several configurations ran at a time.
     is_efficient : bool
         Whether no other configuration is better in missed drifts, mean delay or false alarms and as
         good in the other two.
@@ -79,7 +66,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 def compare(
     config: DriftJobConfig,
     grid: Grid,
-    source: str | Path,
+    source: str | Path | Any,
     truth: Sequence[DriftInterval],
     *,
     folder: Path,
@@ -88,14 +75,14 @@ def compare(
     processes: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Comparison:
-    """Run what is missing, one configuration after the other, and compare all.
+    """Run what is missing, as many configurations at a time as there are cores, and compare all.
 
     Parameters
     ----------
     config : DriftJobConfig
         What the grid's changes are made to.
     grid : Grid
-    source : str or Path
+    source : str, Path, pyarrow.Table or pandas.DataFrame
         As :func:`~flink_jobs.backtest.engine.run_backtest` takes it.
     truth : sequence of DriftInterval
         With ``shifts`` those of :func:`~flink_jobs.backtest.simulator.truth_of` belong here.
@@ -106,9 +93,10 @@ def compare(
     tolerance_ms : int
         See :func:`~flink_jobs.backtest.evaluation.evaluate`.
     processes : int, optional
-        Of each run; all cores by default.
+        All cores by default. Where fewer configurations are to run, they run one after the other,
+        each on all of them. With 1 all happens in this process.
     on_progress : callable
-        Told before each run, now and then during it, and at the end.
+        Told now and then, and at the end.
 
     Returns
     -------
@@ -122,26 +110,35 @@ def compare(
     """
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
-    _claim(folder, source, shifts)
+    with _at_hand(source, [each.config for each in to_run]) as history:
+        runs = Runs(folder, history, shifts)
+        runs.run_missing(to_run, processes or len(os.sched_getaffinity(0)), on_progress)
+    on_progress(Progress(len(to_run), len(to_run), ""))
     # Where nothing runs, which models there are is not known.
     outcomes, unmatched = [], list[DriftInterval]()
-    for place, each in enumerate(to_run):
-
-        def tell(part: float, start: int = place, label: str = each.label) -> None:
-            on_progress(Progress(start + part, len(to_run), label))
-
-        tell(0)
-        result = _result(each.config, source, folder, shifts, processes, tell)
+    for each in to_run:
+        result = runs.of(each.config)
         evaluation = evaluate_result(result, truth, tolerance_ms=tolerance_ms)
         unmatched = evaluation.unmatched
         outcomes.append(_outcome(each, result, evaluation.total))
-    on_progress(Progress(len(to_run), len(to_run), ""))
     return Comparison(
         outcomes=with_efficient(outcomes),
         refused=[each for each in tried if isinstance(each, Refused)],
         unmatched=unmatched,
         tolerance_ms=tolerance_ms,
     )
+
+
+@contextmanager
+def _at_hand(
+    source: str | Path | Any, configs: Sequence[DriftJobConfig]
+) -> Iterator[str | Path | InputFiles]:
+    """A history that each process can open; a table is written once for all."""
+    if not is_table(source) or not configs:
+        yield source
+        return
+    with TemporaryDirectory(prefix="loudly-table-") as scratch:
+        yield write_table(source, configs, Path(scratch))
 
 
 def with_efficient(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -193,41 +190,6 @@ def chosen_by_label(outcomes: Sequence[Outcome], label: str) -> Outcome:
     raise BacktestError(f"no configuration that ran is called {label!r}; there are {labels}")
 
 
-def _result(
-    config: DriftJobConfig,
-    source: str | Path,
-    folder: Path,
-    shifts: Sequence[Shift],
-    processes: int | None,
-    tell: Callable[[float], None],
-) -> BacktestResult:
-    place = folder / RUNS_FOLDER / config_version(config)
-    found = _finished(place)
-    # The version says nothing of overrides and columns; the folder does not hold properties.
-    if found is not None and _shown(found.config) == _shown(config):
-        return found
-    return run_backtest(
-        config,
-        source,
-        folder=place,
-        processes=processes,
-        progress=lambda step: tell(step.done / step.total if step.total else 0.0),
-        shifts=shifts,
-    )
-
-
-def _finished(place: Path) -> BacktestResult | None:
-    try:
-        return BacktestResult.open(place)
-    except BacktestError:
-        return None
-
-
-def _shown(config: DriftJobConfig) -> DriftJobConfig:
-    kafka = msgspec.structs.replace(config.kafka, properties={})
-    return msgspec.structs.replace(config, kafka=kafka)
-
-
 def _outcome(combination: Combination, result: BacktestResult, figures: Beside) -> Outcome:
     summary = result.summary
     return Outcome(
@@ -247,36 +209,3 @@ def _costs(outcome: Outcome) -> tuple[float, float, float]:
 
 def _is_better(other: tuple[float, ...], mine: tuple[float, ...]) -> bool:
     return other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
-
-
-def _claim(folder: Path, source: str | Path, shifts: Sequence[Shift]) -> None:
-    """Write down what the runs in this folder are about, or check that it is the same."""
-    claim = msgspec.json.encode({"source": str(source), "digest": _digest(source, shifts)})
-    path = folder / INPUT_FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        others = sorted(each.name for each in folder.iterdir())
-        # Results are written beside it: the job.toml of somebody else would be lost.
-        if others and INPUT_FILE not in others:
-            raise BacktestError(
-                f"{folder} holds something else ({others[0]}): name a folder of its own"
-            )
-        # Without a run nothing is lost, as after a mistyped path.
-        is_used = any(folder.glob(f"{RUNS_FOLDER}/*/{SUMMARY_FILE}"))
-        if is_used and path.read_bytes() != claim:
-            raise BacktestError(
-                f"{folder} holds a comparison over another input, other shifts, or an input that "
-                "has changed since: choose another folder, or remove it"
-            )
-        path.write_bytes(claim)
-    except OSError as error:
-        raise BacktestError(f"{folder} cannot be written: {error.strerror}") from error
-
-
-def _digest(source: str | Path, shifts: Sequence[Shift]) -> str:
-    """Of the shifts, and of the size and the time of each file; a topic has none."""
-    root = Path(source)
-    files = sorted(root.rglob("*")) if root.is_dir() else [root] * root.is_file()
-    stats = [(str(file), file.stat()) for file in files]
-    parts = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(msgspec.json.encode((parts, list(shifts)))).hexdigest()

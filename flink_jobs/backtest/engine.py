@@ -17,8 +17,7 @@ import msgspec
 
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.in_memory import write_table
-from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.in_memory import is_table, write_table
 from flink_jobs.backtest.notes import (
     duplicate_warning,
     early_warning,
@@ -137,7 +136,7 @@ def run_backtest(
         shifts = read_shifts(Path(shifts))
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
-    if not isinstance(source, str | Path | InputFiles):
+    if is_table(source):
         with tempfile.TemporaryDirectory(prefix="loudly-table-") as scratch:
             files = write_table(source, config, Path(scratch))
             return run_backtest(
@@ -256,7 +255,9 @@ def _summary(
     warnings = [
         *source.warnings,
         *unused_warning(n_used),
-        *late_warning(config, reasons[Reason.LATE], n_events, latest_ms),
+        *late_warning(
+            config, reasons[Reason.LATE], n_events, latest_ms, n_files=len(source.sources)
+        ),
         *future_warning(reasons[Reason.FAR_FUTURE], n_events),
         *(early_warning(start_ms) if has_events else ()),
         *duplicate_warning(n_duplicates),

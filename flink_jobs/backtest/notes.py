@@ -41,14 +41,21 @@ def early_warning(start_ms: int) -> list[str]:
     return [f"the first event is of {moment(start_ms).split()[0]}: {_UNIT}"]
 
 
-def late_warning(config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int) -> list[str]:
+def late_warning(
+    config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int, *, n_files: int
+) -> list[str]:
     """What to say where many events came too late."""
     if n_late <= _NOTED_SHARE * n_events:
         return []
     latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
+    merge = (
+        f", or merge the {n_files:,} files, which are read one after the other, into one in order "
+        "of time"
+    )
     return [
         f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
         f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
+        f"{merge if n_files > 1 else ''}"
     ]
 
 

@@ -21,7 +21,12 @@ from flink_jobs.backtest.engine import Progress, fresh_folder, write_dead_letter
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.files_on_topic import FilesOnTopic
 from flink_jobs.backtest.kafka_range import KafkaRange
-from flink_jobs.backtest.notes import late_warning
+from flink_jobs.backtest.notes import (
+    early_warning,
+    future_warning,
+    late_warning,
+    unused_warning,
+)
 from flink_jobs.backtest.own_topics import TopicWriter, own_topics, topic_settings
 from flink_jobs.backtest.replay import Tally, is_silence_at_the_end
 from flink_jobs.backtest.result import (
@@ -297,12 +302,14 @@ def _summary(
         tally.n_used = census.n_by_model[name] - log.n_by_model[name]
         models[name] = tally.summary(log.n_by_model[name])
     has_events = census.last_ms > NEVER_MS
+    n_events = census.n_events
+    n_used = n_events - log.n_by_reason.total()
     return BacktestSummary(
         source=source.name,
         start_ms=census.first_ms if has_events else 0,
         end_ms=census.last_ms if has_events else 0,
-        n_events=census.n_events,
-        n_used=census.n_events - log.n_by_reason.total(),
+        n_events=n_events,
+        n_used=n_used,
         dead_letters=dict(sorted(log.n_by_reason.items())),
         n_by_model={name: model.n_used for name, model in models.items()},
         duration_s=duration_s,
@@ -312,6 +319,11 @@ def _summary(
         sources=source.sources,
         warnings=[
             *source.warnings,
-            *late_warning(config, log.n_by_reason[Reason.LATE], census.n_events, 0),
+            *unused_warning(n_used),
+            *late_warning(
+                config, log.n_by_reason[Reason.LATE], n_events, 0, n_files=len(source.sources)
+            ),
+            *future_warning(log.n_by_reason[Reason.FAR_FUTURE], n_events),
+            *(early_warning(census.first_ms) if has_events else ()),
         ],
     )

@@ -1,4 +1,4 @@
-"""Runs the parts of a backtest in processes of their own."""
+"""Runs backtests, and the parts of one, in processes of their own."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib.abc import MetaPathFinder
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.freed_memory import keep_freed_memory
 from flink_jobs.backtest.part import Order, PartResult, run_part
+from flink_jobs.config.job import ConfigError
 from flink_jobs.one_thread import use_one_thread
 
 _TELL_EVERY_S = 0.2
@@ -27,7 +31,9 @@ _COLLECT_EVERY = 200_000
 # Threads for each core would get in each other's way, and add up in another order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+Result = TypeVar("Result")
 Tell = Callable[[int, int, int], None]
+TellOwn = Callable[[int, int], None]
 
 
 def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
@@ -48,47 +54,88 @@ def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
     if n_parts == 1:
         keep_freed_memory()
         with _few_collections(), use_one_thread():
-            return [run_part(order, 0, 1, _seldom(lambda n_rows, done: tell(0, n_rows, done)))]
-    context = multiprocessing.get_context("spawn")
-    children: dict[Connection, BaseProcess] = {}
+            return [run_part(order, 0, 1, _seldom(partial(tell, 0)))]
+    return run_tasks([partial(run_part, order, part, n_parts) for part in range(n_parts)], tell)
+
+
+def run_tasks(
+    tasks: Sequence[Callable[[TellOwn], Result]], tell: Tell, *, at_once: int | None = None
+) -> list[Result]:
+    """Run each task in a process of its own, and return their results in the order of the tasks.
+
+    Parameters
+    ----------
+    tasks : sequence of callable
+        Pickled, as their results are. Called with a function that takes two numbers to tell.
+    tell : callable
+        Told the place of a task and the two numbers, now and then.
+    at_once : int, optional
+        How many tasks run at a time; all of them if left out.
+
+    Raises
+    ------
+    BacktestError, ConfigError
+        What a task raised, or that its process died. The others are ended then.
+    """
+    waiting, results = list(enumerate(tasks)), dict[int, Result]()
+    children: dict[Connection, _Child] = {}
     try:
-        with _one_thread():
-            for part in range(n_parts):
-                here, there = context.Pipe(duplex=False)
-                child = context.Process(
-                    target=_work, args=(order, part, n_parts, there), daemon=True
-                )
-                child.start()
-                there.close()
-                children[here] = child
-        return _gather(children, tell)
+        while waiting or children:
+            while waiting and len(children) < (at_once or len(tasks)):
+                _start(children, *waiting.pop(0))
+            for connection in wait(list(children)):
+                assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
+                place, process = children[connection]
+                match _message(connection, process):
+                    case _Done(result):
+                        results[place] = result
+                        process.join()
+                        del children[connection]
+                        connection.close()
+                    case BaseException() as error:
+                        raise error
+                    case (int(n_rows), int(done)):
+                        tell(place, n_rows, done)
     finally:
-        for process in children.values():
-            process.terminate()
-        for process in children.values():
-            process.join()
+        _end(children)
+    return [results[place] for place in range(len(tasks))]
 
 
-def _gather(children: dict[Connection, BaseProcess], tell: Tell) -> list[PartResult]:
-    parts = {connection: part for part, connection in enumerate(children)}
-    results: dict[int, PartResult] = {}
-    while len(results) < len(parts):
-        for connection in wait([c for c, part in parts.items() if part not in results]):
-            assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
-            part = parts[connection]
-            try:
-                message = connection.recv()
-            except EOFError:
-                children[connection].join()
-                raise BacktestError(_last_words(children[connection].exitcode)) from None
-            match message:
-                case PartResult():
-                    results[part] = message
-                case BaseException():
-                    raise message
-                case (n_rows, done):
-                    tell(part, n_rows, done)
-    return [results[part] for part in range(len(parts))]
+class _Child(NamedTuple):
+    place: int
+    process: BaseProcess
+
+
+@dataclass(frozen=True)
+class _Done:
+    result: Any
+
+
+def _start(
+    children: dict[Connection, _Child], place: int, task: Callable[[TellOwn], object]
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(task, there), daemon=True)
+    with _one_thread():
+        process.start()
+    there.close()
+    children[here] = _Child(place, process)
+
+
+def _message(connection: Connection, process: BaseProcess) -> object:
+    try:
+        return connection.recv()
+    except EOFError:
+        process.join()
+        raise BacktestError(_last_words(process.exitcode)) from None
+
+
+def _end(children: dict[Connection, _Child]) -> None:
+    for _, process in children.values():
+        process.terminate()
+    for _, process in children.values():
+        process.join()
 
 
 def _last_words(status: int | None) -> str:
@@ -100,18 +147,18 @@ def _last_words(status: int | None) -> str:
     return f"a process of the backtest died with status {status}{hints.get(status or 0, '')}"
 
 
-def _work(order: Order, part: int, n_parts: int, connection: Connection) -> None:
+def _work(task: Callable[[TellOwn], object], connection: Connection) -> None:
     pa.set_cpu_count(1)
     keep_freed_memory()
     sys.meta_path.insert(0, _WithoutPandas())
     tell = _seldom(lambda n_rows, done: connection.send((n_rows, done)))
     try:
         with _few_collections():
-            result = run_part(order, part, n_parts, tell)
-        connection.send(result)
+            result = task(tell)
+        connection.send(_Done(result))
     except KeyboardInterrupt:
         pass
-    except BacktestError as error:
+    except (BacktestError, ConfigError) as error:
         connection.send(error)
     except Exception:
         # Not every error can be sent to another process; its text can.

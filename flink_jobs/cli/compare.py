@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flink_jobs.backtest.compare import Comparison, Outcome
-    from flink_jobs.backtest.compare import Progress as CompareProgress
+    from flink_jobs.backtest.compare_runs import Progress as CompareProgress
 
 _WIDE = 110
 

@@ -187,6 +187,10 @@ class ConfigError(ValueError):
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Problem]]]:
+        # Processes of a comparison hand it on; by itself it would be made of its own message.
+        return type(self), (self.problems,)
+
 
 def reads_outputs(config: DriftJobConfig) -> bool:
     """Whether the reducer reads the events' outputs; else it reads their features."""

@@ -66,3 +66,10 @@ def test_an_assignment_without_a_sign_is_refused_without_repeating_it() -> None:
 
 def test_a_value_may_hold_the_sign_itself() -> None:
     assert parse_properties(["a=b=c"]) == {"a": "b=c"}
+
+
+def test_checksums_of_batches_are_not_computed_in_python() -> None:
+    # In Python they took 45 µs of each event of 400 bytes, three quarters of sending and reading.
+    from kafka.record import util
+
+    assert util._crc32c is util.crc32c_c

@@ -248,6 +248,20 @@ def test_a_gzip_file_that_ends_early_is_no_history(tmp_path: Path) -> None:
         run_backtest(backtest_config(), tmp_path / "a.jsonl.gz", processes=1)
 
 
+def test_files_beside_each_other_in_time_are_told_from_rows_that_are_late(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for model in "ab":
+        events = [event for event in EVENTS if event.model == model]
+        write_parquet(folder / f"{model}.parquet", events)
+
+    result = run(folder)
+
+    assert result.summary.dead_letters["late"] > 300
+    [warning] = [text for text in result.summary.warnings if "too late" in text]
+    assert "merge the 2 files, which are read one after the other, into one" in warning
+
+
 def test_late_rows_are_counted_and_the_option_to_raise_is_named(tmp_path: Path) -> None:
     late = [Event("a", START_MS + n, f"late-{n}", [0.0, 0.0, 0.0]) for n in range(100)]
 

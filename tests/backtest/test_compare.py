@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from flink_jobs.backtest.compare import (
     Comparison,
     Outcome,
-    Progress,
     choose,
     chosen_by_label,
     compare,
@@ -26,8 +25,9 @@ from flink_jobs.backtest.compare import (
 from flink_jobs.backtest.compare_grid import Combination, Grid, Refused, combinations, read_grid
 from flink_jobs.backtest.compare_job import job_toml
 from flink_jobs.backtest.compare_plot import write_html, write_png
+from flink_jobs.backtest.compare_runs import Progress
 from flink_jobs.backtest.compare_text import HEADER, table_rows
-from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.evaluation import Beside, Figures
 from flink_jobs.backtest.shift_table import ScalingShift, Shift, read_shifts
 from flink_jobs.backtest.simulator import truth_of
@@ -314,11 +314,99 @@ def test_what_has_been_run_is_not_run_again(compared, history, tmp_path):
     assert [path.stat().st_mtime_ns for path in summaries] == before
     assert [each.folder for each in again.outcomes] == [e.folder for e in comparison.outcomes]
     assert again.unmatched == [DriftInterval("nobody", 1, 2)]
-    assert steps == [
-        Progress(0, 2, "strict/as it is"),
-        Progress(1, 2, "loose/as it is"),
-        Progress(2, 2, ""),
-    ]
+    assert steps == [Progress(2, 2, "")]
+
+
+def test_runs_beside_each_other_give_the_same_bytes(compared, history, tmp_path):
+    comparison, _ = compared
+    steps: list[Progress] = []
+
+    beside = compare(
+        config_with(),
+        grid_of(LEVELS, WINDOWS),
+        history,
+        TRUTH,
+        folder=tmp_path,
+        processes=2,
+        on_progress=steps.append,
+    )
+
+    for one, other in zip(comparison.outcomes, beside.outcomes, strict=True):
+        assert other.figures == one.figures
+        for name in ("scores.jsonl", "alerts.jsonl", "config.json"):
+            assert (other.folder / name).read_bytes() == (one.folder / name).read_bytes()
+    done = [step.n_done for step in steps]
+    assert done == sorted(done)
+    assert steps[-1] == Progress(2, 2, "")
+    assert {step.label for step in steps[:-1]} == {"strict/as it is", "loose/as it is"}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_wrong_with_a_history_is_told_plainly(tmp_path, processes):
+    path = tmp_path / "history.csv"
+    path.write_text("model,time_ms\na,1\n")
+
+    with pytest.raises(SourceError, match="lacks the columns event_id, features"):
+        compare(
+            config_with(),
+            grid_of(LEVELS),
+            path,
+            TRUTH,
+            folder=tmp_path / "c",
+            processes=processes,
+        )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_training_set_that_is_not_there_is_told_plainly(history, tmp_path, processes):
+    missing = {"kind": "artefact", "path": str(tmp_path / "x_ref.npz"), "sha256": "0" * 64}
+
+    with pytest.raises(ConfigError, match="reference") as told:
+        compare(
+            make_config(reference=missing),
+            grid_of(LEVELS),
+            history,
+            TRUTH,
+            folder=tmp_path / "c",
+            processes=processes,
+        )
+
+    assert "x_ref.npz" in str(told.value)
+    assert len(told.value.problems) == 1
+
+
+def test_a_table_is_compared_as_its_file_is(compared, history, tmp_path):
+    comparison, _ = compared
+    table = pq.read_table(history)
+
+    def of(source: pa.Table) -> Comparison:
+        grid = grid_of(LEVELS, WINDOWS)
+        return compare(config_with(), grid, source, TRUTH, folder=tmp_path, processes=2)
+
+    of_table = of(table)
+
+    assert [o.figures for o in of_table.outcomes] == [o.figures for o in comparison.outcomes]
+    assert of(table).outcomes == of_table.outcomes
+    with pytest.raises(BacktestError, match="another input"):
+        of(table.slice(1))
+
+
+def test_a_table_is_read_for_every_configuration_of_the_grid(history, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pq.read_table(history)
+    table = table.append_column("outputs", pa.array(rng.dirichlet([1.0, 1.0], len(table)).tolist()))
+    config = config_with(input={"n_features": 3, "n_outputs": 2})
+    axis = {
+        "name": "reducer",
+        "options": [
+            {"label": "features", "change": {"detector": {"reducer": {"kind": "none"}}}},
+            {"label": "bbsds", "change": {"detector": {"reducer": {"kind": "softmax_outputs"}}}},
+        ],
+    }
+
+    found = compare(config, grid_of(axis), table, TRUTH, folder=tmp_path, processes=1)
+
+    assert [each.figures.detector.n_missed for each in found.outcomes] == [0, 1]
 
 
 def test_a_run_that_was_interrupted_is_run_again(compared, history):
