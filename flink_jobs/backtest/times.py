@@ -38,6 +38,8 @@ def parse_time_ms(value: object) -> int:
             return int(value)
         case str():
             return _iso_ms(value)
+        case datetime():
+            return _moment_ms(value)
         case _:
             pass
     raise ValueError(f"{_short(value)} is no time")
@@ -48,6 +50,10 @@ def _iso_ms(text: str) -> int:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{_short(text)} is no time") from None
+    return _moment_ms(moment)
+
+
+def _moment_ms(moment: datetime) -> int:
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
 
@@ -75,11 +81,12 @@ def times_of(column: pa.Array) -> tuple[NDArray[np.int64], dict[int, str]]:
     if whole is not None:
         return np.asarray(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)), wrong
     times_ms = np.zeros(len(column), dtype=np.int64)
-    for place, value in enumerate(column.to_pylist()):
-        if value is None:
-            continue
+    for place, cell in enumerate(column):
         try:
-            times_ms[place] = parse_time_ms(_text(value))
+            if (value := cell.as_py()) is not None:
+                times_ms[place] = parse_time_ms(_text(value))
+        except OverflowError:
+            wrong[place] = "lies beyond the years 1 to 9999"
         except ValueError as error:
             wrong[place] = f"is {error}".replace(" is no time", ", which is no time")
     return times_ms, wrong

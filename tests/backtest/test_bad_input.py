@@ -14,6 +14,7 @@ import pytest
 from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.backtest.times import times_of
 from tests.backtest.histories import (
     START_MS,
     Event,
@@ -343,3 +344,16 @@ def test_a_full_pane_takes_the_first_events_that_came(tmp_path: Path) -> None:
 
     # 25 events of each of three models in each of 16 panes.
     assert result.summary.dead_letters == {"pane_full": 5 * 3 * 16}
+
+
+def test_a_timestamp_that_no_calendar_has_costs_its_row_alone() -> None:
+    column = pa.array([2**60, 7, None, -(2**60)], pa.timestamp("s"))
+
+    times_ms, wrong = times_of(column)
+
+    assert times_ms.tolist() == [0, 7_000, 0, 0]
+    assert wrong == {
+        0: "lies beyond the years 1 to 9999",
+        2: "is missing",
+        3: "lies beyond the years 1 to 9999",
+    }
