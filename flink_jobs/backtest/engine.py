@@ -24,6 +24,7 @@ from flink_jobs.backtest.notes import (
     future_warning,
     late_warning,
     reference_warning,
+    shift_warning,
     unused_warning,
 )
 from flink_jobs.backtest.part import Order, PartResult
@@ -159,7 +160,7 @@ def run_backtest(
         *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
     )
     write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
-    summary = _summary(config, opened, parts, bool(shifts), time.monotonic() - begin_s)
+    summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
     write_summary(target, summary)
     return BacktestResult.open(target)
 
@@ -234,7 +235,7 @@ def _summary(
     config: DriftJobConfig,
     source: Source,
     parts: Sequence[PartResult],
-    is_shifted: bool,
+    shifts: Sequence[Shift],
     duration_s: float,
 ) -> BacktestSummary:
     reasons = sum((Counter(part.n_by_reason) for part in parts), Counter[str]())
@@ -245,7 +246,7 @@ def _summary(
     has_events = any(part.end_ms > NEVER_MS for part in parts)
     start_ms = min(part.start_ms for part in parts) if has_events else 0
     end_ms = max(part.end_ms for part in parts) if has_events else 0
-    if not is_shifted and n_events != n_used + reasons.total():
+    if not shifts and n_events != n_used + reasons.total():
         raise BacktestError(
             f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
             "this is an error of Loudly"
@@ -262,6 +263,7 @@ def _summary(
         *(early_warning(start_ms) if has_events else ()),
         *duplicate_warning(n_duplicates),
         *reference_warning(missing),
+        *shift_warning(shifts, set[int]().union(*(part.effective_shifts for part in parts))),
     ]
     return BacktestSummary(
         source=source.name,

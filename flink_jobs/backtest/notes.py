@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 
 from flink_jobs.alerting.timeline import moment
+from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.config.job import DriftJobConfig
 
 # Of all events; fewer are no sign of a mistake.
@@ -73,3 +74,16 @@ def reference_warning(missing: Mapping[str, int]) -> list[str]:
     shown = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())[:_MOST_NAMED]]
     more = f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
     return [f"the reference was still being collected at the end: {', '.join(shown)}{more}"]
+
+
+def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:
+    """What to say of shifts of which no event shows anything: their drifts cannot be found."""
+    names = [
+        f"{shift.name or shift.__struct_config__.tag} (shifts[{place}])"
+        for place, shift in enumerate(shifts)
+        if place not in effective
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - _MOST_NAMED} more" * (len(names) > _MOST_NAMED)
+    return [f"simulated shifts that changed no event: {', '.join(names[:_MOST_NAMED])}{more}"]

@@ -48,6 +48,11 @@ class PaneBuilder:
     shifts : sequence of Shift
         Applied to the events that can be used, before they go into panes. Event time stays that of
         the rows: an event that a shift delays is never late.
+
+    Attributes
+    ----------
+    effective_shifts : set of int
+        The places of those that changed an event.
     """
 
     def __init__(self, config: DriftJobConfig, names: Names, shifts: Sequence[Shift] = ()) -> None:
@@ -58,6 +63,7 @@ class PaneBuilder:
         self._layouts = Layouts(config)
         self._shifts = shifts
         self._open: dict[int, dict[int, _OpenPane]] = {}
+        self.effective_shifts: set[int] = set()
 
     def add(self, batch: Batch, rows: NDArray[np.intp]) -> list[DeadLetter]:
         """Put the chosen rows into panes; returns the dead letters of those that find no room."""
@@ -168,6 +174,7 @@ class PaneBuilder:
         whole = EventBatch(model, part.times_ms, part.event_ids, part.x, labels)
         shifted = next(simulate([whole], self._shifts))
         assert shifted.rows is not None  # noqa: S101 - simulate says which rows are left
+        self.effective_shifts |= shifted.changed_by
         part = replace(part.take(shifted.rows), times_ms=shifted.times_ms, x=shifted.x)
         places = np.arange(len(part), dtype=np.intp)
         read = layout.check_numbers(ReadEvents(places, part.event_ids, part.x, {}))

@@ -62,6 +62,8 @@ class EventBatch:
         The class of each event, numbers or text; None or NaN where it has none.
     rows : ndarray of intp, shape (n,), optional
         What :func:`simulate` hands on: the places of these events in the batch they came from.
+    changed_by : frozenset of int
+        And the places of the shifts that dropped, delayed or altered some of them.
     """
 
     model: str
@@ -70,6 +72,7 @@ class EventBatch:
     x: Floats
     labels: NDArray[Any] | None = None
     rows: NDArray[np.intp] | None = None
+    changed_by: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.times_ms)
@@ -114,10 +117,20 @@ def simulate(batches: Iterable[EventBatch], shifts: Sequence[Shift]) -> Iterator
     [[254.0], [100.0]]
     """
     for batch in batches:
-        shifted = replace(batch, rows=np.arange(len(batch)))
+        shifted, changed_by = replace(batch, rows=np.arange(len(batch))), set()
         for place, shift in enumerate(shifts):
-            shifted = _shifted(shifted, shift, place)
-        yield shifted
+            before, shifted = shifted, _shifted(shifted, shift, place)
+            if not _are_same(before, shifted):
+                changed_by.add(place)
+        yield replace(shifted, changed_by=frozenset(changed_by))
+
+
+def _are_same(before: EventBatch, after: EventBatch) -> bool:
+    return before is after or (
+        len(before) == len(after)
+        and np.array_equal(before.times_ms, after.times_ms)
+        and np.array_equal(before.x, after.x, equal_nan=True)
+    )
 
 
 def truth_of(shifts: Iterable[Shift]) -> list[DriftInterval]:

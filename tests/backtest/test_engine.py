@@ -15,7 +15,7 @@ from flink_jobs.backtest import engine, table_shape, tables
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
-from flink_jobs.backtest.shift_table import DelayShift, NoiseShift
+from flink_jobs.backtest.shift_table import DelayShift, NoiseShift, ScalingShift, Shift
 from flink_jobs.records.alerts import Alert, Cause
 from tests.backtest.histories import (
     START_MS,
@@ -301,6 +301,23 @@ def test_simulated_shifts_reach_the_detector_from_every_format(tmp_path: Path) -
     starts = [a.window.end_ms for a in results[0].alerts() if a.kind.value == "started"]
     assert starts
     assert min(starts) > shift.start_ms
+
+
+def test_a_shift_that_changes_no_event_is_told(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", make_events())
+    end_ms = START_MS + 8_000
+    shifts: list[Shift] = [
+        ScalingShift(start_ms=START_MS, end_ms=end_ms, factor=2.0, name="doubled"),
+        ScalingShift(start_ms=START_MS, end_ms=end_ms, factor=1.0, name="as it was"),
+        NoiseShift(start_ms=START_MS, end_ms=end_ms, models="nobody"),
+        NoiseShift(start_ms=1, end_ms=2),
+        DelayShift(start_ms=START_MS, end_ms=end_ms, models="b", delay_ms=1_000),
+    ]
+
+    result = run_backtest(backtest_config(columns=columns()), path, processes=2, shifts=shifts)
+
+    told = "simulated shifts that changed no event: as it was (shifts[1]), noise (shifts[2]), "
+    assert told + "noise (shifts[3])" in result.summary.warnings
 
 
 def test_delayed_events_are_in_later_panes_and_none_is_late(tmp_path: Path) -> None:
