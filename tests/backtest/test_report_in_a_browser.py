@@ -106,6 +106,25 @@ def test_it_loads_without_an_error_and_without_a_request(browser, report):
         assert page.locator(".chart .main-svg").count() >= 20
 
 
+def test_margins_settle_wherever_the_last_tick_lies(own_page):
+    troubles: list[str] = []
+    own_page.on("console", lambda message: troubles.append(message.text))
+    own_page.locator(".square").scroll_into_view_if_needed()
+    own_page.locator(".square .main-svg").first.wait_for(state="attached")
+
+    own_page.evaluate("""async () => {
+      const { data, layout } = document.querySelector(".square");
+      const box = document.body.appendChild(document.createElement("div"));
+      for (let end = 2; end < 5; end += 0.02) {
+        const given = structuredClone(layout);
+        given.xaxis.range = [0, end];
+        await Plotly.newPlot(box, structuredClone(data), given);
+      }
+    }""")
+
+    assert troubles == []
+
+
 def test_text_from_data_is_shown_as_it_is(page):
     assert HOSTILE in page.locator("h3").all_text_contents()[1]
     assert page.locator("a", has_text=HOSTILE).count() == 1

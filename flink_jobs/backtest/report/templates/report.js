@@ -56,7 +56,8 @@
     const given = structuredClone(charts[box.dataset.chart].layout);
     const isTimeline = box.classList.contains("timeline");
     const layout = {
-      margin: { l: isTimeline ? 56 : 42, r: 10, t: isTimeline ? 22 : 8, b: 34 },
+      // To the right half of a last label fits: plotly would else widen the margin, lose the label, and so on.
+      margin: { l: isTimeline ? 56 : 42, r: isTimeline ? 10 : 20, t: isTimeline ? 22 : 8, b: 34 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: theme.ink },
       showlegend: false, hovermode: "closest", dragmode: isTimeline && !touch ? "zoom" : false,
