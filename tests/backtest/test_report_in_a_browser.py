@@ -195,6 +195,8 @@ def test_on_a_phone_the_page_is_one_column_without_sideways_scrolling(
 
         page.screenshot(path=tmp_path / f"phone-{scheme}.png")
 
+        times = page.locator("details tbody th", has_text="2026-01-01").all()
+        assert min(each.bounding_box()["width"] for each in times if each.is_visible()) > 80
         assert page.locator(".letters caption").bounding_box()["height"] < 60
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert page.evaluate(
