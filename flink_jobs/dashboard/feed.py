@@ -135,13 +135,27 @@ class Feed:
             self.problem = str(error)
 
     def _follow(self) -> None:
+        busy: set[TailFollower] = set()
         while not self._stopped.is_set():
-            n_records = 0
-            for follower in self._followers:
-                records = follower.poll(0 if n_records else _POLL_S)
-                n_records += len(records)
-                self._state.take(records)
-            self._look_after(n_records)
+            busy = self._poll(busy)
+
+    def _poll(self, busy: set[TailFollower]) -> set[TailFollower]:
+        """Take what is new; which followers had something.
+
+        Those that had nothing last time are not waited for while others had: two quiet topics, each
+        waited for, held scores up to 500 records in 0.2 s.
+        """
+        came: set[TailFollower] = set()
+        n_records = 0
+        for follower in self._followers:
+            is_awaited = not came and (not busy or follower in busy)
+            records = follower.poll(_POLL_S if is_awaited else 0)
+            self._state.take(records)
+            n_records += len(records)
+            if records:
+                came.add(follower)
+        self._look_after(n_records)
+        return came
 
     def _look_after(self, n_records: int) -> None:
         now_s = time.monotonic()

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.report.calibration import calibrations
 from flink_jobs.backtest.report.classes import class_mix
 from flink_jobs.backtest.report.distributions import histogram
-from flink_jobs.backtest.report.png import write_png
+from flink_jobs.backtest.report.png import draw, write_png
 from flink_jobs.backtest.report.quality import quality
 from flink_jobs.backtest.report.streams import StreamView, read_streams
 from flink_jobs.backtest.report.timeline import outline, timeline
@@ -219,6 +221,59 @@ def test_the_verdict_says_what_was_found_missed_and_false(tmp_path):
     # Detectors that look at nothing stand beside it.
     for dummy in ("an alarm every n windows", "always alarm", "never alarm"):
         assert dummy in text
+
+
+def test_truth_without_a_drift_of_these_models_is_nothing_to_find(tmp_path):
+    result = write_result(tmp_path / "result", [score(10), score(20)], [alert(20)])
+
+    text = Reader(page_of(result, tmp_path, truth=[])).text
+
+    assert "No true drift to find, 1 false alarm" in text
+
+
+def test_a_model_that_fell_silent_is_not_praised_as_silent(tmp_path):
+    silence = alert(20, cause=Cause.SILENCE, statistic=None)
+    result = write_result(tmp_path / "result", [score(10), score(20)], [silence])
+
+    reader = Reader(page_of(result, tmp_path, truth=[]))
+
+    assert "✔ no alarm" in reader.text
+    assert "✔ silent" not in reader.text
+
+
+def test_models_whose_drift_was_missed_are_shown_first_not_collapsed(tmp_path):
+    scores = [score(10, model=f"model-{place:02}") for place in range(20)]
+    alerts = [alert(10, model="model-03"), alert(10, model="model-16")]
+    result = write_result(tmp_path / "result", scores, alerts)
+    drifts = [DriftInterval(f"model-{n}", START_MS, START_MS + 10**7) for n in ("03", "13", "16")]
+
+    page = page_of(result, tmp_path, truth=drifts)
+    before, _, _ = page.partition('<details class="rest"')
+
+    assert re.findall(r'<article class="model" id="m(\d+)"', before) == ["13", "3", "16"]
+
+
+def test_no_label_of_the_picture_lies_on_another_one(tmp_path):
+    scores = [score(minute) for minute in range(10, 600, 10)]
+    alerts = [
+        alert(minute, kind, cause=Cause.SILENCE, statistic=None, incident_id=str(minute))
+        for minute in (300, 590)
+        for kind in (AlertKind.STARTED, AlertKind.RECOVERED)
+    ]
+    name = "long-" + "x" * 300
+    scores += [score(10, model=name)]
+    contents = gather(write_result(tmp_path / "result", scores, alerts), truth=[])
+
+    figure = draw(contents)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    # Shorter ones are those of ticks, which matplotlib places.
+    texts = [each for each in figure.findobj(Text) if len(each.get_text()) > 10]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+
+    assert len(texts) >= 8
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert all(box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def test_without_truth_the_verdict_counts_alerts_and_says_that_nothing_is_known(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,25 @@ def test_it_loads_without_an_error_and_without_a_request(browser, report):
         assert page.locator(".chart .main-svg").count() >= 20
 
 
+def test_margins_settle_wherever_the_last_tick_lies(own_page):
+    troubles: list[str] = []
+    own_page.on("console", lambda message: troubles.append(message.text))
+    own_page.locator(".square").scroll_into_view_if_needed()
+    own_page.locator(".square .main-svg").first.wait_for(state="attached")
+
+    own_page.evaluate("""async () => {
+      const { data, layout } = document.querySelector(".square");
+      const box = document.body.appendChild(document.createElement("div"));
+      for (let end = 2; end < 5; end += 0.02) {
+        const given = structuredClone(layout);
+        given.xaxis.range = [0, end];
+        await Plotly.newPlot(box, structuredClone(data), given);
+      }
+    }""")
+
+    assert troubles == []
+
+
 def test_text_from_data_is_shown_as_it_is(page):
     assert HOSTILE in page.locator("h3").all_text_contents()[1]
     assert page.locator("a", has_text=HOSTILE).count() == 1
@@ -175,10 +195,47 @@ def test_on_a_phone_the_page_is_one_column_without_sideways_scrolling(
 
         page.screenshot(path=tmp_path / f"phone-{scheme}.png")
 
+        times = page.locator("details tbody th", has_text="2026-01-01").all()
+        assert min(each.bounding_box()["width"] for each in times if each.is_visible()) > 80
+        assert page.locator(".letters caption").bounding_box()["height"] < 60
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert page.evaluate(
             "[...document.querySelectorAll('.chart')].every((c) => c.clientWidth <= innerWidth)"
         )
+
+
+def test_on_a_phone_a_timeline_has_upright_times_and_room_for_its_line(browser, report):
+    with browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.locator(TIMELINE).scroll_into_view_if_needed()
+
+        ticks = page.locator(f"{TIMELINE} .xaxislayer-above text")
+        ticks.first.wait_for(state="attached")
+        plot = page.locator(f"{TIMELINE} .nsewdrag").first.bounding_box()
+
+        assert "rotate" not in "".join(each.get_attribute("transform") for each in ticks.all())
+        assert plot["height"] >= 150
+        assert not page.get_by_text("Drag over a timeline").is_visible()
+        assert page.get_by_text("touch it to see what a window gave").is_visible()
+
+
+def test_no_line_crosses_the_names_of_bands_along_the_top(page):
+    page.locator(TIMELINE).scroll_into_view_if_needed()
+    plot = page.locator(f"{TIMELINE} .nsewdrag").first.bounding_box()
+
+    name = page.locator(f"{TIMELINE} .annotation", has_text="mostly threes").first.bounding_box()
+
+    assert name["y"] + name["height"] <= plot["y"] + 2
+
+
+def test_accuracy_by_labels_stands_beside_an_estimate_that_does_not_hold(page):
+    scanner = page.locator("#models > article", has=page.locator("h3", has_text=SCANNER))
+
+    text = scanner.locator(".incident").first.inner_text()
+
+    assert re.search(r"By the labels of \d{3} events it was [23]\d(\.\d)? %", text)
+    assert "something else than the shares has moved" in text
 
 
 def test_a_narrower_window_redraws_the_charts(own_page):

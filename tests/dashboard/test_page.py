@@ -197,6 +197,21 @@ def test_scores_and_alerts_appear_and_move_the_chart_without_a_reload(
     expect(page.locator("#incidents-list")).not_to_contain_text(model)
 
 
+def test_the_charts_buttons_zoom_and_none_sends_the_chart_elsewhere(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.04)
+
+    choose(page, model)
+    page.locator("#chart .main-svg").first.wait_for()
+    titles = [
+        each.get_attribute("data-title") for each in page.locator("#chart .modebar-btn").all()
+    ]
+
+    assert titles == ["Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"]
+
+
 def test_an_incident_is_acknowledged_and_the_jobs_answer_is_shown(
     page: Page, setting: Setting
 ) -> None:

@@ -52,6 +52,20 @@ class AccuracyLine(NamedTuple):
     def __bool__(self) -> bool:
         return len(self.end_ms) > 0
 
+    def within(self, start_ms: float, end_ms: float) -> tuple[int, float]:
+        """Labelled events of the stretches that lie in a span of time, and their accuracy.
+
+        Examples
+        --------
+        >>> line = AccuracyLine(*np.array([[10.0, 20.0, 30.0], [1.0, 0.5, 0.0], [6.0, 2.0, 2.0]]))
+        >>> line.within(0, 20), line.within(40, 50)
+        ((8, 0.875), (0, 0.0))
+        """
+        inside = (self.end_ms > start_ms) & (self.end_ms <= end_ms) & (self.n_labelled > 0)
+        n = float(self.n_labelled[inside].sum())
+        right = float((self.accuracy[inside] * self.n_labelled[inside]).sum())
+        return int(n), right / n if n else 0.0
+
     @property
     def sentence(self) -> str:
         """The line in words; empty where there is none."""

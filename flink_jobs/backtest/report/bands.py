@@ -78,7 +78,8 @@ def _band(
         "text": text,
         "showarrow": False,
         "xanchor": "left",
-        "yanchor": side,
+        # Above the plot no line crosses the name.
+        "yanchor": "bottom" if side == "top" else side,
         "hovertext": f"{text}: {clock(start_ms)} to {clock(end_ms)}",
     }
     return shape, note

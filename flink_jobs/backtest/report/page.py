@@ -110,13 +110,22 @@ class Contents:
         """Event time of the first and the last event."""
         return float(self.result.summary.start_ms), float(self.result.summary.end_ms)
 
+    def measured_in(self, view: IncidentView) -> tuple[int, float]:
+        """Labelled events of an incident's window, and the share of them predicted right."""
+        if isinstance(self.accuracy, str):
+            return 0, 0.0
+        window = view.strongest.window
+        return AccuracyLine.of(self.accuracy, view.strongest.model).within(
+            window.start_ms, window.end_ms
+        )
+
 
 def render(contents: Contents) -> str:
     """The whole page."""
     charts = Charts()
     scripts = [get_plotlyjs(), _asset("report.js")]
     blocks = _blocks(contents, charts)
-    shown = [block for block in blocks if block.view.alerts][:_MOST_OPEN]
+    shown = [block for block in blocks if block.view.alerts or block.tone == "bad"][:_MOST_OPEN]
     seen = _quality(contents)
     letters = contents.result.dead_letters()
     context = {
@@ -154,6 +163,8 @@ def render(contents: Contents) -> str:
         "words": words,
         "palette": palette,
         "signs": verdict.SIGNS,
+        "quiet": verdict.QUIET,
+        "measured_in": contents.measured_in,
         "style": Markup(_asset("report.css")),  # noqa: S704 - our own file
         "scripts": [Markup(script) for script in scripts],  # noqa: S704 - ours, and plotly's
         "policy": _policy(scripts),
@@ -172,7 +183,8 @@ def payload_text(letter: PlacedDeadLetter) -> str:
 def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
     n_columns = max(60, min(N_COLUMNS, _MOST_POINTS // (5 * max(1, len(contents.views)))))
     n_rows = 60 if len(contents.views) <= _MANY_STREAMS else 12
-    judged = {line.place: line for line in verdict.lines(contents.evaluation, contents.views)}
+    lines = verdict.lines(contents.evaluation, contents.views)
+    judged = {line.place: (rank, line) for rank, line in enumerate(lines)}
     blocks = []
     for place, view in enumerate(contents.views):
         drifts = [drift for drift in contents.drifts if drift.concerns(view.model)]
@@ -194,8 +206,8 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
                 place=place,
                 chart=charts.add(chart),
                 outline=timeline.outline(view, n_rows),
-                tone=judged[place].tone,
-                word=judged[place].word,
+                tone=judged[place][1].tone,
+                word=judged[place][1].word,
                 sentence=sentence.rstrip(),
                 is_thinned=int(view.windows.is_tested.sum()) > 2 * columns,
                 incidents=[
@@ -206,7 +218,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
                 detections=detections,
             )
         )
-    return sorted(blocks, key=lambda block: (not block.view.alerts, block.place))
+    return sorted(blocks, key=lambda block: judged[block.place][0])
 
 
 def _sentence(view: StreamView) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +23,26 @@ from flink_jobs.backtest.report.timeline import thinned
 from flink_jobs.backtest.report.words import about, between, count
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.charts import palette
-from flink_jobs.records.alerts import Cause
+from flink_jobs.records.alerts import Alert, Cause
 
 MOST_PANELS = 12
 _N_COLUMNS = 1_200
 _INK = "#222222"
+_LINE = 150
+"""Characters of the note below that fit side by side."""
+_NAME = 90
+"""Characters of a model's name that leave room for its verdict."""
+_CHARACTER = 0.0075
+"""How much of a panel's width a character of a label takes."""
 _TONES = {"good": palette.RECOVERED_COLOUR, "bad": palette.DRIFT_COLOUR, "plain": _INK}
 
 
 def write_png(contents: Contents, path: Path) -> None:
+    """Write :func:`draw`'s figure."""
+    draw(contents).savefig(path)
+
+
+def draw(contents: Contents) -> Figure:
     """Draw one panel under the other, those with alerts first, on a common axis of event time."""
     lines = verdict.lines(contents.evaluation, contents.views)
     shown = sorted(lines, key=lambda line: not contents.views[line.place].alerts)[:MOST_PANELS]
@@ -47,22 +60,23 @@ def write_png(contents: Contents, path: Path) -> None:
         color=_INK,
     )
     axes = np.atleast_1d(figure.subplots(n_panels, sharex=True))
+    # Before the panels: where a label fits depends on it.
+    axes[-1].set_xlim(*_days(np.array(_span(contents))))
     for axis, line in zip(axes, shown, strict=False):
         _panel(axis, line, contents)
-    axes[-1].set_xlim(*_days(np.array(_span(contents))))
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(
         ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     )
     figure.supxlabel(
-        _plain(_note(contents, len(shown))),
+        textwrap.fill(_plain(_note(contents, len(shown))), _LINE),
         x=0.012,
         ha="left",
         fontsize=9.5,
         color=palette.THRESHOLD_COLOUR,
     )
-    figure.savefig(path)
+    return figure
 
 
 def _span(contents: Contents) -> tuple[float, float]:
@@ -78,6 +92,8 @@ def _note(contents: Contents, n_shown: int) -> str:
         between(summary.start_ms, summary.end_ms),
         "shaded: true drifts" if contents.drifts else "",
         "" if isinstance(contents.accuracy, str) else "dotted: accuracy",
+        "dashed: threshold",
+        "■ window that drifts",
         *(f"{symbol.sign} {symbol.name}" for symbol in palette.KINDS.values()),
         f"{count(left_out, 'further timeline')} not drawn" if left_out else "",
     ]
@@ -86,7 +102,9 @@ def _note(contents: Contents, n_shown: int) -> str:
 
 def _panel(axis: Axes, line: verdict.Line, contents: Contents) -> None:
     view, span = contents.views[line.place], _span(contents)
-    axis.set_title(_plain(line.name), loc="left", fontsize=11, fontweight="bold", color=_INK)
+    axis.set_title(
+        _plain(_shortened(line.name)), loc="left", fontsize=11, fontweight="bold", color=_INK
+    )
     sign = "" if line.tone == "plain" else f"{verdict.SIGNS[line.tone]} "
     axis.set_title(f"{sign}{line.word}", loc="right", fontsize=11, color=_TONES[line.tone])
     axis.spines[["top", "right"]].set_visible(False)
@@ -110,6 +128,9 @@ def _accuracy(axis: Axes, line: AccuracyLine) -> None:
     if not line:
         return
     other = axis.twinx()
+    # Names and marks stay above it.
+    axis.set_zorder(other.get_zorder() + 1)
+    axis.patch.set_visible(False)
     other.plot(
         _days(line.end_ms),
         line.accuracy,
@@ -175,17 +196,38 @@ def _marks(axis: Axes, view: StreamView, top: float) -> None:
             markeredgecolor="white",
             zorder=5,
         )
-        for alert, day in zip(of_kind, days.tolist(), strict=True):
-            if alert.cause is not Cause.DRIFT:
-                axis.annotate(
-                    about(alert),
-                    (day, 0.92 * top),
-                    xytext=(8, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=9,
-                    color=_INK,
-                )
+    _labels(axis, [alert for alert in view.alerts if alert.cause is not Cause.DRIFT], top)
+
+
+def _labels(axis: Axes, alerts: Sequence[Alert], top: float) -> None:
+    """What alerts of other causes say, below their marks, each where there is room for it."""
+    days = _days(np.array([alert.window.end_ms for alert in alerts], dtype=np.float64))
+    begin, end = axis.get_xlim()
+    free_from = [begin] * 2
+    for alert, day in zip(alerts, days.tolist(), strict=True):
+        text = about(alert)
+        length = (len(text) + 3) * _CHARACTER * (end - begin)
+        line = next((line for line, free in enumerate(free_from) if free <= day), None)
+        if line is None:
+            continue
+        free_from[line] = day + length
+        is_at_end = day + length > end
+        axis.annotate(
+            text,
+            (day, (0.8 - 0.13 * line) * top),
+            xytext=(4 if is_at_end else -4, 0),
+            textcoords="offset points",
+            ha="right" if is_at_end else "left",
+            va="center",
+            fontsize=9,
+            color=_INK,
+            # Lines that cross it would make it hard to read.
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
+        )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _plain(text: str) -> str:

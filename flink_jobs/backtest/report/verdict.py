@@ -11,6 +11,8 @@ from flink_jobs.backtest.report.words import clock, count, number, share, stretc
 from flink_jobs.config.detector_tables import MAIN_DETECTOR
 
 Tone = Literal["good", "bad", "plain"]
+QUIET = "no alarm"
+"""The word for a stream that raised no alarm of drift: its model may have fallen silent."""
 SIGNS: dict[Tone, str] = {"good": "✔", "bad": "✘", "plain": "▲"}
 
 
@@ -66,9 +68,10 @@ def headline(evaluation: Evaluation | None, views: Sequence[StreamView]) -> tupl
             return "plain", f"No drift was found in {count(of, 'model')}"
         return "plain", f"{count(n, 'incident')} of drift in {n_models} of {count(of, 'model')}"
     figures = evaluation.total.detector
-    found = (
-        f"{figures.n_drifts - figures.n_missed} of {count(figures.n_drifts, 'true drift')} found"
-    )
+    n_found = figures.n_drifts - figures.n_missed
+    found = f"{n_found} of {count(figures.n_drifts, 'true drift')} found"
+    if not figures.n_drifts:
+        found = "No true drift to find"
     alarms = (
         f"{count(figures.n_false_alarms, 'false alarm')}"
         if figures.n_false_alarms
@@ -90,7 +93,7 @@ def lines(evaluation: Evaluation | None, views: Sequence[StreamView]) -> list[Li
         else:
             drawn.append(Line(name, place, *_by_truth(beside, view)))
     order: dict[str, int] = {"bad": 0, "plain": 1, "good": 2}
-    return sorted(drawn, key=lambda line: (order[line.tone], line.word == "silent"))
+    return sorted(drawn, key=lambda line: (order[line.tone], line.word == QUIET))
 
 
 def tone_and_word(beside: Beside) -> tuple[Tone, str]:
@@ -100,7 +103,7 @@ def tone_and_word(beside: Beside) -> tuple[Tone, str]:
         return "bad", "missed" if figures.n_missed == figures.n_drifts else "partly missed"
     if figures.n_false_alarms:
         return "bad", "false alarm" if figures.n_false_alarms == 1 else "false alarms"
-    return "good", "found" if figures.n_drifts else "silent"
+    return "good", "found" if figures.n_drifts else QUIET
 
 
 def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
@@ -111,7 +114,7 @@ def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
         str(figures.n_false_alarms),
         stretch(figures.mean_delay_ms),
         _others(view),
-        _short(beside.every_n_windows) if figures.n_alarms else "no alarm",
+        _short(beside.every_n_windows) if figures.n_alarms else QUIET,
         _short(beside.always),
     ]
     return tone, word, cells
@@ -127,7 +130,7 @@ def _by_alerts(view: StreamView) -> tuple[Tone, str, list[str]]:
         first,
         _others(view),
     ]
-    return "plain", "drift" if n else "silent", cells
+    return "plain", "drift" if n else QUIET, cells
 
 
 def _others(view: StreamView) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from flink_jobs.backtest.accuracy import accuracy_table, stretch_ms
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.evaluation import evaluate_result
-from flink_jobs.backtest.report import page
+from flink_jobs.backtest.report import page, verdict
 from flink_jobs.backtest.report.comparison import Shape
 from flink_jobs.backtest.report.incidents import incidents
 from flink_jobs.backtest.report.page import Contents
@@ -52,13 +52,15 @@ def gather(
     evaluation = None
     if truth is not None:
         evaluation = evaluate_result(result, truth, tolerance_ms=tolerance_ms)
+    # The worst first: of many incidents not all are shown.
+    ranked = [views[line.place] for line in verdict.lines(evaluation, views)]
     return Contents(
         result=result,
         views=views,
         drifts=list(truth or []),
         evaluation=evaluation,
         incidents=incidents(
-            views,
+            ranked,
             result.config,
             history=history,
             image_shape=image_shape,

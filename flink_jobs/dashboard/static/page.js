@@ -865,6 +865,8 @@ let chartTimer = 0;
 let plotly = null;
 const STATUSES = ["tested", "too few events", "no reference yet"];
 const N_WINDOWS = 400;
+// Named one by one: plotly.js has others, and one of them sends the chart to its maker's cloud.
+const CHART_BUTTONS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]];
 const isTouch = window.matchMedia("(pointer: coarse)").matches;
 
 function loadPlotly() {
@@ -993,7 +995,7 @@ async function drawChart() {
     shapes: bands(marks, begin, end),
     hoverlabel: { align: "left", font: { size: 12.5 } },
   };
-  await Plotly.react($("chart"), traces, layout, { displaylogo: false, displayModeBar: isTouch ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"], doubleClick: "reset" });
+  await Plotly.react($("chart"), traces, layout, { displaylogo: false, displayModeBar: isTouch ? false : "hover", modeBarButtons: CHART_BUTTONS, plotlyServerURL: "", doubleClick: "reset" });
   describeChart(places, drifts);
   drawTable(places);
   drawFacts(models.get(chosen));

@@ -20,8 +20,12 @@
   const lighter = { "#0072B2": "#56B4E9", "#6B6B6B": "#A8A8A8", "#D55E00": "#F0803C" };
   const isDark = () => !printing && matchMedia("(prefers-color-scheme: dark)").matches;
 
+  const isNarrow = (box) => box.classList.contains("timeline") && box.clientWidth < 480;
+
   function dataOf(box) {
-    const { data } = charts[box.dataset.chart];
+    let { data } = charts[box.dataset.chart];
+    // 120 points of 5 px would hide their line on a phone.
+    if (isNarrow(box)) data = data.map((trace) => (trace.mode === "lines+markers" ? { ...trace, marker: { ...trace.marker, size: 2.5 } } : trace));
     if (!isDark()) return data;
     return data.map((trace) => {
       const light = { ...trace };
@@ -52,7 +56,8 @@
     const given = structuredClone(charts[box.dataset.chart].layout);
     const isTimeline = box.classList.contains("timeline");
     const layout = {
-      margin: { l: isTimeline ? 56 : 42, r: 10, t: isTimeline ? 22 : 8, b: 34 },
+      // To the right half of a last label fits: plotly would else widen the margin, lose the label, and so on.
+      margin: { l: isTimeline ? 56 : 42, r: isTimeline ? 10 : 20, t: isTimeline ? 22 : 8, b: 34 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: theme.ink },
       showlegend: false, hovermode: "closest", dragmode: isTimeline && !touch ? "zoom" : false,
@@ -64,6 +69,10 @@
     }
     for (const key of ["xaxis", "yaxis"]) layout[key] = layout[key] || axisOf({}, theme);
     layout.xaxis = { showgrid: false, ticks: "outside", ...layout.xaxis };
+    // Upright, and as many as have room: a label of time is some 60 px wide.
+    if (isTimeline) layout.xaxis = { ...layout.xaxis, tickangle: 0, nticks: Math.max(3, Math.floor(box.clientWidth / 90)) };
+    // The legend names this axis, too.
+    if (isNarrow(box) && layout.yaxis2) delete layout.yaxis2.title;
     layout.yaxis = { nticks: 6, ...layout.yaxis };
     const plotWidth = box.clientWidth - layout.margin.l - layout.margin.r;
     const notes = given.annotations || [];

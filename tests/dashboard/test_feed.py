@@ -1,0 +1,54 @@
+"""How the thread that follows the topics shares its time between them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flink_jobs.dashboard.feed import Feed, Topics
+from flink_jobs.dashboard.state import LiveState
+from flink_jobs.dashboard.tail import TailFollower
+from flink_jobs.records.alerts import Score
+from tests.dashboard.records import score
+
+
+class Follower:
+    """Gives a batch with every poll, and keeps how long each poll could have waited."""
+
+    def __init__(self, *batches: list[Score]) -> None:
+        self.batches = list(batches)
+        self.waits_s: list[float] = []
+
+    def poll(self, timeout_s: float) -> list[Score]:
+        self.waits_s.append(timeout_s)
+        return self.batches.pop(0) if self.batches else []
+
+    def has_caught_up(self) -> bool:
+        return not self.batches
+
+
+def polled(n_rounds: int, *followers: Follower) -> LiveState:
+    state = LiveState()
+    feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), state)
+    feed._followers = cast(Any, followers)
+    busy: set[TailFollower] = set()
+    for _ in range(n_rounds):
+        busy = feed._poll(busy)
+    return state
+
+
+def test_a_quiet_topic_is_not_waited_for_while_another_one_has_more() -> None:
+    quiet, scores = Follower(), Follower(*([score("m", place)] for place in range(5)))
+
+    state = polled(6, quiet, scores)
+
+    assert quiet.waits_s == [0.1, 0, 0, 0, 0, 0]
+    assert scores.waits_s == [0.1] * 6
+    assert state.knows("m")
+
+
+def test_where_all_are_quiet_each_is_waited_for_so_that_nothing_spins() -> None:
+    first, second = Follower(), Follower()
+
+    polled(3, first, second)
+
+    assert first.waits_s == second.waits_s == [0.1] * 3
