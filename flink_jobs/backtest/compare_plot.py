@@ -18,6 +18,7 @@ from flink_jobs.backtest.compare import Comparison, Outcome
 from flink_jobs.backtest.compare_text import HEADER, table_rows, unit_of
 from flink_jobs.backtest.report.words import stretch
 from flink_jobs.charts import palette
+from flink_jobs.charts.plots import PLOT_CONFIG
 
 _TITLE = "Delay against false alarms"
 _X_TITLE = "false alarms"
@@ -74,7 +75,7 @@ caption {{ text-align: left; font-weight: bold; padding: .5rem 0; }}
 def write_html(comparison: Comparison, chosen: Outcome | None, path: Path) -> None:
     """Draw the comparison with plotly over its table; details appear where the pointer is."""
     plot = _figure(comparison, chosen).to_html(
-        full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+        full_html=False, include_plotlyjs=True, config=PLOT_CONFIG
     )
     page = _PAGE.format(title=_TITLE, plot=plot, table=_table(comparison, chosen))
     path.write_text(page, encoding="utf-8")

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from flink_jobs.charts import palette
+from flink_jobs.charts.plots import PLOT_CONFIG
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
@@ -42,7 +43,7 @@ def write_html(picture: Picture, path: Path) -> None:
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.07, "x": 1, "xanchor": "right"},
     )
-    figure.write_html(path, include_plotlyjs=True, config={"displaylogo": False})
+    figure.write_html(path, include_plotlyjs=True, config=PLOT_CONFIG)
 
 
 def _draw(figure: go.Figure, panel: Panel, row: int) -> None:

@@ -522,6 +522,8 @@ def test_a_comparison_becomes_two_plots_that_need_no_network(tmp_path, outcomes)
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
     assert page.count("</script>") == page.count("<script")
     assert '"symbol":"star"' in page
+    # Of plotly's own buttons one sends the chart to its makers.
+    assert '"modeBarButtons":' in page
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width > 800
 
