@@ -1,0 +1,115 @@
+"""Takes the pictures of pages that the documents show: ``python -m scripts.pictures``.
+
+Both show one backtest of real images, the live page as it was in the midst of it: the records go to
+a real broker, and a real browser looks at them. Needs ``/usr/bin/chromium``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kafka import KafkaProducer
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from flink_jobs.backtest.report.write import gather, write_html
+from flink_jobs.dashboard.feed import Topics
+from flink_jobs.dashboard.serve import Address, Dashboard
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.records.alerts import Alert, Score, encode_record
+from tests.backtest.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
+
+_DOCS = Path(__file__).parents[1] / "docs"
+_TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit")
+# The courier's drift has been going on for most of an hour, the scanner's is over.
+_UNTIL_MS = START_MS + 145 * MINUTE_MS
+_FIRST_MODEL = "#models > article:first-of-type"
+
+
+def main() -> None:
+    """Take both pictures."""
+    # The page shows the history's path.
+    with TemporaryDirectory() as name, chdir(name), _browser() as browser:
+        sample = run_digits(Path())
+        _take_report(sample, Path(name) / "report.html", browser)
+        _take_dashboard(sample, browser)
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--headless", "--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def _take_report(sample: Sample, path: Path, browser: Browser) -> None:
+    """The head of the page and its first model."""
+    contents = gather(
+        sample.result, truth=sample.truth, history=str(sample.history), image_shape=(8, 8)
+    )
+    write_html(contents, path)
+    page = _page(browser, 1280, path.as_uri())
+    for chart in page.locator(f"{_FIRST_MODEL} .chart").all():
+        chart.scroll_into_view_if_needed()
+        chart.locator(".main-svg").first.wait_for(state="attached")
+    page.evaluate("scrollTo(0, 0)")
+    box = page.locator(_FIRST_MODEL).bounding_box()
+    assert box is not None
+    page.screenshot(
+        path=_DOCS / "backtest-report.png",
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 20},
+    )
+
+
+def _take_dashboard(sample: Sample, browser: Browser) -> None:
+    with KafkaBroker() as broker:
+        for topic in _TOPICS:
+            broker.create_topic(topic)
+        _send(sample, broker)
+        topics = Topics(bootstrap_servers=broker.bootstrap_servers, audit="drift-audit")
+        with Dashboard(
+            topics, Address(port=0), control_topic="drift-control", issued_by="on-call"
+        ) as dashboard:
+            serving = threading.Thread(target=dashboard.serve)
+            serving.start()
+            page = _page(browser, 1400, dashboard.url)
+            page.get_by_role("button", name="Acknowledge").first.wait_for()
+            page.locator("#models").get_by_text(COURIER).click()
+            page.locator("#chart .main-svg").first.wait_for()
+            # What comes first is drawn at once, all else within a second.
+            page.wait_for_timeout(2_000)
+            page.screenshot(path=_DOCS / "dashboard.png")
+            page.close()
+            dashboard.stop()
+            serving.join()
+
+
+def _send(sample: Sample, broker: KafkaBroker) -> None:
+    """What the job would have written so far, in order of event time."""
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+    records: list[tuple[int, str, Alert | Score]] = [
+        *((alert.window.end_ms, "drift-alerts", alert) for alert in sample.result.alerts()),
+        *((score.window.end_ms, "drift-scores", score) for score in sample.result.scores()),
+    ]
+    for end_ms, topic, record in sorted(records, key=lambda each: each[0]):
+        if end_ms <= _UNTIL_MS:
+            key, value = encode_record(record)
+            producer.send(topic, key=key, value=value)
+    producer.close()
+
+
+def _page(browser: Browser, width: int, address: str) -> Page:
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(address)
+    return page
+
+
+if __name__ == "__main__":
+    main()
