@@ -253,6 +253,19 @@ def test_models_whose_drift_was_missed_are_shown_first_not_collapsed(tmp_path):
     assert re.findall(r'<article class="model" id="m(\d+)"', before) == ["13", "3", "16"]
 
 
+def test_models_whose_drift_was_missed_are_drawn_before_those_that_were_found(tmp_path):
+    scores = [score(10, model=f"model-{place:02}") for place in range(20)]
+    alerts = [alert(10, model=f"model-{place:02}") for place in range(14)]
+    result = write_result(tmp_path / "result", scores, alerts)
+    names = [f"model-{place:02}" for place in range(20)]
+    drifts = [DriftInterval(name, START_MS, START_MS + 10**7) for name in names[:16]]
+
+    figure = draw(gather(result, truth=drifts))
+
+    drawn = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert drawn == ["model-14", "model-15", *names[:10]]
+
+
 def test_no_label_of_the_picture_lies_on_another_one(tmp_path):
     scores = [score(minute) for minute in range(10, 600, 10)]
     alerts = [

@@ -43,9 +43,13 @@ def write_png(contents: Contents, path: Path) -> None:
 
 
 def draw(contents: Contents) -> Figure:
-    """Draw one panel under the other, those with alerts first, on a common axis of event time."""
+    """Draw one panel under the other on a common axis of event time.
+
+    What went wrong comes first, drifts that nothing found among it, then what has alerts.
+    """
     lines = verdict.lines(contents.evaluation, contents.views)
-    shown = sorted(lines, key=lambda line: not contents.views[line.place].alerts)[:MOST_PANELS]
+    lines.sort(key=lambda line: line.tone != "bad" and not contents.views[line.place].alerts)
+    shown = lines[:MOST_PANELS]
     n_panels = max(1, len(shown))
     # Figure without pyplot: no global state, and no display is looked for.
     layout = ConstrainedLayoutEngine(h_pad=0.08)
