@@ -26,9 +26,8 @@ _FORMATS: dict[str, Format] = {
 class InputFiles:
     """Files of one format, in the order in which they are read.
 
-    ``passed_over`` names what lies beside them in their folder and is not read: folders, whose
-    names end in a slash, and what is no history. ``titles`` are what people call the files, their
-    paths if left out.
+    ``passed_over`` names what lies beside them in their folder and is no history. ``titles`` are
+    what people call the files, their paths if left out.
     """
 
     format: Format
@@ -48,7 +47,7 @@ class InputFiles:
 
 
 def find_files(path: Path) -> InputFiles:
-    """The file, or the files of a folder in order of their names.
+    """The file, or the files of a folder and of the folders in it, in order of their names.
 
     Raises
     ------
@@ -68,17 +67,17 @@ def find_files(path: Path) -> InputFiles:
 
 
 def _of_folder(folder: Path) -> InputFiles:
+    """Those in folders of it too, as a table that is divided by date has them."""
+    there = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     # Programs leave marks such as _SUCCESS beside what they write.
-    there = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
-    files = filter(Path.is_file, there)
-    formats = {path: kind for path in files if (kind := _format(path)) is not None}
+    shown = sorted(name for name in there if not any(part[0] in "._" for part in name.parts))
+    formats = {there[name]: kind for name in shown if (kind := _format(name)) is not None}
     if not formats:
-        hint = "; folders in it are not read" if any(map(Path.is_dir, there)) else ""
-        raise SourceError(f"{folder} holds no file whose name ends in {_endings()}{hint}")
+        raise SourceError(f"{folder} holds no file whose name ends in {_endings()}")
     kinds = sorted(set(formats.values()))
     if len(kinds) > 1:
         raise SourceError(f"{folder} mixes {' and '.join(kinds)}: a history has one format")
-    others = tuple(f"{p.name}/" if p.is_dir() else p.name for p in there if p not in formats)
+    others = tuple(str(name) for name in shown if there[name] not in formats)
     return InputFiles(kinds[0], tuple(formats), others)
 
 

@@ -194,19 +194,6 @@ def test_a_header_that_is_not_utf_8_is_told(tmp_path: Path, encoding: str) -> No
         run(tmp_path / "a.csv")
 
 
-def test_folders_in_a_folder_are_not_read_and_told(tmp_path: Path) -> None:
-    (tmp_path / "june").mkdir()
-    write_parquet(tmp_path / "june" / "a.parquet", EVENTS)
-
-    with pytest.raises(SourceError, match=r"ends in .*; folders in it are not read"):
-        run(tmp_path)
-    write_parquet(tmp_path / "may.parquet", EVENTS)
-    result = run(tmp_path)
-
-    assert result.summary.n_used == len(EVENTS)
-    assert result.summary.warnings == ["passed over in the folder: june/"]
-
-
 def test_files_that_are_none_say_so(tmp_path: Path) -> None:
     whole = write_parquet(tmp_path / "a.parquet", EVENTS).read_bytes()
     (tmp_path / "cut.parquet").write_bytes(whole[:-50])

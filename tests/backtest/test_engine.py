@@ -122,6 +122,30 @@ def test_files_of_a_folder_are_read_in_order_of_their_names(tmp_path: Path) -> N
     assert any("notes.txt" in warning for warning in result.summary.warnings)
 
 
+def test_a_folder_that_is_divided_by_date_is_one_history(tmp_path: Path) -> None:
+    events, config = make_events(), backtest_config(columns=columns())
+    whole = run_backtest(config, write_parquet(tmp_path / "a.parquet", events), processes=1)
+    folder = tmp_path / "events"
+    for day, rows in (("date=2026-01-02", events[500:]), ("date=2026-01-01", events[:500])):
+        (folder / day).mkdir(parents=True)
+        write_parquet(folder / day / "part-0.parquet", rows)
+        (folder / day / "part-0.crc").touch()
+    (folder / "_temporary").mkdir()
+    write_parquet(folder / "_temporary" / "part-0.parquet", events)
+
+    result = run_backtest(config, folder, processes=2)
+
+    assert [(s.window, s.statistic) for s in result.scores()] == [
+        (s.window, s.statistic) for s in whole.scores()
+    ]
+    assert result.summary.sources == [
+        str(folder / f"date=2026-01-0{day}" / "part-0.parquet") for day in (1, 2)
+    ]
+    assert result.summary.warnings == [
+        "passed over in the folder: date=2026-01-01/part-0.crc, date=2026-01-02/part-0.crc"
+    ]
+
+
 @pytest.mark.parametrize("most_rows", [1, 13, 10_000])
 def test_neither_row_groups_nor_their_readers_nor_the_size_of_batches_change_a_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_rows: int

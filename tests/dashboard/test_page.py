@@ -197,6 +197,21 @@ def test_scores_and_alerts_appear_and_move_the_chart_without_a_reload(
     expect(page.locator("#incidents-list")).not_to_contain_text(model)
 
 
+def test_no_line_of_the_chart_crosses_a_time_without_windows(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.04, 0.03)
+    setting.write_scores(model, 0.04, 0.03, first=30)
+
+    choose(page, model)
+    page.locator("#chart .main-svg").first.wait_for()
+
+    threshold, statistic = page.evaluate(
+        "() => document.querySelector('#chart').data.slice(0, 2).map((trace) => trace.y)"
+    )
+    assert [value is None for value in threshold] == [False] * 3 + [True] + [False] * 2
+    assert statistic == [0.03, 0.04, 0.03, None, 0.04, 0.03]
+
+
 def test_the_charts_buttons_zoom_and_none_sends_the_chart_elsewhere(
     page: Page, setting: Setting
 ) -> None:

@@ -944,6 +944,17 @@ function drawNoChart(text) {
   $("windows").hidden = true;
 }
 
+// No line crosses a time in which no window closed, five times as long as usual; as in the report.
+function interrupted(x, y) {
+  const steps = x.slice(1).map((end, place) => end - x[place]);
+  const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)];
+  const isGap = (place) => x.length > 2 && place > 0 && steps[place - 1] > 5 * usual;
+  return {
+    x: x.flatMap((end, place) => (isGap(place) ? [end, end] : [end])),
+    y: y.flatMap((value, place) => (isGap(place) ? [null, value] : [value])),
+  };
+}
+
 async function drawChart() {
   const mine = chart;
   const { columns, alerts } = mine;
@@ -973,10 +984,10 @@ async function drawChart() {
     marker: { symbol, size: 11, color: colours[name] }, hovertemplate: `<b>%{x|%Y-%m-%d %H:%M:%S}</b><br>alert ${kind}<extra></extra>`,
   });
   const traces = [
-    { ...line, x: pick("end_ms", isTested), y: pick("threshold", isTested), line: { color: colours.threshold, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
-    { ...line, x: pick("end_ms"), y: places.map((place) => (isTested(place) ? columns.statistic[place] : null)), line: { color: colours.statistic, width: 2 }, hoverinfo: "skip", connectgaps: false },
+    { ...line, ...interrupted(pick("end_ms", isTested), pick("threshold", isTested)), line: { color: colours.threshold, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
+    { ...line, ...interrupted(pick("end_ms"), places.map((place) => (isTested(place) ? columns.statistic[place] : null))), line: { color: colours.statistic, width: 2 }, hoverinfo: "skip", connectgaps: false },
     { ...dots, x: pick("end_ms", isTested), y: pick("statistic", isTested), customdata: hover(isTested), hovertemplate: template, marker: { size: places.length > 150 ? 3 : 5, color: colours.statistic } },
-    { ...dots, x: pick("end_ms", drifts), y: pick("statistic", drifts), hoverinfo: "skip", marker: { size: places.length > 150 ? 6 : 9, symbol: "triangle-up", color: colours.drift } },
+    { ...dots, x: pick("end_ms", drifts), y: pick("statistic", drifts), hoverinfo: "skip", marker: { size: places.length > 150 ? 5 : 7, symbol: "square", color: colours.drift } },
     { ...dots, x: pick("end_ms", (place) => !isTested(place)), y: places.filter((place) => !isTested(place)).map(() => 0), customdata: hover((place) => !isTested(place)), hovertemplate: "<b>%{x|%Y-%m-%d %H:%M:%S}</b><br>not tested: %{customdata[6]}<br>%{customdata[5]:,} events<extra></extra>", marker: { size: 7, symbol: "x-thin", line: { width: 2, color: colours.threshold } } },
     markTrace("started", "triangle-up", "drift"),
     markTrace("ongoing", "circle", "ongoing"),
