@@ -27,13 +27,15 @@ class InputFiles:
     """Files of one format, in the order in which they are read.
 
     ``passed_over`` names what lies beside them in their folder and is no history. ``titles`` are
-    what people call the files, their paths if left out.
+    what people call the files, their paths if left out. ``n_beside`` is how many files are read at
+    a time, which share the memory.
     """
 
     format: Format
     paths: tuple[Path, ...]
     passed_over: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
+    n_beside: int = 1
 
     @property
     def names(self) -> list[str]:

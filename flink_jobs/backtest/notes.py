@@ -49,14 +49,14 @@ def late_warning(
     if n_late <= _NOTED_SHARE * n_events:
         return []
     latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
-    merge = (
-        f", or merge the {n_files:,} files, which are read one after the other, into one in order "
-        "of time"
+    beside = (
+        f"; where the {n_files:,} files lie beside each other in time, set columns.files = "
+        '"side_by_side"'
     )
     return [
         f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
         f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
-        f"{merge if n_files > 1 else ''}"
+        f"{beside if n_files > 1 and config.columns.files == 'in_turn' else ''}"
     ]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from flink_jobs.backtest.batches import Source
 from flink_jobs.backtest.input_files import InputFiles, find_files
 from flink_jobs.backtest.json_lines import JsonLines
+from flink_jobs.backtest.line_chunks import CHUNK_BYTES
+from flink_jobs.backtest.merged_files import MergedFiles
 from flink_jobs.backtest.tables import Tables
 from flink_jobs.config.job import DriftJobConfig
 
@@ -49,4 +51,17 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:
-    return JsonLines(files, config) if files.format == "json_lines" else Tables(files, config)
+    n_files = len(files.paths)
+    if config.columns.files == "side_by_side" and n_files > 1:
+        each = [
+            InputFiles(files.format, (path,), titles=(name,), n_beside=n_files)
+            for path, name in zip(files.paths, files.names, strict=True)
+        ]
+        return MergedFiles([_in_turn(file, config) for file in each])
+    return _in_turn(files, config)
+
+
+def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:
+    if files.format == "json_lines":
+        return JsonLines(files, config, chunk_bytes=max(1 << 16, CHUNK_BYTES // files.n_beside))
+    return Tables(files, config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -31,6 +31,9 @@ class ColumnsTable(Table, frozen=True, kw_only=True):
     label : str
         The column with the events' true classes, for shifts that act on classes and for accuracy;
         empty where there is none. An event may lack one.
+    files : str
+        How the files of a folder lie: ``in_turn`` one after the other in time, in order of their
+        names, or ``side_by_side``, such as one for each model; these are merged by event time.
     """
 
     model: ColumnName = "model"
@@ -40,3 +43,4 @@ class ColumnsTable(Table, frozen=True, kw_only=True):
     features: ColumnName | list[ColumnName] = "features"
     outputs: ColumnName | list[ColumnName] = "outputs"
     label: str = ""
+    files: Literal["in_turn", "side_by_side"] = "in_turn"

@@ -247,7 +247,7 @@ def test_files_beside_each_other_in_time_are_told_from_rows_that_are_late(tmp_pa
 
     assert result.summary.dead_letters["late"] > 300
     [warning] = [text for text in result.summary.warnings if "too late" in text]
-    assert "merge the 2 files, which are read one after the other, into one" in warning
+    assert 'where the 2 files lie beside each other in time, set columns.files = "side' in warning
 
 
 def test_late_rows_are_counted_and_the_option_to_raise_is_named(tmp_path: Path) -> None:

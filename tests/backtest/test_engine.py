@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from flink_jobs.backtest import engine, table_shape, tables
+from flink_jobs.backtest import engine, parquet_pieces, table_shape
 from flink_jobs.backtest.engine import Progress, run_backtest
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
@@ -153,7 +153,7 @@ def test_neither_row_groups_nor_their_readers_nor_the_size_of_batches_change_a_r
     config, events = backtest_config(columns=columns()), make_events()
     whole = run_backtest(config, write_parquet(tmp_path / "a.parquet", events), processes=1)
     in_groups = write_parquet(tmp_path / "b.parquet", events, row_group_size=7)
-    monkeypatch.setattr(tables, "_ROWS_PER_READER", 50)
+    monkeypatch.setattr(parquet_pieces, "_ROWS_PER_READER", 50)
     monkeypatch.setattr(table_shape, "_MOST_ROWS", most_rows)
 
     result = run_backtest(config, in_groups, processes=1)

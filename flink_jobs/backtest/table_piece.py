@@ -1,0 +1,28 @@
+"""What the readers of files of columns hand on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+
+class Piece(NamedTuple):
+    """Rows of a file.
+
+    Attributes
+    ----------
+    batch : pyarrow.RecordBatch
+    offsets : ndarray of int64, shape (n,)
+        Their numbers in the file, from 0.
+    n_read : int
+        Bytes of the file that have been read.
+    ragged : list of (int, str)
+        The rows before these that have no columns, and what is wrong with them.
+    """
+
+    batch: pa.RecordBatch
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    n_read: int
+    ragged: list[tuple[int, str]]
