@@ -204,6 +204,7 @@ def test_no_line_of_the_chart_crosses_a_time_without_windows(page: Page, setting
 
     choose(page, model)
     page.locator("#chart .main-svg").first.wait_for()
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 5 windows"))
 
     threshold, statistic = page.evaluate(
         "() => document.querySelector('#chart').data.slice(0, 2).map((trace) => trace.y)"
