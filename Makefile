@@ -71,7 +71,7 @@ bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 min
 	@$(BIN)/python -m scripts.bench_detectors $(ARGS)
 
 .PHONY: bench-backtest
-bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 15 minutes (ARGS="--quick")
+bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 5 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench_backtest $(ARGS)
 
 .PHONY: replicate
