@@ -105,7 +105,7 @@ def _figure(comparison: Comparison, chosen: Outcome | None) -> go.Figure:
         )
     # From 0 on, but not through the points that lie there.
     figure.update_xaxes(title_text=_X_TITLE, range=[-0.02 * most, 1.05 * most])
-    figure.update_yaxes(title_text=_y_title(unit), rangemode="tozero")
+    figure.update_yaxes(title_text=_y_title(unit), range=[0, _top_ms(comparison) / scale_ms])
     return figure.update_layout(
         title={"text": f"<b>{_TITLE}</b>", "subtitle": {"text": _note(comparison)}},
         template="plotly_white",
@@ -139,7 +139,7 @@ def write_png(comparison: Comparison, chosen: Outcome | None, path: Path) -> Non
         for outcome, *at in zip(outcomes, x, y, strict=True):
             _write_name(axis, names.get(outcome.label, ""), at, _side(outcome, most), look.colour)
     axis.set(xlabel=_X_TITLE, ylabel=_y_title(unit), xlim=(0, 1.05 * most))
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, _top_ms(comparison) / scale_ms)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(_TITLE, loc="left", fontweight="bold", pad=24)
     axis.text(0, 1.02, _note(comparison), transform=axis.transAxes, fontsize=9, color="#555555")
@@ -168,6 +168,12 @@ def _write_name(axis: Axes, name: str, at: Sequence[float], side: str, colour: s
 def _most_false_alarms(comparison: Comparison) -> int:
     """1 at least, so that an axis has a length."""
     return max(1, *(outcome.figures.detector.n_false_alarms for outcome in comparison.outcomes))
+
+
+def _top_ms(comparison: Comparison) -> float:
+    """Where the axis of delays ends: with room for a mark and its name above the longest."""
+    delays_ms = (_delay_ms(outcome, comparison) for outcome in comparison.outcomes)
+    return 1.12 * (max(delays_ms, default=0.0) or 1.0)
 
 
 def _side(outcome: Outcome, most: int) -> str:
@@ -214,7 +220,7 @@ def _note(comparison: Comparison) -> str:
     counts = {outcome.figures.detector.n_drifts for outcome in comparison.outcomes}
     drifts = " or ".join(f"{count:,}" for count in sorted(counts))
     note = f"{len(comparison.outcomes)} configurations, {drifts or 'no'} drifts"
-    return f"{note}; at the top edge: those that found none" if found_none else note
+    return f"{note}; at the top: those that found none" if found_none else note
 
 
 def _y_title(unit: str) -> str:

@@ -528,6 +528,19 @@ def test_a_comparison_becomes_two_plots_that_need_no_network(tmp_path, outcomes)
         assert picture.width > 800
 
 
+def test_no_configuration_lies_at_the_upper_edge_of_a_plot(tmp_path):
+    outcomes = [outcome("slow", delays=(60_000,)), outcome("blind", missed=1, delays=())]
+    comparison = Comparison(outcomes=outcomes, refused=[], unmatched=[], tolerance_ms=0)
+
+    write_html(comparison, outcomes[0], tmp_path / "p.html")
+
+    # The library's own code, which comes first, has no points.
+    _, _, page = (tmp_path / "p.html").read_text().rpartition("Plotly.newPlot(")
+    [(_, top)] = re.findall(r'"range":\[(0),([0-9.]+)\]', page)
+    highest = max(float(y) for y in re.findall(r'"y":\[([0-9.]+)\]', page))
+    assert float(top) > 1.1 * highest
+
+
 def test_of_configurations_at_one_point_one_is_named(tmp_path):
     outcomes = with_efficient([outcome("one"), outcome("two"), outcome("three")])
     comparison = Comparison(outcomes=outcomes, refused=[], unmatched=[], tolerance_ms=0)
