@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -17,8 +15,7 @@ from flink_jobs.backtest.compare_grid import Combination, Grid, Refused, combina
 from flink_jobs.backtest.compare_runs import Progress, Runs
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.backtest.evaluation import Beside, evaluate_result
-from flink_jobs.backtest.in_memory import is_table, write_table
-from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.in_memory import at_hand
 from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.truth import DriftInterval
@@ -110,7 +107,7 @@ def compare(
     """
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
-    with _at_hand(source, [each.config for each in to_run]) as history:
+    with at_hand(source, [each.config for each in to_run] or [config]) as history:
         runs = Runs(folder, history, shifts)
         runs.run_missing(to_run, processes or len(os.sched_getaffinity(0)), on_progress)
     on_progress(Progress(len(to_run), len(to_run), ""))
@@ -127,18 +124,6 @@ def compare(
         unmatched=unmatched,
         tolerance_ms=tolerance_ms,
     )
-
-
-@contextmanager
-def _at_hand(
-    source: str | Path | Any, configs: Sequence[DriftJobConfig]
-) -> Iterator[str | Path | InputFiles]:
-    """A history that each process can open; a table is written once for all."""
-    if not is_table(source) or not configs:
-        yield source
-        return
-    with TemporaryDirectory(prefix="loudly-table-") as scratch:
-        yield write_table(source, configs, Path(scratch))
 
 
 def with_efficient(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -46,8 +46,8 @@ class Runs:
     Parameters
     ----------
     folder : Path
-    source : str, Path or InputFiles
-        As :func:`~flink_jobs.backtest.engine.run_backtest` takes it.
+    source : str or InputFiles
+        As :func:`~flink_jobs.backtest.in_memory.at_hand` gives it.
     shifts : sequence of Shift
         Simulated in every run.
 
@@ -58,7 +58,7 @@ class Runs:
     """
 
     folder: Path
-    source: str | Path | InputFiles
+    source: str | InputFiles
     shifts: Sequence[Shift]
 
     def __post_init__(self) -> None:
@@ -133,7 +133,7 @@ class Runs:
 
 def _run(
     config: DriftJobConfig,
-    source: str | Path | InputFiles,
+    source: str | InputFiles,
     place: Path,
     shifts: Sequence[Shift],
     processes: int,
@@ -170,15 +170,14 @@ def _is_finished(place: Path) -> bool:
     return True
 
 
-def _identity(source: str | Path | InputFiles, shifts: Sequence[Shift]) -> dict[str, str]:
+def _identity(source: str | InputFiles, shifts: Sequence[Shift]) -> dict[str, str]:
     """Of a table its bytes, of a file its size and time; a topic has a name alone."""
     if isinstance(source, InputFiles):
         name, content = source.names[0], [_digest_of(path) for path in source.paths]
     else:
-        root = Path(source)
+        name, root = source, Path(source)
         files = sorted(root.rglob("*")) if root.is_dir() else [root] * root.is_file()
         stats = [(str(file), file.stat()) for file in files]
-        name = str(source)
         content = [f"{file}:{stat.st_size}:{stat.st_mtime_ns}" for file, stat in stats]
     digest = hashlib.sha256(msgspec.json.encode((content, list(shifts)))).hexdigest()
     return {"source": name, "digest": digest}

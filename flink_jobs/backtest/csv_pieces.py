@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.table_piece import Piece
+from flink_jobs.backtest.table_piece import Piece, bytes_at_a_time
 from flink_jobs.backtest.table_shape import TableShape
 
-_BLOCK_BYTES, _LEAST_BLOCK_BYTES = 8 << 20, 1 << 20
-_BLOCK_BYTES_PER_ROW = 256
+_BLOCK_BYTES = 8 << 20
+_block_bytes = partial(bytes_at_a_time, per_row=256, least=1 << 20, most=_BLOCK_BYTES)
 _NULLS = ["", "NA", "N/A", "null", "NULL", "None"]
 
 
@@ -39,7 +40,7 @@ def csv_schema(path: Path) -> pa.Schema | None:
         raise SourceError(f"{path} cannot be read as CSV: {error}") from error
 
 
-def csv_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
+def csv_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
     """All columns are read as bytes, so that one bad cell costs its row and not the file."""
     ragged: list[int] = []
     fresh: list[tuple[int, str]] = []
@@ -56,7 +57,7 @@ def csv_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
         stream = pa.CompressedInputStream(raw, "gzip") if path.name.endswith(".gz") else raw
         reader = pa_csv.open_csv(
             stream,
-            pa_csv.ReadOptions(use_threads=False, block_size=_block_bytes(shape)),
+            pa_csv.ReadOptions(use_threads=False, block_size=_block_bytes(n_rows)),
             pa_csv.ParseOptions(invalid_row_handler=skip),
             pa_csv.ConvertOptions(
                 check_utf8=False,
@@ -75,11 +76,6 @@ def csv_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
         if fresh:
             nothing = pa.RecordBatch.from_pylist([], reader.schema)
             yield Piece(nothing, np.empty(0, dtype=np.int64), raw.tell(), fresh)
-
-
-def _block_bytes(shape: TableShape) -> int:
-    wanted = shape.n_rows * _BLOCK_BYTES_PER_ROW
-    return max(_LEAST_BLOCK_BYTES, min(wanted, _BLOCK_BYTES))
 
 
 def _offsets(n_before: int, n_rows: int, ragged: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:

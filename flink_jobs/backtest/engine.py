@@ -17,15 +17,12 @@ import msgspec
 
 from flink_jobs.backtest.batches import NEVER_MS, Source
 from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.in_memory import is_table, write_table
+from flink_jobs.backtest.in_memory import at_hand, is_table
 from flink_jobs.backtest.notes import (
     duplicate_warning,
-    early_warning,
-    future_warning,
-    late_warning,
+    event_warnings,
     reference_warning,
     shift_warning,
-    unused_warning,
 )
 from flink_jobs.backtest.part import Order, PartResult
 from flink_jobs.backtest.processes import run_parts
@@ -48,7 +45,7 @@ from flink_jobs.backtest.spool import merge
 from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.job_files.config_file import load_config
 from flink_jobs.job_files.trained_reference import fit_training_sets
-from flink_jobs.records.dead_letters import DeadLetter, Reason
+from flink_jobs.records.dead_letters import DeadLetter
 
 # In the order in which they are removed: a folder with a summary is complete, and one with a
 # configuration is one of results.
@@ -138,8 +135,7 @@ def run_backtest(
     if problems := check_shifts(shifts):
         raise ConfigError(problems)
     if is_table(source):
-        with tempfile.TemporaryDirectory(prefix="loudly-table-") as scratch:
-            files = write_table(source, config, Path(scratch))
+        with at_hand(source, [config]) as files:
             return run_backtest(
                 config, files, folder=folder, processes=processes, progress=progress, shifts=shifts
             )
@@ -251,16 +247,18 @@ def _summary(
             f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
             "this is an error of Loudly"
         )
-    latest_ms = max(part.latest_ms for part in parts)
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
     warnings = [
         *source.warnings,
-        *unused_warning(n_used),
-        *late_warning(
-            config, reasons[Reason.LATE], n_events, latest_ms, n_files=len(source.sources)
+        *event_warnings(
+            config,
+            source,
+            reasons,
+            n_events=n_events,
+            n_used=n_used,
+            start_ms=start_ms if has_events else None,
+            latest_ms=max(part.latest_ms for part in parts),
         ),
-        *future_warning(reasons[Reason.FAR_FUTURE], n_events),
-        *(early_warning(start_ms) if has_events else ()),
         *duplicate_warning(n_duplicates),
         *reference_warning(missing),
         *shift_warning(shifts, set[int]().union(*(part.effective_shifts for part in parts))),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -22,9 +24,19 @@ def is_table(source: object) -> bool:
     return not isinstance(source, str | Path | InputFiles)
 
 
-def write_table(
-    table: Any, config: DriftJobConfig | Sequence[DriftJobConfig], folder: Path
-) -> InputFiles:
+@contextmanager
+def at_hand(
+    source: str | Path | InputFiles | Any, configs: Sequence[DriftJobConfig]
+) -> Iterator[str | InputFiles]:
+    """A history as it is opened; a table becomes a file for as long as that takes."""
+    if not is_table(source):
+        yield str(source) if isinstance(source, Path) else source
+        return
+    with TemporaryDirectory(prefix="loudly-table-") as scratch:
+        yield write_table(source, configs, Path(scratch))
+
+
+def write_table(table: Any, configs: Sequence[DriftJobConfig], folder: Path) -> InputFiles:
     """Write what is read of a table to a file in ``folder``, which each process maps into memory.
 
     An Arrow file is written ten times as fast as a Parquet file of the same table, and takes no
@@ -34,7 +46,7 @@ def write_table(
     ----------
     table : pandas.DataFrame, pyarrow.Table, or whatever else pyarrow makes a table of
         Of a data frame, the named levels of its index count as columns.
-    config : DriftJobConfig or sequence of DriftJobConfig
+    configs : sequence of DriftJobConfig
         Their tables ``columns`` say which columns are read.
     folder : Path
 
@@ -43,7 +55,6 @@ def write_table(
     SourceError
         When it is no table, or lacks a column.
     """
-    configs = [config] if isinstance(config, DriftJobConfig) else config
     read = _of_frame(table, configs) if _is_frame(table) else _of_arrow(table, configs)
     path = folder / "table.arrow"
     with pa.ipc.new_file(path, read.schema) as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,51 +60,47 @@ class MergedFiles:
         """All rows; those of a file that is ahead of the others wait."""
         time = EventTime(horizon_ms)
         lanes = [
-            _Lane(number, file.batches(names, horizon_ms), horizon_ms)
+            _Lane(number, file.batches(names, horizon_ms))
             for number, file in enumerate(self._files)
         ]
         while any(lane.is_open or lane.waiting for lane in lanes):
             # Up to here every file has shown all it has.
             until_ms = min((x.reached_ms for x in lanes if x.is_open), default=_FOR_EVER_MS)
-            parts = [part for lane in lanes for part in lane.release(until_ms)]
-            if parts:
-                yield _merged(parts, time, sum(lane.done for lane in lanes))
+            slices = [each for lane in lanes for each in lane.release(until_ms)]
+            if slices:
+                yield _merged(slices, time, sum(lane.done for lane in lanes))
             for lane in lanes:
                 if lane.is_open and lane.reached_ms <= until_ms and (batch := lane.read()):
                     yield _without_rows(batch, lane.number, time.reached_ms)
 
 
-class _Part:
+class _Slice(NamedTuple):
     """Some rows of a batch of one file; a row's rank is the event time reached with it."""
 
-    def __init__(
-        self, number: int, batch: Batch, ranks: NDArray[np.int64], rows: NDArray[np.intp]
-    ) -> None:
-        self.number = number
-        self.batch = batch
-        self.ranks = ranks
-        self.rows = rows
+    number: int
+    batch: Batch
+    ranks: NDArray[np.int64]
+    rows: NDArray[np.intp]
 
-    def split(self, until_ms: int) -> tuple[_Part, _Part]:
+    def split(self, until_ms: int) -> tuple[_Slice, _Slice]:
         """The rows below a rank, and the others."""
         n = int(self.ranks.searchsorted(until_ms, side="left"))
         return (
-            _Part(self.number, self.batch, self.ranks[:n], self.rows[:n]),
-            _Part(self.number, self.batch, self.ranks[n:], self.rows[n:]),
+            self._replace(ranks=self.ranks[:n], rows=self.rows[:n]),
+            self._replace(ranks=self.ranks[n:], rows=self.rows[n:]),
         )
 
 
 class _Lane:
     """What has been read of one file and not handed on."""
 
-    def __init__(self, number: int, batches: Iterator[Batch], horizon_ms: int) -> None:
+    def __init__(self, number: int, batches: Iterator[Batch]) -> None:
         self.number = number
         self.is_open = True
         self.reached_ms = NEVER_MS
         self.done = 0
-        self.waiting: deque[_Part] = deque()
+        self.waiting: deque[_Slice] = deque()
         self._batches = batches
-        self._horizon_ms = horizon_ms
 
     def read(self) -> Batch | None:
         """Read on; the batch where it has rows without a place, which wait for nothing."""
@@ -112,14 +109,14 @@ class _Lane:
             self.is_open = False
             return None
         self.done, self.reached_ms = batch.done, batch.reached_after_ms
-        counted = np.where(batch.times_ms > self._horizon_ms, NEVER_MS, batch.times_ms)
-        ranks = np.maximum(batch.reached_ms, counted)
-        if len(ranks):
+        if len(batch.codes):
+            # With a row is reached what has been reached before the next one.
+            ranks = np.append(batch.reached_ms[1:], batch.reached_after_ms)
             rows = np.arange(len(ranks), dtype=np.intp)
-            self.waiting.append(_Part(self.number, batch, ranks, rows))
+            self.waiting.append(_Slice(self.number, batch, ranks, rows))
         return batch if batch.misplaced else None
 
-    def release(self, until_ms: int) -> Iterator[_Part]:
+    def release(self, until_ms: int) -> Iterator[_Slice]:
         """Hand on the rows with a rank below ``until_ms``."""
         while self.waiting and self.waiting[0].ranks[0] < until_ms:
             first, others = self.waiting.popleft().split(until_ms)
@@ -128,15 +125,15 @@ class _Lane:
             yield first
 
 
-def _merged(parts: Sequence[_Part], time: EventTime, done: int) -> Batch:
-    ranks = np.concatenate([part.ranks for part in parts])
-    which = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-    # Parts of one file follow each other, and rows of a part are in order already.
+def _merged(slices: Sequence[_Slice], time: EventTime, done: int) -> Batch:
+    ranks = np.concatenate([each.ranks for each in slices])
+    which = np.repeat(np.arange(len(slices)), [len(each.rows) for each in slices])
+    # Slices of one file follow each other, and rows of a slice are in order already.
     order = np.argsort(ranks, kind="stable")
-    which, inner = which[order], np.concatenate([part.rows for part in parts])[order]
+    which, inner = which[order], np.concatenate([each.rows for each in slices])[order]
 
     def column(name: str) -> NDArray[np.int64]:
-        values = [getattr(part.batch, name)[part.rows] for part in parts]
+        values = [getattr(each.batch, name)[each.rows] for each in slices]
         return np.asarray(np.concatenate(values)[order])
 
     times_ms = column("times_ms")
@@ -144,11 +141,11 @@ def _merged(parts: Sequence[_Part], time: EventTime, done: int) -> Batch:
     return Batch(
         codes=column("codes").astype(np.int32),
         times_ms=times_ms,
-        partitions=np.array([part.number for part in parts], dtype=np.int32)[which],
+        partitions=np.array([each.number for each in slices], dtype=np.int32)[which],
         offsets=column("offsets"),
         reached_ms=before,
         reached_after_ms=time.reached_ms,
-        rows=MergedRows([part.batch.rows for part in parts], which, inner),
+        rows=MergedRows([each.batch.rows for each in slices], which, inner),
         done=done,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class MergedRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """The events of the chosen rows; ``names`` is asked where they have no ids."""
+        # Each part asks for those of all rows.
+        names = cache(names)
         reads: list[ReadEvents] = []
         unusable: dict[int, UnusableEventError] = {}
         for part, places, inner in self._of(rows):

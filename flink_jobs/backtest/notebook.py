@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +13,7 @@ from plotly.subplots import make_subplots
 
 from flink_jobs.backtest.accuracy import accuracy_table, reading_outputs, stretch_ms
 from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.backtest.in_memory import write_table
-from flink_jobs.backtest.input_files import InputFiles
+from flink_jobs.backtest.in_memory import at_hand
 from flink_jobs.backtest.report.accuracy_line import AccuracyLine
 from flink_jobs.backtest.report.incidents import IncidentView, strongest, views_of
 from flink_jobs.backtest.report.packing import unpacked
@@ -67,18 +63,8 @@ def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> p
     """Accuracy over time; see :meth:`BacktestResult.accuracy_table`."""
     summary = result.summary
     length_ms = every_ms or stretch_ms(result.config, summary.start_ms, summary.end_ms)
-    with _named(history, reading_outputs(result.config)) as named:
+    with at_hand(history, [reading_outputs(result.config)]) as named:
         return accuracy_table(named, result.config, length_ms)
-
-
-@contextmanager
-def _named(history: Any, config: DriftJobConfig) -> Iterator[str | InputFiles]:
-    """A history as it is opened; a table becomes a file for as long as that takes."""
-    if isinstance(history, str | Path | InputFiles):
-        yield str(history) if isinstance(history, Path) else history
-        return
-    with TemporaryDirectory(prefix="loudly-table-") as scratch:
-        yield write_table(history, config, Path(scratch))
 
 
 def moved_figure(
@@ -169,7 +155,7 @@ def _incident(pair: tuple[Alert, Alert], config: DriftJobConfig, history: Any) -
     started = pair[0].incident_id
     if history is None:
         return views_of([pair], config, history=None)[started]
-    with _named(history, config) as named:
+    with at_hand(history, [config]) as named:
         return views_of([pair], config, history=named)[started]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from flink_jobs.alerting.timeline import moment
+from flink_jobs.backtest.batches import Source
+from flink_jobs.backtest.first_names import first_names
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.records.dead_letters import Reason
 
 # Of all events; fewer are no sign of a mistake.
 _NOTED_SHARE = 0.01
@@ -14,6 +17,30 @@ _NOTED_SHARE = 0.01
 _EARLIEST_MS = 10**11
 _MOST_NAMED = 5
 _UNIT = "times are milliseconds since 1970"
+
+
+def event_warnings(
+    config: DriftJobConfig,
+    source: Source,
+    reasons: Mapping[str, int],
+    *,
+    n_events: int,
+    n_used: int,
+    start_ms: int | None,
+    latest_ms: int = 0,
+) -> list[str]:
+    """What to say of the events of a backtest, in process or on Flink.
+
+    ``reasons`` counts the dead letters, ``start_ms`` is None where no event has a time, and
+    ``latest_ms`` says how late the latest event came; 0 if that is not known.
+    """
+    n_files = len(source.sources)
+    return [
+        *unused_warning(n_used),
+        *late_warning(config, reasons.get(Reason.LATE, 0), n_events, latest_ms, n_files=n_files),
+        *future_warning(reasons.get(Reason.FAR_FUTURE, 0), n_events),
+        *([] if start_ms is None else early_warning(start_ms)),
+    ]
 
 
 def unused_warning(n_used: int) -> list[str]:
@@ -71,9 +98,9 @@ def reference_warning(missing: Mapping[str, int]) -> list[str]:
     """What to say of models whose reference was not complete when the history was over."""
     if not missing:
         return []
-    shown = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())[:_MOST_NAMED]]
-    more = f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
-    return [f"the reference was still being collected at the end: {', '.join(shown)}{more}"]
+    lacking = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())]
+    shown = first_names(lacking, _MOST_NAMED)
+    return [f"the reference was still being collected at the end: {shown}"]
 
 
 def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:
@@ -85,5 +112,4 @@ def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:
     ]
     if not names:
         return []
-    more = f" and {len(names) - _MOST_NAMED} more" * (len(names) > _MOST_NAMED)
-    return [f"simulated shifts that changed no event: {', '.join(names[:_MOST_NAMED])}{more}"]
+    return [f"simulated shifts that changed no event: {first_names(names, _MOST_NAMED)}"]

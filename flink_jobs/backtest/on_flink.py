@@ -21,12 +21,7 @@ from flink_jobs.backtest.engine import Progress, fresh_folder, write_dead_letter
 from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.files_on_topic import FilesOnTopic
 from flink_jobs.backtest.kafka_range import KafkaRange
-from flink_jobs.backtest.notes import (
-    early_warning,
-    future_warning,
-    late_warning,
-    unused_warning,
-)
+from flink_jobs.backtest.notes import event_warnings
 from flink_jobs.backtest.own_topics import TopicWriter, own_topics, topic_settings
 from flink_jobs.backtest.replay import Tally, is_silence_at_the_end
 from flink_jobs.backtest.result import (
@@ -45,7 +40,7 @@ from flink_jobs.embedded.errors import FlinkRestError
 from flink_jobs.embedded.flink_rest import ENDED, FlinkRest
 from flink_jobs.launch import require_cluster, submit_range_job
 from flink_jobs.records.alerts import Alert, Score
-from flink_jobs.records.dead_letters import DeadLetter, Reason
+from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.topic_range import RangeJob, TopicRange
 
 _POLL_S = 0.5
@@ -319,11 +314,13 @@ def _summary(
         sources=source.sources,
         warnings=[
             *source.warnings,
-            *unused_warning(n_used),
-            *late_warning(
-                config, log.n_by_reason[Reason.LATE], n_events, 0, n_files=len(source.sources)
+            *event_warnings(
+                config,
+                source,
+                log.n_by_reason,
+                n_events=n_events,
+                n_used=n_used,
+                start_ms=census.first_ms if has_events else None,
             ),
-            *future_warning(log.n_by_reason[Reason.FAR_FUTURE], n_events),
-            *(early_warning(census.first_ms) if has_events else ()),
         ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.table_piece import Piece
+from flink_jobs.backtest.table_piece import Piece, bytes_at_a_time
 from flink_jobs.backtest.table_shape import TableShape
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
-_BUFFER_BYTES, _LEAST_BUFFER_BYTES = 1 << 20, 1 << 16
-# What a batch holds of a column of numbers, four times.
-_BUFFER_BYTES_PER_ROW = 32
+# For each row four times what a column of numbers holds.
+_buffer_bytes = partial(bytes_at_a_time, per_row=32, least=1 << 16, most=1 << 20)
 _ROWS_PER_READER = 131_072
 
 
@@ -31,8 +31,8 @@ def parquet_schema(path: Path) -> pa.Schema | None:
         raise SourceError(f"{path} is no complete Parquet file: {error}") from error
 
 
-def parquet_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
-    """The columns of the shape, ``shape.n_rows`` rows at a time."""
+def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
+    """The columns of the shape, so many rows at a time."""
     size, first = path.stat().st_size, 0
     # Once: that of 380 row groups with 45 columns takes 13 MB.
     footer = pq.read_metadata(path)
@@ -42,20 +42,15 @@ def parquet_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
             path,
             metadata=footer,
             read_dictionary=models,
-            buffer_size=_buffer_bytes(shape),
+            buffer_size=_buffer_bytes(n_rows),
             pre_buffer=False,
             page_checksum_verification=True,
         ) as file:
-            batches = file.iter_batches(shape.n_rows, row_groups, shape.columns, use_threads=False)
+            batches = file.iter_batches(n_rows, row_groups, shape.columns, use_threads=False)
             for batch in batches:
                 offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
                 yield Piece(batch, offsets, size * first // footer.num_rows, [])
-
-
-def _buffer_bytes(shape: TableShape) -> int:
-    wanted = shape.n_rows * _BUFFER_BYTES_PER_ROW
-    return max(_LEAST_BUFFER_BYTES, min(wanted, _BUFFER_BYTES))
 
 
 def _runs(footer: pq.FileMetaData) -> Iterator[list[int]]:
@@ -88,8 +83,8 @@ def arrow_schema(path: Path) -> pa.Schema:
         return reader.schema
 
 
-def arrow_pieces(path: Path, shape: TableShape) -> Iterator[Piece]:
-    """Batches that lie in the mapped file; nothing is copied."""
+def arrow_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
+    """Batches as they lie in the mapped file; nothing is copied."""
     size, first = path.stat().st_size, 0
     with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
         n_batches = reader.num_record_batches

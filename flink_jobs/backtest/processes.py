@@ -83,17 +83,10 @@ def run_tasks(
         while waiting or children:
             while waiting and len(children) < (at_once or len(tasks)):
                 _start(children, *waiting.pop(0))
-            for connection in wait(list(children)):
-                assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
-                place, process = children[connection]
-                match _message(connection, process):
+            for place, message in _received(children):
+                match message:
                     case _Done(result):
                         results[place] = result
-                        process.join()
-                        del children[connection]
-                        connection.close()
-                    case BaseException() as error:
-                        raise error
                     case (int(n_rows), int(done)):
                         tell(place, n_rows, done)
     finally:
@@ -123,12 +116,23 @@ def _start(
     children[here] = _Child(place, process)
 
 
-def _message(connection: Connection, process: BaseProcess) -> object:
-    try:
-        return connection.recv()
-    except EOFError:
-        process.join()
-        raise BacktestError(_last_words(process.exitcode)) from None
+def _received(children: dict[Connection, _Child]) -> Iterator[tuple[int, object]]:
+    """What has come from which task, waited for; raises what is an error, and lets the done go."""
+    for connection in wait(list(children)):
+        assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
+        place, process = children[connection]
+        try:
+            message = connection.recv()
+        except EOFError:
+            process.join()
+            raise BacktestError(_last_words(process.exitcode)) from None
+        if isinstance(message, BaseException):
+            raise message
+        if isinstance(message, _Done):
+            process.join()
+            children.pop(connection)
+            connection.close()
+        yield place, message
 
 
 def _end(children: dict[Connection, _Child]) -> None:

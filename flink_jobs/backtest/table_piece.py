@@ -1,4 +1,4 @@
-"""What the readers of files of columns hand on."""
+"""What the readers of files of columns share."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ class Piece(NamedTuple):
     offsets: np.ndarray[Any, np.dtype[np.int64]]
     n_read: int
     ragged: list[tuple[int, str]]
+
+
+def bytes_at_a_time(n_rows: int, *, per_row: int, least: int, most: int) -> int:
+    """How much of a file to read at a time for batches of so many rows.
+
+    Examples
+    --------
+    >>> [bytes_at_a_time(n, per_row=10, least=100, most=500) for n in (1, 20, 1000)]
+    [100, 200, 500]
+    """
+    return max(least, min(n_rows * per_row, most))

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from flink_jobs.backtest.errors import SourceError
+from flink_jobs.backtest.first_names import first_names
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import matches, variants
 
 # With half as many a backtest takes 5 % longer.
 _MOST_ROWS = 32_768
+_FEWEST_ROWS = 256
 # 32 MB, of which there are several copies.
 _MOST_NUMBERS = 2**22
 _DIGITS = re.compile(r"(\d+)")
@@ -33,17 +35,13 @@ class Field:
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none.
-
-    ``n_rows`` is how many rows to read at a time.
-    """
+    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none."""
 
     model: str
     time: str
     event_id: str
     label: str
     fields: dict[str, Field]
-    n_rows: int
 
     @property
     def columns(self) -> list[str]:
@@ -71,10 +69,15 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     return replace(shape, fields=fields)
 
 
-def rows_per_batch(config: DriftJobConfig) -> int:
-    """How many rows of a table to take at a time, so that memory does not grow with their width."""
+def rows_per_batch(config: DriftJobConfig, n_beside: int = 1) -> int:
+    """How many rows of a table to take at a time.
+
+    So many that memory grows neither with their width nor, down to a few rows each, with the number
+    of tables that are read beside each other.
+    """
     widest = max(map(n_columns_read, variants(config)))
-    return max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
+    n_rows = max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
+    return max(n_rows // n_beside, min(n_rows, _FEWEST_ROWS))
 
 
 def columns_of(file: str, config: DriftJobConfig, names: Sequence[str]) -> list[str]:
@@ -101,9 +104,7 @@ def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShap
     model = "" if table.model_name else table.model
     read = dict.fromkeys(map(_field_read, variants(config)))
     fields = {name: _find(name, table, names) for name in read}
-    shape = TableShape(
-        model, table.time, table.event_id, table.label, fields, rows_per_batch(config)
-    )
+    shape = TableShape(model, table.time, table.event_id, table.label, fields)
     missing = [column for column in shape.columns if column not in names]
     patterns = [name for name, field in fields.items() if not field.columns]
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
@@ -168,8 +169,7 @@ def _missing_text(
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED]) or "none"
-    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+    return first_names(names, _MOST_NAMED) or "none"
 
 
 def _check_width(file: str, field: Field, config: DriftJobConfig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pyarrow as pa
 from flink_jobs.backtest.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.backtest.csv_pieces import csv_pieces, csv_schema
 from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.freed_memory import give_back_freed_memory
 from flink_jobs.backtest.input_files import InputFiles
 from flink_jobs.backtest.parquet_pieces import (
     arrow_pieces,
@@ -23,12 +21,10 @@ from flink_jobs.backtest.parquet_pieces import (
 )
 from flink_jobs.backtest.table_piece import Piece
 from flink_jobs.backtest.table_rows import TableRows, text_of
-from flink_jobs.backtest.table_shape import TableShape, shape_of
+from flink_jobs.backtest.table_shape import TableShape, rows_per_batch, shape_of
 from flink_jobs.backtest.times import times_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.records.dead_letters import Reason
-
-_FEWEST_ROWS = 256
 
 
 class Tables:
@@ -55,8 +51,7 @@ class Tables:
         self._shapes = [
             self._shape(path, name) for path, name in zip(files.paths, self.sources, strict=True)
         ]
-        # A footer of 381 row groups with 45 columns took 12 MB.
-        give_back_freed_memory()
+        self._n_rows = rows_per_batch(config, files.n_beside)
         self.warnings: list[str] = []
         self.total = files.n_bytes
 
@@ -72,7 +67,7 @@ class Tables:
             if shape is None:
                 continue
             try:
-                for piece in self._pieces(path, shape):
+                for piece in self._pieces(path, shape, self._n_rows):
                     n_rows += piece.batch.num_rows
                     yield self._batch(piece, shape, partition, names, time, done + piece.n_read)
             except (pa.ArrowException, OSError) as error:
@@ -85,11 +80,7 @@ class Tables:
     def _shape(self, path: Path, name: str) -> TableShape | None:
         """None where a file holds no row."""
         schema = self._schema(path)
-        if schema is None:
-            return None
-        shape = shape_of(name, self._config, schema)
-        # Files that are read beside each other share the memory.
-        return replace(shape, n_rows=max(_FEWEST_ROWS, shape.n_rows // self._files.n_beside))
+        return None if schema is None else shape_of(name, self._config, schema)
 
     def _batch(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.flink_jobs.builders import WIDTH_MS, make_config
 
 START_MS = 1_767_225_600_000
 FEATURES = ("f0", "f1", "f2")
+Write = Callable[[Path, list["Event"]], Path]
 
 
 @dataclass(frozen=True)

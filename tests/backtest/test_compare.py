@@ -62,6 +62,27 @@ def grid_of(*axes: dict[str, Any]) -> Grid:
     return msgspec.convert({"axis": list(axes)}, Grid)
 
 
+def run_comparison(
+    source: Any,
+    folder: Path,
+    *axes: dict[str, Any],
+    config: DriftJobConfig | None = None,
+    processes: int = 1,
+    **options: Any,
+) -> Comparison:
+    """By the levels alone unless axes are given, in this process unless it shall be several."""
+    grid = grid_of(*(axes or [LEVELS]))
+    return compare(
+        config or config_with(),
+        grid,
+        source,
+        TRUTH,
+        folder=folder,
+        processes=processes,
+        **options,
+    )
+
+
 def config_with(**tables: object) -> DriftJobConfig:
     return make_config(reference={"kind": "first_events", "n_events": 300}, **tables)
 
@@ -90,8 +111,7 @@ def history(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def compared(history, tmp_path_factory) -> tuple[Comparison, Path]:
     folder = tmp_path_factory.mktemp("compared")
-    grid = grid_of(LEVELS, WINDOWS)
-    return compare(config_with(), grid, history, TRUTH, folder=folder, processes=1), folder
+    return run_comparison(history, folder, LEVELS, WINDOWS), folder
 
 
 def outcome(
@@ -129,8 +149,9 @@ def test_a_combination_that_no_job_could_run_says_why():
     )
 
     assert isinstance(found, Refused)
-    assert found.reason.startswith(
-        "window.size_ms: 4500 is not a multiple of panes.width_ms = 1000; allowed: "
+    assert found.reason == (
+        "window.size_ms: 4500 is not a multiple of panes.width_ms = 1000; "
+        "allowed: 1000, 2000, 3000, ..."
     )
 
 
@@ -321,14 +342,8 @@ def test_runs_beside_each_other_give_the_same_bytes(compared, history, tmp_path)
     comparison, _ = compared
     steps: list[Progress] = []
 
-    beside = compare(
-        config_with(),
-        grid_of(LEVELS, WINDOWS),
-        history,
-        TRUTH,
-        folder=tmp_path,
-        processes=2,
-        on_progress=steps.append,
+    beside = run_comparison(
+        history, tmp_path, LEVELS, WINDOWS, processes=2, on_progress=steps.append
     )
 
     for one, other in zip(comparison.outcomes, beside.outcomes, strict=True):
@@ -347,14 +362,7 @@ def test_what_is_wrong_with_a_history_is_told_plainly(tmp_path, processes):
     path.write_text("model,time_ms\na,1\n")
 
     with pytest.raises(SourceError, match="lacks the columns event_id, features"):
-        compare(
-            config_with(),
-            grid_of(LEVELS),
-            path,
-            TRUTH,
-            folder=tmp_path / "c",
-            processes=processes,
-        )
+        run_comparison(path, tmp_path / "c", processes=processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -362,13 +370,8 @@ def test_a_training_set_that_is_not_there_is_told_plainly(history, tmp_path, pro
     missing = {"kind": "artefact", "path": str(tmp_path / "x_ref.npz"), "sha256": "0" * 64}
 
     with pytest.raises(ConfigError, match="reference") as told:
-        compare(
-            make_config(reference=missing),
-            grid_of(LEVELS),
-            history,
-            TRUTH,
-            folder=tmp_path / "c",
-            processes=processes,
+        run_comparison(
+            history, tmp_path / "c", config=make_config(reference=missing), processes=processes
         )
 
     assert "x_ref.npz" in str(told.value)
@@ -379,16 +382,22 @@ def test_a_table_is_compared_as_its_file_is(compared, history, tmp_path):
     comparison, _ = compared
     table = pq.read_table(history)
 
-    def of(source: pa.Table) -> Comparison:
-        grid = grid_of(LEVELS, WINDOWS)
-        return compare(config_with(), grid, source, TRUTH, folder=tmp_path, processes=2)
-
-    of_table = of(table)
+    of_table = run_comparison(table, tmp_path, LEVELS, WINDOWS, processes=2)
 
     assert [o.figures for o in of_table.outcomes] == [o.figures for o in comparison.outcomes]
-    assert of(table).outcomes == of_table.outcomes
+    assert run_comparison(table, tmp_path, LEVELS, WINDOWS).outcomes == of_table.outcomes
     with pytest.raises(BacktestError, match="another input"):
-        of(table.slice(1))
+        run_comparison(table.slice(1), tmp_path, LEVELS, WINDOWS)
+
+
+def test_a_table_over_which_nothing_can_run_is_compared_as_a_file_is(history, tmp_path):
+    never = {"name": "window", "options": [WINDOWS["options"][1]]}
+
+    of_file = run_comparison(history, tmp_path / "file", never)
+    of_table = run_comparison(pq.read_table(history), tmp_path / "table", never)
+
+    assert of_table == of_file
+    assert [each.label for each in of_table.refused] == ["4.5 s"]
 
 
 def test_a_table_is_read_for_every_configuration_of_the_grid(history, tmp_path):
@@ -404,7 +413,7 @@ def test_a_table_is_read_for_every_configuration_of_the_grid(history, tmp_path):
         ],
     }
 
-    found = compare(config, grid_of(axis), table, TRUTH, folder=tmp_path, processes=1)
+    found = run_comparison(table, tmp_path, axis, config=config)
 
     assert [each.figures.detector.n_missed for each in found.outcomes] == [0, 1]
 
@@ -445,10 +454,6 @@ def test_a_folder_belongs_to_one_input_and_one_list_of_shifts(compared, history)
                 shifts=simulated,
                 processes=1,
             )
-
-
-def run_comparison(source: str, folder: Path) -> Comparison:
-    return compare(config_with(), grid_of(LEVELS), source, TRUTH, folder=folder, processes=1)
 
 
 def test_a_mistyped_input_does_not_claim_the_folder(history, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from flink_jobs.records.alerts import Alert, Cause
 from tests.backtest.histories import (
     START_MS,
     Event,
+    Write,
     backtest_config,
     columns,
     expected,
@@ -30,8 +31,6 @@ from tests.backtest.histories import (
     write_json_lines,
     write_parquet,
 )
-
-Write = Callable[[Path, list[Event]], Path]
 
 
 def write_gzip(path: Path, events: list[Event]) -> Path:

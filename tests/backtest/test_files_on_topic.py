@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from flink_jobs.records.events import EventDecoder
 from tests.backtest.histories import (
     START_MS,
     Event,
+    Write,
     backtest_config,
     columns,
     json_line,
@@ -47,9 +47,7 @@ def letter(offset: int, reason: Reason, **keys: Any) -> DeadLetter:
 
 
 @pytest.mark.parametrize("write", [write_parquet, write_csv])
-def test_rows_of_a_table_become_events_with_the_same_numbers(
-    tmp_path: Path, write: Callable[[Path, list[Event]], Path]
-) -> None:
+def test_rows_of_a_table_become_events_with_the_same_numbers(tmp_path: Path, write: Write) -> None:
     events = make_events()
     ending = write.__name__.removeprefix("write_")
     config = backtest_config(columns=columns(), input={"n_outputs": 2})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from flink_jobs.config.job import DriftJobConfig
 from tests.backtest.histories import (
     START_MS,
     Event,
+    Write,
     backtest_config,
     columns,
     json_line,
@@ -36,7 +36,6 @@ from tests.backtest.histories import (
     write_parquet,
 )
 
-Write = Callable[[Path, list[Event]], Path]
 FORMATS = [("jsonl", write_json_lines), ("csv", write_csv), ("parquet", write_parquet)]
 
 
@@ -79,7 +78,7 @@ def test_batches_of_any_size_are_merged_to_the_same_rows(
     events = make_events()
     folder = write_models(tmp_path / "models", "parquet", write_parquet, events)
     whole = run_backtest(beside_each_other(), folder, processes=1)
-    monkeypatch.setattr("flink_jobs.backtest.tables._FEWEST_ROWS", 7)
+    monkeypatch.setattr("flink_jobs.backtest.table_shape._FEWEST_ROWS", 7)
     monkeypatch.setattr("flink_jobs.backtest.table_shape._MOST_ROWS", 7)
 
     result = run_backtest(beside_each_other(), folder, processes=1)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.backtest.pane_builder import _grouped
-from flink_jobs.backtest.table_shape import rows_per_batch
-from tests.backtest.histories import backtest_config
 
 WIDTH_MS = 10
 # Near each other, and so far apart that panes cannot be counted through.
@@ -33,10 +30,3 @@ def test_rows_of_a_pane_are_side_by_side_in_the_order_in_which_they_came(
     changes = [n for n in range(1, len(keys)) if keys[n] != keys[n - 1]]
     assert order.tolist() == expected
     assert edges.tolist() == ([0, *changes, len(rows)] if rows else [0])
-
-
-@pytest.mark.parametrize(("n_features", "n_rows"), [(1, 32_768), (128, 32_768), (784, 5_349)])
-def test_batches_of_wide_tables_have_fewer_rows(n_features: int, n_rows: int) -> None:
-    config = backtest_config(input={"n_features": n_features})
-
-    assert rows_per_batch(config) == n_rows
