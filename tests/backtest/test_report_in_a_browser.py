@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flink_jobs.backtest.report.write import gather, write_html
 from flink_jobs.cli.report import report as command
-from tests.backtest.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
+from scripts.shared.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
 
 pytestmark = pytest.mark.system
 

@@ -1,7 +1,7 @@
 """Write a savepoint of the whole job, of the present state version, to ``tests/fixtures``.
 
-Run ``python -m scripts.write_savepoint_fixture`` once for each state version, with the code that is
-released with it. It starts a Kafka broker and a Flink cluster and takes about half a minute.
+Run ``python -m tests.system.write_savepoint_fixture`` once for each state version, with the code
+that is released with it. It starts a Kafka broker and a Flink cluster and takes half a minute.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write state of the present version to ``tests/fixtures/state``, for later versions to restore.
 
-Run ``python -m scripts.write_state_fixtures`` once for each state version, with the code that is
+Run ``python -m tests.write_state_fixtures`` once for each state version, with the code that is
 released with it.
 """
 
