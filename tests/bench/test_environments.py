@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from scripts.bench_detectors import environments
-from scripts.bench_detectors.environments import (
+from scripts.bench import environments
+from scripts.bench.environments import (
     ALIBI,
     FROUROS,
     REQUIREMENTS,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.bench_detectors.environments import ALIBI, NANNYML, ROOT, Peer, python_of
+from scripts.bench.environments import ALIBI, NANNYML, ROOT, Peer, python_of
 
 PEERS = (ALIBI, NANNYML)
 _LABELS = {"alibi": "alibi-detect KSDrift in a loop", "nannyml": "NannyML in a loop"}
@@ -55,7 +55,7 @@ def run_ours(label: str, history: Path, folder: Path, processes: int) -> Run:
         When it fails.
     """
     arguments = [str(history), str(folder), str(processes)]
-    command = [sys.executable, "-m", "scripts.bench_backtest.ours", *arguments]
+    command = [sys.executable, "-m", "scripts.bench.backtest.ours", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

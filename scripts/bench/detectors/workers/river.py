@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from river import stats  # type: ignore[import-not-found]
 
-from scripts.bench_detectors.workers.protocol import Case, Data, serve, stream_case
+from scripts.bench.detectors.workers.protocol import Case, Data, serve, stream_case
 
 
 def sliding_ks(data: Data, n_ref: int, window_size: int, n_events: int) -> Case:

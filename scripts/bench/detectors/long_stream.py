@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from scripts.bench_detectors.worker import Worker
+from scripts.bench.detectors.worker import Worker
 
 NAME = "long-stream"
 MARKS = [10_000, 100_000, 1_000_000]

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from flink_jobs.version import __version__
-from scripts.bench_backtest.histories import (
+from scripts.bench.backtest.histories import (
     EVENTS_PER_PANE,
     N_MODELS,
     N_REFERENCE,
     SLIDE,
     WINDOW,
 )
-from scripts.bench_backtest.measure import Run
+from scripts.bench.backtest.measure import Run
 
 EVENTS_PER_S, JSON_EVENTS_PER_S, TIMES_FASTER = 1_000_000, 150_000, 20
 # Memory counts as flat while it grows by no more than this from the shortest to the longest run.

@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from scripts.bench_detectors.data import write_data
-from scripts.bench_detectors.environments import OURS, Peer, PeerUnavailableError, python_of
-from scripts.bench_detectors.long_stream import NAME as LONG_STREAM
-from scripts.bench_detectors.long_stream import LongResult, measure_long_stream
-from scripts.bench_detectors.measure import RowResult, measure
-from scripts.bench_detectors.report import report
-from scripts.bench_detectors.rows import Row, rows
-from scripts.bench_detectors.worker import Worker
+from scripts.bench.detectors.data import write_data
+from scripts.bench.detectors.long_stream import NAME as LONG_STREAM
+from scripts.bench.detectors.long_stream import LongResult, measure_long_stream
+from scripts.bench.detectors.measure import RowResult, measure
+from scripts.bench.detectors.report import report
+from scripts.bench.detectors.rows import Row, rows
+from scripts.bench.detectors.worker import Worker
+from scripts.bench.environments import OURS, Peer, PeerUnavailableError, python_of
 
 _EVENTS_PER_CALL = 500
 _LONGEST_WINDOW = 1_000

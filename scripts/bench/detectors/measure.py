@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scripts.bench_detectors.agreement import Value
-from scripts.bench_detectors.rows import Comparison, Entry, Row
-from scripts.bench_detectors.worker import Worker
+from scripts.bench.detectors.agreement import Value
+from scripts.bench.detectors.rows import Comparison, Entry, Row
+from scripts.bench.detectors.worker import Worker
 
 
 @dataclass(frozen=True)

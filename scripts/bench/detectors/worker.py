@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scripts.bench_detectors.environments import ROOT, Peer
+from scripts.bench.environments import ROOT, Peer
 
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
@@ -38,7 +38,7 @@ class Worker:
         self._log = log
         with log.open("w") as errors:
             self._process = subprocess.Popen(
-                [python, "-m", f"scripts.bench_detectors.workers.{peer.name}", data],
+                [python, "-m", f"scripts.bench.detectors.workers.{peer.name}", data],
                 cwd=ROOT,
                 env={**os.environ, **_ONE_THREAD, "PYTHONWARNINGS": "ignore"},
                 stdin=subprocess.PIPE,

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from flink_jobs.backtest.result import BacktestResult
-from scripts.bench_backtest.agreement import objections
-from scripts.bench_backtest.histories import write_json_lines, write_parquet
-from scripts.bench_backtest.measure import PEERS, Run, run_ours, run_peer
-from scripts.bench_backtest.report import Against, report
-from scripts.bench_detectors.environments import ROOT, Peer, PeerUnavailableError
+from scripts.bench.backtest.agreement import objections
+from scripts.bench.backtest.histories import write_json_lines, write_parquet
+from scripts.bench.backtest.measure import PEERS, Run, run_ours, run_peer
+from scripts.bench.backtest.report import Against, report
+from scripts.bench.environments import ROOT, Peer, PeerUnavailableError
 
 _REPORT = ROOT / "docs" / "benchmark-backtest.md"
 _console = Console()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from alibi_detect.cd import KSDrift, MMDDrift, MMDDriftOnline  # type: ignore[import-not-found]
 
-from scripts.bench_detectors.workers.protocol import Case, Data, serve, stream_case
+from scripts.bench.detectors.workers.protocol import Case, Data, serve, stream_case
 
 
 def ks(data: Data) -> Case:

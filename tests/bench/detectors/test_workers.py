@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.bench_detectors.data import make_data, write_data
-from scripts.bench_detectors.environments import OURS, SCIPY
-from scripts.bench_detectors.measure import measure
-from scripts.bench_detectors.rows import rows
-from scripts.bench_detectors.worker import Worker, WorkerFailedError
-from scripts.bench_detectors.workers import ours
+from scripts.bench.detectors.data import make_data, write_data
+from scripts.bench.detectors.measure import measure
+from scripts.bench.detectors.rows import rows
+from scripts.bench.detectors.worker import Worker, WorkerFailedError
+from scripts.bench.detectors.workers import ours
+from scripts.bench.environments import OURS, SCIPY
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.stats import ks_2samp
 
-from scripts.bench_detectors.workers.protocol import Case, Data, serve
+from scripts.bench.detectors.workers.protocol import Case, Data, serve
 
 
 def ks(data: Data) -> Case:

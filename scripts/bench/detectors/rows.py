@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.bench_detectors.agreement import Check, close, same_rejection_counts
-from scripts.bench_detectors.environments import ALIBI, FROUROS, OURS, RIVER, SCIPY, Peer
+from scripts.bench.detectors.agreement import Check, close, same_rejection_counts
+from scripts.bench.environments import ALIBI, FROUROS, OURS, RIVER, SCIPY, Peer
 
 EXACT = 1e-12
 

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from flink_jobs.version import __version__
-from scripts.bench_detectors.environments import torch_version
-from scripts.bench_detectors.long_stream import LongResult
-from scripts.bench_detectors.measure import RowResult, Timing
-from scripts.bench_detectors.rows import Comparison
+from scripts.bench.detectors.long_stream import LongResult
+from scripts.bench.detectors.measure import RowResult, Timing
+from scripts.bench.detectors.rows import Comparison
+from scripts.bench.environments import torch_version
 
 _INTRODUCTION = """\
 # Benchmark of the detectors
 
-Written by `python -m scripts.bench_detectors`: Loudly {version}, Python {python}, NumPy {numpy},
+Written by `python -m scripts.bench.detectors`: Loudly {version}, Python {python}, NumPy {numpy},
 SciPy {scipy}, PyTorch {torch}, {cores} cores, one thread. Each peer runs in an environment of its
-own with the versions in `scripts/bench_detectors/peers`. All calls of a table were timed in turn in
+own with the versions in `scripts/bench/peers`. All calls of a table were timed in turn in
 one run, {rounds} rounds, in processor time. Machines differ and are noisy: the ratios are the
 result. A ratio is printed only where the numbers of both agree, and a goal counts as reached only
 where the ratio of the minima and that of the medians both reach it.

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from scripts.bench_detectors.agreement import close, same_rejection_counts
+from scripts.bench.detectors.agreement import close, same_rejection_counts
 
 
 def values(*numbers):

@@ -1,11 +1,11 @@
 import pytest
 
-from scripts.bench_detectors.agreement import close
-from scripts.bench_detectors.environments import OURS, SCIPY
-from scripts.bench_detectors.long_stream import LongResult, Mark
-from scripts.bench_detectors.measure import RowResult, Timing, disagreements
-from scripts.bench_detectors.report import goal_reached, report
-from scripts.bench_detectors.rows import Comparison, Entry, Row
+from scripts.bench.detectors.agreement import close
+from scripts.bench.detectors.long_stream import LongResult, Mark
+from scripts.bench.detectors.measure import RowResult, Timing, disagreements
+from scripts.bench.detectors.report import goal_reached, report
+from scripts.bench.detectors.rows import Comparison, Entry, Row
+from scripts.bench.environments import OURS, SCIPY
 
 COMPARISON = Comparison("fast", "slow", (close("x", "x"),), at_least=3)
 ROW = Row("row", "Title", (Entry("fast", OURS, "c"), Entry("slow", SCIPY, "c")), (COMPARISON,))

@@ -13,7 +13,7 @@ from detectors.online.ks import SlidingKS
 from detectors.online.mmd import SlidingMMD
 from detectors.two_sample.ks import KSTest
 from detectors.two_sample.mmd import MMDTest
-from scripts.bench_detectors.workers.protocol import Case, Data, serve, stream_case
+from scripts.bench.detectors.workers.protocol import Case, Data, serve, stream_case
 
 _LONG_CHUNK = 200
 _TIMED_CHUNKS = 50
