@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student_t
 
-from scripts.shared.sockets import process_group_members
+from scripts.shared.processes import process_group_members
 
 _N_BLOCKS = 10
 _WARM_UP = 0.3

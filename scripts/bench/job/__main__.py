@@ -16,9 +16,9 @@ from rich.console import Console
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
-from scripts.bench.job.measure import Measurement, measure
 from scripts.bench.job.report import report
 from scripts.bench.job.stream import N_PARTITIONS, Stream, produce
+from scripts.shared.throughput import Measurement, measure
 
 PEER_JOBS = Path(__file__).with_name("peer_jobs.py")
 _RESULT_TOPICS = ("drift-alerts", "drift-scores", "drift-dead-letters")

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from flink_jobs.version import __version__
-from scripts.bench.job.measure import TIMEOUT_S, Measurement
 from scripts.bench.job.stream import N_OUTPUTS, Stream
+from scripts.shared.throughput import TIMEOUT_S, Measurement
 
 _INTRODUCTION = """\
 # Benchmark

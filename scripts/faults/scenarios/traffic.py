@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flink_jobs.embedded.submission import DRIFT_JOB
-from scripts.bench.job.measure import measure
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import judge, keep
 from scripts.faults.stage import Teller, open_stage
 from scripts.faults.stream import MAX_OUT_OF_ORDERNESS_MS, Stream, whole_windows
 from scripts.faults.topics import Run
+from scripts.shared.throughput import measure
 
 DISORDER, HOT_MODEL, MANY_MODELS = "duplicates-and-disorder", "hot-model", "many-models"
 _N_MANY_MODELS = 5_000
