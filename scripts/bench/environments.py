@@ -11,7 +11,8 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from scripts.bench.harness import ROOT
+
 ENVIRONMENTS = ROOT / "build" / "peers"
 REQUIREMENTS = Path(__file__).with_name("peers")
 _TORCH = Path(__file__).with_name("peers") / "torch.txt"

@@ -1,9 +1,10 @@
-"""What the kernel says about processes and their listening sockets."""
+"""Processes as the kernel shows them: groups, memory, listening sockets."""
 
 from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from resource import getpagesize
 
 _LISTEN = "0A"
 
@@ -32,6 +33,21 @@ def process_group_members(group: int) -> list[int]:
         if int(in_group) == group and state != "Z":
             members.append(int(entry.name))
     return members
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds in RAM; 0 once it has ended.
+
+    Examples
+    --------
+    >>> import os
+    >>> resident_bytes(os.getpid()) > 2**20
+    True
+    """
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * getpagesize()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _socket_inodes(pid: int) -> set[str]:

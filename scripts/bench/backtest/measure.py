@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.bench.environments import ALIBI, NANNYML, ROOT, Peer, python_of
+from scripts.bench.environments import ALIBI, NANNYML, Peer, python_of
+from scripts.bench.harness import ROOT
+from scripts.shared.processes import resident_bytes
 
 PEERS = (ALIBI, NANNYML)
-_LABELS = {"alibi": "alibi-detect KSDrift in a loop", "nannyml": "NannyML in a loop"}
+LABELS = {"alibi": "alibi-detect KSDrift in a loop", "nannyml": "NannyML in a loop"}
 _POLL_S = 0.1
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Run:
     def events_per_s(self) -> float:
         """By the clock."""
         return self.n_events / self.wall_s
+
+    @property
+    def cpu_s_per_event(self) -> float:
+        """Processor time, which counts all processes."""
+        return self.cpu_s / self.n_events
 
 
 def run_ours(label: str, history: Path, folder: Path, processes: int) -> Run:
@@ -87,7 +93,7 @@ def run_peer(peer: Peer, history: Path, n_events: int) -> tuple[Run, list[dict[s
         raise RuntimeError(done.stderr[-2_000:])
     found = json.loads(done.stdout)
     windows: list[dict[str, Any]] = found["windows"]
-    label = _LABELS[peer.name]
+    label = LABELS[peer.name]
     return Run(label, n_events, len(windows), found["wall_s"], found["cpu_s"]), windows
 
 
@@ -108,7 +114,7 @@ class _MemoryWatch:
 
     def _look(self) -> None:
         while not self._is_over.is_set():
-            self._most = max(self._most, sum(map(_rss, _family(self._pid))))
+            self._most = max(self._most, sum(map(resident_bytes, _family(self._pid))))
             time.sleep(_POLL_S)
 
 
@@ -118,10 +124,3 @@ def _family(pid: int) -> list[int]:
     except OSError:
         return []
     return [pid, *(each for child in children for each in _family(int(child)))]
-
-
-def _rss(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except OSError:
-        return 0

@@ -1,132 +1,146 @@
-"""The benchmark's report, as Markdown."""
+"""The page of the backtests' benchmark."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from flink_jobs.version import __version__
 from scripts.bench.backtest.histories import (
     EVENTS_PER_PANE,
+    N_FEATURES,
     N_MODELS,
+    N_OUTPUTS,
     N_REFERENCE,
     SLIDE,
     WINDOW,
 )
-from scripts.bench.backtest.measure import Run
+from scripts.bench.backtest.measure import LABELS, Run
+from scripts.bench.harness import NO_GOAL, SPREAD_HEADER, Goal, Spread, page, ratios, table
 
-EVENTS_PER_S, JSON_EVENTS_PER_S, TIMES_FASTER = 1_000_000, 150_000, 20
+SHORT, LONG, LONGEST, JSON_LINES = "short Parquet", "Parquet", "long Parquet", "JSON lines"
+_GOALS = {LONG: Goal(at_least=1_000_000), JSON_LINES: Goal(at_least=150_000)}
+_TIMES_FASTER = Goal(at_least=20)
 # Memory counts as flat while it grows by no more than this from the shortest to the longest run.
-MOST_GROWTH = 1.1
+_MOST_GROWTH = 1.1
 
-_HEAD = """\
-# Benchmark of backtests
+_INTRODUCTION = f"""\
+Events have {N_FEATURES} features and {N_OUTPUTS} softmax outputs, all of double precision, and
+belong to {N_MODELS} models in turn, {EVENTS_PER_PANE:,} of each in a pane. BBSDs and KS compare
+windows of {WINDOW:,} events, sliding by {SLIDE}, with the first {N_REFERENCE:,}. Times are those of
+the clock from opening the history to the written result, the start of further processes included
+and the imports of the first one not. Memory is the most that all processes held together. Backtests
+run in {{n_processes}} processes.
+"""
+_LOOP = """\
+## The same work in a loop
 
-Written by `make bench-backtest{quick}`: Loudly {loudly}, Python {python}, NumPy {numpy}, PyArrow
-{pyarrow}, {cores} cores, {processes} processes; load average {load} before.
-
-Events have 32 features and 10 softmax outputs, all of double precision, and belong to {models}
-models in turn, {per_pane:,} of each in a pane. BBSDs and KS compare windows of {window:,} events,
-sliding by {slide}, with the first {reference:,}. Times are those of the clock from opening the
-history to the written result, the start of further processes included and the imports of the first
-one not. Memory is the most that all processes held together. Machines differ and are noisy.
+Each library reads the same columns with PyArrow and tests the same windows one after the other, in
+one process. D, and the p-values where it gives them, are compared with ours for every window of
+every round. A ratio is the time of an event in the loop over that in our backtest of {n_events:,}
+events: by the clock, and by processor time, which counts all processes.
 """
 
 
-@dataclass(frozen=True)
-class Against:
-    """A peer beside us; ``run`` is None where it could not be installed."""
+@dataclass
+class Measured:
+    """All rounds.
 
-    name: str
-    run: Run | None
-    objections: list[str] = field(default_factory=list)
-    reason: str = ""
+    Attributes
+    ----------
+    rounds : mapping of str to sequence of Run
+    objections : mapping of str to sequence of str
+        Differences between a peer's windows and our scores, by label of the peer.
+    unavailable : mapping of str to str
+        Reasons, by name of the peer.
+    longest : Run, optional
+        A backtest that ran once.
+    """
+
+    rounds: Mapping[str, Sequence[Run]]
+    objections: Mapping[str, Sequence[str]]
+    unavailable: Mapping[str, str]
+    longest: Run | None = None
 
 
-def report(
-    runs: Sequence[Run],
-    lines: Run,
-    against: Sequence[Against],
-    *,
-    n_processes: int,
-    load: float,
-    is_quick: bool,
-) -> str:
-    """The whole report; ``load`` is the load average before the runs."""
-    head = _HEAD.format(
-        quick=' ARGS="--quick"' * is_quick,
-        load=f"{load:.2f}",
-        models=N_MODELS,
-        per_pane=EVENTS_PER_PANE,
-        window=WINDOW,
-        slide=SLIDE,
-        reference=N_REFERENCE,
-        loudly=__version__,
-        python=platform.python_version(),
-        numpy=version("numpy"),
-        pyarrow=version("pyarrow"),
-        cores=os.cpu_count(),
-        processes=n_processes,
+def report(measured: Measured, *, n_processes: int, n_rounds: int) -> str:
+    """Write the whole page."""
+    parts = [_INTRODUCTION.format(n_processes=n_processes), _speed(measured), _loop(measured)]
+    packages = ("numpy", "pyarrow")
+    return page("Benchmark of backtests", "make bench-backtest", n_rounds, packages, parts)
+
+
+def _speed(measured: Measured) -> str:
+    runs = [measured.rounds[label] for label in (SHORT, LONG, JSON_LINES)]
+    once = [] if measured.longest is None else [[measured.longest]]
+    return "\n".join(
+        [
+            *table(["events/s", *SPREAD_HEADER, "goal"], map(_speed_row, [*runs, *once])),
+            "",
+            *table(["history", "processor time", "memory"], map(_cost_row, [*runs, *once])),
+            "",
+            *_growth(measured),
+        ]
     )
-    table = [
-        "| history | events | events/s | processor time | memory | goal | reached |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-        *(_row(run, EVENTS_PER_S) for run in runs),
-        _row(lines, JSON_EVENTS_PER_S),
-    ]
-    return "\n".join([head, *table, "", *_memory(runs), *_beside(runs[-1], against)])
 
 
-def _memory(runs: Sequence[Run]) -> list[str]:
-    if len(runs) == 1:
-        return []
-    growth = runs[-1].rss_bytes / runs[0].rss_bytes
+def _speed_row(runs: Sequence[Run]) -> list[str]:
+    spread = Spread.of(run.events_per_s for run in runs)
+    cells = spread.cells("{:,.0f}".format)
+    return [_name(runs), *cells, _GOALS.get(runs[0].label, NO_GOAL).verdict(spread)]
+
+
+def _cost_row(runs: Sequence[Run]) -> list[str]:
+    cpu_s = Spread.of(run.cpu_s for run in runs).median
+    return [_name(runs), f"{cpu_s:.1f} s", f"{_memory_bytes(runs) / 1e6:,.0f} MB"]
+
+
+def _name(runs: Sequence[Run]) -> str:
+    once = ", once" if len(runs) == 1 else ""
+    return f"{runs[0].label}, {runs[0].n_events:,} events{once}"
+
+
+def _growth(measured: Measured) -> list[str]:
+    short, last = measured.rounds[SHORT], measured.rounds[LONG]
+    if measured.longest is not None:
+        last = [measured.longest]
+    growth = _memory_bytes(last) / _memory_bytes(short)
+    verdict = "yes" if growth <= _MOST_GROWTH else "**no**"
     return [
-        f"From {runs[0].n_events:,} to {runs[-1].n_events:,} events memory grows by a factor of "
-        f"{growth:.2f}; flat, at most {MOST_GROWTH:g}: {_yes(growth <= MOST_GROWTH)}.",
+        f"From {short[0].n_events:,} to {last[0].n_events:,} events memory grows by a factor of "
+        f"{growth:.2f}; flat, at most {_MOST_GROWTH:g}: {verdict}.",
         "",
     ]
 
 
-def _row(run: Run, goal: int) -> str:
-    return (
-        f"| {run.label} | {run.n_events:,} | {run.events_per_s:,.0f} | {run.cpu_s:.1f} s | "
-        f"{run.rss_bytes / 1e6:,.0f} MB | {goal:,} | {_yes(run.events_per_s >= goal)} |"
+def _memory_bytes(runs: Sequence[Run]) -> int:
+    return max(run.rss_bytes for run in runs)
+
+
+def _loop(measured: Measured) -> str:
+    ours = measured.rounds[LONG]
+    labels = [label for label in LABELS.values() if label in measured.rounds]
+    rows = [row for label in labels for row in _loop_rows(measured, label)]
+    unavailable, objections = measured.unavailable.items(), measured.objections.items()
+    return "\n".join(
+        [
+            _LOOP.format(n_events=ours[0].n_events),
+            *table(["ratio", *SPREAD_HEADER, "goal"], rows),
+            "",
+            *(f"* {name} could not be installed: {reason}" for name, reason in unavailable),
+            *(f"* {label}: {each}" for label, found in objections for each in found),
+        ]
     )
 
 
-def _beside(ours: Run, against: Sequence[Against]) -> list[str]:
-    lines = [
-        "## The same work in a loop",
-        "",
-        "Each library reads the same columns with PyArrow and tests the same windows one after the "
-        "other, in one process. D, and the p-values where it gives them, are compared with ours "
-        "for every window before a ratio is given. Ratios are to our longest run above: by the "
-        "clock, and by processor time, which counts all processes.",
-        "",
-        "| | events | events/s | by the clock | by processor time | goal by the clock | reached |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-        *(_row_beside(ours, each) for each in against),
-        *(f"* {each.name}: {objection}" for each in against for objection in each.objections),
+def _loop_rows(measured: Measured, label: str) -> list[list[str]]:
+    by_clock, by_cpu = f"{label}, by the clock", f"{label}, by processor time"
+    if label in measured.objections:
+        return [[each, "–", "–", "–", "disagrees"] for each in (by_clock, by_cpu)]
+    ours, theirs = measured.rounds[LONG], measured.rounds[label]
+    clock = ratios([run.events_per_s for run in ours], [run.events_per_s for run in theirs])
+    cpu = ratios([run.cpu_s_per_event for run in theirs], [run.cpu_s_per_event for run in ours])
+    form = "{:.1f}".format
+    return [
+        [by_clock, *clock.cells(form), _TIMES_FASTER.verdict(clock)],
+        [by_cpu, *cpu.cells(form), ""],
     ]
-    return [*lines, ""]
-
-
-def _row_beside(ours: Run, each: Against) -> str:
-    if each.run is None:
-        return f"| {each.name}: could not be installed ({each.reason}) | | | | | | |"
-    ratio = ours.events_per_s / each.run.events_per_s
-    by_cpu = (each.run.cpu_s / each.run.n_events) / (ours.cpu_s / ours.n_events)
-    shown = "disagrees | disagrees" if each.objections else f"{ratio:.1f} | {by_cpu:.1f}"
-    is_reached = not each.objections and ratio >= TIMES_FASTER
-    return (
-        f"| {each.run.label} | {each.run.n_events:,} | {each.run.events_per_s:,.0f} | {shown} | "
-        f"{TIMES_FASTER} | {_yes(is_reached)} |"
-    )
-
-
-def _yes(is_reached: bool) -> str:
-    return "yes" if is_reached else "**no**"

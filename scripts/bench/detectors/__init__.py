@@ -1,1 +1,1 @@
-"""Speed of the detectors beside their peers: same numbers first, then ratios."""
+"""Speed of the detectors against their peers: same numbers first, then ratios."""

@@ -1,7 +1,7 @@
-"""Prints the speed of the detectors beside that of SciPy, alibi-detect, river and frouros.
+"""Measures the detectors against SciPy, alibi-detect, river and frouros, round by round.
 
-The numbers are compared before any ratio is printed. Exits with 1 where numbers disagree or a peer
-could not be installed.
+Run by ``make bench-detectors``, writes ``docs/benchmark-detectors.md``. The numbers are compared
+before any ratio is given. Exits with 1 where they disagree or a peer could not be installed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
 from scripts.bench.detectors.data import write_data
 from scripts.bench.detectors.long_stream import NAME as LONG_STREAM
@@ -23,6 +22,7 @@ from scripts.bench.detectors.report import report
 from scripts.bench.detectors.rows import Row, rows
 from scripts.bench.detectors.worker import Worker
 from scripts.bench.environments import OURS, Peer, PeerUnavailableError, python_of
+from scripts.bench.harness import DOCS, publish
 
 _EVENTS_PER_CALL = 500
 _LONGEST_WINDOW = 1_000
@@ -35,9 +35,14 @@ def main(
         list[str] | None,
         typer.Option(help="a row, or the beginning of some: ks, mmd, online, sliding, long"),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="write the report here as well")] = None,
+    quick: Annotated[bool, typer.Option(help="three rounds, and no page is written")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="where the page goes; by default to docs, if all rows are measured"),
+    ] = None,
 ) -> None:
-    """Measure the detectors beside their peers."""
+    """Measure the detectors against their peers."""
+    rounds = min(rounds, 3) if quick else rounds
     chosen = [row for row in rows(_EVENTS_PER_CALL) if _wanted(row.name, only)]
     with_long_stream = _wanted(LONG_STREAM, only)
     if not chosen and not with_long_stream:
@@ -46,10 +51,9 @@ def main(
     unavailable: dict[str, str] = {}
     interpreters = _interpreters(chosen, unavailable)
     results, long_result = _measure_all(chosen, interpreters, rounds, with_long_stream)
-    text = report(results, long_result, unavailable, rounds)
-    _console.print(Markdown(text))
-    if output is not None:
-        output.write_text(text)
+    if output is None and not (only or quick):
+        output = DOCS / "benchmark-detectors.md"
+    publish(report(results, long_result, unavailable, rounds), _console, output)
     if unavailable or any(result.disagreements for result in results):
         raise typer.Exit(1)
 

@@ -1,11 +1,13 @@
-"""Whether an event costs the same after a million others."""
+"""The cost of an event after a million others."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from statistics import median
 
 from scripts.bench.detectors.worker import Worker
+from scripts.bench.harness import Spread, ratios
 
 NAME = "long-stream"
 MARKS = [10_000, 100_000, 1_000_000]
@@ -23,8 +25,8 @@ class Mark:
         Events that the detector had taken in.
     seconds, seconds_of_new : float
         Median time per event, of this detector and of one that had just begun.
-    ratio : float
-        Median of their ratios, chunk by chunk.
+    ratios : Spread
+        Of the two, chunk by chunk.
     rss_bytes : int
         Resident memory of the process.
     """
@@ -32,7 +34,7 @@ class Mark:
     n_events: int
     seconds: float
     seconds_of_new: float
-    ratio: float
+    ratios: Spread
     rss_bytes: int
 
 
@@ -45,10 +47,11 @@ class LongResult:
 
     @property
     def flat(self) -> bool:
-        """Whether the last mark takes no more time than a new detector, and no more memory."""
+        """True where the last mark takes no more time than a new detector, and no more memory."""
         first, last = self.marks[0], self.marks[-1]
         return (
-            last.ratio <= _TIME_TOLERANCE and last.rss_bytes <= _MEMORY_TOLERANCE * first.rss_bytes
+            last.ratios.median <= _TIME_TOLERANCE
+            and last.rss_bytes <= _MEMORY_TOLERANCE * first.rss_bytes
         )
 
 
@@ -56,5 +59,10 @@ def measure_long_stream(worker: Worker) -> LongResult:
     """Feed a million events to one detector."""
     before = os.getloadavg()[0]
     worker.prepare(NAME, "online_mmd_long", {"window_size": 100, "marks": MARKS})
-    marks = [Mark(**worker.run(NAME)["value"]) for _ in MARKS]
+    marks = [_mark(**worker.run(NAME)["value"]) for _ in MARKS]
     return LongResult(marks, (before, os.getloadavg()[0]))
+
+
+def _mark(n_events: int, seconds: list[float], seconds_of_new: list[float], rss_bytes: int) -> Mark:
+    of_both = ratios(seconds, seconds_of_new)
+    return Mark(n_events, median(seconds), median(seconds_of_new), of_both, rss_bytes)

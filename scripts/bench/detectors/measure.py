@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from scripts.bench.detectors.agreement import Value
 from scripts.bench.detectors.rows import Comparison, Entry, Row
 from scripts.bench.detectors.worker import Worker
+from scripts.bench.harness import Spread, in_turn, ratios
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,8 @@ class Timing:
         What the calls gave.
     """
 
-    seconds: list[float] = field(default_factory=list)
-    values: list[Value] = field(default_factory=list)
-
-    @property
-    def minimum(self) -> float:
-        """The fastest round, in seconds."""
-        return min(self.seconds)
-
-    @property
-    def median(self) -> float:
-        """The middle round, in seconds."""
-        return statistics.median(self.seconds)
+    seconds: list[float]
+    values: list[Value]
 
 
 @dataclass(frozen=True)
@@ -57,12 +48,12 @@ class RowResult:
     disagreements: list[str]
     load: tuple[float, float]
 
-    def ratios(self, comparison: Comparison) -> tuple[float, float] | None:
-        """Ratio of the minima and of the medians; None where it would say nothing."""
+    def ratios(self, comparison: Comparison) -> Spread | None:
+        """Divide the slower by the faster, round by round; None where it would say nothing."""
         slower, faster = (self.timings.get(x) for x in (comparison.slower, comparison.faster))
         if self.disagreements or slower is None or faster is None:
             return None
-        return slower.minimum / faster.minimum, slower.median / faster.median
+        return ratios(slower.seconds, faster.seconds)
 
 
 def measure(row: Row, workers: Mapping[str, Worker], n_rounds: int) -> RowResult:
@@ -78,14 +69,15 @@ def measure(row: Row, workers: Mapping[str, Worker], n_rounds: int) -> RowResult
     before = os.getloadavg()[0]
     info: dict[str, Value] = {}
     entries = [entry for entry in row.entries if _prepare(entry, row, workers, info)]
-    timings = {entry.label: Timing() for entry in entries}
-    for index in range(n_rounds + 1):
-        for entry in entries:
-            answer = workers[entry.peer.name].run(_key(row, entry))
-            if index:
-                timings[entry.label].seconds.append(answer["seconds"] / row.n_events)
-                timings[entry.label].values.append(answer["value"])
+    calls = {e.label: partial(workers[e.peer.name].run, _key(row, e)) for e in entries}
+    answers = in_turn(calls, n_rounds, n_warm_up=1)
+    timings = {label: _timing(row, each) for label, each in answers.items()}
     return RowResult(row, timings, disagreements(row, timings), (before, os.getloadavg()[0]))
+
+
+def _timing(row: Row, answers: Sequence[Value]) -> Timing:
+    seconds = [answer["seconds"] / row.n_events for answer in answers]
+    return Timing(seconds, [answer["value"] for answer in answers])
 
 
 def disagreements(row: Row, timings: Mapping[str, Timing]) -> list[str]:

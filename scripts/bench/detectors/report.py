@@ -1,27 +1,19 @@
-"""The report of the detectors' benchmark, as Markdown."""
+"""The page of the detectors' benchmark."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
-from flink_jobs.version import __version__
 from scripts.bench.detectors.long_stream import LongResult
 from scripts.bench.detectors.measure import RowResult, Timing
 from scripts.bench.detectors.rows import Comparison
 from scripts.bench.environments import torch_version
+from scripts.bench.harness import SPREAD_HEADER, Spread, page, table
 
 _INTRODUCTION = """\
-# Benchmark of the detectors
-
-Written by `python -m scripts.bench.detectors`: Loudly {version}, Python {python}, NumPy {numpy},
-SciPy {scipy}, PyTorch {torch}, {cores} cores, one thread. Each peer runs in an environment of its
-own with the versions in `scripts/bench/peers`. All calls of a table were timed in turn in
-one run, {rounds} rounds, in processor time. Machines differ and are noisy: the ratios are the
-result. A ratio is printed only where the numbers of both agree, and a goal counts as reached only
-where the ratio of the minima and that of the medians both reach it.
+Each peer runs in an environment of its own with the versions in `scripts/bench/peers` and PyTorch
+{torch}, on one thread. Times are processor time. A goal is reached in every round, in the median,
+or not.
 """
 
 
@@ -31,99 +23,89 @@ def report(
     unavailable: Mapping[str, str],
     n_rounds: int,
 ) -> str:
-    """The whole report.
+    """Write the whole page.
 
     Parameters
     ----------
     unavailable : mapping
         Why a peer could not be installed, by its name.
     """
-    head = _INTRODUCTION.format(
-        version=__version__,
-        python=platform.python_version(),
-        numpy=version("numpy"),
-        scipy=version("scipy"),
-        torch=torch_version(),
-        cores=os.cpu_count(),
-        rounds=n_rounds,
-    )
     missing = [
         f"**{name} could not be installed, its rows are missing:** {reason.splitlines()[-1]}\n"
         for name, reason in unavailable.items()
     ]
-    parts = [head, *missing, *(_section(result) for result in results)]
+    parts = [_INTRODUCTION.format(torch=torch_version()), *missing, *map(_section, results)]
     if long_result is not None:
         parts.append(_long_section(long_result))
-    return "\n".join(parts)
-
-
-def goal_reached(comparison: Comparison, ratios: tuple[float, float]) -> bool | None:
-    """Whether both ratios reach the goal; None without a goal."""
-    if comparison.at_least is not None:
-        return min(ratios) >= comparison.at_least
-    if comparison.below is not None:
-        return max(ratios) < comparison.below
-    return None
+    packages = ("numpy", "scipy")
+    return page("Benchmark of the detectors", "make bench-detectors", n_rounds, packages, parts)
 
 
 def _section(result: RowResult) -> str:
     row = result.row
-    lines = [f"## {row.title}", "", "| call | minimum | median |", "| --- | ---: | ---: |"]
-    for entry in row.entries:
-        timing = result.timings.get(entry.label)
-        lines.append(f"| {entry.label} | {_cells(timing)} |")
-    lines += [
+    calls = [[entry.label, *_cells(result.timings.get(entry.label))] for entry in row.entries]
+    lines = [
+        f"## {row.title}",
         "",
-        "| ratio | minima | medians | goal | reached |",
-        "| --- | ---: | ---: | --- | --- |",
+        *table(["call", *SPREAD_HEADER], calls),
+        "",
+        *table(
+            ["ratio", *SPREAD_HEADER, "goal"],
+            [_comparison(result, comparison) for comparison in row.comparisons],
+        ),
+        "",
+        _load(result.load),
     ]
-    lines += [_comparison(result, comparison) for comparison in row.comparisons]
-    lines += ["", f"Load average: {result.load[0]:.2f} before, {result.load[1]:.2f} after.", ""]
     if result.disagreements:
         lines += ["**The numbers disagree, so that no ratio is given:**", ""]
         lines += [*(f"* {objection}" for objection in result.disagreements), ""]
     return "\n".join(lines)
 
 
-def _comparison(result: RowResult, comparison: Comparison) -> str:
-    name = f"{comparison.slower} / {comparison.faster}"
-    goal = ""
-    if comparison.at_least is not None:
-        goal = f"at least {comparison.at_least:g}"
-    elif comparison.below is not None:
-        goal = f"below {comparison.below:g}"
-    ratios = result.ratios(comparison)
-    if ratios is None:
-        return f"| {name} | – | – | {goal} | no ratio |"
-    reached = {True: "yes", False: "**no**", None: ""}[goal_reached(comparison, ratios)]
-    return f"| {name} | {ratios[0]:.2f} | {ratios[1]:.2f} | {goal} | {reached} |"
+def _comparison(result: RowResult, comparison: Comparison) -> list[str]:
+    label, goal = f"{comparison.slower} / {comparison.faster}", comparison.goal
+    found = result.ratios(comparison)
+    if found is None:
+        return [label, "–", "–", "–", str(goal)]
+    return [label, *found.cells("{:.2f}".format), goal.verdict(found)]
 
 
-def _cells(timing: Timing | None) -> str:
-    if timing is None:
-        return "not installed | not installed"
-    return f"{_time(timing.minimum)} | {_time(timing.median)}"
+def _cells(timing: Timing | None) -> list[str]:
+    return ["not installed"] * 3 if timing is None else Spread.of(timing.seconds).cells(_time)
 
 
 def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.1f} µs"
 
 
+def _load(load: tuple[float, float]) -> str:
+    return f"Load average: {load[0]:.2f} before, {load[1]:.2f} after.\n"
+
+
 def _long_section(result: LongResult) -> str:
-    lines = [
-        "## SlidingMMD over a long stream: window 100, 1,000 reference rows, 32 dimensions",
-        "",
-        "Time per event before a mark, in turn with a detector that has just begun.",
-        "",
-        "| events | time per event | of a new detector | ratio | resident memory |",
-        "| ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {mark.n_events:,} | {_time(mark.seconds)} | {_time(mark.seconds_of_new)} | "
-        f"{mark.ratio:.2f} | {mark.rss_bytes / 1e6:.1f} MB |"
+    header = ["events", "time per event", "of a new detector"]
+    header += [f"ratio: {SPREAD_HEADER[0]}", *SPREAD_HEADER[1:], "resident memory"]
+    rows = [
+        [
+            f"{mark.n_events:,}",
+            _time(mark.seconds),
+            _time(mark.seconds_of_new),
+            *mark.ratios.cells("{:.2f}".format),
+            f"{mark.rss_bytes / 1e6:.1f} MB",
+        ]
         for mark in result.marks
     ]
     verdict = "yes" if result.flat else "**no**"
-    lines += ["", f"Flat (time within 10 % of a new detector's, memory within 5 %): {verdict}.", ""]
-    lines += [f"Load average: {result.load[0]:.2f} before, {result.load[1]:.2f} after.", ""]
+    lines = [
+        "## SlidingMMD over a long stream: window 100, 1,000 reference rows, 32 dimensions",
+        "",
+        "Median time per event before a mark, in turn with a detector that has just begun: 50 "
+        "times 200 events each.",
+        "",
+        *table(header, rows),
+        "",
+        f"Flat (median ratio within 10 %, memory within 5 %): {verdict}.",
+        "",
+        _load(result.load),
+    ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: who is timed on what, what must agree, which ratio is the goal."""
+"""The rows of the benchmark: calls that are timed, what must agree, and goals of ratios."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.bench.detectors.agreement import Check, close, same_rejection_counts
 from scripts.bench.environments import ALIBI, FROUROS, OURS, RIVER, SCIPY, Peer
+from scripts.bench.harness import NO_GOAL, Goal
 
 EXACT = 1e-12
 
@@ -36,15 +37,14 @@ class Comparison:
     ----------
     checks : tuple of Check
         Applied to the values of ``faster`` and ``slower``; the ratio is worthless if one objects.
-    at_least, below : float or None
-        The goal of the ratio; neither where it only informs.
+    goal : Goal
+        Of the ratio; empty where it only informs.
     """
 
     faster: str
     slower: str
     checks: tuple[Check, ...]
-    at_least: float | None = None
-    below: float | None = None
+    goal: Goal = NO_GOAL
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,24 @@ def _ks() -> Row:
     # Beyond an effective size of 80 our p-values are Kolmogorov's limit, corrected, which is within
     # 8 % of those of the peers down to 1e-4. alibi-detect rounds D to float32.
     p_values = close("p_values", "p_values", absolute=1e-5, relative=0.1)
+    ours, scipy = "KSTest.test", "scipy ks_2samp(axis=0, method='asymp')"
+    alibi = "alibi-detect KSDrift.predict"
     scipy_checks = (close("statistics", "statistics", absolute=EXACT), p_values)
     alibi_checks = (close("statistics", "statistics", absolute=1e-7), p_values)
     return Row(
         "ks",
         "Kolmogorov–Smirnov, 1,000 v 1,000 rows, 32 dimensions",
         (
-            Entry("KSTest.test", OURS, "ks"),
-            Entry("scipy ks_2samp(axis=0, method='asymp')", SCIPY, "ks"),
-            Entry("alibi-detect KSDrift.predict", ALIBI, "ks"),
+            Entry(ours, OURS, "ks"),
+            Entry(scipy, SCIPY, "ks"),
+            Entry(alibi, ALIBI, "ks"),
         ),
         (
             Comparison(
-                "KSTest.test", "scipy ks_2samp(axis=0, method='asymp')", scipy_checks, at_least=10
+                "KSTest.test",
+                "scipy ks_2samp(axis=0, method='asymp')",
+                scipy_checks,
+                Goal(at_least=10),
             ),
             Comparison("KSTest.test", "alibi-detect KSDrift.predict", alibi_checks),
         ),
@@ -112,8 +117,8 @@ def _mmd() -> Row:
             Entry(thousand, OURS, "mmd", {"n_permutations": 1_000}),
         ),
         (
-            Comparison(hundred, alibi, checks, at_least=30),
-            Comparison(hundred, thousand, checks, below=3),
+            Comparison(hundred, alibi, checks, Goal(at_least=30)),
+            Comparison(hundred, thousand, checks, Goal(below=3)),
         ),
     )
 
@@ -134,7 +139,7 @@ def _online_mmd(n_events: int) -> Row:
         ),
         (
             # alibi-detect tests against 801 of the rows: its values are those of the other entry
-            Comparison(ours, alibi, (lambda a, b: batch(a, a),), at_least=15),
+            Comparison(ours, alibi, (lambda a, b: batch(a, a),), Goal(at_least=15)),
             Comparison(same, alibi, (close("statistics", "statistics", absolute=EXACT),)),
         ),
         n_events,
@@ -154,12 +159,12 @@ def _sliding_ks(n_ref: int, window_size: int, n_events: int) -> Row:
         Entry(with_p, OURS, "sliding_ks", stream | {"p_value": True}),
     ]
     comparisons = [
-        Comparison(ours, frouros, (statistics,), at_least=5),
+        Comparison(ours, frouros, (statistics,), Goal(at_least=5)),
         Comparison(with_p, frouros, (statistics, p_values)),
     ]
     if n_ref == window_size:  # river knows no other
         entries.insert(1, Entry(river, RIVER, "sliding_ks", stream))
-        comparisons.insert(0, Comparison(ours, river, (statistics,), at_least=5))
+        comparisons.insert(0, Comparison(ours, river, (statistics,), Goal(at_least=5)))
     return Row(
         f"sliding-ks-{n_ref}-{window_size}",
         f"Exact Kolmogorov–Smirnov of a sliding window of {window_size:,}, {n_ref:,} reference "

@@ -1,1 +1,1 @@
-"""Throughput of the drift job beside an identity job and a plain per-event job."""
+"""Throughput of the drift job against an identity job and a plain per-event job."""

@@ -1,12 +1,18 @@
-"""Prints throughput ratios and checkpoint sizes, all from one run on real Kafka and real Flink.
+"""Measures the drift job against two others, round by round, on real Kafka and real Flink.
 
-Run by ``make bench``. The results are checked before any ratio is printed: every job must have
-accounted for every event of the stream.
+Run by ``make bench-job``, writes ``docs/benchmark.md``. Results are compared before any ratio is
+given: every job must account for every event, and the drift job must give the same alerts and
+scores in every round. Exits with 1 where that does not hold.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -16,62 +22,106 @@ from rich.console import Console
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB
-from scripts.bench.job.report import report
+from scripts.bench.harness import DOCS, in_turn, publish
+from scripts.bench.job.report import DRIFT, IDENTITY, PLAIN, Section, report
+from scripts.bench.job.results import Results, create_topics, disagreements, rate, read_results
 from scripts.bench.job.stream import N_PARTITIONS, Stream, produce
-from scripts.shared.throughput import Measurement, measure
+from scripts.shared.throughput import REFRESH, Measurement, measure
 
-PEER_JOBS = Path(__file__).with_name("peer_jobs.py")
-_RESULT_TOPICS = ("drift-alerts", "drift-scores", "drift-dead-letters")
+_PEER_JOBS = Path(__file__).with_name("peer_jobs.py")
+# The plain job is slow: it reads a topic of its own with fewer of the same events.
+_PLAIN_SHARE = 5
 _console = Console()
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """Broker and cluster with the streams written, and a folder for job files and savepoints."""
+
+    broker: KafkaBroker
+    cluster: FlinkCluster
+    folder: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def section(self, ours: Stream, peers: Mapping[str, Stream], n_rounds: int) -> Section:
+        """Measure the drift job and its peers, each on its stream, in turn."""
+        results: list[Results] = []
+        calls = {
+            DRIFT: partial(self.drift, ours, results),
+            **{name: partial(self._peer, name, stream) for name, stream in peers.items()},
+        }
+        return Section(ours, peers, in_turn(calls, n_rounds), disagreements(results))
+
+    def drift(self, stream: Stream, results: list[Results]) -> Measurement:
+        """Run the drift job; its results join those of the runs before."""
+        run = f"{stream.topic}-{next(self._numbers)}"
+        create_topics(self.broker, run)
+        job_file = self._job_file(stream, run)
+        arguments = ["--config", str(job_file)]
+        measured = measure(
+            self.cluster, DRIFT, DRIFT_JOB, arguments, stream.n_events, savepoints=self.folder
+        )
+        found = read_results(self.broker, run)
+        results.append(found)
+        events_per_s, measured_s = rate(stream, found)
+        measured = replace(measured, events_per_s=events_per_s, measured_s=measured_s)
+        return _told(stream, measured)
+
+    def _peer(self, name: str, stream: Stream) -> Measurement:
+        job_file = self._job_file(stream, f"{stream.topic}-{next(self._numbers)}")
+        arguments = ["--peer", name.split()[0], "--config", str(job_file)]
+        files = [_PEER_JOBS]
+        return _told(
+            stream, measure(self.cluster, name, "peer_jobs", arguments, stream.n_events, files)
+        )
+
+    def _job_file(self, stream: Stream, run: str) -> Path:
+        path = self.folder / f"{run}.toml"
+        path.write_text(stream.job_toml(self.broker.bootstrap_servers, run))
+        return path
+
+
 def main(
-    events: Annotated[int, typer.Option(help="events in each stream")] = 1_000_000,
-    output: Annotated[Path | None, typer.Option(help="write the report here as well")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds in turn")] = 5,
+    events: Annotated[int, typer.Option(help="events in each stream")] = 600_000,
+    quick: Annotated[bool, typer.Option(help="two small rounds, and no page")] = False,
+    output: Annotated[Path, typer.Option(help="where the page goes")] = DOCS / "benchmark.md",
 ) -> None:
     """Measure the drift job against an identity job and a plain per-event job."""
+    if quick:
+        rounds, events = 2, events // 2
     few = Stream("few-models", events, n_models=16, events_per_pane=500)
-    many = Stream("many-models", events, n_models=1_000, events_per_pane=100)
-    settings = {"metrics.fetcher.update-interval": "500"}
-    with KafkaBroker() as broker, FlinkCluster(settings=settings) as cluster:
-        for topic in _RESULT_TOPICS:
-            broker.create_topic(topic)
-        results = {stream: _measure_all(stream, broker, cluster) for stream in (few, many)}
-    text = report(results)
-    _console.print(text, markup=False)
-    if output is not None:
-        output.write_text(text)
-
-
-def _measure_all(stream: Stream, broker: KafkaBroker, cluster: FlinkCluster) -> list[Measurement]:
-    broker.create_topic(stream.topic, n_partitions=N_PARTITIONS)
-    produce(stream, broker.bootstrap_servers)
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "job.toml")
-        config.write_text(stream.job_toml(broker.bootstrap_servers))
-        jobs = [
-            ("drift job", DRIFT_JOB, ["--config", str(config)], []),
-            *(
-                (f"{job} job", "peer_jobs", ["--peer", job, "--config", str(config)], [PEER_JOBS])
-                for job in ("identity", "plain")
-            ),
+    short = replace(few, topic="few-models-short", n_events=events // _PLAIN_SHARE)
+    many = Stream("many-models", events, n_models=1_000, events_per_pane=50)
+    with _open_bench((few, short, many)) as bench:
+        bench.drift(short, [])  # the first job on a new cluster waits for the JVM's compiler
+        sections = [
+            bench.section(few, {IDENTITY: few, PLAIN: short}, rounds),
+            bench.section(many, {IDENTITY: many}, rounds),
         ]
-        return [_measure(cluster, stream, *job) for job in jobs]
+    publish(report(sections, rounds), _console, None if quick else output)
+    if any(section.disagreements for section in sections):
+        raise typer.Exit(1)
 
 
-def _measure(
-    cluster: FlinkCluster,
-    stream: Stream,
-    name: str,
-    module: str,
-    arguments: list[str],
-    files: list[Path],
-) -> Measurement:
-    with _console.status(f"{stream.topic}: {name}"):
-        measured = measure(cluster, name, module, arguments, stream.n_events, files)
+@contextmanager
+def _open_bench(streams: Sequence[Stream]) -> Iterator[_Bench]:
+    with (
+        tempfile.TemporaryDirectory(prefix="loudly-bench-") as folder,
+        KafkaBroker() as broker,
+        FlinkCluster(settings=REFRESH) as cluster,
+    ):
+        for stream in streams:
+            broker.create_topic(stream.topic, n_partitions=N_PARTITIONS)
+            produce(stream, broker.bootstrap_servers)
+        yield _Bench(broker, cluster, Path(folder))
+
+
+def _told(stream: Stream, measured: Measurement) -> Measurement:
     _console.print(
-        f"{stream.topic}: {name} accounted for {measured.n_accounted:,} events, "
-        f"{measured.events_per_s:,.0f} events/s"
+        f"{stream.topic}: {measured.name} accounted for {measured.n_accounted:,} events, "
+        f"{measured.events_per_s:,.0f} events/s in {measured.measured_s:.1f} s",
+        highlight=False,
     )
     return measured
 

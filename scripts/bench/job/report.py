@@ -1,68 +1,111 @@
-"""The benchmark's report, as Markdown."""
+"""The page of the job's benchmark."""
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from flink_jobs.version import __version__
+from scripts.bench.harness import SPREAD_HEADER, Spread, page, ratios, table
 from scripts.bench.job.stream import N_OUTPUTS, Stream
-from scripts.shared.throughput import TIMEOUT_S, Measurement
+from scripts.shared.throughput import REFRESH_S, Measurement
 
-_INTRODUCTION = """\
-# Benchmark
+DRIFT, IDENTITY, PLAIN = "drift job", "identity job", "plain job"
+# Of the measured time: above it, a counter's age would show in a ratio.
+_MOST_ERROR = 0.02
+_PACKAGES = ("apache-flink", "kafka-python", "numpy", "scipy")
+_INTRODUCTION = f"""\
+Broker and cluster run on the same machine, with parallelism 1.
 
-Written by `make bench ARGS="--output docs/benchmark.md"`: Loudly {version}, {cores} cores, broker
-and cluster on the same machine, parallelism 1. All jobs of a table read the same topic in one run;
-rates are slopes between 20 % and 95 % of the stream. A rate is printed only for a job that has
-accounted for every event. Machines differ and are noisy: the ratios are the result. Rates are read
-at the source, which runs ahead of the drift job by up to one pane of every model: an error of about
-13 % with 1,000 models and 1,000,000 events, and more with fewer events.
-
-* **drift job**: BBSDs and KS; decode, validate, windows of two panes one pane apart, scores and
+* **{DRIFT}**: BBSDs and KS; decode, validate, windows of two panes one pane apart, scores and
   alerts.
-* **identity job**: each event through one Python map and back.
-* **plain job**: parse, `key_by`, `KeyedProcessFunction`, list state; it tests nothing.
+* **{IDENTITY}**: each event through one Python map and back.
+* **{PLAIN}**: parse, `key_by`, `KeyedProcessFunction`, list state; it tests nothing. It is slow
+  and reads a topic with the first fifth of the same events.
+
+Each job must account for every event, and the drift job must give the same alerts and scores in
+every round. Rates are those between 20 % and 95 % of the stream. Those of the drift job are exact:
+events between the ends of two panes, by the times at which the broker took the last scores of each.
+Those of the others come from Flink's counter of what the source read. Flink refreshes what its REST
+interface shows of it every {REFRESH_S * 1e3:.0f} ms here, which moves a rate by no more than the
+column *error* says; above {_MOST_ERROR:.0%} it is bold, and the run was too short.
 """
 
 
-def report(results: Mapping[Stream, Sequence[Measurement]]) -> str:
-    """The whole report; the drift job comes first in each list.
+@dataclass(frozen=True)
+class Section:
+    """All rounds over one kind of stream.
 
-    Raises
-    ------
-    ValueError
-        When a job that finished did not see every event.
+    Attributes
+    ----------
+    stream : Stream
+        That of the drift job.
+    peers : mapping of str to Stream
+        The streams of the others.
+    rounds : mapping of str to sequence of Measurement
+        One measurement of each job for each round.
+    disagreements : sequence of str
     """
-    head = _INTRODUCTION.format(version=__version__, cores=os.cpu_count())
-    return "\n".join([head, *(_section(stream, each) for stream, each in results.items())])
+
+    stream: Stream
+    peers: Mapping[str, Stream]
+    rounds: Mapping[str, Sequence[Measurement]]
+    disagreements: Sequence[str]
 
 
-def _row(stream: Stream, ours: Measurement, job: Measurement) -> str:
-    if math.isnan(job.events_per_s):
-        return f"| {job.name} | {job.n_accounted:,} events in {TIMEOUT_S:.0f} s, stopped | |"
-    if job.n_accounted != stream.n_events:
-        raise ValueError(f"{job.name} saw {job.n_accounted} of {stream.n_events} events")
-    return f"| {job.name} | {job.events_per_s:,.0f} | {ours.events_per_s / job.events_per_s:.2f} |"
+def report(sections: Sequence[Section], n_rounds: int) -> str:
+    """Write the whole page."""
+    parts = [_INTRODUCTION, *map(_section, sections)]
+    return page("Benchmark of the job", "make bench-job", n_rounds, _PACKAGES, parts)
 
 
-def _section(stream: Stream, measurements: Sequence[Measurement]) -> str:
-    ours = measurements[0]
-    rows = [_row(stream, ours, each) for each in measurements]
+def _section(section: Section) -> str:
+    stream = section.stream
+    lines = [
+        f"## {stream.n_events:,} events, {stream.n_models:,} models, "
+        f"{stream.events_per_pane} events in a pane",
+        "",
+        *table(
+            ["events/s", *SPREAD_HEADER, "events", "error"],
+            [_rates(section, name) for name in section.rounds],
+        ),
+        "",
+        *table(
+            ["events/s, round by round", *SPREAD_HEADER],
+            [_ratios(section, peer) for peer in section.peers],
+        ),
+        "",
+        _state(section),
+        "",
+    ]
+    if section.disagreements:
+        lines += ["**The results disagree, so that no ratio is given:**", ""]
+        lines += [*(f"* {each}" for each in section.disagreements), ""]
+    return "\n".join(lines)
+
+
+def _rates(section: Section, name: str) -> list[str]:
+    rounds = section.rounds[name]
+    spread = Spread.of(each.events_per_s for each in rounds)
+    error = max(each.error for each in rounds)
+    shown = "exact" if name == DRIFT else f"{error:.1%}"
+    if name != DRIFT and error > _MOST_ERROR:
+        shown = f"**{shown}**"
+    return [name, *spread.cells("{:,.0f}".format), f"{rounds[0].n_accounted:,}", shown]
+
+
+def _ratios(section: Section, peer: str) -> list[str]:
+    label = f"{DRIFT} / {peer}"
+    if section.disagreements:
+        return [label, "–", "–", "–"]
+    ours, theirs = ([each.events_per_s for each in section.rounds[name]] for name in (DRIFT, peer))
+    return [label, *ratios(ours, theirs).cells("{:.2f}".format)]
+
+
+def _state(section: Section) -> str:
+    stream = section.stream
     raw_bytes = stream.n_models * 8 * N_OUTPUTS * (stream.n_reference + stream.events_per_pane)
-    return "\n".join(
-        [
-            f"## {stream.n_events:,} events, {stream.n_models:,} models, "
-            f"{stream.events_per_pane} events in a pane",
-            "",
-            "| job | events/s | the drift job is ... times as fast |",
-            "| --- | ---: | ---: |",
-            *rows,
-            "",
-            f"Checkpoint of the drift job: {ours.checkpoint_bytes:,} bytes, "
-            f"{ours.checkpoint_bytes / raw_bytes:.2f} times the {raw_bytes:,} raw bytes of "
-            "reference and recent panes in reduced form.",
-            "",
-        ]
+    state_bytes = section.rounds[DRIFT][-1].state_bytes
+    return (
+        f"Savepoint of the drift job: {state_bytes:,} bytes, {state_bytes / raw_bytes:.2f} times "
+        f"the {raw_bytes:,} raw bytes of reference and recent panes in reduced form."
     )

@@ -37,17 +37,31 @@ class Stream:
 
     def time_ms(self, index: int) -> int:
         """Event time of the event with this index."""
-        per_pane = self.events_per_pane * self.n_models
-        return START_MS + index * self.pane_width_ms // per_pane
+        return START_MS + index * self.pane_width_ms // self.n_events_per_pane
 
-    def job_toml(self, bootstrap_servers: str) -> str:
-        """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart."""
+    @property
+    def n_events_per_pane(self) -> int:
+        """Events of all models in a pane."""
+        return self.events_per_pane * self.n_models
+
+    def n_events_until(self, time_ms: int) -> int:
+        """Events before the end of a pane."""
+        return (time_ms - START_MS) // self.pane_width_ms * self.n_events_per_pane
+
+    def job_toml(self, bootstrap_servers: str, results: str) -> str:
+        """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart.
+
+        ``results`` is what the names of the result topics begin with.
+        """
         return f"""
 version = 1
 [kafka]
 bootstrap_servers = "{bootstrap_servers}"
 inference_topic = "{self.topic}"
-group_id = "bench"
+alerts_topic = "{results}-alerts"
+scores_topic = "{results}-scores"
+dead_letters_topic = "{results}-dead-letters"
+group_id = "{results}"
 [input]
 n_features = {N_FEATURES}
 n_outputs = {N_OUTPUTS}

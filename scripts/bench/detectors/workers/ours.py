@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from detectors.online.mmd import SlidingMMD
 from detectors.two_sample.ks import KSTest
 from detectors.two_sample.mmd import MMDTest
 from scripts.bench.detectors.workers.protocol import Case, Data, serve, stream_case
+from scripts.shared.processes import resident_bytes
 
 _LONG_CHUNK = 200
 _TIMED_CHUNKS = 50
@@ -93,10 +94,9 @@ def online_mmd_long(data: Data, window_size: int, marks: list[int]) -> Case:
         of_aged, of_new = zip(*seconds, strict=True)
         return {
             "n_events": aged.n_rows,
-            "seconds": float(np.median(of_aged)) / _LONG_CHUNK,
-            "seconds_of_new": float(np.median(of_new)) / _LONG_CHUNK,
-            "ratio": float(np.median(np.divide(of_aged, of_new))),
-            "rss_bytes": _rss_bytes(),
+            "seconds": [each / _LONG_CHUNK for each in of_aged],
+            "seconds_of_new": [each / _LONG_CHUNK for each in of_new],
+            "rss_bytes": resident_bytes(os.getpid()),
         }
 
     return Case(run, read, repeatable=False)
@@ -107,12 +107,6 @@ def _seconds(sliding: SlidingMMD, rows: FloatArray) -> float:
     for row in rows:
         sliding.update(row)
     return time.process_time() - start
-
-
-def _rss_bytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
 
 
 def sliding_ks(
