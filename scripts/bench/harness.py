@@ -133,18 +133,6 @@ def in_turn(
     return {name: [each[name] for each in rounds[n_warm_up:]] for name in calls}
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table whose columns but the first are aligned to the right.
-
-    Examples
-    --------
-    >>> table(["call", "s"], [["a", "1.0"]])
-    ['| call | s |', '| --- | ---: |', '| a | 1.0 |']
-    """
-    marks = ["---", *("---:" for _ in header[1:])]
-    return [f"| {' | '.join(cells)} |" for cells in (header, marks, *rows)]
-
-
 def page(
     title: str, command: str, n_rounds: int, packages: Sequence[str], parts: Iterable[str]
 ) -> str:

@@ -15,7 +15,8 @@ from scripts.bench.backtest.histories import (
     WINDOW,
 )
 from scripts.bench.backtest.measure import LABELS, Run
-from scripts.bench.harness import NO_GOAL, SPREAD_HEADER, Goal, Spread, page, ratios, table
+from scripts.bench.harness import NO_GOAL, SPREAD_HEADER, Goal, Spread, page, ratios
+from scripts.shared.markdown import table
 
 SHORT, LONG, LONGEST, JSON_LINES = "short Parquet", "Parquet", "long Parquet", "JSON lines"
 _GOALS = {LONG: Goal(at_least=1_000_000), JSON_LINES: Goal(at_least=150_000)}
@@ -74,9 +75,9 @@ def _speed(measured: Measured) -> str:
     once = [] if measured.longest is None else [[measured.longest]]
     return "\n".join(
         [
-            *table(["events/s", *SPREAD_HEADER, "goal"], map(_speed_row, [*runs, *once])),
+            table(["events/s", *SPREAD_HEADER, "goal"], map(_speed_row, [*runs, *once])),
             "",
-            *table(["history", "processor time", "memory"], map(_cost_row, [*runs, *once])),
+            table(["history", "processor time", "memory"], map(_cost_row, [*runs, *once])),
             "",
             *_growth(measured),
         ]
@@ -124,7 +125,7 @@ def _loop(measured: Measured) -> str:
     return "\n".join(
         [
             _LOOP.format(n_events=ours[0].n_events),
-            *table(["ratio", *SPREAD_HEADER, "goal"], rows),
+            table(["ratio", *SPREAD_HEADER, "goal"], rows),
             "",
             *(f"* {name} could not be installed: {reason}" for name, reason in unavailable),
             *(f"* {label}: {each}" for label, found in objections for each in found),

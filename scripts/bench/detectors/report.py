@@ -8,7 +8,8 @@ from scripts.bench.detectors.long_stream import LongResult
 from scripts.bench.detectors.measure import RowResult, Timing
 from scripts.bench.detectors.rows import Comparison
 from scripts.bench.environments import torch_version
-from scripts.bench.harness import SPREAD_HEADER, Spread, page, table
+from scripts.bench.harness import SPREAD_HEADER, Spread, page
+from scripts.shared.markdown import table
 
 _INTRODUCTION = """\
 Each peer runs in an environment of its own with the versions in `scripts/bench/peers` and PyTorch
@@ -47,9 +48,9 @@ def _section(result: RowResult) -> str:
     lines = [
         f"## {row.title}",
         "",
-        *table(["call", *SPREAD_HEADER], calls),
+        table(["call", *SPREAD_HEADER], calls),
         "",
-        *table(
+        table(
             ["ratio", *SPREAD_HEADER, "goal"],
             [_comparison(result, comparison) for comparison in row.comparisons],
         ),
@@ -102,7 +103,7 @@ def _long_section(result: LongResult) -> str:
         "Median time per event before a mark, in turn with a detector that has just begun: 50 "
         "times 200 events each.",
         "",
-        *table(header, rows),
+        table(header, rows),
         "",
         f"Flat (median ratio within 10 %, memory within 5 %): {verdict}.",
         "",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scripts.bench.harness import SPREAD_HEADER, Spread, page, ratios, table
+from scripts.bench.harness import SPREAD_HEADER, Spread, page, ratios
 from scripts.bench.job.stream import N_OUTPUTS, Stream
+from scripts.shared.markdown import table
 from scripts.shared.throughput import REFRESH_S, Measurement
 
 DRIFT, IDENTITY, PLAIN = "drift job", "identity job", "plain job"
@@ -64,12 +65,12 @@ def _section(section: Section) -> str:
         f"## {stream.n_events:,} events, {stream.n_models:,} models, "
         f"{stream.events_per_pane} events in a pane",
         "",
-        *table(
+        table(
             ["events/s", *SPREAD_HEADER, "events", "error"],
             [_rates(section, name) for name in section.rounds],
         ),
         "",
-        *table(
+        table(
             ["events/s, round by round", *SPREAD_HEADER],
             [_ratios(section, peer) for peer in section.peers],
         ),
