@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.flink_rest import FlinkRest
 
 REFRESH_S = 0.1
 """How old the counters are that Flink's REST interface shows, with :data:`REFRESH`."""

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.replay.result import BacktestResult
 from scripts.bench.backtest.agreement import objections
 from scripts.bench.backtest.histories import write_json_lines, write_parquet
 from scripts.bench.backtest.measure import LABELS, PEERS, Run, run_ours, run_peer

@@ -19,9 +19,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from scripts.bench.harness import DOCS, in_turn, publish
 from scripts.bench.job.report import DRIFT, IDENTITY, PLAIN, Section, report
 from scripts.bench.job.results import Results, create_topics, disagreements, rate, read_results

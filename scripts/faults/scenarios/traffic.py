@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.cluster.submission import DRIFT_JOB
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import judge, keep
 from scripts.faults.stage import Teller, open_stage
