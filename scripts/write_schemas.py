@@ -22,7 +22,7 @@ RECORDS: dict[str, Any] = {
     "command": Command,
     "audit": Audit,
 }
-_FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "schemas"
+_FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Whether a number may be missing is for the job to say, not for the struct.
 _FEATURES = {

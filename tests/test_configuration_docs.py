@@ -29,7 +29,7 @@ from flink_jobs.config.tables import Table
 from flink_jobs.config.window_tables import WindowTable
 from flink_jobs.job_files.config_file import decode_config
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 TOML_BLOCK = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 EXAMPLES = TOML_BLOCK.findall(PAGE)

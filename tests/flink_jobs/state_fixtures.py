@@ -19,7 +19,7 @@ from tests.flink_jobs.builders import make_config, make_panes, run_monitor
 
 Record = dict[str, Any]
 Records = dict[str, list[Record]]
-FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "state"
+FOLDER = Path(__file__).resolve().parents[0] / "fixtures" / "state"
 _N_PANES = 20
 _PER_PANE = 12
 

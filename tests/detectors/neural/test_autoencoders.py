@@ -5,10 +5,10 @@ import pytest
 
 from detectors import InvalidParameterError, InvalidStateError, NonFiniteError, ShapeError
 from detectors.errors import TooFewRowsError
-from detectors.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
-from detectors.neural.encoders import EncoderPlan, encode, encoder_of, layers_of
-from detectors.neural.runtime import torch
-from detectors.neural.training import Training
+from detectors.reducers.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
+from detectors.reducers.neural.encoders import EncoderPlan, encode, encoder_of, layers_of
+from detectors.reducers.neural.runtime import torch
+from detectors.reducers.neural.training import Training
 
 SHORT = Training(max_epochs=2)
 

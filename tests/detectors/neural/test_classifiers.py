@@ -11,9 +11,9 @@ import pytest
 from safetensors.torch import save_file
 
 from detectors import InvalidParameterError, InvalidStateError, NonFiniteError, ShapeError
-from detectors.neural.classifiers import TorchHardPredictions, TorchSoftmax
-from detectors.neural.program import Program, exported
-from detectors.neural.runtime import nn, torch
+from detectors.reducers.neural.classifiers import TorchHardPredictions, TorchSoftmax
+from detectors.reducers.neural.program import Program, exported
+from detectors.reducers.neural.runtime import nn, torch
 
 
 def network(seed: int = 3) -> nn.Sequential:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from detectors.errors import InvalidParameterError
-from detectors.neural.runtime import nn, single_threaded, torch
-from detectors.neural.training import MIN_IMPROVEMENT, Training, train_autoencoder
+from detectors.reducers.neural.runtime import nn, single_threaded, torch
+from detectors.reducers.neural.training import MIN_IMPROVEMENT, Training, train_autoencoder
 
 
 def generator(seed: int = 1) -> torch.Generator:
@@ -161,7 +161,7 @@ class NoTorch:
 sys.meta_path.insert(0, NoTorch())
 for module in ("autoencoders", "classifiers", "training"):
     try:
-        importlib.import_module(f"detectors.neural.{module}")
+        importlib.import_module(f"detectors.reducers.neural.{module}")
     except ImportError as error:
         print(error)
 """

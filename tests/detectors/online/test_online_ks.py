@@ -15,8 +15,8 @@ from detectors.errors import (
     NotFittedError,
     ShapeError,
 )
-from detectors.online.ks import SlidingKS
-from detectors.two_sample.ks_distribution import ks_p_values
+from detectors.sequential.ks import SlidingKS
+from detectors.two_sample.ks.distribution import ks_p_values
 
 # SciPy's p-value, which is not looked at here, fails for the smallest D of equally large samples.
 pytestmark = pytest.mark.filterwarnings("ignore:ks_2samp. Exact calculation unsuccessful")

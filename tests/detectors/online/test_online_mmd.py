@@ -16,7 +16,7 @@ from detectors.errors import (
     ShapeError,
     TooFewRowsError,
 )
-from detectors.online.mmd import SlidingMMD
+from detectors.sequential.mmd import SlidingMMD
 from detectors.two_sample.kernels import gaussian_kernel, median_bandwidth, squared_distances
 from detectors.two_sample.mmd import MMDTest
 

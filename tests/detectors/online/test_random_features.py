@@ -15,13 +15,13 @@ from detectors.errors import (
     ShapeError,
     TooFewRowsError,
 )
-from detectors.online.mmd import SlidingMMD
-from detectors.online.random_features import (
+from detectors.sequential.mmd import SlidingMMD
+from detectors.sequential.random_features import (
     draw_frequencies,
     random_features,
     rff_mmd2,
 )
-from detectors.online.rff_mmd import SlidingRFFMMD
+from detectors.sequential.rff_mmd import SlidingRFFMMD
 from detectors.two_sample.kernels import gaussian_kernel, median_bandwidth, squared_distances
 
 EPS = np.finfo(np.float64).eps

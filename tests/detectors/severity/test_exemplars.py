@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import InvalidParameterError, InvalidSampleError, KSTest
-from detectors.severity.exemplars import choose_exemplars
+from detectors.performance.exemplars import choose_exemplars
 
 SCORES = st.lists(st.integers(-5, 5).map(float), max_size=25).map(np.array)
 

@@ -16,7 +16,7 @@ from detectors.errors import (
     NotFittedError,
     ShapeError,
 )
-from detectors.severity.label_shift import BlackBoxShiftEstimator
+from detectors.performance.label_shift import BlackBoxShiftEstimator
 
 SHARES_REF = np.array([0.2, 0.3, 0.5])
 SHARES_TEST = np.array([0.6, 0.3, 0.1])

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 
 from detectors.errors import InvalidParameterError, InvalidSampleError, ShapeError
-from detectors.severity.malignancy import Verdict, malignancy, strangest_rows
-from detectors.two_sample.domain_classifier import DomainClassifier, HeldOut
+from detectors.performance.malignancy import Verdict, malignancy, strangest_rows
+from detectors.two_sample.classifier.domain_classifier import DomainClassifier, HeldOut
 
 VALIDATION = {"n_correct_ref": 950, "n_labels_ref": 1000}
 

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from detectors.base import TwoSampleResult
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.two_sample.binomial import BinomialTest, accuracy_p_values
+from detectors.two_sample.classifier.binomial import BinomialTest, accuracy_p_values
 
 
 def result_of(n_rows):

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from detectors import InvalidParameterError, InvalidSampleError, InvalidStateError, NonFiniteError
-from detectors.two_sample.chi_square import (
+from detectors.two_sample.chi_square.chi_square import (
     Categories,
     ChiSquareTest,
     corrected_comparison,
     critical_surprise,
 )
-from detectors.two_sample.chi_square_distribution import chi_square_p_value, cramers_v_squared
+from detectors.two_sample.chi_square.distribution import chi_square_p_value, cramers_v_squared
 
 TABLES = (
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=5)

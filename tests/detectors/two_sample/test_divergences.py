@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.two_sample.divergences import JensenShannonTest, PSITest, bin_codes
+from detectors.two_sample.binned import JensenShannonTest, PSITest, bin_codes
 
 each_test = pytest.mark.parametrize("make", [PSITest, JensenShannonTest])
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from detectors.errors import NonFiniteError, ShapeError, TooFewRowsError
-from detectors.two_sample.domain_classifier import DomainClassifier, HeldOut, n_held_out
-from detectors.two_sample.logistic import FourierLogistic
+from detectors.two_sample.classifier.domain_classifier import DomainClassifier, HeldOut, n_held_out
+from detectors.two_sample.classifier.logistic import FourierLogistic
 
 
 def seeded():

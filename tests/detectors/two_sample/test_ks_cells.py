@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from detectors import InvalidSampleError, KSTest, PlacedRows, join_placed
-from detectors.two_sample.ks_cells import Cells
-from detectors.two_sample.ks_distance import largest_gaps
+from detectors.two_sample.ks.cells import Cells
+from detectors.two_sample.ks.distance import largest_gaps
 
 # Few values: with many ties. Wide ones: a grid of equal buckets is of no use among them.
 few = st.integers(-3, 12).map(float)

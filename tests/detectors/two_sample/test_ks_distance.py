@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.two_sample.ks_distance import KNOT_SPACING, largest_gaps
+from detectors.two_sample.ks.distance import KNOT_SPACING, largest_gaps
 
 # Lengths around the knots, values with few or many ties.
 values = st.lists(st.integers(-3, 12), min_size=1, max_size=6 * KNOT_SPACING)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.two_sample.ks_distribution import (
+from detectors.two_sample.ks.distribution import (
     CORRECTED_LIMIT_FROM,
     EXACT_LIMIT,
     critical_gap,

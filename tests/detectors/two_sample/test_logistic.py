@@ -12,7 +12,7 @@ from detectors.errors import (
     NotFittedError,
     ShapeError,
 )
-from detectors.two_sample.logistic import FourierLogistic, fit_logistic, log_loss
+from detectors.two_sample.classifier.logistic import FourierLogistic, fit_logistic, log_loss
 
 
 def two_classes(rng, n=120, n_columns=4):

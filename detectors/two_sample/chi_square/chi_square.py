@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray, IntArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, fitted, state_array, whole_number
 from detectors.errors import InvalidSampleError
-from detectors.two_sample.chi_square_distribution import chi_square_p_value, cramers_v_squared
+from detectors.two_sample.chi_square.distribution import chi_square_p_value, cramers_v_squared
 from detectors.two_sample.frame import Comparison, ReferenceTest
 from detectors.two_sample.multiplicity import bonferroni
 
@@ -101,7 +101,7 @@ class ChiSquareTest(ReferenceTest):
 
     p-values are exact for small samples and for two categories, and otherwise asymptotic or, where
     expected counts are small, from random tables
-    (:func:`~detectors.two_sample.chi_square_distribution.chi_square_p_value`).
+    (:func:`~detectors.two_sample.chi_square.distribution.chi_square_p_value`).
 
     Parameters
     ----------

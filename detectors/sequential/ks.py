@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, IntArray, StateArrays
 from detectors.checks import as_rows, fitted, state_array
 from detectors.errors import InvalidStateError
-from detectors.online.window import SlidingWindow, as_row, checked_row, stored_count
-from detectors.two_sample.ks_distribution import ks_p_values
+from detectors.sequential.window import SlidingWindow, as_row, checked_row, stored_count
+from detectors.two_sample.ks.distribution import ks_p_values
 
 
 class SlidingKS(SlidingWindow):

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_finite, as_rows, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.online.random_features import (
+from detectors.sequential.random_features import (
     check_features,
     draw_frequencies,
     random_features,
     used_bandwidth,
     within,
 )
-from detectors.online.window import (
+from detectors.sequential.window import (
     SlidingWindow,
     as_row,
     checked_row,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import FloatArray, IntArray
-from detectors.two_sample.ks_grid import Grid
+from detectors.two_sample.ks.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ class Cells:
         return np.asarray(behind[self._padded[reached - 1] == sought])
 
     def largest_gaps(self, rows: PlacedRows) -> IntArray:
-        """What :func:`~detectors.two_sample.ks_distance.largest_gaps` gives for these rows.
+        """What :func:`~detectors.two_sample.ks.distance.largest_gaps` gives for these rows.
 
         Between two values of the reference only the sample's distribution function moves, and it
         only rises, so D is reached at a value of the reference or just below one.

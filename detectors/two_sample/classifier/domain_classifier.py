@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, IntArray
 from detectors.checks import as_finite, as_rows
 from detectors.errors import ShapeError
-from detectors.two_sample.logistic import FourierLogistic
+from detectors.two_sample.classifier.logistic import FourierLogistic
 
 
 class ProbabilisticClassifier(Protocol):
@@ -99,7 +99,7 @@ class DomainClassifier:
     ----------
     make_classifier : callable
         Makes an unfitted classifier from a generator; by default
-        :class:`~detectors.two_sample.logistic.FourierLogistic`. One of scikit-learn's:
+        :class:`~detectors.two_sample.classifier.logistic.FourierLogistic`. One of scikit-learn's:
         ``lambda rng: RandomForestClassifier(random_state=int(rng.integers(2**31)))``.
 
     Examples

@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_finite, as_rows, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidStateError, ShapeError
-from detectors.neural.encoders import EncoderPlan, Layers, decoder_of, encode, encoder_of, layers_of
-from detectors.neural.runtime import torch
-from detectors.neural.training import OPTIMIZERS, Progress, Training, train_autoencoder
+from detectors.reducers.neural.encoders import (
+    EncoderPlan,
+    Layers,
+    decoder_of,
+    encode,
+    encoder_of,
+    layers_of,
+)
+from detectors.reducers.neural.runtime import torch
+from detectors.reducers.neural.training import OPTIMIZERS, Progress, Training, train_autoencoder
 
 
 class UntrainedAutoencoder:

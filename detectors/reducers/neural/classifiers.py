@@ -22,9 +22,9 @@ from detectors.errors import (
     InvalidParameterError,
     InvalidStateError,
 )
-from detectors.neural.program import Program, exported
-from detectors.neural.runtime import SafetensorError, load_file, nn, single_threaded, torch
 from detectors.reducers import is_distribution
+from detectors.reducers.neural.program import Program, exported
+from detectors.reducers.neural.runtime import SafetensorError, load_file, nn, single_threaded, torch
 
 OUTPUTS = ("logits", "probabilities")
 
@@ -135,7 +135,7 @@ class TorchSoftmax:
         InvalidParameterError
             If ``outputs`` is outside its range.
         InvalidStateError
-            If the file is no such program; see :class:`~detectors.neural.program.Program`.
+            If the file is no such program; see :class:`~detectors.reducers.neural.program.Program`.
         FileNotFoundError
             If there is no such file.
         """

@@ -17,7 +17,7 @@ import numpy as np
 from detectors.base import FloatArray
 from detectors.checks import share_of
 from detectors.errors import InvalidParameterError
-from detectors.neural.runtime import nn, single_threaded, torch
+from detectors.reducers.neural.runtime import nn, single_threaded, torch
 
 Progress = Callable[[int, int, float, float], object]
 """Called after each epoch with its number from 1, ``max_epochs``, training and validation loss."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from detectors.errors import InvalidStateError
-from detectors.neural.runtime import torch
+from detectors.reducers.neural.runtime import torch
 
 ALLOWED_OPERATORS = frozenset(
     """

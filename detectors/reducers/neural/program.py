@@ -24,8 +24,8 @@ from typing import Any
 
 from detectors.arrays_io import UNREADABLE
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.neural.operators import DTYPES, argument_of, assign, filled, step_of
-from detectors.neural.runtime import nn, torch
+from detectors.reducers.neural.operators import DTYPES, argument_of, assign, filled, step_of
+from detectors.reducers.neural.runtime import nn, torch
 
 SCHEMA_MAJOR = 8
 """Of the JSON, which torch counts up when files of earlier versions no longer fit."""

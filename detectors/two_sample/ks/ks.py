@@ -11,8 +11,8 @@ from detectors.base import FloatArray, TwoSampleResult
 from detectors.checks import check_level, fitted
 from detectors.errors import InvalidSampleError
 from detectors.two_sample.frame import Comparison, ReferenceTest
-from detectors.two_sample.ks_cells import Cells, PlacedRows
-from detectors.two_sample.ks_distribution import critical_gap, ks_p_value
+from detectors.two_sample.ks.cells import Cells, PlacedRows
+from detectors.two_sample.ks.distribution import critical_gap, ks_p_value
 from detectors.two_sample.multiplicity import bonferroni
 
 

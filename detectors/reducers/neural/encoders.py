@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.base import FloatArray
 from detectors.errors import InvalidParameterError
-from detectors.neural.runtime import nn, torch
+from detectors.reducers.neural.runtime import nn, torch
 
 Layers = list[tuple[FloatArray, FloatArray]]
 """Weight and bias of each layer: (n_out, n_in, 3, 3) of a convolution, (n_out, n_in) of a dense."""

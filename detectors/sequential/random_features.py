@@ -9,7 +9,7 @@ import numpy as np
 from detectors.base import FloatArray
 from detectors.checks import as_finite, as_rows
 from detectors.errors import InvalidParameterError
-from detectors.online.window import mean_row
+from detectors.sequential.window import mean_row
 from detectors.two_sample.kernels import (
     Bandwidth,
     check_bandwidth,

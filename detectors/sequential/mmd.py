@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_rows, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.online.window import (
+from detectors.sequential.window import (
     SlidingWindow,
     as_row,
     checked_row,

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from detectors.base import FloatArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, state_array
-from detectors.two_sample.domain_classifier import DomainClassifier, n_held_out
+from detectors.two_sample.classifier.domain_classifier import DomainClassifier, n_held_out
+from detectors.two_sample.classifier.logistic import FourierLogistic
 from detectors.two_sample.frame import Comparison, ReferenceTest
-from detectors.two_sample.logistic import FourierLogistic
 
 
 class BinomialTest(ReferenceTest):
@@ -43,7 +43,7 @@ class BinomialTest(ReferenceTest):
     Parameters
     ----------
     n_fourier_features : int
-        Of the classifier, see :class:`~detectors.two_sample.logistic.FourierLogistic`.
+        Of the classifier, see :class:`~detectors.two_sample.classifier.logistic.FourierLogistic`.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, IntArray
 from detectors.checks import check_level
 from detectors.errors import InvalidParameterError, InvalidSampleError, ShapeError
-from detectors.two_sample.domain_classifier import HeldOut
+from detectors.two_sample.classifier.domain_classifier import HeldOut
 
 MIN_LABELS = 10
 """With fewer labels one wrong prediction may decide: of 4, against 99 % on the validation rows, it
@@ -109,7 +109,7 @@ def malignancy(
     Parameters
     ----------
     held_out : HeldOut
-        From :meth:`~detectors.two_sample.domain_classifier.DomainClassifier.held_out`.
+        From :meth:`~detectors.two_sample.classifier.domain_classifier.DomainClassifier.held_out`.
     labels : array_like of numbers, shape (n_test,)
         The true class of each row of the test sample; NaN where it is not known, or not yet.
     predictions : array_like of numbers, shape (n_test,)
