@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of all records to ``flink_jobs/schemas``, from the structs."""
+"""Write the JSON Schemas of all records to ``flink_jobs/records/schemas``, from the structs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from flink_jobs.intake.formats.json import InferenceEvent
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.records.events import InferenceEvent
 
 RECORDS: dict[str, Any] = {
     "alert": Alert,

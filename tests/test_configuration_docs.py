@@ -23,11 +23,11 @@ from flink_jobs.config.job import (
     PaneTable,
     SilenceTable,
 )
+from flink_jobs.config.loading import decode_config
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import ReferenceTable
 from flink_jobs.config.tables import Table
 from flink_jobs.config.window_tables import WindowTable
-from flink_jobs.job_files.config_file import decode_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()

@@ -12,9 +12,9 @@ import detectors
 PURE = [
     "detectors",
     "flink_jobs.config.job",
-    "flink_jobs.job_files.config_file",
-    "flink_jobs.records.events",
-    "flink_jobs.panes",
+    "flink_jobs.config.loading",
+    "flink_jobs.intake.formats.json",
+    "flink_jobs.intake.panes",
     "flink_jobs.records.alerts",
     "flink_jobs.core.monitor",
     "flink_jobs.embedded.flink_cluster",

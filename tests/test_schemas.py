@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
-from flink_jobs import schemas
 from flink_jobs.config.job import InputTable
+from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError
+from flink_jobs.records import schemas
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
 from flink_jobs.records.control import KINDS
-from flink_jobs.records.events import EventDecoder, UnusableEventError
-from flink_jobs.schemas import RecordName, read_example, read_schema
+from flink_jobs.records.schemas import RecordName, read_example, read_schema
 from scripts.write_schemas import RECORDS, schema_text
 from tests.alerting.commands import INVALID, make_tree
 

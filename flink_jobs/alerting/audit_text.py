@@ -25,7 +25,7 @@ def audit_line(audit: Audit) -> Text:
     Examples
     --------
     >>> import msgspec
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> print(audit_line(msgspec.json.decode(read_example("audit"), type=Audit)))
     ✔ APPLIED   fraud  rebaseline from 2026-01-01 00:40 UTC on: a new reference is collected from \
 the next events

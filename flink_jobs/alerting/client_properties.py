@@ -10,8 +10,8 @@ from typing import Any
 from kafka import KafkaConsumer
 
 from flink_jobs.config.job import ConfigError
+from flink_jobs.config.loading import resolve_secret
 from flink_jobs.config.tables import Problem
-from flink_jobs.job_files.config_file import resolve_secret
 
 _BOOLEANS = {"true": True, "false": False}
 

@@ -45,7 +45,7 @@ def to_json_line(record: Alert | Audit) -> str:
 
     Examples
     --------
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> to_json_line(msgspec.json.decode(read_example("alert"), type=Alert))[:35]
     '{"schema_version":1,"alert_id":"6f8'
     """
@@ -57,7 +57,7 @@ def to_text(alert: Alert) -> Text:
 
     Examples
     --------
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> print(to_text(msgspec.json.decode(read_example("alert"), type=Alert)))
     2026-01-01 00:30–00:40 UTC  ▲ STARTED    fraud
         softmax_outputs + ks: statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41, \

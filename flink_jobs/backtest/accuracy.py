@@ -16,7 +16,7 @@ from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.truth import NO_END_MS
 from flink_jobs.config.detector_tables import SoftmaxOutputsConfig
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
-from flink_jobs.records.layouts import Layout, Layouts
+from flink_jobs.intake.layouts import Layout, Layouts
 
 ACCURACY_SCHEMA = pa.schema(
     [

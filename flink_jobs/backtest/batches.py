@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.intake.layouts import Layout, ReadEvents
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.layouts import Layout, ReadEvents
 
 NEVER_MS = -(2**62)
 """Before all event time."""

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from flink_jobs.backtest.batches import NEVER_MS, Batch, Names
-from flink_jobs.records.events import HEARTBEAT_KEY
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 _ALL_TIME_MS = 2**62
 

@@ -23,7 +23,7 @@ def job_toml(config: DriftJobConfig, comment: str = "") -> str:
 
     Examples
     --------
-    >>> from flink_jobs.job_files.config_file import decode_config
+    >>> from flink_jobs.config.loading import decode_config
     >>> text = job_toml(decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092", bounded = false}

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from flink_jobs.backtest.found_lines import FoundLines, integers
 from flink_jobs.backtest.payload_rows import PayloadRows
-from flink_jobs.records.events import UnusableEventError
-from flink_jobs.records.layouts import Layout, ReadEvents
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layout, ReadEvents
 
 
 class DecodedRows:

@@ -43,8 +43,8 @@ from flink_jobs.backtest.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import merge
 from flink_jobs.config.job import ConfigError, DriftJobConfig
-from flink_jobs.job_files.config_file import load_config
-from flink_jobs.job_files.trained_reference import fit_training_sets
+from flink_jobs.config.loading import load_config
+from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.records.dead_letters import DeadLetter
 
 # In the order in which they are removed: a folder with a summary is complete, and one with a
@@ -110,7 +110,7 @@ def run_backtest(
     Examples
     --------
     >>> import numpy as np, pyarrow as pa
-    >>> from flink_jobs.job_files.config_file import decode_config
+    >>> from flink_jobs.config.loading import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

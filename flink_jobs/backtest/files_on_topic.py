@@ -18,10 +18,15 @@ from flink_jobs.backtest.part import misplaced_letters
 from flink_jobs.backtest.result import MOST_DEAD_LETTERS
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
+from flink_jobs.intake.formats.json import (
+    HEARTBEAT_KEY,
+    SCHEMA_VERSION,
+    InferenceEvent,
+    encode_event,
+)
+from flink_jobs.intake.layouts import Layouts
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from flink_jobs.records.events import HEARTBEAT_KEY, SCHEMA_VERSION, InferenceEvent, encode_event
-from flink_jobs.records.layouts import Layouts
 
 _UNREADABLE = b"{"
 # Decided on what is in a payload; all others hold for the row whatever it holds.

@@ -10,8 +10,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.line_chunks import FileVersion
+from flink_jobs.intake.formats.json import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import UnusableEventError
 
 
 class UnusableLine(Struct, array_like=True, frozen=True):

@@ -17,8 +17,8 @@ from flink_jobs.backtest.found_lines import (
 )
 from flink_jobs.backtest.line_finder import LineFinder, TimeMs, translator
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.records.events import DECODING_FAILS, usable_event_decoder
-from flink_jobs.records.layouts import BLOCK, Layouts, ReadEvents
+from flink_jobs.intake.formats.json import DECODING_FAILS, usable_event_decoder
+from flink_jobs.intake.layouts import BLOCK, Layouts, ReadEvents
 
 _KEYS = {"schema_version", "event_id", "features", "outputs"}
 # In the place of an id that is a line's own place, which is known when all lines before are.

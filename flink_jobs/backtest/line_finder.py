@@ -12,9 +12,9 @@ from msgspec import Meta
 from flink_jobs.backtest.times import parse_time_ms
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.formats.json import DECODING_FAILS, SCHEMA_VERSION, EventDecoder, encodable
+from flink_jobs.intake.formats.json import UnusableEventError as Unusable
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import DECODING_FAILS, SCHEMA_VERSION, EventDecoder, encodable
-from flink_jobs.records.events import UnusableEventError as Unusable
 
 TimeMs = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """What an array of times holds."""

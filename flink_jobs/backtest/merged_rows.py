@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.batches import Rows
-from flink_jobs.records.events import UnusableEventError
-from flink_jobs.records.layouts import Layout, ReadEvents
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layout, ReadEvents
 
 
 class MergedRows:

@@ -13,11 +13,11 @@ from flink_jobs.backtest.batches import Batch, Names
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.simulator import EventBatch, simulate
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.panes import EventColumns, Pane, concatenate, order_ties
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
+from flink_jobs.intake.panes import EventColumns, Pane, concatenate, order_ties
+from flink_jobs.intake.refusals import refusal
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
-from flink_jobs.records.events import UnusableEventError
-from flink_jobs.records.layouts import Layout, Layouts, ReadEvents
-from flink_jobs.records.refusals import refusal
 
 # NumPy sorts 16-bit integers by counting.
 _FEW_KEYS = 2**16

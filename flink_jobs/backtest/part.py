@@ -20,8 +20,8 @@ from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.backtest.spool import Segment, Spool
 from flink_jobs.backtest.triage import Triage
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
-from flink_jobs.records.events import HEARTBEAT_KEY
 
 _FOR_EVER_MS = 2**62
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.labels import class_names
-from flink_jobs.records.layouts import Layout, ReadEvents
+from flink_jobs.intake.layouts import Layout, ReadEvents
 
 
 class PayloadRows:

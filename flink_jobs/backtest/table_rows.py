@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from flink_jobs.backtest.labels import class_names
 from flink_jobs.backtest.table_shape import Field, TableShape
+from flink_jobs.intake.formats.json import EventId, UnusableEventError, wrong_length
+from flink_jobs.intake.layouts import Layout, ReadEvents
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import EventId, UnusableEventError, wrong_length
-from flink_jobs.records.layouts import Layout, ReadEvents
 
 Unusable = dict[int, UnusableEventError]
 

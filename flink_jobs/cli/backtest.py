@@ -71,7 +71,7 @@ def backtest(
         from flink_jobs.backtest.errors import BacktestError
         from flink_jobs.backtest.on_flink import run_on_flink
         from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
-        from flink_jobs.job_files.config_file import load_config
+        from flink_jobs.config.loading import load_config
 
         loaded = load_config(config)
         simulated, drifts = known_drifts(truth, shifts, truth_column, history, loaded)

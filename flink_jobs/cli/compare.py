@@ -63,7 +63,7 @@ def compare(
         from flink_jobs.backtest.compare import compare as run_all
         from flink_jobs.backtest.compare_grid import read_grid
         from flink_jobs.backtest.errors import BacktestError
-        from flink_jobs.job_files.config_file import load_config
+        from flink_jobs.config.loading import load_config
 
         loaded, axes = load_config(config), read_grid(grid)
         simulated, drifts = known_drifts(truth, shifts, truth_column, source, loaded)

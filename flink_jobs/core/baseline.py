@@ -24,7 +24,7 @@ from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.segments import join_x, make_segment
 from flink_jobs.core.state import Watch
 from flink_jobs.core.turn import Turn
-from flink_jobs.panes import EventColumns, Pane, concatenate
+from flink_jobs.intake.panes import EventColumns, Pane, concatenate
 from flink_jobs.records.alerts import Cause, Ending, Severity, WindowSummary
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.core.segments import Segment, join_x
 from flink_jobs.core.state import Watch
-from flink_jobs.panes import EventColumns, concatenate
+from flink_jobs.intake.panes import EventColumns, concatenate
 
 WindowKind = Literal["time", "count", "session"]
 

@@ -23,7 +23,7 @@ from flink_jobs.core.state import MonitorState, RecentBlock, Status
 from flink_jobs.core.state_codec import read_block, write_block
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.window_tester import WindowTester
-from flink_jobs.panes import EventColumns, Pane
+from flink_jobs.intake.panes import EventColumns, Pane
 from flink_jobs.records.alerts import Ending
 from flink_jobs.records.control import PlacedCommand, StandingCommand
 from flink_jobs.records.dead_letters import DeadLetter, Reason

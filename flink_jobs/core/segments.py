@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.panes import EventColumns
+from flink_jobs.intake.panes import EventColumns
 
 
 class Coordinates(Struct, array_like=True):

@@ -13,7 +13,7 @@ from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.incident import Incident
 from flink_jobs.core.segments import Segment, make_segment
 from flink_jobs.core.state import RecentBlock, Status, Watch
-from flink_jobs.panes import EventColumns
+from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import Severity
 
 

@@ -110,7 +110,7 @@ def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
 
     Examples
     --------
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
     >>> print(entry_of(alert, alert.window.end_ms).lines[1])
     moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)

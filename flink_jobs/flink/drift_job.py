@@ -15,6 +15,8 @@ from pyflink.table.expressions import col, lit
 from pyflink.table.window import Tumble
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import load_config
+from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.flink.connectors import HEARTBEAT, kafka_sink, source_table, triage_query
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
@@ -31,8 +33,6 @@ from flink_jobs.flink.operators import name_operator
 from flink_jobs.flink.pane_function import pack_pane
 from flink_jobs.flink.refused_function import RefusedFunction
 from flink_jobs.flink.standing_commands import STANDING_STATE
-from flink_jobs.job_files.config_file import load_config
-from flink_jobs.job_files.trained_reference import fit_training_sets
 from flink_jobs.topic_range import TopicRange, decode_range_job
 
 # The id of the window operator in savepoints of version 0.1, which had no name for it.

@@ -21,8 +21,8 @@ from flink_jobs.flink.job_log import JobLog
 from flink_jobs.flink.keyed_state import FlinkMonitorState
 from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.flink.standing_commands import STANDING_STATE, StandingCommands, accepted
+from flink_jobs.intake.panes import unpack_pane
 from flink_jobs.one_thread import use_one_thread
-from flink_jobs.panes import unpack_pane
 from flink_jobs.records.alerts import Cause, encode_record
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
 from flink_jobs.records.control import Audit, PlacedCommand, StandingCommand, encode_audit

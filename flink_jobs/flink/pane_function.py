@@ -8,7 +8,7 @@ from pyflink.table import AggregateFunction, DataTypes
 from pyflink.table.udf import UserDefinedAggregateFunctionWrapper, udaf
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.panes import PanePacker
+from flink_jobs.intake.panes import PanePacker
 
 
 class PackPane(AggregateFunction):

@@ -8,7 +8,7 @@ import msgspec
 
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
-from flink_jobs.schemas import read_example
+from flink_jobs.records.schemas import read_example
 
 
 def make_alert(variant: str = "", **changes: Any) -> Alert:

@@ -15,8 +15,8 @@ from flink_jobs.backtest.engine import run_backtest
 from flink_jobs.backtest.result import BacktestResult
 from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import decode_config
 from flink_jobs.demo.classifier import IMAGE_SHAPE, served_digits, softmax_outputs
-from flink_jobs.job_files.config_file import decode_config
 
 START_MS = 1_767_225_600_000
 MINUTE_MS = 60_000

@@ -35,7 +35,7 @@ from flink_jobs.backtest.truth import DriftInterval, read_truth
 from flink_jobs.cli.compare import compare as compare_command
 from flink_jobs.config.detector_tables import MMDConfig, PCAConfig
 from flink_jobs.config.job import ConfigError, DriftJobConfig
-from flink_jobs.job_files.config_file import decode_config
+from flink_jobs.config.loading import decode_config
 from tests.flink_jobs.builders import BASE, make_config
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from flink_jobs.backtest.errors import BacktestError, SourceError
 from flink_jobs.backtest.files_on_topic import FilesOnTopic
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.formats.json import EventDecoder
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from flink_jobs.records.events import EventDecoder
 from tests.backtest.histories import (
     START_MS,
     Event,
@@ -175,7 +175,7 @@ def test_exemplars_of_an_alert_find_back(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join(lines))
     files, _ = on_topic(backtest_config(), path)
-    example = Path("flink_jobs/schemas/examples/alert.v1.json").read_bytes()
+    example = Path("flink_jobs/records/schemas/examples/alert.v1.json").read_bytes()
     alert = msgspec.json.decode(example, type=Alert)
     exemplars = [msgspec.structs.replace(alert.exemplars[0], partition=0, offset=n) for n in (0, 2)]
 

@@ -14,7 +14,7 @@ def _checkout(root: Path) -> Path:
     for name, text in {
         "detectors/__init__.py": "",
         "flink_jobs/__init__.py": "",
-        "flink_jobs/schemas/event.json": "{}",
+        "flink_jobs/records/schemas/event.json": "{}",
         "flink_jobs/notes.txt": "not shipped",
         "flink_jobs/__pycache__/x.cpython-311.pyc": "not shipped",
         "tests/test_it.py": "not shipped",
@@ -30,7 +30,7 @@ def test_only_code_and_schemas_are_shipped(tmp_path: Path) -> None:
     assert sorted(zipfile.ZipFile(artefact).namelist()) == [
         "detectors/__init__.py",
         "flink_jobs/__init__.py",
-        "flink_jobs/schemas/event.json",
+        "flink_jobs/records/schemas/event.json",
     ]
 
 
@@ -51,8 +51,7 @@ def test_changed_code_gives_another_name(tmp_path: Path) -> None:
 def test_the_packages_are_imported_from_the_artefact(tmp_path: Path) -> None:
     artefact = build_artefact(tmp_path)
     program = (
-        "import detectors, flink_jobs.job_files.config_file as c; "
-        "print(detectors.__file__, c.__file__)"
+        "import detectors, flink_jobs.config.loading as c; print(detectors.__file__, c.__file__)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program],

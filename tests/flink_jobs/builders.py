@@ -15,11 +15,11 @@ from flink_jobs.config.overrides import check_overrides
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState, LiveState
-from flink_jobs.panes import EventColumns, Pane, PanePacker, unpack_pane
+from flink_jobs.intake.formats.json import InferenceEvent, encode_event
+from flink_jobs.intake.panes import EventColumns, Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Command, PlacedCommand
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.records.events import InferenceEvent, encode_event
 
 WIDTH_MS = 1_000
 

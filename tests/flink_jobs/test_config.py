@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import ConfigError, config_version, detector_fingerprint
-from flink_jobs.job_files.config_file import decode_config, load_config, resolve_secret
-from flink_jobs.job_files.trained_reference import fit_training_sets
-from flink_jobs.job_files.training_set import read_training_set
+from flink_jobs.config.loading import decode_config, load_config, resolve_secret
+from flink_jobs.config.training_set import read_training_set
+from flink_jobs.core.references.trained import fit_training_sets
 from tests.flink_jobs.builders import BASE, make_config
 
 

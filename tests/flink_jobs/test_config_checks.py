@@ -15,7 +15,7 @@ from flink_jobs.config.job import (
     detector_fingerprint,
     trained_key,
 )
-from flink_jobs.job_files.config_file import decode_config
+from flink_jobs.config.loading import decode_config
 from tests.flink_jobs.builders import BASE, make_config
 
 HOUR_MS = 3_600_000

@@ -27,7 +27,7 @@ from flink_jobs.records.control import (
     encode_audit,
     encode_command,
 )
-from flink_jobs.schemas import read_example
+from flink_jobs.records.schemas import read_example
 from tests.alerting.commands import INVALID, make_command, make_tree
 
 _keys = st.none() | st.binary(max_size=20) | st.just(b"fraud")

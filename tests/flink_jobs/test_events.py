@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from flink_jobs.config.job import InputTable
-from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import (
+from flink_jobs.intake.formats.json import (
     DECODING_FAILS,
     EventDecoder,
     UnusableEventError,
     usable_event_decoder,
 )
+from flink_jobs.records.dead_letters import Reason
 
 GOOD = b'{"schema_version": 1, "event_id": "a", "features": [1, 2.5], "outputs": [0.5, 0.5]}'
 

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from flink_jobs.config.job import ConfigError, DriftJobConfig, config_version, trained_key
+from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.config.overrides import changed, check_overrides, config_of_model, matches, variants
 from flink_jobs.config.reference_tables import FirstTime
 from flink_jobs.config.window_tables import CountWindow, TimeWindow
 from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state import InMemoryState
-from flink_jobs.job_files.config_file import decode_config, load_config
-from flink_jobs.job_files.trained_reference import fit_training_sets
-from flink_jobs.panes import Pane, PanePacker, unpack_pane
+from flink_jobs.intake.formats.json import InferenceEvent, encode_event
+from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import InferenceEvent, encode_event
 from tests.flink_jobs.builders import BASE, make_config, make_pane, payload
 
 COUNT = {"kind": "count", "size": 20, "slide": 7}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.panes import PanePacker, PaneVersionError, unpack_pane
+from flink_jobs.intake.panes import PanePacker, PaneVersionError, unpack_pane
 from flink_jobs.records.dead_letters import Reason
 from tests.flink_jobs.builders import make_config, pack_and_unpack, payload
 

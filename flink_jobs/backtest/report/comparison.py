@@ -20,8 +20,8 @@ from flink_jobs.config.detector_tables import (
 from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
 from flink_jobs.config.reference_tables import FirstEvents, Seasonal, TrainingSet
+from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.factory import make_detector
-from flink_jobs.job_files.training_set import read_training_set
 from flink_jobs.records.alerts import Alert
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ from flink_jobs.backtest.truth import NO_END_MS
 from flink_jobs.config.detector_tables import NoReductionConfig
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import config_of_model
-from flink_jobs.records.layouts import Layout
+from flink_jobs.intake.layouts import Layout
 
 MOST_ROWS = 50_000
 """Of each span; a distribution looks no different with more."""

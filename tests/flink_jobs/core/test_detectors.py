@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.records import Facts
 from flink_jobs.core.state_codec import decode_recent
-from flink_jobs.panes import Pane
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score, record_id
 from flink_jobs.records.control import Rebaseline
 from tests.flink_jobs.builders import Replay, make_config, make_panes, make_stream

@@ -12,8 +12,8 @@ from detectors import REDUCERS, TWO_SAMPLE_TESTS, BinomialTest
 from detectors.two_sample.kernels import KERNELS
 from flink_jobs.config.detector_tables import BinomialConfig, MMDConfig, ReducerConfig, TestConfig
 from flink_jobs.config.job import ConfigError
+from flink_jobs.config.loading import decode_config
 from flink_jobs.core.factory import make_detector
-from flink_jobs.job_files.config_file import decode_config
 from flink_jobs.records.alerts import ScoreStatus
 from tests.flink_jobs.builders import BASE, make_config, make_pane, run_monitor
 

@@ -21,7 +21,7 @@ from flink_jobs.core.plan import make_plan
 from flink_jobs.core.reference import fit_reference, reference_fingerprint
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.state import InMemoryState
-from flink_jobs.panes import Pane, concatenate
+from flink_jobs.intake.panes import Pane, concatenate
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Rebaseline, Snooze
 from tests.flink_jobs.builders import Replay, make_config, make_panes, make_stream

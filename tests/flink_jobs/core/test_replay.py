@@ -17,9 +17,9 @@ from flink_jobs.config.reference_tables import Seasonal, TrainingSet
 from flink_jobs.core.reference import fit_reference
 from flink_jobs.core.state import LiveState
 from flink_jobs.core.state_codec import encode_recent
-from flink_jobs.panes import Pane, PanePacker, unpack_pane
+from flink_jobs.intake.formats.json import InferenceEvent, encode_event
+from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.control import Command, Pause, Rebaseline, Resume, Snooze
-from flink_jobs.records.events import InferenceEvent, encode_event
 from tests.flink_jobs.builders import Replay, make_config
 
 HOUR_MS = 3_600_000

@@ -11,7 +11,7 @@ from flink_jobs.core import shared_rows
 from flink_jobs.core.closed_window import ClosedWindow
 from flink_jobs.core.segments import Segment, make_segment
 from flink_jobs.core.shared_rows import SharedRows
-from flink_jobs.panes import EventColumns
+from flink_jobs.intake.panes import EventColumns
 
 N_EVENTS = 30
 

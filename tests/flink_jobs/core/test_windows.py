@@ -14,7 +14,7 @@ from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWind
 from flink_jobs.core.segments import Segment, make_segment
 from flink_jobs.core.state import Watch
 from flink_jobs.core.windows import ClosedWindow, Windows, make_windows
-from flink_jobs.panes import EventColumns
+from flink_jobs.intake.panes import EventColumns
 from tests.flink_jobs.core.window_oracle import (
     Expected,
     expected_count_windows,

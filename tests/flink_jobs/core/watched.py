@@ -14,7 +14,7 @@ from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state import InMemoryState, RecentBlock
 from flink_jobs.core.state_codec import decode_recent
-from flink_jobs.panes import Pane
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import KINDS, Audit, PlacedCommand, StandingCommand
 from tests.flink_jobs.builders import WIDTH_MS, make_config, make_pane

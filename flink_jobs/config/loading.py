@@ -15,7 +15,7 @@ from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.config.overrides import check_overrides, variants
 from flink_jobs.config.reference_tables import TrainingSet
 from flink_jobs.config.tables import Problem
-from flink_jobs.job_files.training_set import read_verified
+from flink_jobs.config.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
 _SECRET = re.compile(r"^\$\{(env|file):([^}]+)\}$")

@@ -86,7 +86,7 @@ class EventDecoder:
     >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5]}')
     Traceback (most recent call last):
         ...
-    flink_jobs.records.events.UnusableEventError: wrong_length: 1 features, expected 2
+    flink_jobs.intake.formats.json.UnusableEventError: wrong_length: 1 features, expected 2
     """
 
     def __init__(self, table: InputTable) -> None:

@@ -17,9 +17,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layouts
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
-from flink_jobs.records.events import UnusableEventError
-from flink_jobs.records.layouts import Layouts
 
 PANE_VERSION = 1
 

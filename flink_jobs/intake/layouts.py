@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from detectors import is_distribution
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import config_of_model
+from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.events import EventDecoder, UnusableEventError, not_finite
 
 _CACHED_LAYOUTS = 10_000
 # Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
