@@ -13,7 +13,7 @@ from flink_jobs.backtest.spool import Spool
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import LiveState
+from flink_jobs.core.state.state import LiveState
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 
 _MOST_NOTICES = 100

@@ -22,7 +22,7 @@ def validate(
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config.loading import load_config
-        from flink_jobs.core.reference import FittedDetectors
+        from flink_jobs.core.references.blocks import FittedDetectors
         from flink_jobs.core.references.trained import fit_training_sets
 
         loaded = load_config(config)

@@ -13,7 +13,7 @@ import numpy as np
 from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.panes import PanePacker, unpack_pane
 from flink_jobs.one_thread import use_one_thread

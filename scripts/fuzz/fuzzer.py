@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from flink_jobs.config.job import reads_outputs
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
 from tests.flink_jobs.builders import WIDTH_MS, make_config

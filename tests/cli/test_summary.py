@@ -11,7 +11,7 @@ from flink_jobs.cli.state_size import history_cells
 from flink_jobs.cli.summary import Line, lowest_p_value, summarise
 from flink_jobs.config.job import DriftJobConfig, detectors_of, trained_key
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane
 from tests.flink_jobs.builders import make_config, make_pane
 

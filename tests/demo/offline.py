@@ -9,7 +9,7 @@ import numpy as np
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.demo.job_file import Topics, job_text
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.streams import ModelStream

@@ -14,7 +14,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import check_overrides
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState, LiveState
+from flink_jobs.core.state.state import InMemoryState, LiveState
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import EventColumns, Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score

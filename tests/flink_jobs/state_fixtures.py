@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from flink_jobs.core.actions import Actions
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane
 from tests.flink_jobs.builders import make_config, make_panes, run_monitor
 

@@ -17,7 +17,7 @@ from flink_jobs.config.reference_tables import FirstTime
 from flink_jobs.config.window_tables import CountWindow, TimeWindow
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import ScoreStatus

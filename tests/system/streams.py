@@ -18,7 +18,7 @@ from flink_jobs.config.overrides import matches
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY, InferenceEvent, encode_event
 from flink_jobs.intake.panes import PanePacker, unpack_pane

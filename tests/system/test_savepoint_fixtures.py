@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.core.state import STATE_VERSION
+from flink_jobs.core.state.state import STATE_VERSION
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.embedded.submission import DRIFT_JOB

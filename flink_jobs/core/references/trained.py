@@ -8,7 +8,7 @@ from flink_jobs.config.job import ConfigError, DriftJobConfig, trained_key
 from flink_jobs.config.overrides import variants
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.training_set import read_training_set
-from flink_jobs.core.reference import UnusableReferenceError, fit_reference
+from flink_jobs.core.references.blocks import UnusableReferenceError, fit_reference
 from flink_jobs.one_thread import use_one_thread
 
 

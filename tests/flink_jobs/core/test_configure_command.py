@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from flink_jobs.config.job import trained_key
-from flink_jobs.core.reference import fit_reference
+from flink_jobs.core.references.blocks import fit_reference
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
 from tests.flink_jobs.core.watched import Watched, commanded, rows

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flink_jobs.core.actions import Actions, Counts
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.records.alerts import ScoreStatus
 from tests.flink_jobs.builders import make_config, make_pane, make_panes, run_monitor
 

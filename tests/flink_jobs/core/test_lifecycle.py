@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from flink_jobs.config.job import ConfigError
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.core.incident import Incident
-from flink_jobs.core.lifecycle import Outcome, Transition, advance
-from flink_jobs.core.state import RecentBlock, Status, Watch
-from flink_jobs.core.state_codec import decode_recent, encode_recent
+from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
+from flink_jobs.core.state.codec import decode_recent, encode_recent
+from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
 from tests.flink_jobs.builders import BASE, make_config, make_pane, run_monitor

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from flink_jobs.config.job import trained_key
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import ConfigChangedError, DriftMonitor
-from flink_jobs.core.reference import fit_reference
-from flink_jobs.core.state import InMemoryState, StateVersionError
-from flink_jobs.core.state_codec import decode_recent, encode_recent
+from flink_jobs.core.references.blocks import fit_reference
+from flink_jobs.core.state.codec import decode_recent, encode_recent
+from flink_jobs.core.state.state import InMemoryState, StateVersionError
 from flink_jobs.records.alerts import AlertKind, ScoreStatus
 from flink_jobs.records.dead_letters import Reason
 from tests.flink_jobs.builders import make_config, make_pane, make_panes, run_monitor

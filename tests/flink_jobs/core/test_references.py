@@ -16,11 +16,11 @@ from scipy import stats
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.reference_tables import MovingReference, Trailing
 from flink_jobs.core.factory import make_detector
-from flink_jobs.core.history import History
 from flink_jobs.core.plan import make_plan
-from flink_jobs.core.reference import fit_reference, reference_fingerprint
+from flink_jobs.core.references.blocks import fit_reference, reference_fingerprint
+from flink_jobs.core.references.moving import History
 from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane, concatenate
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Rebaseline, Snooze

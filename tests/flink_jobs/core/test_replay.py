@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.config.reference_tables import Seasonal, TrainingSet
-from flink_jobs.core.reference import fit_reference
-from flink_jobs.core.state import LiveState
-from flink_jobs.core.state_codec import encode_recent
+from flink_jobs.core.references.blocks import fit_reference
+from flink_jobs.core.state.codec import encode_recent
+from flink_jobs.core.state.state import LiveState
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.control import Command, Pause, Rebaseline, Resume, Snooze

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import DriftDetector, KSTest, NoReduction
-from flink_jobs.core import shared_rows
-from flink_jobs.core.closed_window import ClosedWindow
-from flink_jobs.core.segments import Segment, make_segment
-from flink_jobs.core.shared_rows import SharedRows
+from flink_jobs.core.state.segments import Segment, make_segment
+from flink_jobs.core.windows import shared_rows
+from flink_jobs.core.windows.closed_window import ClosedWindow
+from flink_jobs.core.windows.shared_rows import SharedRows
 from flink_jobs.intake.panes import EventColumns
 
 N_EVENTS = 30

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flink_jobs.core.state import STATE_VERSION
+from flink_jobs.core.state.state import STATE_VERSION
 from tests.flink_jobs.state_fixtures import (
     FOLDER,
     PHASES,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
-from flink_jobs.core.segments import Segment, make_segment
-from flink_jobs.core.state import Watch
-from flink_jobs.core.windows import ClosedWindow, Windows, make_windows
+from flink_jobs.core.state.segments import Segment, make_segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.windows import ClosedWindow, Windows, make_windows
 from flink_jobs.intake.panes import EventColumns
 from tests.flink_jobs.core.window_oracle import (
     Expected,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState, RecentBlock
-from flink_jobs.core.state_codec import decode_recent
+from flink_jobs.core.state.codec import decode_recent
+from flink_jobs.core.state.state import InMemoryState, RecentBlock
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import KINDS, Audit, PlacedCommand, StandingCommand

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
-from flink_jobs.core.segments import Segment
+from flink_jobs.core.state.segments import Segment
 
 
 class Expected(NamedTuple):

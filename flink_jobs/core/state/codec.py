@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.core.state import (
+from flink_jobs.core.state.state import (
     STATE_VERSION,
     LiveState,
     MonitorState,
     RecentBlock,
     StateVersionError,
 )
-from flink_jobs.core.state_v2 import read_v2
+from flink_jobs.core.state.state_v2 import read_v2
 
 
 class _Header(Struct):

@@ -16,8 +16,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.config.reference_tables import MovingReference, Trailing
-from flink_jobs.core.segments import Segment
-from flink_jobs.core.state import MonitorState, StateVersionError
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import MonitorState, StateVersionError
 from flink_jobs.records.alerts import ReferenceSummary
 
 HISTORY_VERSION = 1

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from flink_jobs.config.window_tables import CountWindow, TimeWindow, WindowTable
-from flink_jobs.core.closed_window import ClosedWindow
-from flink_jobs.core.count_windows import CountWindows
-from flink_jobs.core.segments import Segment
-from flink_jobs.core.session_windows import SessionWindows
-from flink_jobs.core.state import Watch
-from flink_jobs.core.time_windows import TimeWindows
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.closed_window import ClosedWindow
+from flink_jobs.core.windows.count_windows import CountWindows
+from flink_jobs.core.windows.session_windows import SessionWindows
+from flink_jobs.core.windows.time_windows import TimeWindows
 
 __all__ = ["ClosedWindow", "Windows", "make_windows"]
 
@@ -57,7 +57,7 @@ def make_windows(window: WindowTable, remember_last: bool = False, *, width_ms: 
 
     Examples
     --------
-    >>> from flink_jobs.core.state import Watch
+    >>> from flink_jobs.core.state.state import Watch
     >>> watch = Watch(name="main")
     >>> windows = make_windows(TimeWindow(size_ms=3_000, slide_ms=1_000), width_ms=1_000)
     >>> windows.begin(watch, 0)

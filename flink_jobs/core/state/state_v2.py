@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Struct
 
 from flink_jobs.config.detector_tables import MAIN_DETECTOR
-from flink_jobs.core.incident import Incident
-from flink_jobs.core.segments import Segment, make_segment
-from flink_jobs.core.state import RecentBlock, Status, Watch
+from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.state.segments import Segment, make_segment
+from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import Severity
 

@@ -6,18 +6,18 @@ import time
 from typing import NamedTuple
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
-from flink_jobs.core.history import moved_reference
 from flink_jobs.core.plan import Watcher
-from flink_jobs.core.reference import (
+from flink_jobs.core.references.blocks import (
     FittedDetectors,
     References,
     UnusableReferenceError,
     fit_detectors,
 )
-from flink_jobs.core.shared_rows import SharedRows
-from flink_jobs.core.state import Watch
+from flink_jobs.core.references.moving import moved_reference
+from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
-from flink_jobs.core.windows import ClosedWindow
+from flink_jobs.core.windows.shared_rows import SharedRows
+from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import ReferenceSummary, ScoreStatus
 
 

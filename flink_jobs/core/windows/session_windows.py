@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from flink_jobs.config.window_tables import SessionWindow
-from flink_jobs.core.closed_window import start_of
-from flink_jobs.core.pane_windows import PaneWindows, Span
-from flink_jobs.core.segments import Segment
-from flink_jobs.core.state import Watch
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.closed_window import start_of
+from flink_jobs.core.windows.pane_windows import PaneWindows, Span
 
 
 class SessionWindows(PaneWindows):

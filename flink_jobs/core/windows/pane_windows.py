@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from flink_jobs.config.window_tables import SessionWindow, TimeWindow
-from flink_jobs.core.closed_window import (
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.closed_window import (
     ClosedWindow,
     WindowKind,
     end_position_of,
     remember,
     start_of,
 )
-from flink_jobs.core.segments import Segment
-from flink_jobs.core.state import Watch
 
 
 class Span(NamedTuple):

@@ -6,9 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from flink_jobs.config.window_tables import CountWindow
-from flink_jobs.core.closed_window import ClosedWindow, end_position_of, position_of, remember
-from flink_jobs.core.segments import Segment
-from flink_jobs.core.state import Watch
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.closed_window import (
+    ClosedWindow,
+    end_position_of,
+    position_of,
+    remember,
+)
 
 
 class CountWindows:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from detectors import DriftDetector, Judgement, TwoSampleResult
 from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, config_version
-from flink_jobs.core import lifecycle
 from flink_jobs.core.factory import make_calibration
-from flink_jobs.core.incident import Incident
-from flink_jobs.core.records import (
+from flink_jobs.core.incidents import lifecycle
+from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.record_parts import (
     Facts,
     exemplars,
     kind_of,
@@ -22,7 +22,7 @@ from flink_jobs.core.records import (
     top_dimensions,
     window_summary,
 )
-from flink_jobs.core.windows import ClosedWindow
+from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import (
     Alert,
     AlertKind,

@@ -15,13 +15,13 @@ import msgspec
 from flink_jobs.config.job import ConfigError
 from flink_jobs.config.overrides import matches
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
-from flink_jobs.core import baseline
 from flink_jobs.core.plan import Plans
-from flink_jobs.core.reference import UnusableReferenceError, refit_tests
-from flink_jobs.core.state import Status
-from flink_jobs.core.state_codec import encode_recent
+from flink_jobs.core.references import sources as baseline
+from flink_jobs.core.references.blocks import UnusableReferenceError, refit_tests
+from flink_jobs.core.state.codec import encode_recent
+from flink_jobs.core.state.state import Status
 from flink_jobs.core.turn import Turn
-from flink_jobs.core.window_tester import WindowTester
+from flink_jobs.core.watchers.window_tester import WindowTester
 from flink_jobs.records.alerts import Cause, Ending, Severity
 from flink_jobs.records.control import (
     Acknowledge,

@@ -8,8 +8,8 @@ from operator import is_
 from typing import NamedTuple
 
 from detectors import DriftDetector, KSTest, PlacedRows, TwoSampleResult, join_placed
-from flink_jobs.core.closed_window import ClosedWindow
-from flink_jobs.core.segments import Segment
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.windows.closed_window import ClosedWindow
 
 # 8 MB; windows of 1,000 events of 100 models take half of it in 10 dimensions.
 _MOST_VALUES = 2_000_000

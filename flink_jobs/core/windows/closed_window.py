@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.core.segments import Segment, join_x
-from flink_jobs.core.state import Watch
+from flink_jobs.core.state.segments import Segment, join_x
+from flink_jobs.core.state.state import Watch
 from flink_jobs.intake.panes import EventColumns, concatenate
 
 WindowKind = Literal["time", "count", "session"]

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import detectors_of
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, Trailing
 from flink_jobs.config.window_tables import TimeWindow
-from flink_jobs.core.history import cell_ms, most_events_per_cell
-from flink_jobs.core.incident import Incident
-from flink_jobs.core.reference import (
+from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.references.blocks import (
     FittedDetectors,
     UnusableReferenceError,
     compare_halves,
     fit_reference,
     reference_fingerprint,
 )
+from flink_jobs.core.references.moving import cell_ms, most_events_per_cell
 from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.segments import join_x, make_segment
-from flink_jobs.core.state import Watch
+from flink_jobs.core.state.segments import join_x, make_segment
+from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
 from flink_jobs.intake.panes import EventColumns, Pane, concatenate
 from flink_jobs.records.alerts import Cause, Ending, Severity, WindowSummary

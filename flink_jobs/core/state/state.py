@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.core.incident import Incident
-from flink_jobs.core.segments import Segment
+from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.state.segments import Segment
 from flink_jobs.records.control import PlacedCommand
 
 STATE_VERSION = 3

@@ -2,7 +2,7 @@
 
 A tested window changes the incident, and the incident may *raise* an alert. A raised alert is
 written, or held back and counted; the next one written says how many were held back. All that is
-remembered lies in :class:`~flink_jobs.core.incident.Incident`, all time is event time.
+remembered lies in :class:`~flink_jobs.core.incidents.incident.Incident`, all time is event time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.core.incident import Incident
+from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.records.alerts import AlertKind, Severity
 
 _RECENT = (1 << 64) - 1
