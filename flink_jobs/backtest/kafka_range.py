@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from kafka import KafkaConsumer, TopicPartition
 
-from flink_jobs.alerting.client_properties import client_settings
-from flink_jobs.alerting.connecting import connect
-from flink_jobs.alerting.errors import FollowError
 from flink_jobs.backtest.batches import Batch, Names
 from flink_jobs.backtest.errors import SourceError
 from flink_jobs.backtest.kafka_merge import merged_batches
 from flink_jobs.backtest.times import parse_time_ms
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.properties import client_settings
 
 _POLL_RECORDS = 20_000
 _ALL_TIME_MS = 2**62

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from flink_jobs.alerting.timeline import moment
 from flink_jobs.backtest.batches import Source
 from flink_jobs.backtest.first_names import first_names
 from flink_jobs.backtest.shift_table import Shift
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.records.dead_letters import Reason
+from flink_jobs.reports.text.alerts import moment
 
 # Of all events; fewer are no sign of a mistake.
 _NOTED_SHARE = 0.01

@@ -12,8 +12,6 @@ from typing import TypeVar
 
 import msgspec
 
-from flink_jobs.alerting.consumer import DEFAULT_CAPACITY, identity
-from flink_jobs.alerting.recent_ids import RecentIds
 from flink_jobs.backtest.batches import NEVER_MS, Batch, Source
 from flink_jobs.backtest.census import Census
 from flink_jobs.backtest.dead_letter_log import DeadLetterLog
@@ -35,13 +33,15 @@ from flink_jobs.backtest.result import (
 )
 from flink_jobs.backtest.sources import open_source
 from flink_jobs.backtest.spool import Spool, merge
+from flink_jobs.cluster.errors import FlinkRestError
+from flink_jobs.cluster.launch import require_cluster, submit_range_job
+from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.embedded.errors import FlinkRestError
-from flink_jobs.embedded.flink_rest import ENDED, FlinkRest
-from flink_jobs.launch import require_cluster, submit_range_job
+from flink_jobs.kafka.following import DEFAULT_CAPACITY, identity
+from flink_jobs.kafka.ranges import RangeJob, TopicRange
+from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.topic_range import RangeJob, TopicRange
 
 _POLL_S = 0.5
 

@@ -10,10 +10,10 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.client_properties import settings_known_to
-from flink_jobs.alerting.connecting import connect
 from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.config.job import DriftJobConfig, KafkaTable
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.properties import settings_known_to
 
 # Retention goes by the record's timestamp: with any limit, records of the past vanish at once.
 _SETTINGS = {"retention.ms": "-1", "cleanup.policy": "delete"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.alerting.timeline import to_text
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Severity
 from flink_jobs.records.control import Audit, ModelSummary, Outcome
+from flink_jobs.reports.text.alerts import to_text
 
 _MOST_LINES = 8
 _MOST_CHARACTERS = 600

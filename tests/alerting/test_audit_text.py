@@ -3,9 +3,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from flink_jobs.alerting.audit_text import audit_line, summary_table
 from flink_jobs.records.alerts import ReferenceSummary
 from flink_jobs.records.control import ModelSummary, Outcome
+from flink_jobs.reports.text.audits import audit_line, summary_table
 from tests.alerting.examples import make_audit
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from flink_jobs.alerting.client_properties import client_settings, parse_properties
 from flink_jobs.config.job import ConfigError
+from flink_jobs.kafka.properties import client_settings, parse_properties
 
 
 def test_names_are_taken_as_kafka_writes_them_and_as_kafka_python_does() -> None:

@@ -7,10 +7,10 @@ import threading
 import pytest
 from kafka import KafkaProducer
 
-from flink_jobs.alerting.consumer import RecordFollower, Undecodable
-from flink_jobs.alerting.errors import FollowError
+from flink_jobs.cluster.processes import free_ports
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.processes import free_ports
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.following import RecordFollower, Undecodable
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
 from tests.alerting.examples import make_alert, make_score

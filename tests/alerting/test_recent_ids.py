@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.alerting.recent_ids import RecentIds
+from flink_jobs.kafka.recent_ids import RecentIds
 
 
 def test_an_id_is_new_once() -> None:

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from flink_jobs.alerting.timeline import to_json_line, to_text
 from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
@@ -13,6 +12,7 @@ from flink_jobs.records.alerts import (
     Severity,
     ThresholdSummary,
 )
+from flink_jobs.reports.text.alerts import to_json_line, to_text
 from tests.alerting.examples import make_alert
 
 

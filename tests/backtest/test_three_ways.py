@@ -21,9 +21,9 @@ from flink_jobs.backtest.result import (
     SCORES_FILE,
     BacktestResult,
 )
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from tests.system.streams import (
     START_MS,
     WIDTH_MS,

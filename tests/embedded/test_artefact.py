@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from flink_jobs.embedded.artefact import build_artefact
+from flink_jobs.cluster.artefact import build_artefact
 
 
 def _checkout(root: Path) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
-from flink_jobs.embedded.jars import find_jars
-from flink_jobs.embedded.prerequisites import find_java, missing_prerequisites
+from flink_jobs.cluster.errors import MissingPrerequisiteError
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.prerequisites import find_java, missing_prerequisites
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "check_prerequisites.sh"
 _JAVA_17 = "echo 'openjdk version \"17.0.15\" 2025-04-15' >&2"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from flink_jobs.embedded.errors import ProcessFailedError
-from flink_jobs.embedded.processes import (
+from flink_jobs.cluster.errors import ProcessFailedError
+from flink_jobs.cluster.processes import (
     ManagedProcess,
     accepts_connections,
     free_ports,
@@ -28,7 +28,7 @@ _STUBBORN = ["/bin/sh", "-c", "trap '' TERM; echo started; while :; do sleep 0.1
 _PARENT = """
 import sys, time
 from pathlib import Path
-from flink_jobs.embedded.processes import ManagedProcess
+from flink_jobs.cluster.processes import ManagedProcess
 scratch = Path(sys.argv[1])
 child = ManagedProcess(
     "child", ["/bin/sh", "-c", "sleep 600 & sleep 600"], log=scratch / "log", cwd=scratch

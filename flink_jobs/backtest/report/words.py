@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flink_jobs.alerting.timeline import moment, span
 from flink_jobs.backtest.truth import NO_END_MS
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, DimensionShift, Ending
+from flink_jobs.reports.text.alerts import moment, span
 
 _UNITS_S = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 ARROWS = {"up": "↑", "down": "↓", "none": "="}

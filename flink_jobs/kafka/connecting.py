@@ -8,8 +8,8 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.errors import FollowError
-from flink_jobs.alerting.reachable import require_reachable
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.reachable import require_reachable
 
 _TIMEOUT_MS = 10_000
 _PROXIES = frozenset({"proxy_url", "socks5_proxy"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from flink_jobs.alerting.errors import FollowError
+from flink_jobs.kafka.errors import FollowError
 
 _TIMEOUT_S = 5.0
 
@@ -27,7 +27,7 @@ def require_reachable(bootstrap_servers: str) -> None:
     >>> require_reachable("127.0.0.1")
     Traceback (most recent call last):
         ...
-    flink_jobs.alerting.errors.FollowError: '127.0.0.1' is no address of a Kafka broker: host:port
+    flink_jobs.kafka.errors.FollowError: '127.0.0.1' is no address of a Kafka broker: host:port
     """
     reasons = [_reason(address.strip()) for address in bootstrap_servers.split(",")]
     if all(reasons):

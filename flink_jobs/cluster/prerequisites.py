@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
+from flink_jobs.cluster.errors import MissingPrerequisiteError
 
 PYTHON_VERSION = (3, 11)
 JAVA_VERSION = 17

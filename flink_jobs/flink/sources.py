@@ -12,8 +12,8 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.kafka.ranges import TopicRange
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.topic_range import TopicRange
 
 HEARTBEAT = "heartbeat"
 

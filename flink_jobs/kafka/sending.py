@@ -9,10 +9,10 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.client_properties import settings_known_to
-from flink_jobs.alerting.connecting import connect
-from flink_jobs.alerting.consumer import RecordFollower
-from flink_jobs.alerting.errors import FollowError
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.following import RecordFollower
+from flink_jobs.kafka.properties import settings_known_to
 from flink_jobs.records.control import Audit, Command, encode_command, is_pattern
 
 # Long enough for a broker that elects a leader; a topic that is not there takes as long.
@@ -30,7 +30,7 @@ class CommandSender:
     topic : str
         The control topic, which must exist.
     properties : mapping of str to str, optional
-        More settings of the client; see :mod:`flink_jobs.alerting.client_properties`.
+        More settings of the client; see :mod:`flink_jobs.kafka.properties`.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.cluster.errors import FlinkRestError
 
 _POLL_S = 0.2
 ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
@@ -37,7 +37,7 @@ class FlinkRest:
     >>> FlinkRest("http://127.0.0.1:1").jobs()
     Traceback (most recent call last):
         ...
-    flink_jobs.embedded.errors.FlinkRestError: GET http://127.0.0.1:1/v1/jobs/overview: \
+    flink_jobs.cluster.errors.FlinkRestError: GET http://127.0.0.1:1/v1/jobs/overview: \
 [Errno 111] Connection refused
     """
 

@@ -7,12 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flink_jobs.embedded.artefact import build_artefact
-from flink_jobs.embedded.errors import FlinkRestError
-from flink_jobs.embedded.flink_rest import FlinkRest
-from flink_jobs.embedded.jars import find_jars
-from flink_jobs.embedded.submission import DRIFT_JOB, submit_job
-from flink_jobs.topic_range import RangeJob, encode_range_job
+from flink_jobs.cluster.artefact import build_artefact
+from flink_jobs.cluster.errors import FlinkRestError
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.rest import FlinkRest
+from flink_jobs.cluster.submission import DRIFT_JOB, submit_job
+from flink_jobs.kafka.ranges import RangeJob, encode_range_job
 
 _ADDRESS = re.compile(r"[^\s/@]+:[0-9]{1,5}")
 
@@ -102,7 +102,7 @@ def require_cluster(jobmanager: str) -> None:
     >>> require_cluster("localhost")
     Traceback (most recent call last):
         ...
-    flink_jobs.embedded.errors.FlinkRestError: 'localhost' is no address of a JobManager: host:port
+    flink_jobs.cluster.errors.FlinkRestError: 'localhost' is no address of a JobManager: host:port
     """
     if not _ADDRESS.fullmatch(jobmanager):
         raise FlinkRestError(f"{jobmanager!r} is no address of a JobManager: host:port")

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
-from flink_jobs.embedded.prerequisites import find_java
+from flink_jobs.cluster.errors import MissingPrerequisiteError
+from flink_jobs.cluster.prerequisites import find_java
 
 # Flink and its Arrow and Kryo libraries reach into the JDK; Java 17 needs leave for each package.
 _EXPORTS = (

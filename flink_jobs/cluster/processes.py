@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from flink_jobs.embedded.errors import ProcessFailedError
+from flink_jobs.cluster.errors import ProcessFailedError
 
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.05

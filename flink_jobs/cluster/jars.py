@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
+from flink_jobs.cluster.errors import MissingPrerequisiteError
 
 JARS_VARIABLE = "LOUDLY_JARS"
 _CHECKOUT = Path(__file__).resolve().parents[2]

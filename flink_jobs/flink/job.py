@@ -1,6 +1,6 @@
 """The drift job: events from Kafka to panes, panes to the monitor, its records to Kafka.
 
-``loudly run`` submits it: ``flink run -pym flink_jobs.flink.drift_job ... --config job.toml``.
+``loudly run`` submits it: ``flink run -pym flink_jobs.flink.job ... --config job.toml``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pyflink.table.window import Tumble
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.flink.connectors import HEARTBEAT, kafka_sink, source_table, triage_query
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
-from flink_jobs.flink.monitor_function import (
+from flink_jobs.flink.naming import name_operator
+from flink_jobs.flink.operators.monitor import (
     AUDITS,
     DEAD_LETTERS,
     RECORD_TYPE,
@@ -29,11 +29,11 @@ from flink_jobs.flink.monitor_function import (
     MonitorFunction,
     model_of,
 )
-from flink_jobs.flink.operators import name_operator
-from flink_jobs.flink.pane_function import pack_pane
-from flink_jobs.flink.refused_function import RefusedFunction
-from flink_jobs.flink.standing_commands import STANDING_STATE
-from flink_jobs.topic_range import TopicRange, decode_range_job
+from flink_jobs.flink.operators.panes import pack_pane
+from flink_jobs.flink.operators.refused import RefusedFunction
+from flink_jobs.flink.operators.standing_commands import STANDING_STATE
+from flink_jobs.flink.sources import HEARTBEAT, kafka_sink, source_table, triage_query
+from flink_jobs.kafka.ranges import TopicRange, decode_range_job
 
 # The id of the window operator in savepoints of version 0.1, which had no name for it.
 _UNNAMED_PANES = "6bb8a980172c79fb21c90e91a7d68063"

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from flink_jobs.embedded.errors import SubmissionError
-from flink_jobs.embedded.flink_home import FlinkHome
-from flink_jobs.embedded.processes import run_to_end, tail
+from flink_jobs.cluster.errors import SubmissionError
+from flink_jobs.cluster.flink_home import FlinkHome
+from flink_jobs.cluster.processes import run_to_end, tail
 
-DRIFT_JOB = "flink_jobs.flink.drift_job"
+DRIFT_JOB = "flink_jobs.flink.job"
 _JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 _TRACEBACK = "Traceback (most recent call last):"
 _CLIENT_GIVES_UP = "org.apache.flink.client.program.ProgramAbortException"
@@ -39,9 +39,9 @@ def submit_job(
     jobmanager : str
         Host and port of the cluster's REST interface, for example ``127.0.0.1:8081``.
     module : str
-        The module that builds the job when run, for example ``flink_jobs.flink.drift_job``.
+        The module that builds the job when run, for example ``flink_jobs.flink.job``.
     artefact : Path
-        The code to ship; see :func:`flink_jobs.embedded.artefact.build_artefact`.
+        The code to ship; see :func:`flink_jobs.cluster.artefact.build_artefact`.
     args : sequence of str, optional
         Arguments of the module. Paths must be absolute: the client runs in an empty folder.
     jars : sequence of Path, optional
@@ -79,7 +79,7 @@ def submit_job(
         artefact = build_artefact(Path("build"))
         submit_job(
             "127.0.0.1:8081",
-            "flink_jobs.flink.drift_job",
+            "flink_jobs.flink.job",
             artefact,
             ["--config", "/opt/loudly/job.toml"],
         )

@@ -17,10 +17,10 @@ from pyflink.datastream import (
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.flink.job_log import JobLog
-from flink_jobs.flink.keyed_state import FlinkMonitorState
+from flink_jobs.flink.log import JobLog
 from flink_jobs.flink.metrics import MonitorMetrics
-from flink_jobs.flink.standing_commands import STANDING_STATE, StandingCommands, accepted
+from flink_jobs.flink.operators.standing_commands import STANDING_STATE, StandingCommands, accepted
+from flink_jobs.flink.state import FlinkMonitorState
 from flink_jobs.intake.panes import unpack_pane
 from flink_jobs.one_thread import use_one_thread
 from flink_jobs.records.alerts import Cause, encode_record

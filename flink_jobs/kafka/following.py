@@ -10,10 +10,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import msgspec
 from kafka import KafkaConsumer
 
-from flink_jobs.alerting.client_properties import client_settings
-from flink_jobs.alerting.connecting import connect
-from flink_jobs.alerting.errors import FollowError
-from flink_jobs.alerting.recent_ids import RecentIds
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.properties import client_settings
+from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
@@ -83,7 +83,7 @@ class RecordFollower(Generic[Record]):
     group_id : str, optional
         Commit positions for this group. Without it nothing is committed.
     properties : mapping of str to str, optional
-        More settings of the client; see :mod:`flink_jobs.alerting.client_properties`.
+        More settings of the client; see :mod:`flink_jobs.kafka.properties`.
     capacity : int, default 100_000
         How many identifiers are remembered to recognise duplicates.
     on_undecodable : callable, optional
