@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flink_jobs.backtest.errors import BacktestError
 from flink_jobs.cluster.errors import EmbeddedError
 from flink_jobs.config.job import ConfigError
 from flink_jobs.demo.errors import DemoError
+from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.errors import FollowError
 
 INTERRUPTED = 130

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from detectors.shifts import image_shift, knock_out
-from flink_jobs.backtest.engine import run_backtest
-from flink_jobs.backtest.result import BacktestResult
-from flink_jobs.backtest.truth import DriftInterval
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.demo.classifier import IMAGE_SHAPE, served_digits, softmax_outputs
+from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.replay.result import BacktestResult
 
 START_MS = 1_767_225_600_000
 MINUTE_MS = 60_000

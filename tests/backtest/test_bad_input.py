@@ -11,10 +11,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from flink_jobs.backtest.engine import run_backtest
-from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.result import BacktestResult
-from flink_jobs.backtest.times import times_of
+from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.times import times_of
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.replay.result import BacktestResult
 from tests.backtest.histories import (
     START_MS,
     Event,

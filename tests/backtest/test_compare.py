@@ -14,7 +14,11 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from flink_jobs.backtest.compare import (
+from flink_jobs.cli.compare import compare as compare_command
+from flink_jobs.config.detector_tables import MMDConfig, PCAConfig
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.loading import decode_config
+from flink_jobs.evaluation.compare.compare import (
     Comparison,
     Outcome,
     choose,
@@ -22,20 +26,16 @@ from flink_jobs.backtest.compare import (
     compare,
     with_efficient,
 )
-from flink_jobs.backtest.compare_grid import Combination, Grid, Refused, combinations, read_grid
-from flink_jobs.backtest.compare_job import job_toml
-from flink_jobs.backtest.compare_plot import write_html, write_png
-from flink_jobs.backtest.compare_runs import Progress
-from flink_jobs.backtest.compare_text import HEADER, table_rows
-from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.evaluation import Beside, Figures
-from flink_jobs.backtest.shift_table import ScalingShift, Shift, read_shifts
-from flink_jobs.backtest.simulator import truth_of
-from flink_jobs.backtest.truth import DriftInterval, read_truth
-from flink_jobs.cli.compare import compare as compare_command
-from flink_jobs.config.detector_tables import MMDConfig, PCAConfig
-from flink_jobs.config.job import ConfigError, DriftJobConfig
-from flink_jobs.config.loading import decode_config
+from flink_jobs.evaluation.compare.grid import Combination, Grid, Refused, combinations, read_grid
+from flink_jobs.evaluation.compare.job_file import job_toml
+from flink_jobs.evaluation.compare.runs import Progress
+from flink_jobs.evaluation.evaluate import Beside, Figures
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.known_drifts.shift_table import ScalingShift, Shift, read_shifts
+from flink_jobs.histories.known_drifts.simulator import truth_of
+from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
+from flink_jobs.reports.compare_plot import write_html, write_png
+from flink_jobs.reports.compare_text import HEADER, table_rows
 from tests.flink_jobs.builders import BASE, make_config
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,12 +11,19 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from flink_jobs.backtest import engine, parquet_pieces, table_shape
-from flink_jobs.backtest.engine import Progress, run_backtest
-from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.backtest.result import ALERTS_FILE, SCORES_FILE, BacktestResult
-from flink_jobs.backtest.shift_table import DelayShift, NoiseShift, ScalingShift, Shift
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.histories.known_drifts.shift_table import (
+    DelayShift,
+    NoiseShift,
+    ScalingShift,
+    Shift,
+)
+from flink_jobs.histories.tables import parquet as parquet_pieces
+from flink_jobs.histories.tables import shape as table_shape
 from flink_jobs.records.alerts import Alert, Cause
+from flink_jobs.replay import engine
+from flink_jobs.replay.engine import Progress, run_backtest
+from flink_jobs.replay.result import ALERTS_FILE, SCORES_FILE, BacktestResult
 from tests.backtest.histories import (
     START_MS,
     Event,

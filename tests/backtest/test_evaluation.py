@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from flink_jobs.backtest.evaluation import (
+from flink_jobs.evaluation.evaluate import (
     Alarm,
     Evaluation,
     Figures,
@@ -19,7 +19,7 @@ from flink_jobs.backtest.evaluation import (
     evaluate,
     window_ends,
 )
-from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
+from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from tests.alerting.examples import make_alert, make_score
 

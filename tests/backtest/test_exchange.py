@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flink_jobs.backtest.exchange import Exchange, Place
+from flink_jobs.histories.lines.exchange import Exchange, Place
 from tests.backtest import orphan
 
 

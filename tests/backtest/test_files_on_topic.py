@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from flink_jobs.backtest.batches import Names
-from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.files_on_topic import FilesOnTopic
-from flink_jobs.backtest.sources import open_source
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Names
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.sources import open_source
 from flink_jobs.intake.formats.json import EventDecoder
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
+from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from tests.backtest.histories import (
     START_MS,
     Event,

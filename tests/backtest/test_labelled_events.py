@@ -12,10 +12,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.labelled_events import drifts_of_column
-from flink_jobs.backtest.truth import DriftInterval, intervals_of_labels
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.known_drifts.labelled_events import drifts_of_column
+from flink_jobs.histories.known_drifts.truth import DriftInterval, intervals_of_labels
 from tests.backtest.histories import START_MS, backtest_config, columns
 
 # Several batches of a file.

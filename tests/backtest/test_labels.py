@@ -13,16 +13,16 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from flink_jobs.backtest import run_backtest
-from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.backtest.payload_rows import PayloadRows
-from flink_jobs.backtest.report.accuracy_line import AccuracyLine
-from flink_jobs.backtest.report.png import write_png
-from flink_jobs.backtest.report.write import gather, write_html
-from flink_jobs.backtest.result import SCORES_FILE
-from flink_jobs.backtest.shift_table import ClassMixShift, KnockOutShift
-from flink_jobs.backtest.simulator import EventBatch, simulate
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.histories.known_drifts.shift_table import ClassMixShift, KnockOutShift
+from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
+from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.replay import run_backtest
+from flink_jobs.replay.result import SCORES_FILE
+from flink_jobs.reports.charts.accuracy_line import AccuracyLine
+from flink_jobs.reports.charts.png import write_png
+from flink_jobs.reports.write import gather, write_html
 from tests.backtest.histories import START_MS, backtest_config
 
 N = 900

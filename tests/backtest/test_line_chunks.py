@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.line_chunks import LONGEST_LINE, LineChunks
+from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.lines.chunks import LONGEST_LINE, LineChunks
 
 # Empty lines, some that are longer than the chunks below, and no end of the last.
 TEXT = b"one\n\n" + b"x" * 70 + b"\ntwo\r\n" + b"y" * 23 + b"\n\n\n" + b"z" * 200 + b"\nlast"

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.backtest import merged_files
-from flink_jobs.backtest.batches import NEVER_MS, Batch, EventTime, Names
-from flink_jobs.backtest.engine import run_backtest
-from flink_jobs.backtest.errors import SourceError
-from flink_jobs.backtest.files_on_topic import FilesOnTopic
-from flink_jobs.backtest.payload_rows import PayloadRows
-from flink_jobs.backtest.shift_table import KnockOutShift
-from flink_jobs.backtest.sources import open_source
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import NEVER_MS, Batch, EventTime, Names
+from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.known_drifts.shift_table import KnockOutShift
+from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.merging import files as merged_files
+from flink_jobs.histories.sources import open_source
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from tests.backtest.histories import (
     START_MS,
     Event,
@@ -78,8 +78,8 @@ def test_batches_of_any_size_are_merged_to_the_same_rows(
     events = make_events()
     folder = write_models(tmp_path / "models", "parquet", write_parquet, events)
     whole = run_backtest(beside_each_other(), folder, processes=1)
-    monkeypatch.setattr("flink_jobs.backtest.table_shape._FEWEST_ROWS", 7)
-    monkeypatch.setattr("flink_jobs.backtest.table_shape._MOST_ROWS", 7)
+    monkeypatch.setattr("flink_jobs.histories.tables.shape._FEWEST_ROWS", 7)
+    monkeypatch.setattr("flink_jobs.histories.tables.shape._MOST_ROWS", 7)
 
     result = run_backtest(beside_each_other(), folder, processes=1)
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-import flink_jobs.backtest.packages as packages
-from flink_jobs.backtest import BacktestResult, DriftInterval, run_backtest
-from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
-from flink_jobs.backtest.shift_table import read_shifts
+import flink_jobs.histories.packages as packages
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.known_drifts.shift_table import read_shifts
+from flink_jobs.replay import BacktestResult, DriftInterval, run_backtest
+from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
 from tests.backtest.histories import (
     FEATURES,
     START_MS,
@@ -301,14 +301,14 @@ def test_a_missing_package_is_named_with_how_to_install_it(
 
 
 def import_run_backtest() -> object:
-    import flink_jobs.backtest
+    import flink_jobs.replay
 
-    return flink_jobs.backtest.run_backtest
+    return flink_jobs.replay.run_backtest
 
 
 def test_importing_the_package_takes_none_of_its_extras() -> None:
     code = (
-        "import flink_jobs.backtest, sys\n"
+        "import flink_jobs.replay, sys\n"
         "print([name for name in ('pyarrow', 'plotly', 'pandas') if name in sys.modules])"
     )
 
@@ -321,7 +321,7 @@ def test_a_script_without_a_main_guard_is_told_what_it_lacks(tmp_path: Path) -> 
     script = tmp_path / "script.py"
     write_parquet(tmp_path / "a.parquet", make_events(n=20))
     script.write_text(
-        "from flink_jobs.backtest import run_backtest\n"
+        "from flink_jobs.replay import run_backtest\n"
         "from tests.backtest.histories import backtest_config, columns\n"
         "config = backtest_config(columns=columns())\n"
         f"run_backtest(config, {str(tmp_path / 'a.parquet')!r}, processes=2)\n"

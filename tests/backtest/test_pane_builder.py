@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.backtest.pane_builder import _grouped
+from flink_jobs.replay.pane_builder import _grouped
 
 WIDTH_MS = 10
 # Near each other, and so far apart that panes cannot be counted through.

@@ -21,7 +21,7 @@ def loaded_with(module: str) -> set[str]:
 
 
 def test_a_process_starts_without_the_parts_of_scipy_that_take_a_second_to_load() -> None:
-    loaded = loaded_with("flink_jobs.backtest.part")
+    loaded = loaded_with("flink_jobs.replay.worker")
 
     assert "scipy.special" in loaded
     slow = {"scipy.stats", "scipy.optimize", "scipy.spatial", "scipy.ndimage", "scipy.sparse"}
@@ -29,16 +29,16 @@ def test_a_process_starts_without_the_parts_of_scipy_that_take_a_second_to_load(
 
 
 def test_a_backtest_of_files_loads_no_kafka_client() -> None:
-    loaded = loaded_with("flink_jobs.backtest.engine")
+    loaded = loaded_with("flink_jobs.replay.engine")
 
-    assert "flink_jobs.backtest.sources" in loaded
+    assert "flink_jobs.histories.sources" in loaded
     assert "kafka" not in loaded
 
 
 def test_no_process_of_a_backtest_loads_pandas(tmp_path: Path) -> None:
     history = write_parquet(tmp_path / "history.parquet", make_events())
     script = (
-        "from flink_jobs.backtest import run_backtest\n"
+        "from flink_jobs.replay import run_backtest\n"
         "from tests.backtest.histories import backtest_config, columns\n"
         "if __name__ == '__main__':\n"
         "    config = backtest_config(columns=columns())\n"
@@ -55,6 +55,6 @@ def test_no_process_of_a_backtest_loads_pandas(tmp_path: Path) -> None:
 
     loaded = [line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()]
     assert int(ran.stdout) == len(make_events())
-    assert loaded.count("flink_jobs.backtest.part") == 3
+    assert loaded.count("flink_jobs.replay.worker") == 3
     # Of what is refused the option tells, too.
     assert "pandas.core.api" not in loaded

@@ -17,16 +17,11 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from flink_jobs.backtest.engine import run_backtest
-from flink_jobs.backtest.report.calibration import calibrations
-from flink_jobs.backtest.report.classes import class_mix
-from flink_jobs.backtest.report.distributions import histogram
-from flink_jobs.backtest.report.png import draw, write_png
-from flink_jobs.backtest.report.quality import quality
-from flink_jobs.backtest.report.streams import StreamView, read_streams
-from flink_jobs.backtest.report.timeline import outline, timeline
-from flink_jobs.backtest.report.write import gather, write_html
-from flink_jobs.backtest.result import (
+from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Exemplar, Score, ScoreStatus
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.replay.result import (
     ALERTS_FILE,
     DEAD_LETTERS_FILE,
     SCORES_FILE,
@@ -36,10 +31,15 @@ from flink_jobs.backtest.result import (
     write_config,
     write_summary,
 )
-from flink_jobs.backtest.truth import NO_END_MS, DriftInterval
-from flink_jobs.charts.thinning import thin
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, Exemplar, Score, ScoreStatus
-from flink_jobs.records.dead_letters import Reason
+from flink_jobs.reports.charts.calibration import calibrations
+from flink_jobs.reports.charts.classes import class_mix
+from flink_jobs.reports.charts.distributions import histogram
+from flink_jobs.reports.charts.png import draw, write_png
+from flink_jobs.reports.charts.quality import quality
+from flink_jobs.reports.charts.thinning import thin
+from flink_jobs.reports.charts.timeline import outline, timeline
+from flink_jobs.reports.streams import StreamView, read_streams
+from flink_jobs.reports.write import gather, write_html
 from tests.alerting.examples import make_alert, make_score
 from tests.backtest.histories import backtest_config, columns, make_events, to_table
 from tests.flink_jobs.builders import make_config

@@ -13,8 +13,8 @@ import typer
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from typer.testing import CliRunner
 
-from flink_jobs.backtest.report.write import gather, write_html
 from flink_jobs.cli.report import report as command
+from flink_jobs.reports.write import gather, write_html
 from tests.backtest.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
 
 pytestmark = pytest.mark.system

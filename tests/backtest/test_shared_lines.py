@@ -13,18 +13,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from flink_jobs.backtest import exchange
-from flink_jobs.backtest.engine import run_backtest
-from flink_jobs.backtest.errors import BacktestError, SourceError
-from flink_jobs.backtest.input_files import find_files
-from flink_jobs.backtest.json_lines import JsonLines
-from flink_jobs.backtest.line_chunks import LONGEST_LINE
-from flink_jobs.backtest.part import Order, PartResult, run_part
-from flink_jobs.backtest.processes import run_parts
-from flink_jobs.backtest.result import MOST_DEAD_LETTERS
-from flink_jobs.backtest.shift_table import NoiseShift, Shift
-from flink_jobs.backtest.spool import merge
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.input_files import find_files
+from flink_jobs.histories.known_drifts.shift_table import NoiseShift, Shift
+from flink_jobs.histories.lines import exchange
+from flink_jobs.histories.lines.chunks import LONGEST_LINE
+from flink_jobs.histories.lines.json_lines import JsonLines
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.replay.processes import run_parts
+from flink_jobs.replay.result import MOST_DEAD_LETTERS
+from flink_jobs.replay.sorted_records import merge
+from flink_jobs.replay.worker import Order, PartResult, run_part
 from tests.backtest.histories import START_MS, backtest_config, json_line, make_events
 
 _HORIZON_MS = START_MS + 10**10

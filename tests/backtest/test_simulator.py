@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom, kstest, norm
 
 from detectors.shifts import NOISE_SCALES
-from flink_jobs.backtest.errors import BacktestError
-from flink_jobs.backtest.shift_table import (
+from flink_jobs.config.job import ConfigError
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.histories.known_drifts.shift_table import (
     CM_TO_INCH,
     ClassMixShift,
     DelayShift,
@@ -29,9 +30,8 @@ from flink_jobs.backtest.shift_table import (
     check_shifts,
     read_shifts,
 )
-from flink_jobs.backtest.simulator import EventBatch, simulate, truth_of
-from flink_jobs.backtest.truth import DriftInterval
-from flink_jobs.config.job import ConfigError
+from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate, truth_of
+from flink_jobs.histories.known_drifts.truth import DriftInterval
 
 START_MS, END_MS = 300, 700
 SPAN: dict[str, Any] = {"start_ms": START_MS, "end_ms": END_MS}

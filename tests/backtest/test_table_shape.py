@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flink_jobs.backtest.table_shape import rows_per_batch
+from flink_jobs.histories.tables.shape import rows_per_batch
 from tests.backtest.histories import backtest_config
 
 

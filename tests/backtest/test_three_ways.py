@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from kafka import KafkaConsumer
 
-from flink_jobs.backtest.engine import Progress, run_backtest
-from flink_jobs.backtest.on_flink import run_on_flink
-from flink_jobs.backtest.result import (
+from flink_jobs.cluster.submission import DRIFT_JOB
+from flink_jobs.embedded.flink_cluster import FlinkCluster
+from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.replay.engine import Progress, run_backtest
+from flink_jobs.replay.on_flink.run import run_on_flink
+from flink_jobs.replay.result import (
     ALERTS_FILE,
     DEAD_LETTERS_FILE,
     SCORES_FILE,
     BacktestResult,
 )
-from flink_jobs.cluster.submission import DRIFT_JOB
-from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.kafka_broker import KafkaBroker
 from tests.system.streams import (
     START_MS,
     WIDTH_MS,

@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.backtest.truth import NO_END_MS, DriftInterval, intervals_of_labels, read_truth
 from flink_jobs.config.job import ConfigError
+from flink_jobs.histories.known_drifts.truth import (
+    NO_END_MS,
+    DriftInterval,
+    intervals_of_labels,
+    read_truth,
+)
 
 NOON_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
 

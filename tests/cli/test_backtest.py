@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flink_jobs.backtest import packages
 from flink_jobs.cli import app
+from flink_jobs.histories import packages
 from tests.backtest.histories import START_MS, make_events, write_json_lines
 
 JOB = """
