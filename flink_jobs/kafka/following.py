@@ -102,7 +102,7 @@ class RecordFollower(Generic[Record]):
 
     Examples
     --------
-    Needs a broker, hence not run as a doctest; ``tests/alerting`` does the same::
+    Needs a broker, hence not run as a doctest; ``tests/kafka`` does the same::
 
         with RecordFollower("127.0.0.1:9092", "drift-alerts", Alert) as alerts:
             for alert in alerts.follow():

@@ -41,7 +41,7 @@ class CommandSender:
 
     Examples
     --------
-    Needs a broker, hence not run as a doctest; ``tests/alerting`` does the same::
+    Needs a broker, hence not run as a doctest; ``tests/kafka`` does the same::
 
         with CommandSender("127.0.0.1:9092", "drift-control") as sender:
             sender.send(Pause(command_id="c-1", model="fraud"))

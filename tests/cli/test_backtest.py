@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flink_jobs.cli import app
 from flink_jobs.histories import packages
-from tests.backtest.histories import START_MS, make_events, write_json_lines
+from tests.histories.examples import START_MS, make_events, write_json_lines
 
 JOB = """
 version = 1
