@@ -174,7 +174,8 @@ class BacktestResult:
         Parameters
         ----------
         truth : str, Path or sequence of DriftInterval
-            The drifts, or a file of them as :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
+            The drifts, or a file of them as
+            :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
         tolerance_ms : int
             For so long after the end of a drift an alarm is still one of it.
 
