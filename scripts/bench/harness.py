@@ -17,9 +17,11 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from flink_jobs.version import __version__
+from scripts.shared.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 _WIDTH = 100
 _DEPENDS = """\
 Ratios depend on the machine, and the ranges below hold for this one only. Of two other machines
@@ -184,6 +186,44 @@ def publish(text: str, console: Console, output: Path | None) -> None:
     console.print(Markdown(text))
     if output is not None:
         output.write_text(text, encoding="utf-8")
+
+
+def quote(
+    target: str,
+    quoted: Iterable[tuple[str, Spread]],
+    packages: Sequence[str],
+    readme: Path = README,
+) -> None:
+    """Write medians and ranges into the README, between the comments with the target's name.
+
+    Parameters
+    ----------
+    target : str
+        Of the Makefile; repeats the measurement.
+    quoted : iterable of (str, Spread)
+        What is compared, and the ratio.
+
+    Raises
+    ------
+    ValueError
+        When the README has no such comments.
+    """
+    rows = [
+        [label, _short(each.median), f"{_short(each.minimum)} to {_short(each.maximum)}"]
+        for label, each in quoted
+    ]
+    note = textwrap.fill(f"By `make {target}` on {machine(packages)}", _WIDTH)
+    block = "\n\n".join([table(["times as fast", "median", "range"], rows), note])
+    begin, end = (f"<!-- {word} {target} -->" for word in ("begin", "end"))
+    before, found, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{readme.name} lacks {begin} or {end}: write both where figures belong")
+    readme.write_text(f"{before}{begin}\n{block}\n{end}{after}", encoding="utf-8")
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 3 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def _cpu_model() -> str:

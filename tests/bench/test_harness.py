@@ -3,7 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench.harness import NO_GOAL, Goal, Spread, in_turn, machine, page, ratios
+from scripts.bench.harness import (
+    NO_GOAL,
+    README,
+    Goal,
+    Spread,
+    in_turn,
+    machine,
+    page,
+    quote,
+    ratios,
+)
 
 
 def test_a_machine_that_slows_down_between_rounds_changes_no_ratio():
@@ -69,3 +79,37 @@ def test_a_page_says_how_to_repeat_it_and_that_its_ratios_are_those_of_one_machi
     assert "in 5 rounds" in text
     assert "Ratios depend on the machine" in text
     assert text.endswith("\n## Part\n")
+
+
+def test_the_readme_quotes_the_median_with_its_range_machine_and_command(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- begin x -->\nold\n<!-- end x -->\nafter\n")
+
+    quote("x", [("a against b", Spread(0.5, 2.0, 30.0))], ["numpy"], readme)
+
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- begin x -->\n| times as fast | median | range |\n")
+    assert "\n| a against b | 2.00 | 0.50 to 30 |\n" in text
+    assert "By `make x` on 20" in text
+    assert text.endswith("\n<!-- end x -->\nafter\n")
+    assert "old" not in text
+
+
+def test_a_readme_without_a_place_for_figures_stays_as_it_is(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- begin x -->\nno end\n")
+
+    with pytest.raises(ValueError, match="lacks"):
+        quote("x", [("a against b", Spread(0.5, 2.0, 30.0))], ["numpy"], readme)
+
+    assert readme.read_text() == "<!-- begin x -->\nno end\n"
+
+
+@pytest.mark.parametrize("target", ["bench-job", "bench-detectors", "bench-backtest"])
+def test_the_readme_has_a_place_for_the_figures_of_each_benchmark(target, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(README.read_text())
+
+    quote(target, [("a against b", Spread(0.5, 2.0, 30.0))], ["numpy"], readme)
+
+    assert "| a against b | 2.00 | 0.50 to 30 |" in readme.read_text()

@@ -1,8 +1,8 @@
 """Measures speed and memory of backtests against the same work with other libraries.
 
-Run by ``make bench-backtest``, writes ``docs/benchmark-backtest.md``. The windows of the peers are
-compared with our scores before any ratio is given. Exits with 1 where they disagree, or where a
-peer could not be installed.
+Run by ``make bench-backtest``, writes ``docs/benchmark-backtest.md`` and the README's figures. The
+windows of the peers are compared with our scores before any ratio is given. Exits with 1 where they
+disagree, or where a peer could not be installed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ from flink_jobs.replay.result import BacktestResult
 from scripts.bench.backtest.agreement import objections
 from scripts.bench.backtest.histories import write_json_lines, write_parquet
 from scripts.bench.backtest.measure import LABELS, PEERS, Run, run_ours, run_peer
-from scripts.bench.backtest.report import JSON_LINES, LONG, LONGEST, SHORT, Measured, report
+from scripts.bench.backtest.report import (
+    JSON_LINES,
+    LONG,
+    LONGEST,
+    PACKAGES,
+    SHORT,
+    Measured,
+    quoted,
+    report,
+)
 from scripts.bench.environments import Peer, PeerUnavailableError, python_of
-from scripts.bench.harness import DOCS, in_turn, publish
+from scripts.bench.harness import DOCS, in_turn, publish, quote
 
 _PAGE = DOCS / "benchmark-backtest.md"
 _console = Console()
@@ -53,6 +62,8 @@ def main(
     publish(text, _console, None if quick else output)
     if measured.objections or measured.unavailable:
         raise typer.Exit(1)
+    if not quick:
+        quote("bench-backtest", quoted(measured), PACKAGES)
 
 
 class _Bench:

@@ -20,6 +20,7 @@ from scripts.shared.markdown import table
 
 SHORT, LONG, LONGEST, JSON_LINES = "short Parquet", "Parquet", "long Parquet", "JSON lines"
 _GOALS = {LONG: Goal(at_least=1_000_000), JSON_LINES: Goal(at_least=150_000)}
+PACKAGES = ("numpy", "pyarrow")
 _TIMES_FASTER = Goal(at_least=20)
 # Memory counts as flat while it grows by no more than this from the shortest to the longest run.
 _MOST_GROWTH = 1.1
@@ -66,8 +67,13 @@ class Measured:
 def report(measured: Measured, *, n_processes: int, n_rounds: int) -> str:
     """Write the whole page."""
     parts = [_INTRODUCTION.format(n_processes=n_processes), _speed(measured), _loop(measured)]
-    packages = ("numpy", "pyarrow")
-    return page("Benchmark of backtests", "make bench-backtest", n_rounds, packages, parts)
+    return page("Benchmark of backtests", "make bench-backtest", n_rounds, PACKAGES, parts)
+
+
+def quoted(measured: Measured) -> list[tuple[str, Spread]]:
+    """List the ratios that the README quotes: those by the clock."""
+    labels = [label for label in LABELS.values() if label in measured.rounds]
+    return [(f"backtest against {label}", _by_clock(measured, label)) for label in labels]
 
 
 def _speed(measured: Measured) -> str:
@@ -138,10 +144,15 @@ def _loop_rows(measured: Measured, label: str) -> list[list[str]]:
     if label in measured.objections:
         return [[each, "–", "–", "–", "disagrees"] for each in (by_clock, by_cpu)]
     ours, theirs = measured.rounds[LONG], measured.rounds[label]
-    clock = ratios([run.events_per_s for run in ours], [run.events_per_s for run in theirs])
+    clock = _by_clock(measured, label)
     cpu = ratios([run.cpu_s_per_event for run in theirs], [run.cpu_s_per_event for run in ours])
     form = "{:.1f}".format
     return [
         [by_clock, *clock.cells(form), _TIMES_FASTER.verdict(clock)],
         [by_cpu, *cpu.cells(form), ""],
     ]
+
+
+def _by_clock(measured: Measured, label: str) -> Spread:
+    ours, theirs = measured.rounds[LONG], measured.rounds[label]
+    return ratios([run.events_per_s for run in ours], [run.events_per_s for run in theirs])

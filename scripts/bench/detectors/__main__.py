@@ -1,7 +1,8 @@
 """Measures the detectors against SciPy, alibi-detect, river and frouros, round by round.
 
-Run by ``make bench-detectors``, writes ``docs/benchmark-detectors.md``. The numbers are compared
-before any ratio is given. Exits with 1 where they disagree or a peer could not be installed.
+Run by ``make bench-detectors``, writes ``docs/benchmark-detectors.md`` and the README's figures.
+The numbers are compared before any ratio is given. Exits with 1 where they disagree or a peer could
+not be installed.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from scripts.bench.detectors.data import write_data
 from scripts.bench.detectors.long_stream import NAME as LONG_STREAM
 from scripts.bench.detectors.long_stream import LongResult, measure_long_stream
 from scripts.bench.detectors.measure import RowResult, measure
-from scripts.bench.detectors.report import report
+from scripts.bench.detectors.report import PACKAGES, quoted, report
 from scripts.bench.detectors.rows import Row, rows
 from scripts.bench.detectors.worker import Worker
 from scripts.bench.environments import OURS, Peer, PeerUnavailableError, python_of
-from scripts.bench.harness import DOCS, publish
+from scripts.bench.harness import DOCS, publish, quote
 
 _EVENTS_PER_CALL = 500
 _LONGEST_WINDOW = 1_000
+_PAGE = DOCS / "benchmark-detectors.md"
 _console = Console()
 
 
@@ -51,11 +53,13 @@ def main(
     unavailable: dict[str, str] = {}
     interpreters = _interpreters(chosen, unavailable)
     results, long_result = _measure_all(chosen, interpreters, rounds, with_long_stream)
-    if output is None and not (only or quick):
-        output = DOCS / "benchmark-detectors.md"
-    publish(report(results, long_result, unavailable, rounds), _console, output)
+    is_whole = not (only or quick)
+    text = report(results, long_result, unavailable, rounds)
+    publish(text, _console, output or (_PAGE if is_whole else None))
     if unavailable or any(result.disagreements for result in results):
         raise typer.Exit(1)
+    if is_whole:
+        quote("bench-detectors", quoted(results), PACKAGES)
 
 
 def _wanted(name: str, only: list[str] | None) -> bool:

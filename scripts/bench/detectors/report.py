@@ -11,6 +11,7 @@ from scripts.bench.environments import torch_version
 from scripts.bench.harness import SPREAD_HEADER, Spread, page
 from scripts.shared.markdown import table
 
+PACKAGES = ("numpy", "scipy")
 _INTRODUCTION = """\
 Each peer runs in an environment of its own with the versions in `scripts/bench/peers` and PyTorch
 {torch}, on one thread. Times are processor time. A goal is reached in every round, in the median,
@@ -38,8 +39,17 @@ def report(
     parts = [_INTRODUCTION.format(torch=torch_version()), *missing, *map(_section, results)]
     if long_result is not None:
         parts.append(_long_section(long_result))
-    packages = ("numpy", "scipy")
-    return page("Benchmark of the detectors", "make bench-detectors", n_rounds, packages, parts)
+    return page("Benchmark of the detectors", "make bench-detectors", n_rounds, PACKAGES, parts)
+
+
+def quoted(results: Sequence[RowResult]) -> list[tuple[str, Spread]]:
+    """List the ratios that the README quotes: those with a least goal."""
+    return [
+        (f"{result.row.title}: {comparison.slower} / {comparison.faster}", found)
+        for result in results
+        for comparison in result.row.comparisons
+        if comparison.goal.at_least is not None and (found := result.ratios(comparison))
+    ]
 
 
 def _section(result: RowResult) -> str:

@@ -1,8 +1,8 @@
 """Measures the drift job against two others, round by round, on real Kafka and real Flink.
 
-Run by ``make bench-job``, writes ``docs/benchmark.md``. Results are compared before any ratio is
-given: every job must account for every event, and the drift job must give the same alerts and
-scores in every round. Exits with 1 where that does not hold.
+Run by ``make bench-job``, writes ``docs/benchmark.md`` and the README's figures. Results are
+compared before any ratio is given: every job must account for every event, and the drift job must
+give the same alerts and scores in every round. Exits with 1 where that does not hold.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rich.console import Console
 from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from scripts.bench.harness import DOCS, in_turn, publish
-from scripts.bench.job.report import DRIFT, IDENTITY, PLAIN, Section, report
+from scripts.bench.harness import DOCS, in_turn, publish, quote
+from scripts.bench.job.report import DRIFT, IDENTITY, PACKAGES, PLAIN, Section, quoted, report
 from scripts.bench.job.results import Results, create_topics, disagreements, rate, read_results
 from scripts.bench.job.stream import N_PARTITIONS, Stream, produce
 from scripts.shared.throughput import REFRESH, Measurement, measure
@@ -47,38 +47,44 @@ class _Bench:
         """Measure the drift job and its peers, each on its stream, in turn."""
         results: list[Results] = []
         calls = {
-            DRIFT: partial(self.drift, ours, results),
+            DRIFT: partial(self._drift, ours, results),
             **{name: partial(self._peer, name, stream) for name, stream in peers.items()},
         }
         return Section(ours, peers, in_turn(calls, n_rounds), disagreements(results))
 
-    def drift(self, stream: Stream, results: list[Results]) -> Measurement:
+    def warm_up(self, stream: Stream) -> None:
+        """Run the drift job once: the first on a new cluster waits for the JVM's compiler."""
+        self._run_drift(stream)
+
+    def _drift(self, stream: Stream, results: list[Results]) -> Measurement:
         """Run the drift job; its results join those of the runs before."""
-        run = f"{stream.topic}-{next(self._numbers)}"
+        measured, found = self._run_drift(stream)
+        results.append(found)
+        events_per_s, measured_s = rate(stream, found)
+        return _told(stream, replace(measured, events_per_s=events_per_s, measured_s=measured_s))
+
+    def _run_drift(self, stream: Stream) -> tuple[Measurement, Results]:
+        run, arguments = self._begin(stream)
         create_topics(self.broker, run)
-        job_file = self._job_file(stream, run)
-        arguments = ["--config", str(job_file)]
         measured = measure(
             self.cluster, DRIFT, DRIFT_JOB, arguments, stream.n_events, savepoints=self.folder
         )
-        found = read_results(self.broker, run)
-        results.append(found)
-        events_per_s, measured_s = rate(stream, found)
-        measured = replace(measured, events_per_s=events_per_s, measured_s=measured_s)
-        return _told(stream, measured)
+        return measured, read_results(self.broker, run)
 
     def _peer(self, name: str, stream: Stream) -> Measurement:
-        job_file = self._job_file(stream, f"{stream.topic}-{next(self._numbers)}")
-        arguments = ["--peer", name.split()[0], "--config", str(job_file)]
+        _, arguments = self._begin(stream)
+        arguments += ["--peer", name.split()[0]]
         files = [_PEER_JOBS]
         return _told(
             stream, measure(self.cluster, name, "peer_jobs", arguments, stream.n_events, files)
         )
 
-    def _job_file(self, stream: Stream, run: str) -> Path:
+    def _begin(self, stream: Stream) -> tuple[str, list[str]]:
+        """Write a job file with topics of its own; returns their prefix and the arguments."""
+        run = f"{stream.topic}-{next(self._numbers)}"
         path = self.folder / f"{run}.toml"
         path.write_text(stream.job_toml(self.broker.bootstrap_servers, run))
-        return path
+        return run, ["--config", str(path)]
 
 
 def main(
@@ -89,12 +95,13 @@ def main(
 ) -> None:
     """Measure the drift job against an identity job and a plain per-event job."""
     if quick:
-        rounds, events = 2, events // 2
+        rounds, events = min(rounds, 2), events // 5
     few = Stream("few-models", events, n_models=16, events_per_pane=500)
     short = replace(few, topic="few-models-short", n_events=events // _PLAIN_SHARE)
-    many = Stream("many-models", events, n_models=1_000, events_per_pane=50)
+    # Twelve panes, of which the first two are the reference.
+    many = Stream("many-models", events, n_models=1_000, events_per_pane=events // 12_000)
     with _open_bench((few, short, many)) as bench:
-        bench.drift(short, [])  # the first job on a new cluster waits for the JVM's compiler
+        bench.warm_up(short)
         sections = [
             bench.section(few, {IDENTITY: few, PLAIN: short}, rounds),
             bench.section(many, {IDENTITY: many}, rounds),
@@ -102,6 +109,8 @@ def main(
     publish(report(sections, rounds), _console, None if quick else output)
     if any(section.disagreements for section in sections):
         raise typer.Exit(1)
+    if not quick:
+        quote("bench-job", quoted(sections), PACKAGES)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from scripts.shared.throughput import REFRESH_S, Measurement
 DRIFT, IDENTITY, PLAIN = "drift job", "identity job", "plain job"
 # Of the measured time: above it, a counter's age would show in a ratio.
 _MOST_ERROR = 0.02
-_PACKAGES = ("apache-flink", "kafka-python", "numpy", "scipy")
+PACKAGES = ("apache-flink", "kafka-python", "numpy", "scipy")
 _INTRODUCTION = f"""\
 Broker and cluster run on the same machine, with parallelism 1.
 
@@ -56,7 +56,16 @@ class Section:
 def report(sections: Sequence[Section], n_rounds: int) -> str:
     """Write the whole page."""
     parts = [_INTRODUCTION, *map(_section, sections)]
-    return page("Benchmark of the job", "make bench-job", n_rounds, _PACKAGES, parts)
+    return page("Benchmark of the job", "make bench-job", n_rounds, PACKAGES, parts)
+
+
+def quoted(sections: Sequence[Section]) -> list[tuple[str, Spread]]:
+    """List the ratios that the README quotes."""
+    return [
+        (f"{DRIFT} against {peer}, {section.stream.n_models:,} models", _ratio(section, peer))
+        for section in sections
+        for peer in section.peers
+    ]
 
 
 def _section(section: Section) -> str:
@@ -72,7 +81,7 @@ def _section(section: Section) -> str:
         "",
         table(
             ["events/s, round by round", *SPREAD_HEADER],
-            [_ratios(section, peer) for peer in section.peers],
+            [_ratio_row(section, peer) for peer in section.peers],
         ),
         "",
         _state(section),
@@ -94,12 +103,16 @@ def _rates(section: Section, name: str) -> list[str]:
     return [name, *spread.cells("{:,.0f}".format), f"{rounds[0].n_accounted:,}", shown]
 
 
-def _ratios(section: Section, peer: str) -> list[str]:
+def _ratio_row(section: Section, peer: str) -> list[str]:
     label = f"{DRIFT} / {peer}"
     if section.disagreements:
         return [label, "–", "–", "–"]
+    return [label, *_ratio(section, peer).cells("{:.2f}".format)]
+
+
+def _ratio(section: Section, peer: str) -> Spread:
     ours, theirs = ([each.events_per_s for each in section.rounds[name]] for name in (DRIFT, peer))
-    return [label, *ratios(ours, theirs).cells("{:.2f}".format)]
+    return ratios(ours, theirs)
 
 
 def _state(section: Section) -> str:
