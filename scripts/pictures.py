@@ -92,7 +92,7 @@ def _take_dashboard(sample: Sample, browser: Browser) -> None:
 
 
 def _send(sample: Sample, broker: KafkaBroker) -> None:
-    """What the job would have written so far, in order of event time."""
+    """Send what the job would have written so far, in order of event time."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
     records: list[tuple[int, str, Alert | Score]] = [
         *((alert.window.end_ms, "drift-alerts", alert) for alert in sample.result.alerts()),

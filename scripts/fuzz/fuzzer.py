@@ -81,7 +81,7 @@ class BrokenPromiseError(AssertionError):
 
 @dataclass
 class Totals:
-    """What became of the payloads; ``cpu_s`` is what packer and monitor took."""
+    """Counts of payloads by outcome; ``cpu_s`` is what packer and monitor took."""
 
     payloads: int = 0
     payload_bytes: int = 0

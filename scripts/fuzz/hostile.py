@@ -19,7 +19,7 @@ import msgspec
 
 N_FEATURES = 3
 N_OUTPUTS = 3
-# So seldom since reading 10 MB of brackets takes 2 s.
+# Rarely, since reading 10 MB of brackets takes 2 s.
 ENORMOUS_EVERY = 2_000
 
 Event = dict[str, Any]

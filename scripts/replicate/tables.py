@@ -56,7 +56,7 @@ def table_2(decisions: Decisions, method: str) -> str:
 
 
 def false_alarms(decisions: Decisions) -> str:
-    """How often every method found a shift where nothing was shifted."""
+    """Write how often every method found a shift where nothing was shifted."""
     rows = [
         [
             name(method),
@@ -69,7 +69,7 @@ def false_alarms(decisions: Decisions) -> str:
 
 
 def decisions_per_cell(decisions: Decisions) -> str:
-    """How many decisions stand behind a rate of Table 1a, by sample size."""
+    """Write how many decisions stand behind a rate of Table 1a, by sample size."""
     method = decisions.methods[0]
     counts = [
         [
@@ -99,7 +99,7 @@ def natural(results: NaturalResults) -> str:
 
 
 def accuracies(results: NaturalResults) -> str:
-    """What the label classifier gets right before and after."""
+    """Write what the label classifier gets right before and after."""
     rows = [
         [each.comparison, percent(each.reference), percent(each.test)]
         for each in results.accuracies

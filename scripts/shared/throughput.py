@@ -12,7 +12,7 @@ from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 
 REFRESH_S = 0.1
-"""How old the counters are that Flink's REST interface shows, with :data:`REFRESH`."""
+"""Greatest age of the counters that Flink's REST interface shows, with :data:`REFRESH`."""
 REFRESH = {"metrics.fetcher.update-interval": f"{REFRESH_S * 1_000:.0f}"}
 """Setting of the cluster; Flink's own default is 10 s."""
 _POLL_S = 0.1

@@ -83,7 +83,7 @@ class _Bench:
         return Measured(rounds, found, unavailable)
 
     def longest(self, n_events: int) -> Run:
-        """Run one backtest of so many events that memory would show."""
+        """Run one backtest that is long enough for its memory to show growth."""
         return self._ours(LONGEST, n_events)()
 
     def _ours(self, name: str, n_events: int) -> Callable[[], Run]:

@@ -1,4 +1,4 @@
-"""Whether a peer found what our scores say."""
+"""Agreement of a peer's windows with our scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_SHOWN = 5
 
 
 def objections(name: str, windows: list[dict[str, Any]], result: BacktestResult) -> list[str]:
-    """What differs between a peer's windows and the scores of the same history.
+    """List what differs between a peer's windows and the scores of the same history.
 
     A score has the largest D of all dimensions, and the smallest p-value times their number.
     """

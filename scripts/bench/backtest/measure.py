@@ -23,7 +23,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took.
+    """Time and memory of one run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether two workers gave the same numbers. Each check returns what disagreed, or nothing."""
+"""Agreement of the numbers of two workers. Each check returns what disagreed, or nothing."""
 
 from __future__ import annotations
 

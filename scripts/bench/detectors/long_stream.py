@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -55,11 +56,11 @@ class LongResult:
         )
 
 
-def measure_long_stream(worker: Worker) -> LongResult:
-    """Feed a million events to one detector."""
+def measure_long_stream(worker: Worker, ends: Sequence[int] = MARKS) -> LongResult:
+    """Feed events to one detector up to each of the marks."""
     before = os.getloadavg()[0]
-    worker.prepare(NAME, "online_mmd_long", {"window_size": 100, "marks": MARKS})
-    marks = [_mark(**worker.run(NAME)["value"]) for _ in MARKS]
+    worker.prepare(NAME, "online_mmd_long", {"window_size": 100, "marks": [*ends]})
+    marks = [_mark(**worker.run(NAME)["value"]) for _ in ends]
     return LongResult(marks, (before, os.getloadavg()[0]))
 
 

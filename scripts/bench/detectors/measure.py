@@ -15,7 +15,7 @@ from scripts.bench.harness import Spread, in_turn, ratios
 
 @dataclass(frozen=True)
 class Timing:
-    """What one entry did in all rounds but the first, which warms up.
+    """Times and values of one entry in all rounds but the first, which warms up.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def _timing(row: Row, answers: Sequence[Value]) -> Timing:
 
 
 def disagreements(row: Row, timings: Mapping[str, Timing]) -> list[str]:
-    """What the checks of a row's comparisons object to."""
+    """List what the checks of a row's comparisons object to."""
     found = []
     for comparison in row.comparisons:
         if comparison.faster in timings and comparison.slower in timings:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from scripts.bench.detectors.data import make_data, write_data
+from scripts.bench.detectors.long_stream import measure_long_stream
 from scripts.bench.detectors.measure import measure
 from scripts.bench.detectors.rows import rows
 from scripts.bench.detectors.worker import Worker, WorkerFailedError
@@ -60,3 +61,12 @@ def test_a_stream_goes_on_with_every_call():
         assert value["last"] == pytest.approx(value["batch"], abs=1e-12)
     with pytest.raises(StopIteration):
         case.run()
+
+
+def test_a_long_stream_is_timed_in_turn_with_a_new_detector(start):
+    with start(OURS) as worker:
+        mark = measure_long_stream(worker, [10_400]).marks[0]
+
+    assert mark.n_events == 10_400
+    assert 0 < mark.ratios.minimum <= mark.ratios.median <= mark.ratios.maximum
+    assert mark.rss_bytes > 2**20

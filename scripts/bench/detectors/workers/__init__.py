@@ -1,1 +1,1 @@
-"""What runs in the environment of each peer: NumPy, the peer and nothing of this project."""
+"""Workers in the environment of each peer: NumPy, the peer and nothing of this project."""
