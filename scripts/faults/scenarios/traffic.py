@@ -90,7 +90,9 @@ def _play(
         path = run.write_job_file(stage.folder, stage.broker.bootstrap_servers)
         n_events = expected.n_records - expected.n_heartbeats
         arguments = ["--config", str(path)]
-        measured = measure(stage.cluster, stream.topic, DRIFT_JOB, arguments, n_events)
+        measured = measure(
+            stage.cluster, stream.topic, DRIFT_JOB, arguments, n_events, savepoints=stage.folder
+        )
         keep(
             measured.n_accounted == n_events,
             f"{stream.topic}: the job counted {measured.n_accounted:,} of {n_events:,} events",
