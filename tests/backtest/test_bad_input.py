@@ -122,7 +122,7 @@ def test_bad_cells_of_csv_cost_their_row_and_not_the_file(tmp_path: Path) -> Non
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}
     assert details["2"] == "the row has 2 cells, not 6"
     assert details["4"] == "model is not UTF-8"
-    assert details["6"] == "f0 is 'many', which is no number"
+    assert details["6"] == "f0 is 'many', which is not a number"
 
 
 def replaced(row: bytes, place: int, cell: bytes) -> bytes:
