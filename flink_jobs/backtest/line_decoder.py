@@ -17,7 +17,7 @@ from flink_jobs.backtest.found_lines import (
 )
 from flink_jobs.backtest.line_finder import LineFinder, TimeMs, translator
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.records.events import DECODING_FAILS, usable_event_decoder
+from flink_jobs.records.events import DECODING_FAILS, decode_tolerantly, usable_event_decoder
 from flink_jobs.records.layouts import BLOCK, Layouts, ReadEvents
 
 _KEYS = {"schema_version", "event_id", "features", "outputs"}
@@ -103,7 +103,7 @@ class LineDecoder:
         events = []
         for place, line in enumerate(lines, start=first):
             try:
-                events.append(self._decode(line))
+                events.append(decode_tolerantly(self._decode, line))
             except DECODING_FAILS:
                 others.append(place)
         return events

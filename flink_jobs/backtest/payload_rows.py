@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.backtest.labels import class_names
+from flink_jobs.records.events import DECODING_FAILS, decode_tolerantly
 from flink_jobs.records.layouts import Layout, ReadEvents
 
 
@@ -76,6 +77,6 @@ def _label_decoder(key: str) -> Callable[[bytes], Any]:
 
 def _label(decode: Callable[[bytes], Any], payload: bytes) -> Any:
     try:
-        return decode(payload).label
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode_tolerantly(decode, payload).label
+    except DECODING_FAILS:
         return None

@@ -157,6 +157,71 @@ def test_missing_numbers_are_used_where_they_are_allowed(tmp_path: Path) -> None
     assert allowed.summary.dead_letters == {}
 
 
+def with_f1(path: Path, token: str) -> Path:
+    """The history with a token for every tenth second feature, in the format of the path."""
+    events = [
+        Event(e.model, e.time_ms, e.event_id, [e.features[0], 0.5 + row % 2 / 4, e.features[2]])
+        for row, e in enumerate(EVENTS)
+    ]
+    if path.suffix == ".jsonl":
+        lines = [json_line(event) for event in events]
+        lines[::10] = [line.replace(b",0.5,", f",{token},".encode()) for line in lines[::10]]
+        path.write_bytes(b"\n".join(lines))
+        return path
+    cells = [repr(event.features[1]) for event in events]
+    cells[::10] = [token] * len(cells[::10])
+    table = to_table(events).set_column(4, "f1", pa.array(cells))
+    pa_csv.write_csv(table, path) if path.suffix == ".csv" else pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "token"),
+    [
+        *(("jsonl", token) for token in ("null", "NaN")),
+        *(
+            (suffix, token)
+            for suffix in ("csv", "parquet")
+            for token in ("", "NaN", "nan", "NA", "n/a", "NULL", "None", "<NA>", " ")
+        ),
+    ],
+)
+def test_every_way_to_write_a_missing_number_is_one_in_every_format(
+    tmp_path: Path, suffix: str, token: str
+) -> None:
+    table = to_table(EVENTS)
+    f1 = [0.5 + row % 2 / 4 if row % 10 else None for row in range(len(EVENTS))]
+    pq.write_table(table.set_column(4, "f1", pa.array(f1)), tmp_path / "nulls.parquet")
+    path = with_f1(tmp_path / f"a.{suffix}", token)
+    allow = {"input": {"missing_features": "allow"}}
+
+    allowed, refused = run(path, **allow), run(path)
+
+    assert allowed.summary.dead_letters == {}
+    wanted = run(tmp_path / "nulls.parquet", **allow)
+    assert [(s.model, s.window, s.statistic, s.missing_p_value) for s in allowed.scores()] == [
+        (s.model, s.window, s.statistic, s.missing_p_value) for s in wanted.scores()
+    ]
+    assert refused.summary.dead_letters == {"not_finite": len(EVENTS) // 10}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_infinity_is_not_a_missing_number(tmp_path: Path, suffix: str) -> None:
+    path = with_f1(tmp_path / f"a.{suffix}", "-Infinity")
+
+    result = run(path, input={"missing_features": "allow"})
+
+    assert result.summary.dead_letters == {"not_finite": len(EVENTS) // 10}
+
+
+def test_words_for_a_missing_number_are_names_elsewhere(tmp_path: Path) -> None:
+    events = [Event("NA", e.time_ms, f"None-{row}", e.features) for row, e in enumerate(EVENTS)]
+
+    result = run(write_csv(tmp_path / "a.csv", events))
+
+    assert result.summary.n_by_model == {"NA": len(EVENTS)}
+
+
 def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", EVENTS)
 
