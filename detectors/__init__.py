@@ -30,7 +30,7 @@ from detectors.online.ks import SlidingKS
 from detectors.online.mmd import SlidingMMD
 from detectors.online.random_features import rff_mmd2
 from detectors.online.rff_mmd import SlidingRFFMMD
-from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution
+from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution, normalised
 from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.random_projection import SparseRandomProjection
@@ -122,6 +122,7 @@ __all__ = [
     "holm",
     "image_shift",
     "is_distribution",
+    "normalised",
     "join_placed",
     "knock_out",
     "malignancy",

@@ -222,6 +222,37 @@ def test_words_for_a_missing_number_are_names_elsewhere(tmp_path: Path) -> None:
     assert result.summary.n_by_model == {"NA": len(EVENTS)}
 
 
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_outputs_that_a_log_rounded_are_used_in_every_format(
+    tmp_path: Path, n_processes: int
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.dirichlet(np.full(20, 0.3), size=len(EVENTS)).round(2)
+    x[7] = 0.1
+    table = to_table(EVENTS).append_column("outputs", pa.array(x.tolist()))
+    pq.write_table(table, tmp_path / "a.parquet")
+    lines = [
+        json_line(e, outputs=row, features=[]) for e, row in zip(EVENTS, x.tolist(), strict=True)
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    config = backtest_config(
+        input={"n_features": 0, "n_outputs": 20},
+        detector={"reducer": {"kind": "softmax_outputs"}, "test": {"kind": "ks"}},
+    )
+
+    results = [
+        run_backtest(config, tmp_path / name, processes=n_processes)
+        for name in ("a.parquet", "a.jsonl")
+    ]
+
+    assert (np.abs(x.sum(axis=1) - 1) > 0.001).mean() > 0.3
+    for result in results:
+        assert result.summary.dead_letters == {"not_a_distribution": 1}
+        assert found(result) == [("8", "not_a_distribution")]
+    first, second = (list(result.scores()) for result in results)
+    assert first == second
+
+
 def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", EVENTS)
 
