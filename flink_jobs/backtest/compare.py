@@ -35,9 +35,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
         Over all models and detectors.
     events_per_s : float
         Of the processes that it had: one, where several configurations ran at a time.
+    n_tested : int
+        Windows that were tested. Without one it says nothing that it raised no false alarm.
     is_efficient : bool
-        Whether no other configuration is better in missed drifts, mean delay or false alarms and as
-        good in the other two.
+        Whether windows were tested and no other configuration is better in missed drifts, mean
+        delay or false alarms and as good in the other two.
     """
 
     label: str
@@ -45,6 +47,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     folder: Path
     figures: Beside
     events_per_s: float
+    n_tested: int
     is_efficient: bool = False
 
 
@@ -128,12 +131,14 @@ def compare(
 
 def with_efficient(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes with ``is_efficient`` as it is among them."""
-    costs = [_costs(outcome) for outcome in outcomes]
+    costs = [_costs(outcome) for outcome in outcomes if outcome.n_tested]
     return [
         msgspec.structs.replace(
-            outcome, is_efficient=not any(_is_better(other, mine) for other in costs)
+            outcome,
+            is_efficient=outcome.n_tested > 0
+            and not any(_is_better(other, _costs(outcome)) for other in costs),
         )
-        for outcome, mine in zip(outcomes, costs, strict=True)
+        for outcome in outcomes
     ]
 
 
@@ -141,13 +146,14 @@ def choose(outcomes: Sequence[Outcome], *, max_false_alarms: int = 0) -> Outcome
     """Of those with few enough false alarms the one that misses least, then the quickest.
 
     Quick is the mean delay of the drifts that were found; of equals the one with fewer false
-    alarms, then the first.
+    alarms, then the first. One that tested no window is chosen only where none did.
 
     Raises
     ------
     BacktestError
         When none has few enough.
     """
+    outcomes = [outcome for outcome in outcomes if outcome.n_tested] or outcomes
     allowed = [o for o in outcomes if o.figures.detector.n_false_alarms <= max_false_alarms]
     if allowed:
         return min(allowed, key=_costs)
@@ -182,6 +188,7 @@ def _outcome(combination: Combination, result: BacktestResult, figures: Beside) 
         config=combination.config,
         folder=result.folder,
         figures=figures,
+        n_tested=summary.n_tested,
         events_per_s=summary.n_events / summary.duration_s if summary.duration_s else 0.0,
     )
 

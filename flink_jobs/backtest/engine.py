@@ -258,6 +258,7 @@ def _summary(
             n_used=n_used,
             start_ms=start_ms if has_events else None,
             latest_ms=max(part.latest_ms for part in parts),
+            models=models,
         ),
         *duplicate_warning(n_duplicates),
         *reference_warning(missing),

@@ -99,8 +99,8 @@ def summary_html(result: BacktestResult) -> str:
     lines = [
         f"{summary.n_events:,} events of {count(len(summary.models), 'model')}, "
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
-        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}, "
-        + _dead_letters(summary),
+        f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
+        f"{count(summary.n_alerts, 'alert')}, " + _dead_letters(summary),
         *(f"Note: {warning}." for warning in summary.warnings),
     ]
     paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
@@ -115,11 +115,11 @@ def _dead_letters(summary: BacktestSummary) -> str:
 
 
 def _models(summary: BacktestSummary) -> Markup:
-    names = ("model", "events", "windows", "drifting", "incidents", "alerts")
+    names = ("model", "events", "windows", "tested", "drifting", "incidents", "alerts")
     # Those with most to tell first.
     models = sorted(summary.models.items(), key=lambda each: (-each[1].n_alerts, each[0]))
     rows = [
-        (name, m.n_used, m.n_scores, m.n_drifting, m.n_started, m.n_alerts)
+        (name, m.n_used, m.n_scores, m.n_tested, m.n_drifting, m.n_started, m.n_alerts)
         for name, m in models[:_MOST_MODELS]
     ]
     body = Markup("").join(

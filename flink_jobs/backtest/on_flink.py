@@ -321,6 +321,7 @@ def _summary(
                 n_events=n_events,
                 n_used=n_used,
                 start_ms=census.first_ms if has_events else None,
+                models=models,
             ),
         ],
     )

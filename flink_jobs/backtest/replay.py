@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,11 +42,16 @@ class Tally:
     n_drifting: int = 0
     n_alerts: int = 0
     n_started: int = 0
+    untested: Counter[str] = field(default_factory=Counter)
 
     def add_scores(self, scores: list[Score]) -> None:
         """Count scores."""
         self.n_scores += len(scores)
-        self.n_tested += sum(score.status is ScoreStatus.TESTED for score in scores)
+        for score in scores:
+            if score.status is ScoreStatus.TESTED:
+                self.n_tested += 1
+            else:
+                self.untested[score.status] += 1
         self.n_drifting += sum(bool(score.is_drift) for score in scores)
 
     def add_alerts(self, alerts: list[Alert]) -> None:
@@ -63,6 +69,7 @@ class Tally:
             n_scores=self.n_scores,
             n_tested=self.n_tested,
             n_drifting=self.n_drifting,
+            untested=dict(sorted(self.untested.items())),
             n_alerts=self.n_alerts,
             n_started=self.n_started,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -46,13 +45,26 @@ class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
 
 
 class ModelSummary(Struct, frozen=True, kw_only=True):
-    """What became of one model: events used, scores and alerts written, of which by cause drift."""
+    """What became of one model.
+
+    Attributes
+    ----------
+    n_used, n_dead_letters : int
+        Its events.
+    n_scores, n_tested, n_drifting : int
+        Its windows, and how many of them were tested and drifted.
+    untested : dict of str to int
+        The number of its other windows by their :class:`~flink_jobs.records.alerts.ScoreStatus`.
+    n_alerts, n_started : int
+        All alerts, and those that began an incident of drift.
+    """
 
     n_used: int = 0
     n_dead_letters: int = 0
     n_scores: int = 0
     n_tested: int = 0
     n_drifting: int = 0
+    untested: dict[str, int] = msgspec.field(default_factory=dict)
     n_alerts: int = 0
     n_started: int = 0
 
@@ -103,6 +115,11 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     sources: list[str] = msgspec.field(default_factory=list)
     warnings: list[str] = msgspec.field(default_factory=list)
     notices: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def n_tested(self) -> int:
+        """The windows that were tested, of all models."""
+        return sum(model.n_tested for model in self.models.values())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -283,13 +300,9 @@ class BacktestResult:
         summary = self.summary
         return (
             f"<BacktestResult in {self.folder}: {summary.n_events:,} events, "
-            f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts>"
+            f"{summary.n_scores:,} windows, {summary.n_tested:,} tested, "
+            f"{summary.n_alerts:,} alerts>"
         )
-
-    @cached_property
-    def is_empty(self) -> bool:
-        """Whether no window was tested."""
-        return not any(model.n_tested for model in self.summary.models.values())
 
 
 def write_config(folder: Path, config: DriftJobConfig) -> None:

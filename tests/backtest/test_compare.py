@@ -131,6 +131,7 @@ def outcome(
         folder=Path(label),
         figures=Beside(detector=figures),
         events_per_s=1_000.0,
+        n_tested=9,
     )
 
 
@@ -283,6 +284,15 @@ def test_efficient_are_those_that_none_beats():
 
     labels = [each.label for each in found if each.is_efficient]
     assert labels == ["quick", "quick as well", "quiet"]
+
+
+def test_what_tested_no_window_is_neither_efficient_nor_chosen_over_what_did():
+    untested = msgspec.structs.replace(outcome("untested", delays=()), n_tested=0)
+    outcomes = [untested, outcome("finds", missed=1)]
+
+    assert [each.label for each in with_efficient(outcomes) if each.is_efficient] == ["finds"]
+    assert choose(outcomes).label == "finds"
+    assert choose([untested]) is untested
 
 
 def test_where_none_is_quiet_enough_the_quietest_is_told():
@@ -614,6 +624,18 @@ def test_where_nothing_can_run_no_model_is_said_to_be_missing(written, tmp_path)
     assert done.exit_code == 1
     assert "no combination of the grid can run" in done.output
     assert "no model of the history" not in done.output
+
+
+def test_a_comparison_in_which_nothing_was_tested_ends_with_a_code_of_its_own(written, tmp_path):
+    job = tmp_path / "job.toml"
+    options = written()
+    job.write_text(job.read_text().replace("n_events = 300", "n_events = 900000"))
+
+    done = run_command(options)
+
+    assert done.exit_code == 3
+    assert "No window was tested" in done.output
+    assert "not tested" in done.output
 
 
 def test_a_narrow_terminal_shows_labels_and_dummies_whole(written):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -34,17 +36,17 @@ def shape(*columns: str) -> TableShape:
     return TableShape("", columns[0], "", "", {"features": Field("features", columns, False)})
 
 
-def written(rows: list[tuple[str, ...]], *, ends: str = "\n", last: bool = True) -> bytes:
+def written(rows: Sequence[tuple[str, ...]], *, ends: str = "\n", last: bool = True) -> bytes:
     text = io.StringIO(newline="")
     # Of "\r" alone Python thinks that it ends no row where rows end in "\n".
-    quoting = csv.QUOTE_ALL if ends == "\n" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if ends == "\n" else csv.QUOTE_MINIMAL
     csv.writer(text, lineterminator=ends, quoting=quoting).writerows([NAMES, *rows])
     return text.getvalue().removesuffix("" if last else ends).encode()
 
 
 def read(pieces: list[Piece]) -> dict[int, tuple[str, ...]]:
     """The cells of each row, by its place in the file."""
-    found = {}
+    found: dict[int, tuple[str, ...]] = {}
     for piece in pieces:
         columns = [column.to_pylist() for column in piece.batch.columns]
         cells = (
