@@ -473,6 +473,13 @@ def test_a_mistyped_input_does_not_claim_the_folder(history, tmp_path):
     assert run_comparison(str(history), tmp_path / "c").outcomes
 
 
+def test_two_comparisons_do_not_write_to_one_folder(history, tmp_path):
+    folder = tmp_path / "compared"
+
+    with written_by_one(folder), pytest.raises(BacktestError, match="another backtest is writing"):
+        run_comparison(history, folder, LEVELS, WINDOWS)
+
+
 def test_a_folder_with_something_else_is_left_alone(history, tmp_path):
     (tmp_path / "job.toml").write_text("the configuration that is compared")
     (tmp_path / "file").touch()

@@ -20,6 +20,7 @@ from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.replay.result import BacktestResult
+from flink_jobs.replay.result_folder import written_by_one
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -111,7 +112,10 @@ def compare(
     """
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
-    with at_hand(source, [each.config for each in to_run] or [config]) as history:
+    with (
+        written_by_one(folder),
+        at_hand(source, [each.config for each in to_run] or [config]) as history,
+    ):
         runs = Runs(folder, history, shifts)
         runs.run_missing(to_run, processes or len(os.sched_getaffinity(0)), on_progress)
     on_progress(Progress(len(to_run), len(to_run), ""))

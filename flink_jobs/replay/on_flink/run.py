@@ -27,7 +27,7 @@ from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay.dead_letter_log import DeadLetterLog
 from flink_jobs.replay.driver import Tally, is_silence_at_the_end
-from flink_jobs.replay.engine import Progress, fresh_folder, write_dead_letters
+from flink_jobs.replay.engine import Progress, write_dead_letters
 from flink_jobs.replay.notes import event_warnings
 from flink_jobs.replay.on_flink.census import Census
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
@@ -41,6 +41,7 @@ from flink_jobs.replay.result import (
     write_config,
     write_summary,
 )
+from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.sorted_records import Spool, merge
 
 _POLL_S = 0.5
@@ -90,12 +91,11 @@ def run_on_flink(
     begin_s = time.monotonic()
     require_cluster(jobmanager)
     opened = open_source(source, config)
-    target = fresh_folder(folder)
     census = Census(int(time.time() * 1000) + config.input.max_future_ms)
     tell = _Teller(progress, opened, census)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
-    with own_topics(job_config.kafka, topics):
+    with fresh_folder(folder) as target, own_topics(job_config.kafka, topics):
         files = (
             None if isinstance(opened, KafkaRange) else FilesOnTopic(opened, config, census.names)
         )
@@ -111,9 +111,9 @@ def run_on_flink(
         # First of all: by it a folder is known as one of results, should this be killed.
         write_config(target, config)
         found = _Found.read(job_config, target, census.end_ms, files)
-    letters = found.log.first()
-    write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
-    write_summary(target, _summary(config, opened, census, found, time.monotonic() - begin_s))
+        letters = found.log.first()
+        write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
+        write_summary(target, _summary(config, opened, census, found, time.monotonic() - begin_s))
     return BacktestResult.open(target)
 
 
@@ -194,7 +194,7 @@ class _Found:
             letters = files.letters(letters)
         found.log.add(letters)
         with (
-            TemporaryDirectory(prefix=".parts-", dir=folder) as scratch,
+            TemporaryDirectory(prefix=PARTS, dir=folder) as scratch,
             contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
             contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
         ):
