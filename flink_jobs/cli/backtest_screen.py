@@ -17,9 +17,10 @@ from rich.table import Table
 
 from flink_jobs.evaluation.evaluate import Figures, evaluate_result
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.wording import between, count
 from flink_jobs.replay.engine import Progress as Reached
 from flink_jobs.replay.result import BacktestResult, BacktestSummary, ModelSummary
-from flink_jobs.reports.words import between, count, stretch
+from flink_jobs.reports.words import stretch
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3

@@ -11,8 +11,8 @@ from flink_jobs.histories.first_names import first_names
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.wording import moment
 from flink_jobs.replay.result import ModelSummary
-from flink_jobs.reports.text.alerts import moment
 
 # Of all events; fewer are no sign of a mistake.
 _NOTED_SHARE = 0.01

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures
 from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.records.wording import count
 from flink_jobs.reports.streams import StreamView
-from flink_jobs.reports.words import clock, count, number, share, stretch
+from flink_jobs.reports.words import clock, number, share, stretch
 
 Tone = Literal["good", "bad", "plain"]
 QUIET = "no alarm"

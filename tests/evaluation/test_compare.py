@@ -34,6 +34,7 @@ from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import ScalingShift, Shift, read_shifts
 from flink_jobs.histories.known_drifts.simulator import truth_of
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
+from flink_jobs.replay.result_folder import written_by_one
 from flink_jobs.reports.compare_plot import write_html, write_png
 from flink_jobs.reports.compare_text import HEADER, table_rows
 from tests.builders import BASE, make_config
