@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
@@ -80,3 +81,15 @@ def _clock(when: datetime) -> str:
     if when.microsecond:
         return f"{text}:{when:%S}.{when.microsecond // 1000:03}"
     return f"{text}:{when:%S}" if when.second else text
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are.
+
+    Examples
+    --------
+    >>> first_names(["a", "b", "c"], 2), first_names(["a"], 2)
+    ('a, b and 1 more', 'a')
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence, Set
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Source
-from flink_jobs.histories.first_names import first_names
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.wording import moment
+from flink_jobs.records.wording import first_names, moment
 from flink_jobs.replay.result import ModelSummary
 
 # Of all events; fewer are no sign of a mistake.

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.tables import csv as module
 from flink_jobs.histories.tables.csv import csv_pieces, csv_schema
-from flink_jobs.histories.tables.piece import Piece
-from flink_jobs.histories.tables.shape import Field, TableShape
+from flink_jobs.histories.tables.shape import Field, Piece, TableShape
 from flink_jobs.replay.engine import run_backtest
 from tests.histories.examples import START_MS, backtest_config
 

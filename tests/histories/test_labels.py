@@ -17,7 +17,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
-from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.replay import run_backtest
 from flink_jobs.replay.result import SCORES_FILE
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine

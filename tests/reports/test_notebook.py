@@ -110,7 +110,7 @@ def test_an_odd_cell_of_a_frame_costs_its_row_and_is_found_by_it(tmp_path: Path)
 
     found = [(letter.where, letter.detail) for letter in of_table.dead_letters()]
     assert found == [
-        ("table:8", "f1 is 'many', which is no number"),
+        ("table:8", "f1 is 'many', which is not a number"),
         ("table:10", "features[1] is missing, NaN or infinite"),
     ]
     assert bytes_of(of_table) == bytes_of(run_backtest(config, as_csv, processes=1))

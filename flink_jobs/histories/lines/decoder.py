@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names
 from flink_jobs.histories.lines.finder import LineFinder, TimeMs, translator
-from flink_jobs.histories.lines.found_lines import (
+from flink_jobs.histories.lines.shared_chunks import (
     FoundLines,
     UnplacedLine,
     UnusableLine,

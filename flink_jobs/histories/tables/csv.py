@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.tables.piece import Piece, bytes_at_a_time
-from flink_jobs.histories.tables.shape import TableShape
+from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
 
 _BLOCK_BYTES = 8 << 20
 LONGEST_ROW = 64 << 20

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from flink_jobs.histories.labels import class_names
+from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.tables.shape import Field, TableShape
 from flink_jobs.intake.formats.json import EventId, UnusableEventError, wrong_length
 from flink_jobs.intake.layouts import Layout, ReadEvents

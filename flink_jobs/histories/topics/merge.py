@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import NEVER_MS, Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.lines.rows import PayloadRows
 
 _POLL_MS = 1_000
 _PATIENCE_S = 60.0

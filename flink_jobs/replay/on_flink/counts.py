@@ -12,7 +12,7 @@ from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 _ALL_TIME_MS = 2**62
 
 
-class Census:
+class HistoryCounts:
     """Takes the batches of a history.
 
     Parameters
