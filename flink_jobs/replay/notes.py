@@ -10,8 +10,9 @@ from flink_jobs.histories.batches import Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.wording import first_names, moment
+from flink_jobs.records.wording import first_names
 from flink_jobs.replay.result import ModelSummary
+from flink_jobs.times import moment
 
 # Of all events; fewer are no sign of a mistake.
 _NOTED_SHARE = 0.01

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from flink_jobs.records.wording import between, count
+from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult, BacktestSummary
+from flink_jobs.times import between
 
 _MOST_MODELS = 20
 

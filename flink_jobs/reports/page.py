@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from flink_jobs import times
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
@@ -163,6 +164,7 @@ def render(contents: Contents) -> str:
         "charts": charts,
         "words": words,
         "wording": wording,
+        "times": times,
         "palette": palette,
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,

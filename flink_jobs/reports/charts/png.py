@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, Cause
-from flink_jobs.records.wording import between, count
+from flink_jobs.records.wording import count
 from flink_jobs.reports import verdict
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
@@ -25,6 +25,7 @@ from flink_jobs.reports.charts.timeline import thinned
 from flink_jobs.reports.page import Contents
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import about
+from flink_jobs.times import between
 
 MOST_PANELS = 12
 _N_COLUMNS = 1_200

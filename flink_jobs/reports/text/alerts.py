@@ -16,7 +16,7 @@ from flink_jobs.records.alerts import (
     ThresholdSummary,
 )
 from flink_jobs.records.control import Audit
-from flink_jobs.records.wording import moment, span
+from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _KINDS = {
