@@ -256,3 +256,12 @@ def test_no_line_crosses_a_time_without_labels() -> None:
     np.testing.assert_array_equal(line.accuracy, [0.5, 0.75, np.nan, 1.0])
     assert line.sentence.startswith("Accuracy 70.0% of 10 labelled events, lowest 50.0% until ")
     assert not AccuracyLine.of(table, "another")
+
+
+def test_a_label_is_read_where_other_values_of_its_line_are_nan() -> None:
+    rows = PayloadRows([b'{"y": 1, "loss": NaN}', b'{"y": "a", "best": -Infinity}'], label="y")
+
+    labels = rows.labels(np.arange(2))
+
+    assert labels is not None
+    assert labels.tolist() == ["1", "a"]
