@@ -29,7 +29,7 @@ from detectors.errors import (
 from detectors.performance.exemplars import Exemplars, choose_exemplars
 from detectors.performance.label_shift import BlackBoxShiftEstimator, LabelShift
 from detectors.performance.malignancy import Malignancy, Verdict, malignancy
-from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution
+from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution, normalised
 from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.random_projection import SparseRandomProjection
@@ -125,6 +125,7 @@ __all__ = [
     "join_placed",
     "knock_out",
     "malignancy",
+    "normalised",
     "reducer_of_kind",
     "rff_mmd2",
     "two_sample_test_of_kind",

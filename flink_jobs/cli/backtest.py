@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
+from flink_jobs.cli.errors import NOTHING_TESTED, ended_by_sigterm, stderr, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
@@ -62,7 +62,10 @@ def backtest(
         ),
     ] = False,
 ) -> None:
-    """Replay a recorded history and say what the job would have said."""
+    """Replay a recorded history and say what the job would have said.
+
+    Exit code 0 says that windows were tested, whatever was found; 3 that none was.
+    """
     with told_plainly(), ended_by_sigterm():
         require_backtest_packages()
         from rich.console import Console
@@ -100,3 +103,5 @@ def backtest(
         print_result(console, result)
         if drifts is not None:
             print_evaluation(console, result, drifts, tolerance_ms)
+        if not result.summary.n_tested:
+            raise typer.Exit(NOTHING_TESTED)

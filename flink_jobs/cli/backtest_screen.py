@@ -17,10 +17,10 @@ from rich.table import Table
 
 from flink_jobs.evaluation.evaluate import Figures, evaluate_result
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.wording import count
 from flink_jobs.replay.engine import Progress as Reached
-from flink_jobs.replay.result import BacktestResult, BacktestSummary
-from flink_jobs.reports.words import between, count
-from flink_jobs.times import duration
+from flink_jobs.replay.result import BacktestResult, BacktestSummary, ModelSummary
+from flink_jobs.times import between, duration
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3
@@ -56,7 +56,8 @@ def print_result(console: Console, result: BacktestResult) -> None:
         f"{count(summary.n_events, 'event')} of {count(len(summary.models), 'model')}, "
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s "
         f"({speed:,.0f} a second)",
-        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}",
+        f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
+        f"{count(summary.n_alerts, 'alert')}",
         *_dead_letter_lines(result),
         *(f"Note: {warning}." for warning in summary.warnings),
     ]
@@ -136,20 +137,21 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
 def _models_table(summary: BacktestSummary) -> Table:
     table = Table()
     table.add_column("model", overflow="fold")
-    for name in ("events", "dead letters", "windows", "drifting", "incidents", "alerts"):
+    for name in ("events", "dead letters", "windows tested", "drifting", "incidents", "alerts"):
         table.add_column(name, justify="right")
     # Those with most to tell first.
     models = sorted(summary.models.items(), key=lambda m: (-m[1].n_alerts, m[0]))
     for name, model in models[:_MOST_MODELS]:
-        counts = (
-            model.n_used,
-            model.n_dead_letters,
-            model.n_scores,
-            model.n_drifting,
-            model.n_started,
-            model.n_alerts,
-        )
-        table.add_row(name.replace("[", r"\["), *(f"{n:,}" for n in counts))
+        table.add_row(name.replace("[", r"\["), *_cells(model))
     if len(models) > _MOST_MODELS:
         table.add_row(f"and {len(models) - _MOST_MODELS:,} more", *[""] * 6)
     return table
+
+
+def _cells(model: ModelSummary) -> Iterator[str]:
+    yield f"{model.n_used:,}"
+    yield f"{model.n_dead_letters:,}"
+    yield f"{model.n_tested:,} of {model.n_scores:,}"
+    yield f"{model.n_drifting:,}" if model.n_tested else "–"
+    yield f"{model.n_started:,}"
+    yield f"{model.n_alerts:,}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.errors import NOTHING_TESTED, stderr, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
@@ -53,7 +53,8 @@ def compare(
     """Run a backtest for every combination of a grid, and choose a configuration.
 
     The chosen one is the one that misses fewest drifts without more than --max-false-alarms, then
-    the quickest. What has been run in the folder is not run again.
+    the quickest. What has been run in the folder is not run again. Exit code 3 says that no window
+    was tested, so that nothing speaks for the chosen one.
     """
     with told_plainly():
         require_backtest_packages()
@@ -93,6 +94,9 @@ def compare(
             _show(console, comparison, None, output)
             raise
         _show(console, comparison, chosen, output)
+        if not chosen.n_tested:
+            stderr().print("No window was tested.")
+            raise typer.Exit(NOTHING_TESTED)
 
 
 def _show(console: Console, comparison: Comparison, chosen: Outcome | None, output: Path) -> None:
@@ -117,6 +121,7 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
     for outcome, row in zip(comparison.outcomes, rows, strict=True):
         is_chosen = chosen is not None and outcome.label == chosen.label
         mark = "chosen" if is_chosen else "efficient" if outcome.is_efficient else ""
+        mark = mark if outcome.n_tested else "not tested"
         table.add_row(mark, *map(Text, row[:shown]), style="bold" if is_chosen else None)
     console.print(table, highlight=False)
     for refused in comparison.refused:

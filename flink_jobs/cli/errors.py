@@ -17,6 +17,9 @@ from flink_jobs.demo.errors import DemoError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.errors import FollowError
 
+# The exit codes of all commands. 0 is success, 1 an error that the user can fix, 2 a wrong option.
+NOTHING_TESTED = 3
+"""The history was read, and no window of it was tested: nothing is known of drift."""
 INTERRUPTED = 130
 TERMINATED = 143
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.errors import NOTHING_TESTED, stderr, told_plainly
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
 
@@ -52,7 +52,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Show a backtest as one HTML file that needs no network."""
+    """Show a backtest as one HTML file that needs no network.
+
+    Exit code 3 says that the page was written, and that no window had been tested.
+    """
     with told_plainly():
         require_backtest_packages()
         from dataclasses import replace
@@ -81,6 +84,9 @@ def report(
         _write(output, contents, write_html)
         if png is not None:
             _write(png, contents, write_png)
+        if not result.summary.n_tested:
+            stderr().print("No window was tested.")
+            raise typer.Exit(NOTHING_TESTED)
 
 
 def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], None]) -> None:

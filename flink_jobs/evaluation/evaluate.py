@@ -40,7 +40,6 @@ from flink_jobs.evaluation.metrics import Beside, Figures
 from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.replay.result import BacktestResult
-from flink_jobs.replay.result_tables import figures_table
 
 __all__ = [
     "Alarm",
@@ -55,6 +54,24 @@ __all__ = [
     "evaluate_result",
     "window_ends",
 ]
+
+
+FIGURES_SCHEMA = pa.schema(
+    [
+        ("detector", pa.string()),
+        ("n_drifts", pa.int64()),
+        ("n_missed", pa.int64()),
+        ("n_alarms", pa.int64()),
+        ("n_false_alarms", pa.int64()),
+        ("precision", pa.float64()),
+        ("recall", pa.float64()),
+        ("f1", pa.float64()),
+        ("mean_delay_ms", pa.float64()),
+        ("mean_time_between_false_alarms_ms", pa.float64()),
+    ]
+)
+"""The columns after the first are called as the attributes of
+:class:`~flink_jobs.evaluation.metrics.Figures` are."""
 
 
 class Evaluation(Struct, frozen=True, kw_only=True):
@@ -81,11 +98,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     tolerance_ms: int
 
     def to_table(self) -> pa.Table:
-        """A row of :data:`~flink_jobs.replay.result_tables.FIGURES_SCHEMA` for each detector.
+        """A row of :data:`FIGURES_SCHEMA` for each detector.
 
         The first is the configuration's, over all its streams; the others look at nothing.
         """
-        return figures_table(
+        return _figures_table(
             {
                 "this configuration": self.total.detector,
                 "never": self.total.never,
@@ -218,3 +235,13 @@ def _summed(parts: Iterable[tuple[str, Beside]]) -> dict[str, Beside]:
     for name, beside in parts:
         sums[name] = sums.get(name, Beside()) + beside
     return sums
+
+
+def _figures_table(of_detectors: Mapping[str, Figures]) -> pa.Table:
+    """A row of :data:`FIGURES_SCHEMA` for each detector."""
+    names = FIGURES_SCHEMA.names[1:]
+    rows = [
+        {"detector": detector, **{name: getattr(figures, name) for name in names}}
+        for detector, figures in of_detectors.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=FIGURES_SCHEMA)

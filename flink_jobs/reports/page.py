@@ -18,8 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from flink_jobs import times
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records import wording
 from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import verdict, words
@@ -161,6 +163,8 @@ def render(contents: Contents) -> str:
         ).decode(),
         "charts": charts,
         "words": words,
+        "wording": wording,
+        "times": times,
         "palette": palette,
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
@@ -225,7 +229,7 @@ def _sentence(view: StreamView) -> str:
     """The stream in a sentence, for people and as the chart's text."""
     windows = view.windows
     n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
-    parts = [f"{words.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
+    parts = [f"{wording.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
     if len(windows) > n_tested:
         parts.append(f"{len(windows) - n_tested:,} not tested")
     if n_tested:

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, Cause
+from flink_jobs.records.wording import count
 from flink_jobs.reports import verdict
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.timeline import thinned
 from flink_jobs.reports.page import Contents
 from flink_jobs.reports.streams import StreamView
-from flink_jobs.reports.words import about, between, count
+from flink_jobs.reports.words import about
+from flink_jobs.times import between
 
 MOST_PANELS = 12
 _N_COLUMNS = 1_200

@@ -17,7 +17,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.known_drifts.shift_table import NoiseShift, Shift
-from flink_jobs.histories.lines import exchange
+from flink_jobs.histories.lines import shared_chunks
 from flink_jobs.histories.lines.chunks import LONGEST_LINE
 from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.replay.engine import run_backtest
@@ -79,7 +79,7 @@ def run_in_threads(order: Order, n_parts: int) -> list[PartResult]:
             raise
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(n_parts) as pool:
-        patch.setattr(exchange, "parent_process", lambda: parent)
+        patch.setattr(shared_chunks, "parent_process", lambda: parent)
         futures = [pool.submit(run, part) for part in range(n_parts)]
         errors = [error for each in futures if isinstance(error := each.exception(), Exception)]
         if errors:

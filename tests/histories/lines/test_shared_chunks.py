@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flink_jobs.histories.lines.exchange import Exchange, Place
+from flink_jobs.histories.lines.shared_chunks import Exchange, Place
 from tests.histories import orphan
 
 

@@ -1,8 +1,19 @@
-"""Names in a message, where there may be thousands."""
+"""Counts and names as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def count(n: int, thing: str, things: str = "") -> str:
+    """So many of a thing.
+
+    Examples
+    --------
+    >>> count(1, "window"), count(1_200, "window"), count(0, "class", "classes")
+    ('1 window', '1,200 windows', '0 classes')
+    """
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
 def first_names(names: Sequence[str], most: int) -> str:

@@ -11,7 +11,7 @@ from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
-class Census:
+class HistoryCounts:
     """Takes the batches of a history.
 
     Parameters
