@@ -168,8 +168,6 @@ class Feed:
             self.problem = self._unreachable()
 
     def _unreachable(self) -> str:
-        if any("proxy" in name for name in self._topics.properties):
-            return ""
         try:
             require_reachable(self._topics.bootstrap_servers)
         except FollowError as error:
