@@ -130,7 +130,7 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
     # The choice of an earlier call, by other drifts or another limit, is none of this one.
     (output / "job.toml").unlink(missing_ok=True)
     if chosen is not None:
-        comment = f"Chosen by loudly compare among {len(rows)}: {chosen.label}"
+        comment = f"Chosen by loudly compare among {len(rows)}: {shown(chosen.label)}"
         (output / "job.toml").write_text(job_toml(chosen.config, comment), encoding="utf-8")
         console.print(f"{output / 'job.toml'} holds {shown(chosen.label)}")
 

@@ -52,7 +52,7 @@ def run(
     with told_plainly():
         from rich.text import Text
 
-        from flink_jobs import launch
+        from flink_jobs.cluster import launch
         from flink_jobs.config.loading import load_config
 
         loaded = load_config(config)

@@ -19,6 +19,7 @@ from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.shown import shown
 
 Record = TypeVar("Record", Alert, Score, DeadLetter, Audit)
 Start = Literal["beginning", "end"]
@@ -41,7 +42,7 @@ class Undecodable:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.topic}[{self.partition}]@{self.offset}: {self.detail}"
+        return f"{self.topic}[{self.partition}]@{self.offset}: {shown(self.detail)}"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 MOST_CHARACTERS = 200
@@ -55,6 +56,28 @@ def shown_lines(text: str) -> str:
     'two problems:\nmodel \\x1b'
     """
     return "\n".join(_MAY_BE_HIDDEN.sub(_escape, line) for line in text.split("\n"))
+
+
+def shown_html(text: str) -> str:
+    r"""Do the same for a text that becomes HTML, as the labels of plotly's charts do.
+
+    Examples
+    --------
+    >>> shown_html("<b>a\x00")
+    '&lt;b&gt;a\\x00'
+    """
+    return html.escape(shown(text))
+
+
+def shown_in_plot(text: str) -> str:
+    r"""Do the same for a label of Matplotlib, to which dollars begin a formula.
+
+    Examples
+    --------
+    >>> print(shown_in_plot("$x$"))
+    \$x\$
+    """
+    return shown_lines(text).replace("$", r"\$")
 
 
 def shown_json(encoded: str) -> str:

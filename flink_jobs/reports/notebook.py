@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import MAIN_DETECTOR, Alert
+from flink_jobs.records.shown import shown, shown_html, shown_lines
 from flink_jobs.replay.result import BacktestResult, BacktestSummary
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.packing import unpacked
@@ -55,7 +55,7 @@ def timeline_figure(
         line = AccuracyLine.of(accuracy_of(result, history, None), model)
         chart = line.drawn_on(chart)
     figure = Figure(unpacked(chart))
-    return _finished(figure, _title(view))
+    return _finished(figure, shown_html(_title(view)))
 
 
 def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> pa.Table:
@@ -82,9 +82,9 @@ def moved_figure(
     pair = started, strongest(view, started)
     seen = _incident(pair, result.config, history)
     lines = [
-        f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
+        f"{shown_html(_title(view))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
         "" if history is None else "filled: the reference; line: the window",
-        html.escape(seen.note),
+        shown_html(seen.note),
     ]
     said = [line for line in lines if line]
     figure = _finished(_of_dimensions(seen), "<br>".join(said))
@@ -100,7 +100,7 @@ def summary_html(result: BacktestResult) -> str:
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
         f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}, "
         + _dead_letters(summary),
-        *(f"Note: {warning}." for warning in summary.warnings),
+        *(f"Note: {shown_lines(warning)}." for warning in summary.warnings),
     ]
     paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
     where = Markup("<div>The result lies in <code>{}</code></div>").format(result.folder)
@@ -124,7 +124,7 @@ def _models(summary: BacktestSummary) -> Markup:
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
             Markup("").join(
-                Markup("<td>{}</td>").format(cell if isinstance(cell, str) else f"{cell:,}")
+                Markup("<td>{}</td>").format(shown(cell) if isinstance(cell, str) else f"{cell:,}")
                 for cell in row
             )
         )
@@ -165,7 +165,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
         dots = Figure(seen.dots)
         return dots.update_layout(height=(dots.layout.height or 0) + 80)
     n_rows = -(-len(charts) // _PER_ROW)
-    titles = [html.escape(f"{each.name} {each.words}") for each, _ in charts]
+    titles = [shown_html(f"{each.name} {each.words}") for each, _ in charts]
     figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
@@ -178,7 +178,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
 
 def _title(view: StreamView) -> str:
     own = view.detector != MAIN_DETECTOR
-    return f"{view.model} · {view.detector}" if own else view.model
+    return shown(f"{view.model} · {view.detector}" if own else view.model)
 
 
 def _finished(figure: Figure, title: str) -> Figure:
