@@ -250,8 +250,7 @@ class RecordFollower(Generic[Record]):
 
     def _unreadable(self, error: KafkaError) -> FollowError:
         return FollowError(
-            f"the topic {self._topic!r} on {self._bootstrap_servers} cannot be read "
-            f"({type(error).__name__}: {error})"
+            f"the topic {self._topic!r} on {self._bootstrap_servers} cannot be read ({error})"
         )
 
     def _take(self, message: Any) -> Record | None:

@@ -36,7 +36,7 @@ def admin_client(bootstrap_servers: str, properties: Mapping[str, str]) -> Itera
             yield admin
         except KafkaError as error:
             raise FollowError(
-                f"{bootstrap_servers} refuses ({type(error).__name__}: {error}): check the "
+                f"{bootstrap_servers} refuses ({error}): check the "
                 "permissions of the account that the Kafka properties name"
             ) from error
 

@@ -65,4 +65,5 @@ def test_a_topic_that_does_not_exist_ends_with_advice(kafka_broker: KafkaBroker)
     result = alerts(kafka_broker, "no-such-topic")
 
     assert result.exit_code == 1
-    assert "start the job first, or choose another topic" in result.stderr
+    assert "there is no topic 'no-such-topic'" in result.stderr
+    assert "check the name" in result.stderr

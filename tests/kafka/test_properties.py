@@ -7,40 +7,17 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from flink_jobs.cluster.processes import LOOPBACK, free_ports
 from flink_jobs.config.job import ConfigError
 from flink_jobs.config.kafka_properties import PROPERTIES
-from flink_jobs.embedded import kafka_broker as embedded
-from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.following import RecordFollower
 from flink_jobs.kafka.properties import client_settings, parse_properties
 from flink_jobs.kafka.sending import CommandSender
-from flink_jobs.kafka.topics import admin_client, create_topics, require_topics
+from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.control import Pause
-
-_MODULES = {
-    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
-    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
-    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
-}
-PASSWORD = r"""hunter2 "quoted" it's; back\slash"""
-
-
-def jaas(mechanism: str, password: str = PASSWORD) -> str:
-    quoted = password.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{_MODULES[mechanism]} required username="on-call" password="{quoted}";'
-
-
-def login(mechanism: str, password: str = PASSWORD) -> dict[str, str]:
-    return {
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": mechanism,
-        "sasl.jaas.config": jaas(mechanism, password),
-    }
+from tests.kafka.guarded import MODULES, PASSWORD, Guarded, guarded_broker, jaas, login
 
 
 def problems_of(properties: dict[str, str]) -> str:
@@ -55,7 +32,7 @@ def test_what_an_aborted_transaction_wrote_is_left_out_unless_asked_for() -> Non
     assert asked == {"isolation_level": "read_uncommitted"}
 
 
-@pytest.mark.parametrize("mechanism", _MODULES)
+@pytest.mark.parametrize("mechanism", MODULES)
 def test_a_login_is_translated_for_every_client(mechanism: str) -> None:
     for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
         settings = client_settings(client, login(mechanism))
@@ -189,51 +166,43 @@ def test_checksums_of_batches_are_not_computed_in_python() -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[str]:
-    """The address of a listener that wants a login; by the name and password above."""
-    (port,) = free_ports(1)
-    plain = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
-    server = jaas("PLAIN").replace('username="on-call"', f'user_on-call="{plain}"')
-    added = (
-        f"listener.name.guarded.plain.sasl.jaas.config={server}\n"
-        "listener.name.guarded.scram-sha-256.sasl.jaas.config="
-        "org.apache.kafka.common.security.scram.ScramLoginModule required;\n"
-        "listener.name.guarded.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n"
-    ).replace("\\", "\\\\")
-    config = embedded._SERVER_CONFIG
-    for listeners in ("listeners", "advertised.listeners"):
-        config = config.replace(f"\n{listeners}=", f"\n{listeners}=GUARDED://{LOOPBACK}:{port},")
-    config = config.replace("protocol.map=", "protocol.map=GUARDED:SASL_PLAINTEXT,")
-    with pytest.MonkeyPatch.context() as patch:
-        braces = added.replace("{", "{{").replace("}", "}}")
-        patch.setattr(embedded, "_SERVER_CONFIG", config + braces)
-        with KafkaBroker() as broker, admin_client(broker.bootstrap_servers, {}) as admin:
-            admin.alter_user_scram_credentials(
-                [UserScramCredentialUpsertion("on-call", ScramMechanism.SCRAM_SHA_256, PASSWORD)]
-            )
-            create_topics(admin, ["drift-alerts", "drift-control"])
-            yield f"{LOOPBACK}:{port}"
+def guarded() -> Iterator[Guarded]:
+    with guarded_broker() as guarded:
+        for topic in ("drift-alerts", "drift-control", "secret"):
+            guarded.broker.create_topic(topic)
+        yield guarded
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
-def test_every_client_logs_in_by_the_properties_of_the_job(guarded: str, mechanism: str) -> None:
+def test_every_client_logs_in_by_the_properties_of_the_job(
+    guarded: Guarded, mechanism: str
+) -> None:
     properties = login(mechanism)
 
-    require_topics(guarded, properties, reads=["drift-alerts"])
-    with CommandSender(guarded, "drift-control", properties=properties) as sender:
+    require_topics(guarded.address, properties, reads=["drift-alerts"])
+    with CommandSender(guarded.address, "drift-control", properties=properties) as sender:
         sender.send(Pause(command_id="c", model="m"))
-    with RecordFollower(guarded, "drift-alerts", Alert, properties=properties) as follower:
+    with RecordFollower(guarded.address, "drift-alerts", Alert, properties=properties) as follower:
         assert follower.poll() == []
 
 
 @pytest.mark.integration
-def test_a_wrong_password_is_said_and_not_shown(guarded: str) -> None:
+def test_a_wrong_password_is_said_and_not_shown(guarded: Guarded) -> None:
     follower = RecordFollower(
-        guarded, "drift-alerts", Alert, properties=login("PLAIN", "wrong-hunter2")
+        guarded.address, "drift-alerts", Alert, properties=login("PLAIN", "wrong-hunter2")
     )
 
     with pytest.raises(FollowError, match="does not answer as a Kafka broker") as error:
         follower.__enter__()
 
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("topic", ["secret", "no-such-topic"])
+def test_a_topic_that_the_account_may_not_use_is_named(guarded: Guarded, topic: str) -> None:
+    topics = ["drift-alerts", topic]
+
+    with pytest.raises(FollowError, match=f"the topic '{topic}' on .* may not be used"):
+        require_topics(guarded.address, login("PLAIN"), reads=topics)
