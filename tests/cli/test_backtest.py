@@ -150,7 +150,10 @@ def test_a_missing_package_ends_with_one_message(
     status, output = run(command, *arguments[command])
 
     assert status == 1
-    assert "backtests need no-such-package: pip install 'loudly[backtest]'" in output
+    assert (
+        "backtests need no-such-package: in Loudly's folder run make setup, or pip install '.[backtest]'"
+        in output
+    )
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
