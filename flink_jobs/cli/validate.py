@@ -30,7 +30,7 @@ def validate(
         blocks = fit_training_sets(loaded)
         n_training = {key: FittedDetectors.from_block(b).main.n_ref for key, b in blocks.items()}
         console = stdout()
-        console.print(Text.assemble(("✔", "green"), f" {config} is right."))
+        console.print(Text.assemble(("✔", "green"), f" {config} is right."), soft_wrap=True)
         for name, text in summarise(loaded, n_training):
             console.print(f"  {name:<12}", style="bold", end="")
             console.print(text, soft_wrap=True)
