@@ -61,3 +61,6 @@ def alerts(
             f"{counts.delivered} alerts, {counts.duplicates} duplicates dropped, "
             f"{counts.undecodable} undecodable records skipped"
         )
+        if counts.undecodable and counts.undecodable == counts.received:
+            errors.print(f"No record was an alert: is {topic} the job's kafka.alerts_topic?")
+            raise typer.Exit(1)

@@ -15,7 +15,7 @@ from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
 
-_UNAUTHORIZED, _UNKNOWN = 29, 3
+_UNAUTHORIZED, _UNKNOWN, _INVALID = 29, 3, 17
 _MOST_NAMED = 10
 
 
@@ -72,7 +72,7 @@ def require_topics(
     names = sorted(set().union(*wanted.values()))
     with admin_client(bootstrap_servers, properties) as admin:
         found = {each["name"]: each for each in admin.describe_topics(names)}
-        missing = [name for name in names if found[name]["error_code"] == _UNKNOWN]
+        missing = [name for name in names if found[name]["error_code"] in (_UNKNOWN, _INVALID)]
         forbidden = [name for name in names if found[name]["error_code"] == _UNAUTHORIZED]
         if missing:
             there = [each["name"] for each in admin.describe_topics() if not each["is_internal"]]
