@@ -6,7 +6,6 @@ import inspect
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ from flink_jobs.cli.errors import told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
 from flink_jobs.records.shown import shown, shown_lines
+from flink_jobs.times import iso_ms
 
 if TYPE_CHECKING:
     from flink_jobs.kafka.following import RecordFollower
@@ -181,12 +181,11 @@ def _say_unanswered(model: str, topic: str, audit_topic: str, wait_s: float) -> 
 
 def _parse_time(text: str) -> int:
     try:
-        time = datetime.fromisoformat(text)
+        return iso_ms(text)
     except ValueError as error:
         raise typer.BadParameter(
-            f"--until {text!r} is not a time such as 2026-01-31T12:00"
+            f"--until {text!r} is not a time; give one like 2026-01-31T12:00"
         ) from error
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _read_change(text: str) -> Any:
