@@ -242,11 +242,14 @@ class RecordFollower(Generic[Record]):
             return
         try:
             self._consumer.commit(_positions(self._used))
-            self._used = {}
-        except (CommitFailedError, RetriableError):
+        except RetriableError:
             return
+        except CommitFailedError:
+            # Another member has the partitions by now, and reads on from the commit before.
+            pass
         except KafkaError as error:
             raise self._unreadable(error) from error
+        self._used = {}
 
     def _unreadable(self, error: KafkaError) -> FollowError:
         return FollowError(
