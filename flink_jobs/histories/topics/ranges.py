@@ -58,8 +58,8 @@ def parse_topic(name: str) -> TopicName:
     unknown = sorted(set(asked) - {"from", "to"})
     if not topic or "/" in topic or unknown or any(len(values) > 1 for values in asked.values()):
         raise SourceError(
-            f"{name} is no range of a topic: kafka://host:port/topic?from=...&to=..., where from "
-            "and to are offsets (1000), times (2026-01-01T00:00:00Z) or milliseconds "
+            f"{name} is not a range of a topic: kafka://host:port/topic?from=...&to=..., where "
+            "from and to are offsets (1000), times (2026-01-01T00:00:00Z) or milliseconds "
             "(1767225600000ms)"
         )
     return TopicName(servers, topic, asked.get("from", [""])[0], asked.get("to", [""])[0])
@@ -190,7 +190,7 @@ class KafkaRange:
             time_ms = parse_time_ms(text.removesuffix("ms"))
         except ValueError:
             raise SourceError(
-                f"{text!r} is no offset (1000), time (2026-01-01T00:00:00Z) or number of "
+                f"{text!r} is not an offset (1000), a time (2026-01-01T00:00:00Z) or a number of "
                 "milliseconds (1767225600000ms)"
             ) from None
         found = consumer.offsets_for_times(dict.fromkeys(default, time_ms))
