@@ -25,6 +25,7 @@ from flink_jobs.config.job import (
     n_columns_read,
     reads_outputs,
 )
+from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.policy_table import check_policy
 from flink_jobs.config.reference_tables import FirstEvents, check_reference
 from flink_jobs.config.tables import Problem
@@ -42,6 +43,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_reducer(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
+        *check_properties(config.kafka.properties),
     ]
     for place, detector in enumerate(detectors_of(config)):
         prefix = "" if place == 0 else f"detectors[{place - 1}]."
