@@ -26,6 +26,12 @@ from flink_jobs.config.job import (
     reads_outputs,
 )
 from flink_jobs.config.policy_table import check_policy
+from flink_jobs.config.reach import (
+    lowest_p_value,
+    most_events,
+    most_reference_events,
+    n_dimensions,
+)
 from flink_jobs.config.reference_tables import FirstEvents, check_reference
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow, check_window
@@ -59,7 +65,8 @@ def _check_detector(
         yield from check_window(f"{prefix}window", detector.window, config.panes.width_ms)
     level = detector.calibration.level
     yield from _check_test(config, detector, level, f"{prefix}test" if prefix else "detector.test")
-    yield from _check_fewest_events(detector, f"{prefix}window")
+    too_few = list(_check_fewest_events(detector, f"{prefix}window"))
+    yield from too_few or _check_reach(config, detector, level, f"{prefix}window")
     for problem in check_policy(detector.policy, level):
         yield msgspec.structs.replace(problem, key=f"{prefix}{problem.key}")
 
@@ -128,6 +135,24 @@ def _check_test(
                 f"{max(test.categorical_columns)} is none of {width} columns",
                 f"0 to {width - 1}",
             )
+
+
+def _check_reach(
+    config: DriftJobConfig, detector: MoreDetectorTable, level: float, key: str
+) -> Iterator[Problem]:
+    """Refuse windows and references in which samples without anything in common do not alarm."""
+    if isinstance(detector.test, PermutedConfig) and 1 / (1 + detector.test.n_permutations) > level:
+        return  # told at n_permutations
+    n_ref, n_test = most_reference_events(config), most_events(detector)
+    lowest = lowest_p_value(config, detector, n_ref, n_test)
+    if lowest > level:
+        yield Problem(
+            f"{key}.size" if isinstance(detector.window, CountWindow) else f"{key}.max_events",
+            f"{n_test} events against {n_ref} of the reference cannot alarm: their lowest p-value "
+            f"in {n_dimensions(config)} dimensions is {lowest:.2g}, above the level of {level:g}",
+            "more events in the window or the reference, fewer dimensions, or a higher "
+            "calibration.level",
+        )
 
 
 def _check_fewest_events(detector: MoreDetectorTable, key: str) -> Iterator[Problem]:

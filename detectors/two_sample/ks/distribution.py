@@ -153,8 +153,8 @@ def _asymptotic(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:
     imbalance = 1.0 - effective_size / n_pooled
     distances = gaps / (n_ref * n_test)
     moved = (gaps + _overshoot(n_ref, n_test)) / (n_ref * n_test)
-    rate = 2.0 * moved**2 + 4 / 9 * imbalance * distances**4 + 32 / 135 * imbalance**2 * distances**6
-    exponents = effective_size * rate - distances**2 / 2
+    higher = 4 / 9 * imbalance * distances**4 + 32 / 135 * imbalance**2 * distances**6
+    exponents = effective_size * (2.0 * moved**2 + higher) - distances**2 / 2
     return np.where(gaps > 0, kolmogorov(np.sqrt(np.maximum(exponents, 0.0) / 2)), 1.0)
 
 
