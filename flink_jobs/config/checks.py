@@ -50,9 +50,22 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_topics(config.kafka),
     ]
     for place, detector in enumerate(detectors_of(config)):
-        prefix = "" if place == 0 else f"detectors[{place - 1}]."
-        problems += _check_detector(config, detector, prefix)
-    return problems
+        problems += _check_detector(config, detector, _prefix(place))
+    return problems or _check_reaches(config)
+
+
+def _check_reaches(config: DriftJobConfig) -> list[Problem]:
+    """Ask every detector's test for its lowest p-value, once all else is right."""
+    return [
+        problem
+        for place, detector in enumerate(detectors_of(config))
+        for problem in _check_reach(config, detector, _prefix(place))
+    ]
+
+
+def _prefix(place: int) -> str:
+    """Where the tables of a detector lie: those of the first are the main ones."""
+    return "" if place == 0 else f"detectors[{place - 1}]."
 
 
 def _check_detector(
@@ -65,8 +78,7 @@ def _check_detector(
         yield from check_window(f"{prefix}window", detector.window, config.panes.width_ms)
     level = detector.calibration.level
     yield from _check_test(config, detector, level, f"{prefix}test" if prefix else "detector.test")
-    too_few = list(_check_fewest_events(detector, f"{prefix}window"))
-    yield from too_few or _check_reach(config, detector, level, f"{prefix}window")
+    yield from _check_fewest_events(detector, f"{prefix}window")
     for problem in check_policy(detector.policy, level):
         yield msgspec.structs.replace(problem, key=f"{prefix}{problem.key}")
 
@@ -138,19 +150,20 @@ def _check_test(
 
 
 def _check_reach(
-    config: DriftJobConfig, detector: MoreDetectorTable, level: float, key: str
+    config: DriftJobConfig, detector: MoreDetectorTable, prefix: str
 ) -> Iterator[Problem]:
     """Refuse windows and references in which samples without anything in common do not alarm."""
-    if isinstance(detector.test, PermutedConfig) and 1 / (1 + detector.test.n_permutations) > level:
-        return  # told at n_permutations
-    n_ref, n_test = most_reference_events(config), most_events(detector)
+    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
+    level = detector.calibration.level
+    n_test, n_ref = most_events(detector), most_reference_events(config)
     lowest = lowest_p_value(config, detector, n_ref, n_test)
     if lowest > level:
+        name = "size" if isinstance(detector.window, CountWindow) else "max_events"
         yield Problem(
-            f"{key}.size" if isinstance(detector.window, CountWindow) else f"{key}.max_events",
-            f"{n_test} events against {n_ref} of the reference cannot alarm: their lowest p-value "
-            f"in {n_dimensions(config)} dimensions is {lowest:.2g}, above the level of {level:g}",
-            "more events in the window or the reference, fewer dimensions, or a higher "
+            f"{prefix}window.{name}",
+            f"{n_test} events against a reference of {n_ref} never alarm: their lowest p-value in "
+            f"{n_dimensions(config)} dimensions is {lowest:.2g}, above the level of {level:g}",
+            "more events in a window or in the reference, fewer dimensions, or a higher "
             "calibration.level",
         )
 
