@@ -30,13 +30,18 @@ from detectors.errors import (
 from detectors.performance.exemplars import Exemplars, choose_exemplars
 from detectors.performance.label_shift import BlackBoxShiftEstimator, LabelShift
 from detectors.performance.malignancy import Malignancy, Verdict, malignancy
-from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution
-from detectors.reducers.hard_predictions import HardPredictions
-from detectors.reducers.imputation import MissingImputation
-from detectors.reducers.random_projection import SparseRandomProjection
+from detectors.reducers import (
+    PCA,
+    HardPredictions,
+    MissingImputation,
+    NoReduction,
+    SoftmaxOutputs,
+    SparseRandomProjection,
+    is_distribution,
+)
+from detectors.reducers.kinds import TORCH_REDUCERS
 from detectors.registry import (
     REDUCERS,
-    TORCH_REDUCERS,
     TWO_SAMPLE_TESTS,
     reducer_of_kind,
     two_sample_test_of_kind,

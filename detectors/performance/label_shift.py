@@ -24,7 +24,7 @@ from detectors.errors import (
     InvalidStateError,
     ShapeError,
 )
-from detectors.reducers import SoftmaxOutputs
+from detectors.reducers.softmax import SoftmaxOutputs
 
 MAX_CONDITION = 30.0
 """At 30 the sampling noise of 1,000 test rows, 1 / sqrt(1000) = 0.03, grows to the whole range of a
