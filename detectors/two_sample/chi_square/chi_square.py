@@ -91,8 +91,8 @@ class ChiSquareTest(ReferenceTest):
 
     Every distinct value is a category, whatever its size, and a missing value, NaN, is one of its
     own. A category that is new in the test sample, or vanished from it, is a cell with count 0; one
-    that neither sample has does not exist. Of a column with many rare categories those with the
-    largest expected counts are compared one by one and all others as one
+    that neither sample has does not exist. Of a column with more than 50 categories, some of them
+    rare, those with less than 2 % of all rows are compared in groups
     (:func:`~detectors.two_sample.chi_square.tables.group_rare`). A reference is refused that has
     more than 20 categories in a column and more than half as many as rows: such a column holds
     numbers or an identifier.

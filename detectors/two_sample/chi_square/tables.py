@@ -63,10 +63,12 @@ def group_rare(counts: IntArray) -> IntArray:
     """Group rare categories so that time and memory stay bounded, however many there are.
 
     Where some expected count is below ``LEAST_EXPECTED`` and more than ``MOST_CATEGORIES``
-    categories were seen twice or more, those with the largest expected counts stay, one less than
-    ``MOST_CATEGORIES``, and all others become one. Expected counts come from both samples together,
-    so the grouping treats them alike and the p-value stays valid. A move among grouped categories
-    alone goes unseen.
+    categories were seen twice or more, those with at least ``1 / MOST_CATEGORIES`` of all rows
+    stand alone. The others are put together, in the order of their expected counts and then of
+    their values, to groups of about as many rows. Expected counts come from both samples together,
+    so the grouping treats them alike and the p-value stays valid. A move within a group goes
+    unseen; categories that are all new are found, since they are rarer than the old ones or lie
+    together.
 
     Parameters
     ----------
@@ -79,16 +81,18 @@ def group_rare(counts: IntArray) -> IntArray:
 
     Examples
     --------
-    >>> group_rare(np.ones((2, 1_000), dtype=np.int64))[:, -2:]
-    array([[  1, 951],
-           [  1, 951]])
+    >>> group_rare(np.array([np.repeat([50, 1], [1, 999]), np.ones(1_000, dtype=np.int64)]))[:, :3]
+    array([[50, 16, 20],
+           [ 1, 16, 20]])
     """
     totals = counts.sum(axis=0)
     if np.count_nonzero(totals > 1) <= MOST_CATEGORIES or least_expected(counts) >= LEAST_EXPECTED:
         return counts
     order = np.argsort(-totals, kind="stable")
-    own, rare = order[: MOST_CATEGORIES - 1], order[MOST_CATEGORIES - 1 :]
-    return np.column_stack([counts[:, own], counts[:, rare].sum(axis=1)])
+    rows_before = np.cumsum(totals[order]) - totals[order]
+    group = rows_before * MOST_CATEGORIES // totals.sum()
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.asarray(np.add.reduceat(counts[:, order], starts, axis=1))
 
 
 def least_expected(counts: IntArray) -> float:
