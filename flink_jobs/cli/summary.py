@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.cli.state_size import duration, state_text
+from flink_jobs.cli.state_size import state_text
 from flink_jobs.config.job import (
     DriftJobConfig,
     MoreDetectorTable,
@@ -27,6 +27,7 @@ from flink_jobs.config.reference_tables import (
     TrainingSet,
 )
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.times import duration
 
 
 class Line(NamedTuple):
