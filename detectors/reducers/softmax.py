@@ -1,15 +1,15 @@
-"""Reducers that hand rows through: features as they are, and softmax outputs."""
+"""Black-box shift detection: softmax outputs as they are, and the classes that they predict."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays
-from detectors.checks import as_rows, fitted, state_array
-from detectors.errors import InvalidSampleError, InvalidStateError
+from detectors.base import FloatArray
+from detectors.errors import InvalidSampleError
+from detectors.reducers.none import NoReduction
 
 SOFTMAX_SUM_TOLERANCE = 1e-3
 """How far a row of softmax outputs may sum from 1: room for half precision and printed digits."""
@@ -20,74 +20,6 @@ SOFTMAX_VALUE_TOLERANCE = 1e-6
 # Sums of outputs with three decimals lie at 0.999 and 1.001: the last bit must not decide.
 _SUM_IS_ONE = SOFTMAX_SUM_TOLERANCE + SOFTMAX_VALUE_TOLERANCE
 _DECIMALS = range(2, 7)
-
-
-class NoReduction:
-    """Hands rows through unchanged, missing values included.
-
-    Examples
-    --------
-    >>> NoReduction().fit([[0.0, 1.0]]).transform([[2.0, 3.0]])
-    array([[2., 3.]])
-    """
-
-    kind: ClassVar[str] = "none"
-    min_rows: ClassVar[int] = 1
-    allows_missing: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        self._n_features: int | None = None
-
-    def fit(self, x_ref: FloatArray) -> Self:
-        """Remember the number of columns of ``x_ref``, shape (n_ref, n_features).
-
-        Raises
-        ------
-        InvalidSampleError
-            If ``x_ref`` is not made of at least one row without infinity.
-        """
-        self._n_features = self._checked(x_ref, "x_ref", None).shape[1]
-        return self
-
-    def transform(self, x: FloatArray) -> FloatArray:
-        """Return ``x``, shape (n, n_features), itself where it already is float64 in C order.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        InvalidSampleError
-            If ``x`` is not made of at least one row without infinity, as wide as the reference.
-        """
-        return self._checked(x, "x", fitted(self._n_features, self))
-
-    def _checked(self, x: FloatArray, name: str, n_columns: int | None) -> FloatArray:
-        return as_rows(
-            x,
-            name,
-            min_rows=self.min_rows,
-            n_columns=n_columns,
-            allow_missing=self.allows_missing,
-        )
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The number of features, the only thing that is fitted."""
-        return {"n_features": np.array(fitted(self._n_features, self))}
-
-    @classmethod
-    def from_arrays(cls, arrays: StateArrays) -> Self:
-        """Restore a reducer whose ``transform`` gives equal results.
-
-        Raises
-        ------
-        InvalidStateError
-            If the number of features is missing or not positive.
-        """
-        reducer = cls()
-        reducer._n_features = int(state_array(arrays, "n_features", ndim=0, kind="i").item())
-        if reducer._n_features < 1:
-            raise InvalidStateError("stored array 'n_features' is not positive")
-        return reducer
 
 
 def is_distribution(x: FloatArray) -> NDArray[np.bool_]:
@@ -207,3 +139,38 @@ class SoftmaxOutputs(NoReduction):
                 f"{rows[row].sum():.6g}"
             )
         return normalised(rows)
+
+
+class HardPredictions(SoftmaxOutputs):
+    """Black-box shift detection, hard: softmax outputs become the class that they predict.
+
+    The predicted class is the index of the largest output, the lowest such index where outputs tie.
+    It is a category:
+    :class:`~detectors.two_sample.chi_square.chi_square.ChiSquareTest` compares it.
+
+    References
+    ----------
+    Lipton, Wang, Smola: Detecting and Correcting for Label Shift with Black Box Predictors, ICML
+    2018, doi:10.48550/arXiv.1802.03916
+
+    Examples
+    --------
+    >>> HardPredictions().fit([[0.25, 0.75]]).transform([[0.2, 0.8], [0.5, 0.5]])
+    array([[1.],
+           [0.]])
+    """
+
+    kind: ClassVar[str] = "hard_predictions"
+
+    def transform(self, x: FloatArray) -> FloatArray:
+        """The predicted class of each row of ``x``, shape (n, n_classes), as shape (n, 1).
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidSampleError
+            If ``x`` is not made of softmax outputs as wide as the reference.
+        """
+        predicted = super().transform(x).argmax(axis=1, keepdims=True)
+        return np.asarray(predicted, dtype=np.float64)
