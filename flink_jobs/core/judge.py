@@ -118,11 +118,13 @@ class Judge:
         transition = lifecycle.advance(
             incident,
             lifecycle.Outcome(
-                window.end_ms,
+                window.start_ms,
+                window.closed_ms,
                 judgement.is_drift,
                 result.p_value,
                 result.effect_size,
-                is_snoozed=snoozed_until_ms is not None and window.end_ms < snoozed_until_ms,
+                is_early=window.closed_early,
+                is_snoozed=snoozed_until_ms is not None and window.closed_ms < snoozed_until_ms,
             ),
             policy=self._policy,
             new_incident_id=self._id("incident", facts) if judgement.is_drift else "",
@@ -147,7 +149,7 @@ class Judge:
     ) -> Alert | None:
         """End an open incident that no window ends; the alert that says so, if any."""
         facts = Facts(model, self._name, window, reference)
-        transition = lifecycle.end(incident, window.end_ms)
+        transition = lifecycle.end(incident, window.closed_ms)
         if transition is None:
             return None
         return Alert(

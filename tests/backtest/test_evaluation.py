@@ -31,7 +31,9 @@ Incident = tuple[int, int | None]
 def alert(
     end_ms: int, kind: AlertKind, incident: str = "1", stream: Stream = MAIN, cause: str = "drift"
 ) -> Alert:
-    window = msgspec.structs.replace(EXAMPLE.window, start_ms=end_ms - 10, end_ms=end_ms)
+    window = msgspec.structs.replace(
+        EXAMPLE.window, start_ms=end_ms - 10, end_ms=end_ms, closed_ms=end_ms
+    )
     return msgspec.structs.replace(
         EXAMPLE,
         model=stream.model,
@@ -226,7 +228,9 @@ def test_an_incident_whose_started_was_held_back_is_raised_by_its_first_alert():
 def test_only_tested_windows_count_and_each_of_them_once():
     def score(start_ms: int, end_ms: int, status: ScoreStatus = ScoreStatus.TESTED) -> Score:
         example = make_score()
-        window = msgspec.structs.replace(example.window, start_ms=start_ms, end_ms=end_ms)
+        window = msgspec.structs.replace(
+            example.window, start_ms=start_ms, end_ms=end_ms, closed_ms=end_ms
+        )
         return make_score(model="a", detector="main", window=window, status=status)
 
     scores = [

@@ -122,7 +122,7 @@ def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
 
 def _by_alerts(view: StreamView) -> tuple[Tone, str, list[str]]:
     n, windows = len(view.started), view.windows
-    first = clock(view.started[0].window.end_ms) if n else "–"
+    first = clock(view.started[0].window.closed_ms) if n else "–"
     n_tested = int(windows.is_tested.sum())
     cells = [
         str(n),
