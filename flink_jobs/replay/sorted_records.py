@@ -59,7 +59,7 @@ class Spool:
         self._file.close()
 
     def sort(self, path: Path, *, keep: Mapping[str, int] | None = None) -> list[Segment]:
-        """Write the records by model, detector and the time of the test to ``path``; the spool is gone then.
+        """Write the records by model, detector and time of the test to ``path``; the spool is gone.
 
         Records with equal keys stay in the order in which they came.
         """

@@ -24,7 +24,7 @@ from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
 from tests.builders import BASE, make_config, make_pane, run_monitor
-from tests.core.policy_oracle import Said, Test, expected_alerts, off_or, policies
+from tests.core.incidents.policy_oracle import Said, Test, expected_alerts, off_or, policies
 
 LEVEL = 0.01
 # A drift, a critical one, a window between the two levels of the hysteresis, and a normal one.

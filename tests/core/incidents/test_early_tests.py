@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.records.alerts import Alert, Cause, Score, ScoreStatus
 from tests.builders import WIDTH_MS
-from tests.core.policy_oracle import Test, expected_alerts, off_or, policies
+from tests.core.incidents.policy_oracle import Test, expected_alerts, off_or, policies
 from tests.core.watched import Watched, commanded, place
 
 LEVEL = 1e-4
