@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from flink_jobs.config.policy_table import PolicyTable
 
 
-class Test(NamedTuple):
+class Look(NamedTuple):
     """A test of the window number ``window`` at ``at_ms``."""
-
-    __test__ = False  # not a class of tests
 
     window: int
     at_ms: int
@@ -39,13 +37,13 @@ class _Raised(NamedTuple):
     said: Said | None
 
 
-def expected_alerts(tests: Sequence[Test], policy: PolicyTable, level: float) -> list[Said | None]:
+def expected_alerts(tests: Sequence[Look], policy: PolicyTable, level: float) -> list[Said | None]:
     """The alert that each test writes, or None."""
     return _Story(tests, policy, level).tell()
 
 
 class _Story:
-    def __init__(self, tests: Sequence[Test], policy: PolicyTable, level: float) -> None:
+    def __init__(self, tests: Sequence[Look], policy: PolicyTable, level: float) -> None:
         self.tests, self.policy, self.level = tests, policy, level
         self.starts: list[int] = []
         self.ends: list[int] = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.records.alerts import Alert, Cause, Score, ScoreStatus
 from tests.builders import WIDTH_MS
-from tests.core.incidents.policy_oracle import Test, expected_alerts, off_or, policies
+from tests.core.incidents.policy_oracle import Look, expected_alerts, off_or, policies
 from tests.core.watched import Watched, commanded, place
 
 LEVEL = 1e-4
@@ -140,11 +140,11 @@ def test_the_alerts_of_a_model_are_those_of_the_definition_for_its_scores(
     assert written == expected
 
 
-def _test(score: Score, snoozed_until_ms: int) -> Test:
+def _test(score: Score, snoozed_until_ms: int) -> Look:
     window = score.window
     assert score.p_value is not None
     assert score.effect_size is not None
-    return Test(
+    return Look(
         window=window.first_event if window.kind == "count" else window.start_ms,
         at_ms=window.closed_ms,
         p_value=score.p_value,

@@ -24,7 +24,7 @@ from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
 from tests.builders import BASE, make_config, make_pane, run_monitor
-from tests.core.incidents.policy_oracle import Said, Test, expected_alerts, off_or, policies
+from tests.core.incidents.policy_oracle import Look, Said, expected_alerts, off_or, policies
 
 LEVEL = 0.01
 # A drift, a critical one, a window between the two levels of the hysteresis, and a normal one.
@@ -46,7 +46,7 @@ def plain(**policy: Any) -> PolicyTable:
 
 
 def run(
-    policy: PolicyTable, tests: Sequence[Test], incident: Incident | None = None
+    policy: PolicyTable, tests: Sequence[Look], incident: Incident | None = None
 ) -> list[Transition | None]:
     incident = incident or Incident()
     return [
@@ -55,7 +55,7 @@ def run(
     ]
 
 
-def outcome(test: Test) -> Outcome:
+def outcome(test: Look) -> Outcome:
     return Outcome(
         start_ms=test.window,
         closed_ms=test.at_ms,
@@ -80,14 +80,14 @@ def alerts(windows: str, **policy: Any) -> list[Transition]:
     return [t for t in run(plain(**policy), spelled(windows)) if t is not None]
 
 
-def spelled(windows: str, every_ms: int = 1) -> list[Test]:
-    return [Test(i, i * every_ms, *WINDOWS[letter]) for i, letter in enumerate(windows, start=1)]
+def spelled(windows: str, every_ms: int = 1) -> list[Look]:
+    return [Look(i, i * every_ms, *WINDOWS[letter]) for i, letter in enumerate(windows, start=1)]
 
 
-def looks(text: str) -> list[Test]:
+def looks(text: str) -> list[Look]:
     """Tests such as ``1D 2.! 1.``: the window and what its test shows, a look in advance with !."""
     return [
-        Test(int(word[0]), at_ms, *WINDOWS[word[1]], is_early=word.endswith("!"))
+        Look(int(word[0]), at_ms, *WINDOWS[word[1]], is_early=word.endswith("!"))
         for at_ms, word in enumerate(text.split(), start=1)
     ]
 
@@ -202,7 +202,7 @@ def test_incidents_far_apart_do_not_flap() -> None:
 
 def test_a_flapping_incident_still_wants_its_normal_windows_in_a_row() -> None:
     policy = plain(flapping_after=2, flapping_within_ms=5, windows_to_recover=3)
-    quiet = [Test(at_ms, at_ms, *WINDOWS["."]) for at_ms in (20, 30, 40)]
+    quiet = [Look(at_ms, at_ms, *WINDOWS["."]) for at_ms in (20, 30, 40)]
 
     assert letters(run(policy, [*spelled("D...D"), *quiet])) == "s..rs..r"
 
@@ -236,7 +236,7 @@ def test_a_rise_beyond_the_maximum_rate_is_told_as_soon_as_the_rate_allows() -> 
 
 
 def test_a_p_value_that_is_not_a_number_counts_as_normal() -> None:
-    tests = [Test(1, 1, 0.001, 0.3), Test(2, 2, float("nan"), float("nan"))]
+    tests = [Look(1, 1, 0.001, 0.3), Look(2, 2, float("nan"), float("nan"))]
 
     assert letters(run(plain(recover_level=0.5, critical_effect_size=0.5), tests)) == "sr"
 
@@ -291,7 +291,7 @@ P_VALUES = st.sampled_from([0.0, LEVEL, 0.02, 0.3, 0.9, 1.0]) | st.floats(0, 1)
 
 
 @st.composite
-def sliding_tests(draw: st.DrawFn) -> list[Test]:
+def sliding_tests(draw: st.DrawFn) -> list[Look]:
     """Windows that may overlap: tested at their end, before it, or both, in the order of time."""
     slide_ms, snoozed_until_ms = draw(st.integers(0, 5)), draw(off_or(1, 60))
     size_ms = max(1, slide_ms * draw(st.integers(1, 4)))
@@ -306,7 +306,7 @@ def sliding_tests(draw: st.DrawFn) -> list[Test]:
         if not is_early or draw(st.booleans()):
             found.append((end_ms, False, window))
     return [
-        Test(window, at_ms, draw(P_VALUES), draw(st.floats(0, 1)), early, at_ms < snoozed_until_ms)
+        Look(window, at_ms, draw(P_VALUES), draw(st.floats(0, 1)), early, at_ms < snoozed_until_ms)
         for at_ms, early, window in sorted(found)
     ]
 
@@ -317,7 +317,7 @@ POLICIES = policies(LEVEL)
 
 @given(POLICIES | st.just(PolicyTable(ongoing_every_ms=20)), STEPS)
 @settings(max_examples=200)
-def test_alerts_are_those_of_the_definition(policy: PolicyTable, tests: list[Test]) -> None:
+def test_alerts_are_those_of_the_definition(policy: PolicyTable, tests: list[Look]) -> None:
     written = [
         None
         if t is None
@@ -329,18 +329,18 @@ def test_alerts_are_those_of_the_definition(policy: PolicyTable, tests: list[Tes
 
 
 @given(st.lists(st.tuples(P_VALUES, st.integers(1, 6 * HOUR_MS)), max_size=80))
-def test_by_default_no_day_holds_more_than_thirteen_alerts_of_a_detector(
+def test_by_default_no_day_holds_more_than_twelve_alerts_of_a_detector(
     steps: list[tuple[float, int]],
 ) -> None:
     times_ms = list(accumulate(step_ms for _, step_ms in steps))
     tests = [
-        Test(i, at_ms, p) for i, ((p, _), at_ms) in enumerate(zip(steps, times_ms, strict=True))
+        Look(i, at_ms, p) for i, ((p, _), at_ms) in enumerate(zip(steps, times_ms, strict=True))
     ]
 
     alerts_ms = [at for at, t in zip(times_ms, run(PolicyTable(), tests), strict=True) if t]
 
     for start_ms in alerts_ms:
-        assert sum(start_ms <= at < start_ms + 24 * HOUR_MS for at in alerts_ms) <= 13
+        assert sum(start_ms <= at < start_ms + 24 * HOUR_MS for at in alerts_ms) <= 12
 
 
 def test_by_default_eight_hours_of_drift_begin_are_heard_of_again_and_end() -> None:
@@ -363,7 +363,7 @@ def test_by_default_drift_that_comes_and_goes_is_three_incidents_and_then_one_th
 
 @given(POLICIES, STEPS)
 def test_the_alerts_of_an_incident_are_started_ongoing_and_one_recovered(
-    policy: PolicyTable, tests: list[Test]
+    policy: PolicyTable, tests: list[Look]
 ) -> None:
     incident = Incident()
     written = [t for t in run(policy, tests, incident) if t is not None]
@@ -383,7 +383,7 @@ def test_the_alerts_of_an_incident_are_started_ongoing_and_one_recovered(
 
 @given(POLICIES, STEPS)
 def test_no_stretch_of_event_time_holds_more_alerts_than_allowed_but_for_recoveries(
-    policy: PolicyTable, tests: list[Test]
+    policy: PolicyTable, tests: list[Look]
 ) -> None:
     transitions = run(policy, tests)
 
@@ -400,7 +400,7 @@ def test_no_stretch_of_event_time_holds_more_alerts_than_allowed_but_for_recover
 
 @given(POLICIES, STEPS)
 def test_every_alert_raised_is_written_or_counted_as_suppressed(
-    policy: PolicyTable, tests: list[Test]
+    policy: PolicyTable, tests: list[Look]
 ) -> None:
     unlimited = msgspec.structs.replace(policy, cooldown_ms=0, max_alerts=0, max_alerts_per_ms=0)
     incident = Incident()
@@ -419,7 +419,7 @@ def test_every_alert_raised_is_written_or_counted_as_suppressed(
 
 @given(POLICIES, STEPS)
 def test_without_snooze_cooldown_and_maximum_rate_nothing_is_suppressed(
-    policy: PolicyTable, tests: list[Test]
+    policy: PolicyTable, tests: list[Look]
 ) -> None:
     unlimited = msgspec.structs.replace(policy, cooldown_ms=0, max_alerts=0, max_alerts_per_ms=0)
     incident = Incident()
@@ -433,7 +433,7 @@ def test_without_snooze_cooldown_and_maximum_rate_nothing_is_suppressed(
 
 @given(POLICIES, STEPS, st.data())
 def test_a_snapshot_and_restore_at_any_window_changes_no_later_alert(
-    policy: PolicyTable, tests: list[Test], data: st.DataObject
+    policy: PolicyTable, tests: list[Look], data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(tests)))
     ids = [str(index) for index in range(len(tests))]
@@ -448,7 +448,7 @@ def test_a_snapshot_and_restore_at_any_window_changes_no_later_alert(
 
 
 @given(POLICIES, STEPS)
-def test_what_is_remembered_stays_small(policy: PolicyTable, tests: list[Test]) -> None:
+def test_what_is_remembered_stays_small(policy: PolicyTable, tests: list[Look]) -> None:
     incident = Incident()
 
     run(policy, tests + spelled("D" * 120), incident)
