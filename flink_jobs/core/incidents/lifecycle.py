@@ -109,7 +109,7 @@ def _count(incident: Incident, outcome: Outcome, policy: PolicyTable) -> None:
 
 
 def _is_normal(outcome: Outcome, policy: PolicyTable) -> bool:
-    """Hysteresis: between the two levels a window neither drifts nor counts towards recovery."""
+    """Apply the hysteresis: between the two levels a window neither drifts nor is normal."""
     level = policy.recover_level
     return not outcome.is_drift and not (level is not None and outcome.p_value <= level)
 
@@ -157,9 +157,9 @@ def _has_ended(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
 
 
 def end(incident: Incident, now_ms: int) -> Transition | None:
-    """End an open incident whatever its windows say; the alert to write, if any.
+    """End an open incident whatever its windows say, and return the alert to write, if any.
 
-    Its windows count no more, as those before a recovery.
+    Windows tested before do not count any more, as after a recovery.
     """
     transition = _recover(incident, now_ms) if incident.incident_id else None
     incident.votes = []
@@ -167,7 +167,7 @@ def end(incident: Incident, now_ms: int) -> Transition | None:
 
 
 def _recover(incident: Incident, now_ms: int) -> Transition | None:
-    """Who saw the incident begin sees it end; of what nobody saw there is nothing to say."""
+    """Close the incident; only one that wrote an alert writes its end."""
     written = None if incident.told is None else _write(incident, AlertKind.RECOVERED)
     incident.incident_id = ""
     incident.is_acknowledged = False
@@ -210,7 +210,7 @@ def _severity(outcome: Outcome, policy: PolicyTable) -> Severity:
 
 
 def _is_flapping(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
-    """Note that an incident starts; whether it is one of too many."""
+    """Note that an incident starts, and say whether it is one of too many."""
     starts_ms = [*_since(incident.starts_ms, policy.flapping_within_ms, now_ms), now_ms]
     incident.starts_ms = _newest(starts_ms, policy.flapping_after)
     return 0 < policy.flapping_after <= len(incident.starts_ms)
@@ -225,5 +225,5 @@ def _since(times_ms: list[int], duration_ms: int, now_ms: int) -> list[int]:
 
 
 def _newest(times_ms: list[int], most: int) -> list[int]:
-    """The last ``most`` of them: what lies further back decides nothing."""
+    """Return the last ``most`` of them: what lies further back decides nothing."""
     return times_ms[-most:] if most else []
