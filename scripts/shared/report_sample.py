@@ -64,7 +64,8 @@ level = 0.0001
 [policy]
 windows_to_start = 1
 windows_to_recover = 2
-ongoing_every_windows = 5
+ongoing_every_ms = 600_000
+flapping_after = 0
 exemplars = 8
 top_dimensions = 6
 
