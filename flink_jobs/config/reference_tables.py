@@ -23,8 +23,6 @@ log, or ``refuse``, which ends the job."""
 Rebaseline = Literal["on_command", "on_recovery", "never"]
 """When a new reference is collected: on command, also on recovery of an incident, or never."""
 
-# The order of keys is part of what a configuration's digest is made of: later keys stand last.
-
 
 class FirstEvents(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_events"):
     """The reference is the first ``n_events`` usable events of each model."""

@@ -154,16 +154,12 @@ class DriftMonitor:
             plan = self._plans.of(model)
             status = Status(detector_fingerprint=plan.fingerprint)
             return Turn(model, state, plan, RecentBlock(status=status, segments=[]))
-        status = block.status
         try:
-            turn = Turn(model, state, self._plans.of(model, status.change), block)
+            turn = Turn(model, state, self._plans.of(model, block.status.change), block)
         except ConfigError as error:
             turn = Turn(model, state, self._plans.of(model), block)
-            status.change = ""
+            block.status.change = ""
             turn.notice(f"its changed configuration does not fit the job's any more: {error}")
-        if status.now_ms is None and status.last_pane_start_ms is not None:
-            # State of version 2 knows only its last pane.
-            status.now_ms = status.last_pane_start_ms + turn.plan.config.panes.width_ms
         return turn
 
     def _start_anew_if_changed(self, turn: Turn) -> None:

@@ -52,7 +52,7 @@ class FittedDetectors:
         return self._others.get(name, self.main)
 
     def to_block(self) -> bytes:
-        """The reference block; the arrays of the main detector lie where they always lay."""
+        """The reference block; arrays of further detectors have their names before their keys."""
         arrays = self.main.to_arrays()
         for name, detector in self._others.items():
             arrays |= {f"{_MORE}{name}/{key}": a for key, a in detector.to_arrays().items()}
@@ -124,8 +124,8 @@ def compare_halves(
 def reference_fingerprint(block: bytes) -> str:
     """Digest of what the main detector learned: 16 hex digits.
 
-    Further detectors with tests of their own do not show in it: it is part of the main detector's
-    ids and seeds.
+    Further detectors with tests of their own do not show in it: it seeds the main detector's
+    permutations, whose p-values another detector beside it must not change.
     """
     arrays = bytes_to_arrays(block)
     main = {key: array for key, array in arrays.items() if not key.startswith(_MORE)}

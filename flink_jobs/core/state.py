@@ -18,11 +18,25 @@ from flink_jobs.core.incident import Incident
 from flink_jobs.core.segments import Segment
 from flink_jobs.records.control import PlacedCommand
 
-STATE_VERSION = 3
+STATE_VERSION = 1
 
 
 class StateVersionError(ValueError):
     """State bytes of a version that this code does not read."""
+
+
+def check_version(version: int) -> None:
+    """Refuse state of any version but this code's.
+
+    Raises
+    ------
+    StateVersionError
+    """
+    if version != STATE_VERSION:
+        raise StateVersionError(
+            f"the state has version {version}, and this code reads version {STATE_VERSION}: go on "
+            "with the code that wrote it, or start the job without its checkpoint or savepoint"
+        )
 
 
 class MonitorState(Protocol):
