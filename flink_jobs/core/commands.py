@@ -140,7 +140,7 @@ class Commands:
                 return "the summary is attached"
 
     def _configure(self, turn: Turn, command: Configure, at_ms: int) -> str:
-        base = self._plans.config_of(turn.model)
+        base = self._plans.of(turn.model).config
         change = msgspec.json.encode(command.change).decode() if command.change else ""
         try:
             plan = self._plans.of(turn.model, change)
