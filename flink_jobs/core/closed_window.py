@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.core.segments import Segment, join_x
-from flink_jobs.core.state import Watch
+from flink_jobs.core.state import LastWindow, Watch
 from flink_jobs.panes import EventColumns, concatenate
 
 WindowKind = Literal["time", "count", "session"]
@@ -72,5 +72,10 @@ class ClosedWindow:
 
 
 def remember(watch: Watch, window: ClosedWindow) -> None:
-    """Note which events a command would make the reference."""
-    watch.last_window = (window.first_event, window.first_event + window.n_events)
+    """Note which events a command would make the reference: those that are tested."""
+    rows = range(sum(map(len, window.segments)))[window.rows]
+    watch.last_window = LastWindow(
+        first_event=window.segments[0].first_event,
+        end_event=end_position_of(window.segments[-1]),
+        rows=(rows.start, rows.stop),
+    )

@@ -108,6 +108,14 @@ class InMemoryState:
         self._history = block
 
 
+class LastWindow(Struct, array_like=True):
+    """The tested events of a window: ``rows`` of the joined panes at these event positions."""
+
+    first_event: int
+    end_event: int
+    rows: tuple[int, int]
+
+
 class Watch(Struct):
     """What one detector of a model remembers.
 
@@ -121,16 +129,15 @@ class Watch(Struct):
     early_until : int or None
         Windows that start at or before it have had their early test, if not closed before; None
         before the first.
-    last_window : tuple of int, or None
-        Event positions ``[first, end)`` of the last window that closed, where commands may make it
-        the reference.
+    last_window : LastWindow or None
+        The last window that closed, where commands may make it the reference.
     incident : Incident
     """
 
     name: str
     closed_until: int = 0
     early_until: int | None = None
-    last_window: tuple[int, int] | None = None
+    last_window: LastWindow | None = None
     incident: Incident = msgspec.field(default_factory=Incident)
 
 

@@ -105,20 +105,10 @@ class Turn:
         )
 
     def last_window(self) -> NDArray[np.float64] | None:
-        """The reduced rows of the main detector's last closed window; None when none is kept."""
-        watch = self.status.watches[0]
-        if watch.last_window is None:
+        """The rows that the main detector's last closed window tested; None when none is kept."""
+        last = self.status.watches[0].last_window
+        if last is None:
             return None
-        first, end = watch.last_window
-        inside = [
-            s
-            for s in self.block.segments
-            if s.first_event < end and s.first_event + s.n_seen > first
-        ]
-        if not inside:
-            return None
-        z = join_x(inside)
-        is_sampled = len(z) != sum(s.n_seen for s in inside)
-        # A count window, which is never sampled, may begin and end within a pane.
-        begin = 0 if is_sampled else first - inside[0].first_event
-        return z if is_sampled else z[begin : begin + end - first]
+        positions = range(last.first_event, last.end_event)
+        inside = [s for s in self.block.segments if s.first_event in positions]
+        return join_x(inside)[slice(*last.rows)] if inside else None
