@@ -123,6 +123,24 @@ class DriftMonitor:
         self._finish(turn)
         return turn.actions
 
+    def on_end(
+        self, model: str, state: MonitorState, standing: Sequence[StandingCommand] = ()
+    ) -> Actions:
+        """The input is over: close the windows that hold events, and let no more time pass.
+
+        A model has not fallen silent because a topic ends, and a command whose time lies after its
+        last window goes on waiting for it. Raises as :meth:`on_pane`.
+        """
+        turn = self._turn(model, state)
+        self._start_anew_if_changed(turn)
+        turn.is_at_end = True
+        turn.status.wake_ms = None
+        self._take_commands(turn, standing)
+        while (close_ms := timers.next_close_ms(turn)) is not None:
+            self._advance(turn, close_ms)
+        self._finish(turn)
+        return turn.actions
+
     def on_command(
         self,
         model: str,

@@ -11,7 +11,9 @@ from flink_jobs.records.alerts import AlertKind
 def due_ms(turn: Turn) -> int | None:
     """The event time from which the model counts as silent; None when that is no question."""
     status, after_ms = turn.status, turn.plan.config.silence.after_ms
-    if not after_ms or status.heard_ms is None or status.silence_id or status.is_paused:
+    if not after_ms or turn.is_at_end or status.is_paused:
+        return None
+    if status.heard_ms is None or status.silence_id:
         return None
     return max(status.heard_ms + after_ms, status.snoozed_until_ms or 0)
 

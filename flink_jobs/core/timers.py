@@ -14,12 +14,17 @@ _PANES_OF_GRACE = 4
 
 
 def ask(turn: Turn) -> None:
-    """One timer is outstanding at a time, or one more where something is due earlier."""
+    """One timer is outstanding at a time, or one more where something is due earlier.
+
+    None where the input is over: it would never fire.
+    """
+    if turn.is_at_end:
+        return
     status = turn.status
     width_ms = turn.plan.config.panes.width_ms
     due = [silence.due_ms(turn), baseline.completes_ms(turn)]
     due += [placed.command.effective_ms for placed in status.pending[:1]]
-    if turn.is_testing and (close_ms := _next_close_ms(turn)) is not None:
+    if (close_ms := _next_window_ms(turn)) is not None:
         due.append(close_ms + _PANES_OF_GRACE * width_ms)
     due_ms = min((each for each in due if each is not None), default=None)
     if due_ms is None:
@@ -48,12 +53,20 @@ def _next_step_ms(turn: Turn) -> int | None:
     on_recovery = (
         isinstance(reference, FirstEvents | FirstTime) and reference.rebaseline == "on_recovery"
     )
-    if turn.is_testing and (on_recovery or len(turn.plan.watchers) > 1):
-        steps.append(_next_close_ms(turn))
+    if on_recovery or len(turn.plan.watchers) > 1:
+        steps.append(_next_window_ms(turn))
     return min((each for each in steps if each is not None), default=None)
 
 
-def _next_close_ms(turn: Turn) -> int | None:
+def next_close_ms(turn: Turn) -> int | None:
+    """The earliest moment at which a window closes or a reference is complete without an event."""
+    closes = (_next_window_ms(turn), baseline.completes_ms(turn))
+    return min((each for each in closes if each is not None), default=None)
+
+
+def _next_window_ms(turn: Turn) -> int | None:
+    if not turn.is_testing:
+        return None
     pairs = zip(turn.status.watches, turn.plan.watchers, strict=True)
     segments = turn.block.segments
     closes = [watcher.windows.next_close_ms(watch, segments) for watch, watcher in pairs]

@@ -22,7 +22,8 @@ class Turn:
     """One model, its state and its plan, and what has been decided so far.
 
     ``wants_new_reference`` is set when an incident recovered, where the configuration asks for a
-    new reference then. ``history`` is read when it is first needed.
+    new reference then. ``is_at_end`` says that the input is over. ``history`` is read when it is
+    first needed.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Turn:
     block: RecentBlock
     actions: Actions = field(default_factory=Actions)
     wants_new_reference: bool = False
+    is_at_end: bool = False
     _history: History | None = None
 
     @property
