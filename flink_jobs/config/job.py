@@ -273,6 +273,6 @@ def _reference_identity(reference: ReferenceTable) -> object:
         case FirstEvents():
             return reference.n_events
         case _:
-            names = {"on_config_change", "rebaseline"}
+            names = {"on_config_change", "rebaseline", "overdue_after_ms"}
             tree = msgspec.to_builtins(reference)
             return {name: value for name, value in tree.items() if name not in names}

@@ -66,6 +66,11 @@ class ClosedWindow:
         """Events left after sampling, and after all but the newest were left out."""
         return len(range(sum(len(s) for s in self.segments))[self.rows])
 
+    @property
+    def failure(self) -> str:
+        """The reason why some of the events could not be reduced; empty where all were."""
+        return next((s.failure for s in self.segments if s.failure), "")
+
     def columns(self) -> EventColumns:
         """The tested events with their identifiers and coordinates."""
         return concatenate([s.columns() for s in self.segments]).take(self.rows)
@@ -73,6 +78,8 @@ class ClosedWindow:
 
 def remember(watch: Watch, window: ClosedWindow) -> None:
     """Note which events a command would make the reference: those that are tested."""
+    if window.failure:
+        return
     rows = range(sum(map(len, window.segments)))[window.rows]
     watch.last_window = LastWindow(
         first_event=window.segments[0].first_event,

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import baseline, silence, timers
+from flink_jobs.core import baseline, missing_reference, silence, timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands import Commands
+from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.core.reference import References
 from flink_jobs.core.sampling import sample_events
@@ -216,6 +219,7 @@ class DriftMonitor:
                 baseline.start_anew(turn, step_ms, Ending.NEW_REFERENCE)
                 turn.notice("its incident is over; a new reference is collected")
             silence.report(turn, step_ms)
+            missing_reference.report(turn, step_ms)
         status.now_ms = until_ms if status.now_ms is None else max(status.now_ms, until_ms)
 
     def _take(self, turn: Turn, pane: Pane) -> None:
@@ -224,6 +228,7 @@ class DriftMonitor:
             silence.hear(turn, pane.start_ms, pane.end_ms)
             baseline.record_history(turn, pane)
         if turn.status.phase == "collecting":
+            missing_reference.wait(turn, pane.start_ms)
             self._begin_without_collecting(turn, pane.start_ms)
         if turn.status.is_paused:
             turn.actions.counts.paused = len(events)
@@ -242,15 +247,24 @@ class DriftMonitor:
     def _append(self, turn: Turn, start_ms: int, events: EventColumns) -> None:
         """Keep the events of a pane, reduced, and sampled where no window counts them."""
         config, status = turn.plan.config, turn.status
-        kept = events
+        kept, failure = events, ""
         if not turn.plan.counts_events:
             kept = sample_events(events, config.panes.max_events, config.detector.seed)
         if not turn.plan.moves:
-            kept = kept.with_x(self._tester.reference(turn).main.reduce(kept.x))
-        segment = make_segment(start_ms, status.n_monitored, len(events), kept)
+            kept, failure = self._reduced(turn, kept)
+        segment = make_segment(start_ms, status.n_monitored, len(events), kept, failure)
         turn.block.segments.append(segment)
         status.n_monitored += len(events)
         turn.actions.counts.sampled_out = len(events) - len(kept)
+
+    def _reduced(self, turn: Turn, events: EventColumns) -> tuple[EventColumns, str]:
+        """Reduced events, or why they could not be: no window that holds them can be tested."""
+        try:
+            fitted = self._tester.reference(turn)
+            with detector_code():
+                return events.with_x(fitted.main.reduce(events.x)), ""
+        except DetectorFailedError as error:
+            return events.with_x(np.zeros((len(events), 1))), str(error)
 
     def _finish(self, turn: Turn) -> None:
         """Forget what is no longer needed, ask for a timer and write the state."""

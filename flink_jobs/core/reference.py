@@ -19,6 +19,7 @@ from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.config.job import DriftJobConfig, detectors_of
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import make_detector, make_test
+from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
 
 # Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
 # twice its arrays, for what is derived from them, and 10 kB for the objects.
@@ -85,11 +86,14 @@ def fit_detectors(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> FittedD
     ------
     UnusableReferenceError
         When the events make no reference, for example when PCA finds them constant.
+    DetectorFailedError
+        When a detector fails in any other way.
     """
     try:
         main = make_detector(config).fit(x_ref)
         return FittedDetectors(main, _others(config, main, main.reduce(x_ref)))
-    except (DetectorError, np.linalg.LinAlgError) as error:
+    except Exception as error:
+        raise _not_fitted(error) from error
         raise UnusableReferenceError(str(error)) from error
 
 
@@ -102,12 +106,14 @@ def refit_tests(
     ------
     UnusableReferenceError
         When the rows make no reference.
+    DetectorFailedError
+        When a detector fails in any other way.
     """
     try:
         main = fitted.main.with_test(make_test(config.detector.test), z_ref)
         return FittedDetectors(main, _others(config, main, z_ref))
-    except DetectorError as error:
-        raise UnusableReferenceError(str(error)) from error
+    except Exception as error:
+        raise _not_fitted(error) from error
 
 
 def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
@@ -118,15 +124,19 @@ def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
 def compare_halves(
     config: DriftJobConfig, x_ref: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[TwoSampleResult, DriftDetector] | None:
-    """Compare the second half of a reference with the first; None where that cannot be done."""
+    """Compare the second half of a reference with the first; None where they are too small.
+
+    Raises
+    ------
+    DetectorFailedError
+        When the first half makes no reference, or the test fails.
+    """
     n_first = len(x_ref) // 2
     if len(x_ref) < _FEWEST_TO_SPLIT:
         return None
-    try:
+    with detector_code():
         detector = make_detector(config).fit(x_ref[:n_first])
         return detector.test(x_ref[n_first:], rng=rng), detector
-    except (DetectorError, np.linalg.LinAlgError):
-        return None
 
 
 def reference_fingerprint(block: bytes) -> str:
@@ -169,13 +179,16 @@ class References:
         ------
         RuntimeError
             When another block is read: the state is corrupt.
+        DetectorFailedError
+            When what the block holds cannot be restored.
         """
 
         def restore() -> FittedDetectors:
             block = read()
             if block is None or reference_fingerprint(block) != fingerprint:
                 raise RuntimeError(f"the state does not hold the reference {fingerprint}")
-            return FittedDetectors.from_block(block)
+            with detector_code():
+                return FittedDetectors.from_block(block)
 
         return self.kept(f"{plan}-{fingerprint}", restore)
 
@@ -190,6 +203,13 @@ def _others(
     tests = {d.name: d.test for d in detectors_of(config)}
     own = {name: test for name, test in tests.items() if test and test != tests[MAIN_DETECTOR]}
     return {name: main.with_test(make_test(test), z_ref) for name, test in own.items()}
+
+
+def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:
+    """What detectors say of their reference, or what is wrong with them."""
+    if isinstance(error, DetectorError | np.linalg.LinAlgError):
+        return UnusableReferenceError(printable(str(error)))
+    return failure_of(error)
 
 
 def _size_of(fitted: FittedDetectors) -> int:

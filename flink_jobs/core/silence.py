@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from flink_jobs.core.turn import Turn
-from flink_jobs.records.alerts import AlertKind
+from flink_jobs.records.alerts import AlertKind, Cause, Ending
 
 
 def due_ms(turn: Turn) -> int | None:
@@ -40,6 +40,9 @@ def _write(turn: Turn, kind: AlertKind, end_ms: int) -> None:
         turn.moment(end_ms), kind="silence", start_ms=status.heard_ms, end_ms=end_ms
     )
     judge = turn.plan.main.judge
-    alert = judge.silence(turn.model, kind, status.silence_id, window, turn.reference())
+    ending = Ending.NORMAL if kind is AlertKind.RECOVERED else None
+    alert = judge.about_model(
+        turn.model, Cause.SILENCE, kind, status.silence_id, window, turn.reference(), ending=ending
+    )
     status.silence_id = alert.incident_id
     turn.actions.alerts.append(alert)

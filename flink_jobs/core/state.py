@@ -132,6 +132,8 @@ class Watch(Struct):
     last_window : LastWindow or None
         The last window that closed, where commands may make it the reference.
     incident : Incident
+    failing_id : str
+        The incident that is open because tests fail; empty while there is none.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Watch(Struct):
     early_until: int | None = None
     last_window: LastWindow | None = None
     incident: Incident = msgspec.field(default_factory=Incident)
+    failing_id: str = ""
 
 
 class Status(Struct):
@@ -167,9 +170,11 @@ class Status(Struct):
         Usable events seen while collecting, before sampling.
     watches : list of Watch
         One for each detector.
-    silence_id, unstable_id : str
-        The incident that is open because the model is silent, or because its reference drifted
-        while it was collected; empty while there is none.
+    waiting_since_ms : int or None
+        Since when the model lacks a reference that its windows could be tested against.
+    silence_id, unstable_id, no_reference_id : str
+        The incident that is open because the model is silent, because its reference drifted while
+        it was collected, or because it has none; empty while there is none.
     is_paused : bool
         Whether a command stopped the tests.
     snoozed_until_ms : int or None
@@ -199,8 +204,10 @@ class Status(Struct):
     n_monitored: int = 0
     n_collected: int = 0
     watches: list[Watch] = msgspec.field(default_factory=list)
+    waiting_since_ms: int | None = None
     silence_id: str = ""
     unstable_id: str = ""
+    no_reference_id: str = ""
     is_paused: bool = False
     snoozed_until_ms: int | None = None
     change: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import baseline, silence
+from flink_jobs.core import baseline, missing_reference, silence
 from flink_jobs.core.turn import Turn
 
 # A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
@@ -22,7 +22,7 @@ def ask(turn: Turn) -> None:
         return
     status = turn.status
     width_ms = turn.plan.config.panes.width_ms
-    due = [silence.due_ms(turn), baseline.completes_ms(turn)]
+    due = [silence.due_ms(turn), missing_reference.due_ms(turn), baseline.completes_ms(turn)]
     due += [placed.command.effective_ms for placed in status.pending[:1]]
     if (close_ms := _next_window_ms(turn)) is not None:
         due.append(close_ms + _PANES_OF_GRACE * width_ms)
@@ -38,9 +38,10 @@ def ask(turn: Turn) -> None:
 def steps(turn: Turn, until_ms: int) -> Iterator[int]:
     """The moments at which to look, up to ``until_ms``, so that timers in between change nothing.
 
-    What a record of silence says depends on the windows closed before it, and where a recovery asks
-    for a new reference the windows that close after it must not be tested. Windows of several
-    detectors are looked at one moment at a time, so that they are tested in the order of time.
+    What a record of silence says depends on the windows closed before it; where a reference moves,
+    a window says whether it is missing; and where a recovery asks for a new reference the windows
+    that close after it must not be tested. Windows of several detectors are looked at one moment at
+    a time, so that they are tested in the order of time.
     """
     while (step_ms := _next_step_ms(turn)) is not None and step_ms < until_ms:
         yield step_ms
@@ -48,12 +49,12 @@ def steps(turn: Turn, until_ms: int) -> Iterator[int]:
 
 
 def _next_step_ms(turn: Turn) -> int | None:
-    steps = [silence.due_ms(turn)]
+    steps = [silence.due_ms(turn), missing_reference.due_ms(turn)]
     reference = turn.plan.config.reference
     on_recovery = (
         isinstance(reference, FirstEvents | FirstTime) and reference.rebaseline == "on_recovery"
     )
-    if on_recovery or len(turn.plan.watchers) > 1:
+    if on_recovery or turn.plan.moves or len(turn.plan.watchers) > 1:
         steps.append(_next_window_ms(turn))
     return min((each for each in steps if each is not None), default=None)
 
