@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shutil
 
-from flink_jobs.core.state import InMemoryState
-from tests.flink_jobs.state_fixtures import FOLDER, PHASES, write_state
+from flink_jobs.core.state.state import InMemoryState
+from tests.state_fixtures import FOLDER, PHASES, write_state
 
 
 def main() -> None:

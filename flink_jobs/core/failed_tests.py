@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.plan import Watcher
-from flink_jobs.core.records import window_summary
-from flink_jobs.core.state import Watch
+from flink_jobs.core.record_parts import window_summary
+from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
-from flink_jobs.core.windows import ClosedWindow
+from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import AlertKind, Cause, Ending, WindowSummary
 
 

@@ -22,9 +22,9 @@ from flink_jobs.config.reference_tables import MovingReference, TrainingSet
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow
 from flink_jobs.core.bounded_cache import BoundedCache
-from flink_jobs.core.judge import Judge
-from flink_jobs.core.reference import reference_fingerprint
-from flink_jobs.core.windows import Windows, make_windows
+from flink_jobs.core.incidents.judge import Judge
+from flink_jobs.core.references.blocks import reference_fingerprint
+from flink_jobs.core.windows.windows import Windows, make_windows
 
 # A change is what somebody wrote into a command; making its plan again takes 0.5 ms.
 _CHANGED_PLANS = 1_024

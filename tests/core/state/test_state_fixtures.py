@@ -1,0 +1,98 @@
+"""Committed state goes on where it stopped; state of another version is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from flink_jobs.core.references.moving import History
+from flink_jobs.core.state.codec import read_block
+from flink_jobs.core.state.state import STATE_VERSION, InMemoryState, RecentBlock, StateVersionError
+from tests.state_fixtures import (
+    PHASES,
+    Record,
+    Records,
+    judged,
+    read_state,
+    records,
+)
+
+
+def restored(phase: str) -> Records:
+    """What comes of the panes after the cut when the committed state goes on."""
+    actions = PHASES[phase].go_on(PHASES[phase].after(), read_state(phase))
+    assert [n for each in actions for n in each.notices if "belongs to" in n.text] == [], (
+        "run `python -m scripts.write_state_fixtures` and commit what it writes"
+    )
+    return records(actions)
+
+
+def undisturbed(phase: str) -> Records:
+    """What comes of the same panes without a cut."""
+    state = InMemoryState()
+    PHASES[phase].go_on(PHASES[phase].before(), state)
+    return records(PHASES[phase].go_on(PHASES[phase].after(), state))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_restored_model_gives_the_results_that_an_undisturbed_one_gives(phase: str) -> None:
+    expected = undisturbed(phase)
+
+    found = restored(phase)
+
+    assert [judged(s) for s in found["scores"]] == [judged(s) for s in expected["scores"]]
+    assert [judged(a) for a in found["alerts"]] == [judged(a) for a in expected["alerts"]]
+    assert [_named(a) for a in found["alerts"]] == [_named(a) for a in expected["alerts"]]
+    # The logarithms and powers behind a p-value differ in the last digit between machines.
+    p_values = [s["p_value"] for s in found["scores"]]
+    assert p_values == pytest.approx([s["p_value"] for s in expected["scores"]], rel=1e-9)
+
+
+@pytest.mark.parametrize("phase", ["monitoring", "incident"])
+def test_the_reference_stays_the_one_that_was_learned(phase: str) -> None:
+    learned = _block(phase).status.reference_fingerprint
+
+    found = restored(phase)
+
+    assert {r["reference"]["fingerprint"] for kind in found.values() for r in kind} == {learned}
+
+
+def test_an_incident_that_was_open_goes_on_until_it_has_recovered() -> None:
+    incident = _block("incident").status.watches[0].incident
+
+    alerts = restored("incident")["alerts"]
+
+    assert {alert["incident_id"] for alert in alerts} == {incident.incident_id}
+    assert alerts[0]["kind"] == "ongoing"
+    assert alerts[-1]["kind"] == "recovered"
+
+
+def test_state_of_another_version_is_refused_with_what_to_do() -> None:
+    state = read_state("monitoring")
+    block = _block("monitoring")
+    block.version = STATE_VERSION + 1
+    state.write_recent(msgspec.msgpack.encode(block))
+
+    with pytest.raises(StateVersionError, match="version 2, and this code reads version 1: go on"):
+        PHASES["monitoring"].go_on(PHASES["monitoring"].after(), state)
+
+
+def test_a_history_of_another_version_is_refused() -> None:
+    state = InMemoryState()
+    state.write_history(History("fingerprint", version=STATE_VERSION + 1).to_block())
+
+    with pytest.raises(StateVersionError, match="go on with the code that wrote it"):
+        History.read(state, "fingerprint")
+
+
+def _block(phase: str) -> RecentBlock:
+    block = read_block(read_state(phase))
+    assert block is not None
+    return block
+
+
+def _named(alert: Record) -> tuple[str, list[Any]]:
+    """The kind of an alert and the events it shows, which lie in the state with their names."""
+    return alert["kind"], [exemplar["event_id"] for exemplar in alert["exemplars"]]
