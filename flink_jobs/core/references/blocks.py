@@ -15,11 +15,11 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.config.job import DriftJobConfig, detectors_of
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import make_detector, make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
+from flink_jobs.records.alerts import MAIN_DETECTOR
 
 # Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
 # twice its arrays, for what is derived from them, and 10 kB for the objects.

@@ -16,7 +16,7 @@ from flink_jobs.cluster.errors import FlinkRestError
 from flink_jobs.cluster.launch import require_cluster, submit_range_job
 from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import NEVER_MS, Batch, Source
+from flink_jobs.histories.batches import Batch, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.topics.ranges import KafkaRange
@@ -42,6 +42,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.sorted_records import Spool, merge
+from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 
@@ -60,9 +61,9 @@ def run_on_flink(
     """Replay a history by the drift job itself, bounded, on a cluster that runs already.
 
     Files are written to a topic of their own on the broker of ``kafka.bootstrap_servers``, see
-    :class:`~flink_jobs.replay.on_flink.files_on_topic.FilesOnTopic`. That topic, and those for alerts,
-    scores and dead letters, are removed afterwards. Commands are not replayed, and events that come
-    twice are not counted.
+    :class:`~flink_jobs.replay.on_flink.files_on_topic.FilesOnTopic`. That topic, and those for
+    alerts, scores and dead letters, are removed afterwards. Commands are not replayed, and events
+    that come twice are not counted.
 
     Parameters
     ----------
