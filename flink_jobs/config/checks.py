@@ -18,6 +18,7 @@ from flink_jobs.config.detector_tables import (
     SparseRandomProjectionConfig,
 )
 from flink_jobs.config.job import (
+    OTHER_MODELS,
     DriftJobConfig,
     KafkaTable,
     MoreDetectorTable,
@@ -42,6 +43,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_reducer(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
+        *_check_named_models(config),
     ]
     for place, detector in enumerate(detectors_of(config)):
         prefix = "" if place == 0 else f"detectors[{place - 1}]."
@@ -147,6 +149,12 @@ def _check_silence(config: DriftJobConfig) -> Iterator[Problem]:
     if 0 < after_ms < width_ms:
         wrong = f"{after_ms} is less than a pane"
         yield Problem("silence.after_ms", wrong, f"{width_ms} or more, or 0")
+
+
+def _check_named_models(config: DriftJobConfig) -> Iterator[Problem]:
+    if OTHER_MODELS in config.job.named_models:
+        wrong = f"{OTHER_MODELS!r} is the name under which all other models are counted"
+        yield Problem("job.named_models", wrong, "other names")
 
 
 def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:

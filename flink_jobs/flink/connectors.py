@@ -27,10 +27,11 @@ _NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
 
 
 def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
-    """The DDL of the table ``inference``; the job ends with the ``part`` of the topic it names.
+    """Write the DDL of the table ``inference``; with a ``part`` the job ends with that.
 
-    A timestamp far in the future does not move the watermark: one producer with a wrong clock would
-    otherwise make every other event late.
+    The watermark never passes the clock less the bound of disorder, and an event far in the future
+    does not move it at all: a producer whose clock is fast would otherwise make the events of all
+    others late.
     """
     limits = config.input
     return f"""
@@ -44,7 +45,9 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
             WATERMARK FOR ts AS CASE
                 WHEN {_EVENT_MS} > {_NOW_MS} + {limits.max_future_ms}
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
-                ELSE TO_TIMESTAMP_LTZ({_EVENT_MS} - {limits.max_out_of_orderness_ms}, 3)
+                ELSE TO_TIMESTAMP_LTZ(
+                    LEAST({_EVENT_MS}, {_NOW_MS}) - {limits.max_out_of_orderness_ms}, 3
+                )
             END
         ) WITH ({with_clause(_source_options(config, part))})
     """
@@ -147,12 +150,12 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
         # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
         # events/s, which is more than the rest of the job takes.
         options["scan.parallelism"] = "1"
-    if limits.max_partition_drift_ms:
-        options |= {
-            "scan.watermark.alignment.group": kafka.inference_topic,
-            "scan.watermark.alignment.max-drift": f"{limits.max_partition_drift_ms} ms",
-            "scan.watermark.alignment.update-interval": "200 ms",
-        }
+    drift_ms = limits.max_partition_drift_panes * config.panes.width_ms
+    options |= {
+        "scan.watermark.alignment.group": kafka.inference_topic,
+        "scan.watermark.alignment.max-drift": f"{drift_ms} ms",
+        "scan.watermark.alignment.update-interval": "200 ms",
+    }
     if kafka.bounded:
         # Else a short topic would bring one watermark, that of its end, and a model that fell
         # silent in its midst could not be told from those that the end makes silent.

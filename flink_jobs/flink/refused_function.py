@@ -25,10 +25,11 @@ class RefusedFunction(MapFunction):
     def __init__(self, config: DriftJobConfig) -> None:
         self._input = config.input
         self._panes = config.panes
+        self._named_models = config.job.named_models
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Register the metrics; called once in every Python worker."""
-        self._metrics = RefusedMetrics(runtime_context.get_metrics_group())
+        self._metrics = RefusedMetrics(runtime_context.get_metrics_group(), self._named_models)
 
     def map(self, value: Row) -> Row:
         """One refused record."""
