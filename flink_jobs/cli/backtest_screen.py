@@ -15,11 +15,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flink_jobs.backtest.engine import Progress as Reached
-from flink_jobs.backtest.evaluation import Figures, evaluate_result
-from flink_jobs.backtest.report.words import between, count, stretch
-from flink_jobs.backtest.result import BacktestResult, BacktestSummary
-from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.evaluation.evaluate import Figures, evaluate_result
+from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.replay.engine import Progress as Reached
+from flink_jobs.replay.result import BacktestResult, BacktestSummary
+from flink_jobs.reports.words import between, count, stretch
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3

@@ -17,8 +17,8 @@ from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
 
 if TYPE_CHECKING:
-    from flink_jobs.alerting.consumer import RecordFollower
-    from flink_jobs.alerting.sender import CommandSender
+    from flink_jobs.kafka.following import RecordFollower
+    from flink_jobs.kafka.sending import CommandSender
 
 REFUSED = 1
 UNANSWERED = 3
@@ -97,9 +97,9 @@ def _send(
     ] = False,
     properties: ClientProperties = None,
 ) -> None:
-    from flink_jobs.alerting.client_properties import parse_properties
-    from flink_jobs.alerting.consumer import RecordFollower
-    from flink_jobs.alerting.sender import CommandSender
+    from flink_jobs.kafka.following import RecordFollower
+    from flink_jobs.kafka.properties import parse_properties
+    from flink_jobs.kafka.sending import CommandSender
 
     shared = {"effective_ms": effective_ms, "issued_by": issued_by}
     command_id = command_id or str(uuid.uuid4())
@@ -126,7 +126,7 @@ def _exchange(
     as_json: bool,
 ) -> set[Outcome]:
     """Send the command and show its answers; what they were."""
-    from flink_jobs.alerting.sender import answers
+    from flink_jobs.kafka.sending import answers
 
     outcomes = set()
     with sender, follower or nullcontext():
@@ -157,8 +157,8 @@ def _checked_command(tree: dict[str, Any]) -> Command:
 def _show(audit: Audit, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from flink_jobs.alerting.audit_text import audit_line, summary_table
-    from flink_jobs.alerting.timeline import to_json_line
+    from flink_jobs.reports.text.alerts import to_json_line
+    from flink_jobs.reports.text.audits import audit_line, summary_table
 
     if as_json:
         typer.echo(to_json_line(audit))

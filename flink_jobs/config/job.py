@@ -1,7 +1,7 @@
 """The configuration of a drift job: one frozen struct tree, version 1.
 
 The tree is what ``job.toml`` holds. Structure, types and single-value ranges are checked by msgspec
-while decoding (:mod:`flink_jobs.job_files.config_file`); rules that tie several keys together are
+while decoding (:mod:`flink_jobs.config.loading`); rules that tie several keys together are
 in :mod:`flink_jobs.config.checks`. Times are event-time milliseconds.
 """
 
@@ -172,7 +172,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> from flink_jobs.job_files.config_file import decode_config
+    >>> from flink_jobs.config.loading import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

@@ -7,11 +7,11 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flink_jobs.charts import palette
-from flink_jobs.charts.plots import PLOT_CONFIG
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
+from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts.plots import PLOT_CONFIG
 
 _MARKERS = {
     AlertKind.STARTED: ("triangle-up", palette.DRIFT_COLOUR, "alert"),

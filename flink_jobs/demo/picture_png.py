@@ -12,10 +12,10 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from flink_jobs.charts import palette
 from flink_jobs.demo import picture as look
 from flink_jobs.demo.picture import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
+from flink_jobs.reports.charts import palette
 
 _INK = "#222222"
 _MARKERS = {

@@ -11,8 +11,6 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from flink_jobs.alerting.reachable import require_reachable
-from flink_jobs.alerting.timeline import to_text
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
@@ -25,7 +23,9 @@ from flink_jobs.demo.screen import describe_streams, progress_bar, say_where, su
 from flink_jobs.demo.streams import ModelStream, make_streams
 from flink_jobs.demo.topics import create_topics
 from flink_jobs.demo.watch import Watch, wait_until_finished
+from flink_jobs.kafka.reachable import require_reachable
 from flink_jobs.records.alerts import Alert
+from flink_jobs.reports.text.alerts import to_text
 
 _WAIT_S = 120.0
 

@@ -2,7 +2,7 @@
 
 Nothing in these records depends on the wall clock, on the number of attempts or on the parallelism:
 a replay of the same topic gives the same bytes, so duplicates collapse on ``alert_id``.
-JSON Schemas are committed in ``flink_jobs/schemas``.
+JSON Schemas are committed in ``flink_jobs/records/schemas``.
 """
 
 from __future__ import annotations

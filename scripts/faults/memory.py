@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student_t
 
-from flink_jobs.embedded.prerequisites import find_java
+from flink_jobs.cluster.prerequisites import find_java
 from tests.embedded.sockets import process_group_members
 
 _N_BLOCKS = 10

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flink_jobs.cli import app
-from flink_jobs.embedded.processes import free_ports
+from flink_jobs.cluster.processes import free_ports
 from flink_jobs.records.control import KINDS
 
 COMMANDS = [kind.replace("_", "-") for kind in KINDS]

@@ -11,9 +11,9 @@ from flink_jobs.cli.state_size import history_cells
 from flink_jobs.cli.summary import Line, lowest_p_value, summarise
 from flink_jobs.config.job import DriftJobConfig, detectors_of, trained_key
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
-from flink_jobs.panes import Pane
-from tests.flink_jobs.builders import make_config, make_pane
+from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.intake.panes import Pane
+from tests.builders import make_config, make_pane
 
 TRAILING = {"kind": "trailing", "size_ms": 20_000, "step_ms": 2_000, "min_events": 10}
 DAILY = {"kind": "seasonal", "period": "day", "n_periods": 2, "min_events": 10}

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.prerequisites import find_java
 from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.prerequisites import find_java
 from scripts.faults.memory import growth
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import add_up, compare, keep, record_id
