@@ -15,7 +15,6 @@ from msgspec import Meta
 
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.detector_tables import (
-    MAIN_DETECTOR,
     DetectorTable,
     HardPredictionsConfig,
     SoftmaxOutputsConfig,
@@ -25,6 +24,7 @@ from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
 from flink_jobs.config.window_tables import TimeWindow, WindowTable
+from flink_jobs.records.alerts import MAIN_DETECTOR
 
 OTHER_MODELS = "other"
 """The name under which metrics count the models that have none of their own."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import Judgement, TwoSampleResult, choose_exemplars
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
     DimensionShift,
     Exemplar,
     ReferenceSummary,

@@ -15,7 +15,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
+MAIN_DETECTOR = "main"
+"""The name of the detector that the main tables of a configuration describe."""
 
 
 class AlertKind(StrEnum):

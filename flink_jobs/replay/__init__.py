@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["BacktestResult", "DriftInterval", "read_truth", "run_backtest"]
 
 _HOMES = {
-    "BacktestResult": "result",
-    "DriftInterval": "truth",
-    "read_truth": "truth",
-    "run_backtest": "engine",
+    "BacktestResult": "flink_jobs.replay.result",
+    "DriftInterval": "flink_jobs.histories.known_drifts.truth",
+    "read_truth": "flink_jobs.histories.known_drifts.truth",
+    "run_backtest": "flink_jobs.replay.engine",
 }
 
 
@@ -29,4 +29,4 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     require_backtest_packages()
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -90,8 +90,8 @@ def run_backtest(
     progress : callable, optional
         Told now and then how far the backtest has come.
     shifts : sequence of Shift, str or Path, optional
-        Simulated shifts of the recorded events, see :mod:`flink_jobs.histories.known_drifts.simulator`, or a
-        file of them.
+        Simulated shifts of the recorded events, see
+        :mod:`flink_jobs.histories.known_drifts.simulator`, or a file of them.
 
     Returns
     -------

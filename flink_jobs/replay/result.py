@@ -12,10 +12,9 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
-from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.alerts import MAIN_DETECTOR, Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay import result_tables
 
@@ -174,7 +173,8 @@ class BacktestResult:
         Parameters
         ----------
         truth : str, Path or sequence of DriftInterval
-            The drifts, or a file of them as :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
+            The drifts, or a file of them as
+            :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
         tolerance_ms : int
             For so long after the end of a drift an alarm is still one of it.
 

@@ -11,13 +11,12 @@ from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.evaluation.accuracy import accuracy_table, reading_outputs, stretch_ms
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval
-from flink_jobs.records.alerts import Alert
+from flink_jobs.records.alerts import MAIN_DETECTOR, Alert
 from flink_jobs.replay.result import BacktestResult, BacktestSummary
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.packing import unpacked

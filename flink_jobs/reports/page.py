@@ -18,9 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import verdict, words
 from flink_jobs.reports.charts import calibration, palette, quality, timeline

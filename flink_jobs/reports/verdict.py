@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures
+from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import clock, count, number, share, stretch
 

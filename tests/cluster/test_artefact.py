@@ -63,5 +63,5 @@ def test_the_packages_are_imported_from_the_artefact(tmp_path: Path) -> None:
     )
     assert ran.stdout.split() == [
         f"{artefact}/detectors/__init__.py",
-        f"{artefact}/flink_jobs/job_files/config_file.py",
+        f"{artefact}/flink_jobs/config/loading.py",
     ]

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.record_parts import Facts
 from flink_jobs.core.state.codec import decode_recent
 from flink_jobs.intake.panes import Pane
-from flink_jobs.records.alerts import Alert, Score, record_id
+from flink_jobs.records.alerts import MAIN_DETECTOR, Alert, Score, record_id
 from flink_jobs.records.control import Rebaseline
 from tests.builders import Replay, make_config, make_panes, make_stream
 

@@ -9,12 +9,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.state.segments import Segment, make_segment
 from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import EventColumns
-from flink_jobs.records.alerts import Severity
+from flink_jobs.records.alerts import MAIN_DETECTOR, Severity
 
 
 class _StatusV2(Struct):

@@ -82,7 +82,8 @@ def compare(
     source : str, Path, pyarrow.Table or pandas.DataFrame
         As :func:`~flink_jobs.replay.engine.run_backtest` takes it.
     truth : sequence of DriftInterval
-        With ``shifts`` those of :func:`~flink_jobs.histories.known_drifts.simulator.truth_of` belong here.
+        With ``shifts`` those of
+        :func:`~flink_jobs.histories.known_drifts.simulator.truth_of` belong here.
     folder : Path
         Made where it is missing.
     shifts : sequence of Shift

@@ -43,8 +43,8 @@ def drifts_of_column(
     Returns
     -------
     list of DriftInterval
-        As :func:`~flink_jobs.histories.known_drifts.truth.intervals_of_labels` makes them. Events without a model
-        or a time, and those ahead of the clock, count nowhere.
+        As :func:`~flink_jobs.histories.known_drifts.truth.intervals_of_labels` makes them. Events
+        without a model or a time, and those ahead of the clock, count nowhere.
 
     Raises
     ------

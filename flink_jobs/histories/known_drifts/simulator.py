@@ -97,7 +97,8 @@ def simulate(batches: Iterable[EventBatch], shifts: Sequence[Shift]) -> Iterator
     batches : iterable of EventBatch
         Not modified.
     shifts : sequence of Shift
-        Checked by :func:`~flink_jobs.histories.known_drifts.shift_table.check_shifts`; applied in this order.
+        Checked by :func:`~flink_jobs.histories.known_drifts.shift_table.check_shifts`; applied in
+        this order.
 
     Yields
     ------

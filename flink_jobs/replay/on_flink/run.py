@@ -60,9 +60,9 @@ def run_on_flink(
     """Replay a history by the drift job itself, bounded, on a cluster that runs already.
 
     Files are written to a topic of their own on the broker of ``kafka.bootstrap_servers``, see
-    :class:`~flink_jobs.replay.on_flink.files_on_topic.FilesOnTopic`. That topic, and those for alerts,
-    scores and dead letters, are removed afterwards. Commands are not replayed, and events that come
-    twice are not counted.
+    :class:`~flink_jobs.replay.on_flink.files_on_topic.FilesOnTopic`. That topic, and those for
+    alerts, scores and dead letters, are removed afterwards. Commands are not replayed, and events
+    that come twice are not counted.
 
     Parameters
     ----------

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from rich.text import Text
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
     Alert,
     AlertKind,
     Cause,

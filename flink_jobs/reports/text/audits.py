@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
-from flink_jobs.records.alerts import ReferenceSummary
+from flink_jobs.records.alerts import MAIN_DETECTOR, ReferenceSummary
 from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome
 from flink_jobs.reports.text.alerts import moment, span
 
