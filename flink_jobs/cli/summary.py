@@ -12,7 +12,7 @@ from detectors.two_sample.classifier.binomial import accuracy_p_values
 from detectors.two_sample.classifier.domain_classifier import n_held_out
 from detectors.two_sample.ks.distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
-from flink_jobs.cli.state_size import duration, n_dimensions, state_text
+from flink_jobs.cli.state_size import duration, n_dimensions, open_panes_text, state_text
 from flink_jobs.config.detector_tables import (
     BinomialConfig,
     ChiSquareConfig,
@@ -91,6 +91,7 @@ def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         *(Line("detector", _detector(config, each, fewest)) for each in detectors_of(config)),
         Line("silence", _silence(config)),
         Line("state", state_text(config, fewest)),
+        Line("open panes", open_panes_text(config)),
     ]
 
 

@@ -114,12 +114,13 @@ class PaneTable(Table, frozen=True, kw_only=True):
     max_events : int
         Events of a pane that tests see, a sample.
     max_raw_events : int
-        Events that an open pane takes; the others become dead letters. 0 for all.
+        Events that an open pane takes, in the order of their arrival; the others become dead
+        letters.
     """
 
     width_ms: PositiveInt
     max_events: PositiveInt = 10_000
-    max_raw_events: NonNegativeInt = 0
+    max_raw_events: PositiveInt = 100_000
 
 
 class LevelPerWindowConfig(
@@ -243,7 +244,6 @@ _LATER_KEYS: dict[type[Table], tuple[str, ...]] = {
     TimeWindow: ("early_events", "max_events"),
     FirstEvents: ("rebaseline",),
     InputTable: ("heartbeat_every_ms",),
-    PaneTable: ("max_raw_events",),
 }
 
 

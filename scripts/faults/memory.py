@@ -44,15 +44,19 @@ def python_mib(group: int) -> float:
 
 
 def heap_mib(pid: int) -> float:
-    """The heap of a JVM that a full collection leaves: its live objects.
+    """Live objects on the heap of a JVM, counted in the pause of a full collection.
 
     Resident memory would not show them: it grows to the maximum of the heap whatever lies in it.
     """
-    _jcmd(pid, "GC.run")
-    found = re.search(r"total \d+K, used (\d+)K", _jcmd(pid, "GC.heap_info"))
-    if found is None:
+    program = find_java().resolve().parent / "jcmd"
+    done = subprocess.run(
+        [program, str(pid), "GC.class_histogram"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    name, _, n_bytes = done.stdout.splitlines()[-1].split()
+    if name != "Total":
         raise RuntimeError(f"jcmd does not say how much of the heap of {pid} is used")
-    return int(found[1]) / 2**10
+    return int(n_bytes) / 2**20
 
 
 def growth(n_events: Sequence[int], mib: Sequence[float]) -> Growth | None:
@@ -82,11 +86,3 @@ def growth(n_events: Sequence[int], mib: Sequence[float]) -> Growth | None:
 
 def _smaps(pid: int) -> str:
     return Path(f"/proc/{pid}/smaps_rollup").read_text()
-
-
-def _jcmd(pid: int, command: str) -> str:
-    program = find_java().resolve().parent / "jcmd"
-    done = subprocess.run(
-        [program, str(pid), command], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout

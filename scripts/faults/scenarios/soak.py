@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -72,14 +73,9 @@ NAMES = tuple(_VARIANTS)
 def play(name: str, options: Options, teller: Teller) -> Outcome:
     """Write the events, let the job read them, and watch."""
     variant = _VARIANTS[name]
-    stream = Stream(
-        topic=name,
-        n_events=whole_windows(options.soak_events, 16 * 500),
-        events_per_pane=500,
-        panes_per_window=1,
-    )
+    stream = make_stream(name, options.soak_events)
     with tempfile.TemporaryDirectory(prefix="loudly-faults-") as folder, KafkaBroker() as broker:
-        teller.say(_produce(broker, stream, variant))
+        teller.say(produce(broker, stream, variant.weights, variant.silent_from))
         teller.advance(0.2)
         shares = [variant.kill_at] if variant.kill_at == 1.0 else [1.0, variant.kill_at]
         soaks = []
@@ -109,8 +105,28 @@ def _advance(teller: Teller, whole: float, share: float) -> None:
     teller.advance(whole * share)
 
 
-def _produce(broker: KafkaBroker, stream: Stream, variant: _Variant) -> str:
-    """Write the events by Java and the heartbeats at the end by hand."""
+def make_stream(topic: str, n_events: int) -> Stream:
+    """Windows of a pane with 500 events each."""
+    return Stream(
+        topic=topic,
+        n_events=whole_windows(n_events, 16 * 500),
+        events_per_pane=500,
+        panes_per_window=1,
+    )
+
+
+def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_from: float) -> str:
+    """Write the events by Java and the heartbeats at the end by hand; say how long it took.
+
+    Parameters
+    ----------
+    broker : KafkaBroker
+    stream : Stream
+    weights : sequence of int
+        Of each partition in the number of events.
+    silent_from : float
+        The share of the events after which the last partition gets none; 1 for never.
+    """
     broker.create_topic(stream.topic, N_PARTITIONS)
     values = {
         "servers": broker.bootstrap_servers,
@@ -122,8 +138,8 @@ def _produce(broker: KafkaBroker, stream: Stream, variant: _Variant) -> str:
         "start_ms": START_MS,
         "n_drifting": stream.n_drifting,
         "drift_panes": stream.drift_panes,
-        "weights": ",".join(map(str, variant.weights)),
-        "silent_from": round(variant.silent_from * stream.n_events),
+        "weights": ",".join(map(str, weights)),
+        "silent_from": round(silent_from * stream.n_events),
     }
     libraries = ":".join(map(str, find_jars("kafka")))
     command = [str(find_java()), "-Xmx512m", "-cp", libraries, str(_PRODUCER)]
@@ -132,7 +148,7 @@ def _produce(broker: KafkaBroker, stream: Stream, variant: _Variant) -> str:
         [*command, *(f"{key}={value}" for key, value in values.items())],
         check=True, capture_output=True,
     )  # fmt: skip
-    is_silent = variant.silent_from < 1.0
+    is_silent = silent_from < 1.0
     # A heartbeat on the silent partition would be its next record, at the end of time.
     write_heartbeats(stream, broker.bootstrap_servers, N_PARTITIONS - is_silent)
     seconds = time.monotonic() - started
