@@ -39,9 +39,12 @@ _JAVA_OPTIONS = " ".join(
     + [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENS]
 )
 
+# Flink says at level INFO, several times a second while it reads a backlog, which partitions wait.
 _LOG_CONFIG = """\
 rootLogger.level = INFO
 rootLogger.appenderRef.output.ref = Output
+logger.waiting.name = org.apache.flink.streaming.api.operators.AbstractStreamOperator
+logger.waiting.level = WARN
 appender.output.name = Output
 appender.output.type = Console
 appender.output.layout.type = PatternLayout

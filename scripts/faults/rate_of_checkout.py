@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def main(job_file: str, servers: str, scores: str, n_due: str) -> None:
         job_id = cluster.submit(module, ["--config", job_file])
         n_first = n_now = 0
         began = changed = time.monotonic()
-        cpu_s = Counter[str]()
+        before: dict[str, float] = {}
         while n_now < int(n_due):
             time.sleep(_POLL_S)
             n_before, n_now = n_now, int(consumer.end_offsets([partition])[partition])
@@ -39,19 +38,19 @@ def main(job_file: str, servers: str, scores: str, n_due: str) -> None:
                 changed = time.monotonic()
                 if not n_before:
                     n_first, began = n_now, changed
-                    cpu_s.subtract(_cpu_s(cluster.pids[-1]))
+                    before = _cpu_s(cluster.pids[-1])
             if time.monotonic() - changed > _PATIENCE_S:
                 raise RuntimeError(f"stands still: {cluster.rest.exceptions(job_id)[:1]}")
-        cpu_s.update(_cpu_s(cluster.pids[-1]))
+        after = _cpu_s(cluster.pids[-1])
         n_scores = n_now - n_first
-        per_score = {name: seconds / n_scores for name, seconds in cpu_s.items()}
+        per_score = {name: (after[name] - before[name]) / n_scores for name in after}
         print(json.dumps({"scores_per_s": n_scores / (changed - began), "cpu_s": per_score}))
         cluster.rest.cancel(job_id)
 
 
-def _cpu_s(group: int) -> Counter[str]:
+def _cpu_s(group: int) -> dict[str, float]:
     """Processor time of a group's JVM and Python workers, and of the thread that reads Kafka."""
-    seconds = Counter[str]()
+    seconds = {"java": 0.0, "python": 0.0, "source": 0.0}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             name, fields = _stat(entry)
