@@ -58,8 +58,7 @@ def triage_query(config: DriftJobConfig) -> str:
 
     ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
     """
-    query = _verdict_query(config)
-    return _within_room(query, config) if config.panes.max_raw_events else query
+    return _within_room(_verdict_query(config), config)
 
 
 def _verdict_query(config: DriftJobConfig) -> str:

@@ -59,7 +59,7 @@ def _cpu_s(group: int) -> dict[str, float]:
             seconds["java" if name == "java" else "python"] += _used_s(fields)
             for thread in (entry / "task").iterdir() if name == "java" else ():
                 name, fields = _stat(thread)
-                if name.startswith("Source: inferen"):
+                if name.startswith("Source: Kafka"):
                     seconds["source"] += _used_s(fields)
         except (FileNotFoundError, ProcessLookupError):
             continue
