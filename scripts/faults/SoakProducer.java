@@ -43,7 +43,8 @@ public final class SoakProducer {
             keys[model] = String.format("model-%04d", model).getBytes(StandardCharsets.UTF_8);
         }
         try (KafkaProducer<byte[], byte[]> producer = producer()) {
-            for (long id = 0; id < number("n_events"); id++) {
+            for (long place = 0; place < number("n_events"); place++) {
+                long id = disordered(place, number("disorder_events"));
                 int model = (int) (id % nModels);
                 boolean drifts = id / (perPane * number("drift_panes")) % 2 == 1;
                 int partition = turns[(int) (id / nModels % turns.length)];
@@ -68,6 +69,11 @@ public final class SoakProducer {
                         "batch.size", "200000"),
                 new ByteArraySerializer(),
                 new ByteArraySerializer());
+    }
+
+    /** In each stretch of so many events, which no factor of 1009 divides, all are mixed. */
+    private static long disordered(long place, long stretch) {
+        return place - place % stretch + place % stretch * 1009 % stretch;
     }
 
     /** The partitions in turn, each as often as its weight says: {@code weights=8,4,2,1}. */

@@ -23,7 +23,14 @@ from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import add_up, compare, keep, record_id
 from scripts.faults.soaking import Series, Soak
 from scripts.faults.stage import SETTINGS, Stage, Teller
-from scripts.faults.stream import N_PARTITIONS, START_MS, Stream, whole_windows, write_heartbeats
+from scripts.faults.stream import (
+    MAX_OUT_OF_ORDERNESS_MS,
+    N_PARTITIONS,
+    START_MS,
+    Stream,
+    whole_windows,
+    write_heartbeats,
+)
 from scripts.faults.topics import Run, TopicReader, read
 from scripts.faults.undisturbed import Expected
 
@@ -32,7 +39,8 @@ _RESULTS = Path("build/faults")
 _HEADER = ["", "MiB per million events", "95 % interval", "MiB at the end", "most MiB"]
 _NOTES = """\
 A Java program writes the events first, partitions in the shares {weights}; then the drift job reads
-them as fast as it can on a fresh cluster. {what}Memory is that of the Python workers, read once a
+them as fast as it can on a fresh cluster. In each partition events are mixed over the whole of
+`input.max_out_of_orderness_ms`. {what}Memory is that of the Python workers, read once a
 second, with shared pages divided among them; the live objects on the TaskManager's heap, after a
 full collection every 5 s; and the size of each checkpoint, from Flink. Slopes are those over the
 second half of the events, through the means of 10 blocks, with Student's interval, and the scenario
@@ -106,10 +114,11 @@ def _advance(teller: Teller, whole: float, share: float) -> None:
 
 
 def make_stream(topic: str, n_events: int) -> Stream:
-    """Windows of a pane with 500 events each."""
+    """Windows of a pane with 500 events each, disordered as far as the job allows."""
     return Stream(
         topic=topic,
-        n_events=whole_windows(n_events, 16 * 500),
+        n_events=whole_windows(n_events, 2 * 16 * 500),
+        disorder_ms=MAX_OUT_OF_ORDERNESS_MS,
         events_per_pane=500,
         panes_per_window=1,
     )
@@ -128,6 +137,7 @@ def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_
         The share of the events after which the last partition gets none; 1 for never.
     """
     broker.create_topic(stream.topic, N_PARTITIONS)
+    per_pane = stream.n_models * stream.events_per_pane
     values = {
         "servers": broker.bootstrap_servers,
         "topic": stream.topic,
@@ -138,6 +148,7 @@ def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_
         "start_ms": START_MS,
         "n_drifting": stream.n_drifting,
         "drift_panes": stream.drift_panes,
+        "disorder_events": stream.disorder_ms * per_pane // stream.pane_width_ms,
         "weights": ",".join(map(str, weights)),
         "silent_from": round(silent_from * stream.n_events),
     }
