@@ -31,7 +31,7 @@ from scripts.faults.stream import (
     whole_windows,
     write_heartbeats,
 )
-from scripts.faults.topics import Run, TopicReader, read
+from scripts.faults.topics import IDLE_TIMEOUT_MS, Run, TopicReader, read
 from scripts.faults.undisturbed import Expected
 
 _PRODUCER = Path(__file__).parents[1] / "SoakProducer.java"
@@ -92,7 +92,7 @@ def play(name: str, options: Options, teller: Teller) -> Outcome:
                 name=f"{name}-{number}",
                 stream=stream,
                 checkpoint_interval_ms=5_000,
-                idle_timeout_ms=20_000,
+                idle_timeout_ms=20_000 if variant.silent_from < 1.0 else IDLE_TIMEOUT_MS,
             )
             with FlinkCluster(settings=SETTINGS) as cluster:
                 soak = Soak(Stage(broker, cluster, Path(folder), teller), run)
