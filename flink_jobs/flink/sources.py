@@ -65,8 +65,8 @@ def _verdict_query(config: DriftJobConfig) -> str:
     """Judge each record alone.
 
     A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
-    which the window operator drops rows. An oversized payload is measured through ISO-8859-1, in
-    which one byte is one character.
+    which the window operator drops rows. The cast cuts an oversized payload off, and hands any
+    other on as it is, so that no byte of it is looked at; SQL has no length of bytes.
     """
     width_ms = config.panes.width_ms
     limits = config.input
@@ -77,7 +77,7 @@ def _verdict_query(config: DriftJobConfig) -> str:
             WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
             WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
             WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
-            WHEN CHAR_LENGTH(DECODE(payload, 'ISO-8859-1')) > {limits.max_payload_bytes}
+            WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
                 THEN '{Reason.OVERSIZED_PAYLOAD}'
             WHEN event_ms > {_NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
             WHEN {watermark} IS NOT NULL
