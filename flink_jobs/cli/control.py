@@ -6,7 +6,6 @@ import inspect
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 from flink_jobs.cli.errors import stderr, told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
+from flink_jobs.times import iso_ms
 
 if TYPE_CHECKING:
     from flink_jobs.kafka.following import RecordFollower
@@ -183,10 +183,11 @@ def _say_unanswered(model: str, topic: str, audit_topic: str, wait_s: float) -> 
 
 def _parse_time(text: str) -> int:
     try:
-        time = datetime.fromisoformat(text)
+        return iso_ms(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--until {text!r} is no time like 2026-01-31T12:00") from error
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        raise typer.BadParameter(
+            f"--until {text!r} is not a time; give one like 2026-01-31T12:00"
+        ) from error
 
 
 def _read_change(text: str) -> Any:

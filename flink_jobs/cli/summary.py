@@ -12,7 +12,7 @@ from detectors.two_sample.classifier.binomial import accuracy_p_values
 from detectors.two_sample.classifier.domain_classifier import n_held_out
 from detectors.two_sample.ks.distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
-from flink_jobs.cli.state_size import duration, n_dimensions, open_panes_text, state_text
+from flink_jobs.cli.state_size import n_dimensions, open_panes_text, state_text
 from flink_jobs.config.detector_tables import (
     BinomialConfig,
     ChiSquareConfig,
@@ -37,6 +37,7 @@ from flink_jobs.config.reference_tables import (
     TrainingSet,
 )
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.times import duration
 
 
 class Line(NamedTuple):

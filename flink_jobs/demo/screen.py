@@ -21,7 +21,7 @@ from flink_jobs.demo.classifier import N_TRAINING, served_accuracy, served_digit
 from flink_jobs.demo.outcome import ModelOutcome
 from flink_jobs.demo.streams import N_EARLY_IMAGES, ModelStream
 from flink_jobs.demo.timing import END_MS, START_MS
-from flink_jobs.reports.text.alerts import clock_span, span
+from flink_jobs.times import clock_span, span
 
 
 def describe_streams(console: Console, streams: Sequence[ModelStream]) -> None:

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.intake.layouts import Layout, ReadEvents
 from flink_jobs.records.dead_letters import Reason
-
-NEVER_MS = -(2**62)
-"""Before all event time."""
+from flink_jobs.times import NEVER_MS
 
 
 class Names(dict[str | None, int]):

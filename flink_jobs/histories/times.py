@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from flink_jobs.times import iso_ms
 
 _LARGEST_MS = 2**53
 
@@ -39,7 +41,7 @@ def parse_time_ms(value: object) -> int:
         case str():
             return _iso_ms(value)
         case datetime():
-            return _moment_ms(value)
+            return iso_ms(value)
         case _:
             pass
     raise ValueError(f"{_short(value)} is no time")
@@ -47,18 +49,9 @@ def parse_time_ms(value: object) -> int:
 
 def _iso_ms(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return iso_ms(text)
     except ValueError:
         raise ValueError(f"{_short(text)} is no time") from None
-    return _moment_ms(moment)
-
-
-def _moment_ms(moment: datetime) -> int:
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
-
-
-_MILLISECOND = datetime(1970, 1, 1, 0, 0, 0, 1_000) - datetime(1970, 1, 1)
 
 
 def _short(value: object) -> str:

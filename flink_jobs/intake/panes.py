@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -132,15 +133,16 @@ class PanePacker:
     ) -> bytes:
         """Decode, validate, sort and pack the records of one pane; each is accounted for."""
         records = RawRecords(model, payloads, partitions, offsets, times_ms)
-        rows = np.lexsort((offsets, partitions, times_ms))
         layout = self._layouts.of(model)
-        read = layout.decode([payloads[row] for row in rows.tolist()])
-        dead_letters = [
-            self._dead_letter(records, int(rows[place]), error)
-            for place, error in read.unusable.items()
-        ]
-        order = order_ties(times_ms[rows[read.places]], read.event_ids)
-        kept_rows = rows[read.places][order]
+        read = layout.decode(payloads)
+        unusable = sorted(
+            read.unusable.items(),
+            key=lambda it: (times_ms[it[0]], partitions[it[0]], offsets[it[0]]),
+        )
+        dead_letters = [self._dead_letter(records, row, error) for row, error in unusable]
+        rows = read.places
+        order = pane_order(times_ms[rows], partitions[rows], offsets[rows], read.event_ids)
+        kept_rows = rows[order]
         packed = _PackedPane(
             version=PANE_VERSION,
             start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
@@ -180,13 +182,27 @@ class RawRecords:
     times_ms: NDArray[np.int64]
 
 
-def order_ties(times_ms: NDArray[np.int64], event_ids: Sequence[str]) -> NDArray[np.intp]:
-    """The order that sorts rows in order of time by event id where times are equal."""
-    order = np.arange(len(times_ms), dtype=np.intp)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms)) + 1, [len(order)]])
+def pane_order(
+    times_ms: NDArray[np.int64],
+    partitions: NDArray[np.integer[Any]],
+    offsets: NDArray[np.int64],
+    event_ids: Sequence[str],
+) -> NDArray[np.intp]:
+    """Sort events by event time, then by event id, partition and offset.
+
+    Identifiers are compared only where times are equal.
+
+    Examples
+    --------
+    >>> times_ms, zeros = np.array([7, 5, 5]), np.zeros(3, dtype=np.int64)
+    >>> pane_order(times_ms, zeros, zeros, ["a", "c", "b"])
+    array([2, 1, 0])
+    """
+    order = np.asarray(np.lexsort((offsets, partitions, times_ms)), dtype=np.intp)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms[order])) + 1, [len(order)]])
     ties = np.flatnonzero(np.diff(edges) > 1)
     for start, end in zip(edges[ties].tolist(), edges[ties + 1].tolist(), strict=True):
-        order[start:end] = sorted(range(start, end), key=event_ids.__getitem__)
+        order[start:end] = sorted(order[start:end].tolist(), key=event_ids.__getitem__)
     return order
 
 

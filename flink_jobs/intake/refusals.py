@@ -25,7 +25,7 @@ def refusal(
     offset: int,
     event_time_ms: int,
 ) -> DeadLetter:
-    """The dead letter of a record that reaches no pane."""
+    """Describe why a record reaches no pane, as a dead letter."""
     size = 0 if payload is None else len(payload)
     return dead_letter(
         reason,

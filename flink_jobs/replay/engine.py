@@ -18,7 +18,7 @@ import msgspec
 from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.histories.batches import NEVER_MS, Source
+from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.in_memory import at_hand, is_table
 from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
@@ -46,6 +46,7 @@ from flink_jobs.replay.result import (
 )
 from flink_jobs.replay.sorted_records import merge
 from flink_jobs.replay.worker import Order, PartResult
+from flink_jobs.times import NEVER_MS
 
 # In the order in which they are removed: a folder with a summary is complete, and one with a
 # configuration is one of results.

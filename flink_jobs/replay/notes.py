@@ -9,7 +9,7 @@ from flink_jobs.histories.batches import Source
 from flink_jobs.histories.first_names import first_names
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.reports.text.alerts import moment
+from flink_jobs.times import moment
 
 # Of all events; fewer are no sign of a mistake.
 _NOTED_SHARE = 0.01

@@ -16,7 +16,7 @@ from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
 from flink_jobs.intake.formats.json import UnusableEventError
 from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
-from flink_jobs.intake.panes import EventColumns, Pane, concatenate, order_ties
+from flink_jobs.intake.panes import EventColumns, Pane, concatenate, pane_order
 from flink_jobs.intake.refusals import refusal
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
@@ -252,15 +252,11 @@ def _grouped(
 def _in_order(parts: Sequence[EventColumns]) -> tuple[EventColumns, int]:
     """The events of a pane as the packer sorts them, and how many come twice."""
     events = concatenate(parts)
-    partitions, times_ms = events.partitions, events.times_ms
-    is_sorted = (times_ms[1:] >= times_ms[:-1]).all() and (partitions == partitions[0]).all()
-    if not is_sorted:
-        events = events.take(np.lexsort((events.offsets, partitions, times_ms)))
-    ties = np.flatnonzero(np.diff(events.times_ms) == 0)
-    if not len(ties):
+    if (events.times_ms[1:] > events.times_ms[:-1]).all():
         return events, 0
-    order = order_ties(events.times_ms, events.event_ids)
+    order = pane_order(events.times_ms, events.partitions, events.offsets, events.event_ids)
     if (np.diff(order) != 1).any():
         events = events.take(order)
+    ties = np.flatnonzero(np.diff(events.times_ms) == 0)
     ids = events.event_ids
     return events, sum(ids[tie] == ids[tie + 1] for tie in ties.tolist())

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import NEVER_MS, Batch
+from flink_jobs.histories.batches import Batch
 from flink_jobs.records.dead_letters import Reason
+from flink_jobs.times import NEVER_MS
 
 
 class Triage:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import NEVER_MS, Batch, Misplaced, Names, Source
+from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.lines.exchange import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
@@ -22,8 +22,7 @@ from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool
 from flink_jobs.replay.triage import Triage
-
-_FOR_EVER_MS = 2**62
+from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class _Part:
         self._scores = Spool(order.folder / f"scores-{part}.spool")
         self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
         self._n_events = self._n_heartbeats = 0
-        self._start_ms, self._end_ms = _FOR_EVER_MS, NEVER_MS
+        self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
         self._reached_ms = NEVER_MS
 
     def close(self) -> None:
@@ -129,7 +128,7 @@ class _Part:
 
     def end(self, n_read: int) -> PartResult:
         """Let event time end, and sort what was written."""
-        self._advance(_FOR_EVER_MS)
+        self._advance(FOREVER_MS)
         folder, log, replay = self._order.folder, self._log, self._replay
         n_alerts, n_scores = len(self._alerts), len(self._scores)
         names = sorted(replay.tallies.keys() | log.n_by_model.keys())

@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from flink_jobs.evaluation.compare.compare import Comparison, Outcome
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.plots import PLOT_CONFIG
-from flink_jobs.reports.compare_text import HEADER, table_rows, unit_of
-from flink_jobs.reports.words import stretch
+from flink_jobs.reports.compare_text import HEADER, table_rows
+from flink_jobs.times import duration, unit_of
 
 _TITLE = "Delay against false alarms"
 _X_TITLE = "false alarms"
@@ -238,7 +238,7 @@ def _hover(outcome: Outcome) -> str:
     lines = [
         f"<b>{escape(outcome.label)}</b>",
         f"missed {found.n_missed} of {found.n_drifts}",
-        f"mean delay {stretch(found.mean_delay_ms)}",
+        f"mean delay {duration(found.mean_delay_ms)}",
         f"false alarms {found.n_false_alarms} of {found.n_alarms}",
     ]
     return "<br>".join(lines)

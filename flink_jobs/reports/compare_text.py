@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from flink_jobs.evaluation.compare.compare import Outcome
 from flink_jobs.evaluation.evaluate import Figures
-from flink_jobs.reports.words import stretch
-
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+from flink_jobs.times import duration, unit_of
 
 HEADER = (
     "configuration",
@@ -31,23 +29,12 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
     return [_row(outcome) for outcome in outcomes]
 
 
-def unit_of(time_ms: float) -> tuple[int, str]:
-    """The largest unit of time that ``time_ms`` holds, in ms, and its name.
-
-    Examples
-    --------
-    >>> unit_of(59_999), unit_of(60_000), unit_of(0)
-    ((1000, 's'), (60000, 'min'), (1, 'ms'))
-    """
-    return next(((ms, name) for ms, name in _UNITS if time_ms >= ms), _UNITS[-1])
-
-
 def _row(outcome: Outcome) -> tuple[str, ...]:
     found = outcome.figures.detector
     return (
         outcome.label,
         f"{found.n_missed} of {found.n_drifts}",
-        stretch(found.mean_delay_ms),
+        duration(found.mean_delay_ms),
         f"{found.n_false_alarms} of {found.n_alarms}",
         _between_false_alarms(found),
         _rate(found.f1),

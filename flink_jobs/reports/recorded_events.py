@@ -18,6 +18,7 @@ from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.histories.known_drifts.truth import NO_END_MS
 from flink_jobs.histories.sources import open_source
 from flink_jobs.intake.layouts import Layout
+from flink_jobs.intake.panes import pane_order
 
 MOST_ROWS = 50_000
 """Of each span; a distribution looks no different with more."""
@@ -143,8 +144,9 @@ def _joined(parts: list[Rows], layout: Layout) -> Rows:
             for name in ("partitions", "offsets", "times_ms", "x", "features")
         ),
     )
-    ids = np.array(joined.event_ids)
-    return joined.take(np.lexsort((joined.offsets, joined.partitions, ids, joined.times_ms)))
+    return joined.take(
+        pane_order(joined.times_ms, joined.partitions, joined.offsets, joined.event_ids)
+    )
 
 
 def _reading_features(config: DriftJobConfig) -> DriftJobConfig:

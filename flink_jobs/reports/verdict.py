@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures
 from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.reports.streams import StreamView
-from flink_jobs.reports.words import clock, count, number, share, stretch
+from flink_jobs.reports.words import clock, count, number, share
+from flink_jobs.times import duration
 
 Tone = Literal["good", "bad", "plain"]
 QUIET = "no alarm"
@@ -112,7 +113,7 @@ def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
     cells = [
         _found(figures),
         str(figures.n_false_alarms),
-        stretch(figures.mean_delay_ms),
+        duration(figures.mean_delay_ms),
         _others(view),
         _short(beside.every_n_windows) if figures.n_alarms else QUIET,
         _short(beside.always),
@@ -160,8 +161,8 @@ def totals(evaluation: Evaluation) -> Iterator[tuple[str, list[str]]]:
     }
     for name, figures in named.items():
         low, high = figures.time_between_false_alarms_interval_ms()
-        between = stretch(figures.mean_time_between_false_alarms_ms)
-        reach = f"{stretch(low)} to {stretch(high)}" if high else f"at least {stretch(low)}"
+        between = duration(figures.mean_time_between_false_alarms_ms)
+        reach = f"{duration(low)} to {duration(high)}" if high else f"at least {duration(low)}"
         yield (
             name,
             [
@@ -170,7 +171,7 @@ def totals(evaluation: Evaluation) -> Iterator[tuple[str, list[str]]]:
                 share(figures.precision),
                 share(figures.recall),
                 number(figures.f1),
-                stretch(figures.mean_delay_ms),
+                duration(figures.mean_delay_ms),
                 f"{between} ({reach})" if figures.n_false_alarms else reach,
             ],
         )

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flink_jobs.histories.known_drifts.truth import NO_END_MS
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, DimensionShift, Ending
-from flink_jobs.reports.text.alerts import moment, span
+from flink_jobs.times import LAST_MS, duration, moment, span
 
-_UNITS_S = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+__all__ = [
+    "ARROWS",
+    "about",
+    "between",
+    "clock",
+    "count",
+    "direction",
+    "duration",
+    "listed",
+    "number",
+    "share",
+]
+
 ARROWS = {"up": "↑", "down": "↓", "none": "="}
-
-
-def stretch(time_ms: float | None) -> str:
-    """A stretch of time, by its two largest units; seconds to three digits.
-
-    Examples
-    --------
-    >>> stretch(600_000), stretch(93_784_000), stretch(1_520), stretch(7), stretch(None)
-    ('10 min', '1 d 2 h', '1.52 s', '7 ms', '–')
-    """
-    if time_ms is None:
-        return "–"
-    if time_ms < 1_000:
-        return f"{time_ms:.3g} ms"
-    if time_ms < 59_950:
-        return f"{time_ms / 1_000:.3g} s"
-    parts: list[tuple[int, str]] = []
-    rest = round(time_ms / 1_000)
-    for unit, size in _UNITS_S:
-        n, rest = divmod(rest, size)
-        if n or parts:
-            parts.append((n, unit))
-    return " ".join(f"{n:,} {unit}" for n, unit in parts[:2] if n)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -87,10 +75,10 @@ def clock(time_ms: float) -> str:
 
     Examples
     --------
-    >>> clock(1_767_225_600_000), clock(1_767_225_605_000), clock(NO_END_MS)
+    >>> clock(1_767_225_600_000), clock(1_767_225_605_000), clock(LAST_MS)
     ('2026-01-01 00:00', '2026-01-01 00:00:05', 'no end')
     """
-    return "no end" if time_ms >= NO_END_MS else moment(int(time_ms)).removesuffix(" UTC")
+    return "no end" if time_ms >= LAST_MS else moment(time_ms).removesuffix(" UTC")
 
 
 def between(start_ms: float, end_ms: float) -> str:

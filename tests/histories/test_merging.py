@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import NEVER_MS, Batch, EventTime, Names
+from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.known_drifts.shift_table import KnockOutShift
 from flink_jobs.histories.lines.payload_rows import PayloadRows
@@ -22,6 +22,7 @@ from flink_jobs.histories.merging import files as merged_files
 from flink_jobs.histories.sources import open_source
 from flink_jobs.replay.engine import run_backtest
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
+from flink_jobs.times import NEVER_MS
 from tests.histories.examples import (
     START_MS,
     Event,

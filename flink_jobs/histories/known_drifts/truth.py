@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from flink_jobs.config.job import ConfigError
 from flink_jobs.config.overrides import matches
 from flink_jobs.config.tables import Problem, Table
+from flink_jobs.times import LAST_MS, iso_ms
 
-NO_END_MS = 253_402_300_799_999
+NO_END_MS = LAST_MS
 """The end of a drift without one: the last millisecond of the year 9999."""
 
 _KEYS = ("model", "start_ms", "start", "end_ms", "end", "name")
@@ -255,7 +255,7 @@ def _time_of(row: Mapping[str, Any], name: str, default_ms: int | None) -> int:
         return default_ms
     value = row[given[0]]
     try:
-        time_ms = _whole(value) if given[0].endswith("_ms") else _iso_ms(value)
+        time_ms = _whole(value) if given[0].endswith("_ms") else iso_ms(value)
     except (ValueError, TypeError) as error:
         raise _WrongKeyError(given[0], f"is {value!r}", _ALLOWED_TIMES) from error
     if not 0 <= time_ms <= NO_END_MS:
@@ -267,14 +267,3 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError("not a whole number")
     return int(value)
-
-
-def _iso_ms(value: Any) -> int:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    # In whole microseconds: a float of seconds is off by a millisecond now and then.
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.histories.batches import NEVER_MS, Batch, EventTime, Names, Source
+from flink_jobs.histories.batches import Batch, EventTime, Names, Source
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.merging.rows import MergedRows
+from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 MOST_FILES = 500
 """All of them are open at a time."""
-_FOR_EVER_MS = 2**62
 
 
 class MergedFiles:
@@ -65,7 +65,7 @@ class MergedFiles:
         ]
         while any(lane.is_open or lane.waiting for lane in lanes):
             # Up to here every file has shown all it has.
-            until_ms = min((x.reached_ms for x in lanes if x.is_open), default=_FOR_EVER_MS)
+            until_ms = min((x.reached_ms for x in lanes if x.is_open), default=FOREVER_MS)
             slices = [each for lane in lanes for each in lane.release(until_ms)]
             if slices:
                 yield _merged(slices, time, sum(lane.done for lane in lanes))

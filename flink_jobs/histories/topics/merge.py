@@ -10,15 +10,15 @@ import numpy as np
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from numpy.typing import NDArray
 
-from flink_jobs.histories.batches import NEVER_MS, Batch, EventTime, Names
+from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 _POLL_MS = 1_000
 _PATIENCE_S = 60.0
 # A partition that is ahead of the others is not read on until they have caught up.
 _MOST_BUFFERED = 100_000
-_FOR_EVER_MS = 2**62
 
 
 def merged_batches(
@@ -53,9 +53,7 @@ def merged_batches(
     first = sum(starts[number] for number in ends)
     while any(lane.is_open or lane.n_waiting for lane in lanes.values()):
         # Up to here every partition has shown all it has.
-        until_ms = min(
-            (x.time.reached_ms for x in lanes.values() if x.is_open), default=_FOR_EVER_MS
-        )
+        until_ms = min((x.time.reached_ms for x in lanes.values() if x.is_open), default=FOREVER_MS)
         if any(lane.has_before(until_ms) for lane in lanes.values()):
             done = sum(lane.position for lane in lanes.values()) - first
             yield _batch(list(lanes.values()), until_ms, names, done, label)
@@ -146,7 +144,7 @@ def _reached(
 
     A partition that has shown all it has holds nothing back.
     """
-    reached = np.full(len(ranks) + 1, _FOR_EVER_MS, dtype=np.int64)
+    reached = np.full(len(ranks) + 1, FOREVER_MS, dtype=np.int64)
     for place, lane in enumerate(lanes):
         mine = np.flatnonzero(which == place)
         own = np.full(len(ranks) + 1, lane.released_ms, dtype=np.int64)
@@ -154,11 +152,11 @@ def _reached(
         own = np.maximum.accumulate(own)
         lane.released_ms = int(own[-1])
         if not lane.is_open and not lane.n_waiting:
-            own[mine[-1] + 1 if len(mine) else 0 :] = _FOR_EVER_MS
+            own[mine[-1] + 1 if len(mine) else 0 :] = FOREVER_MS
         reached = np.minimum(reached, own)
     highest_ms = max(lane.released_ms for lane in lanes)
     # Where no partition holds anything back, time is where the last of them came.
-    reached = np.where(reached == _FOR_EVER_MS, highest_ms, reached)
+    reached = np.where(reached == FOREVER_MS, highest_ms, reached)
     return reached[:-1], int(reached[-1])
 
 

@@ -18,9 +18,9 @@ from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
+from flink_jobs.times import FOREVER_MS
 
 _POLL_RECORDS = 20_000
-_ALL_TIME_MS = 2**62
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class KafkaRange:
 
     def values(self) -> Iterator[bytes]:
         """The values of the range, each partition's in the order in which they were written."""
-        for batch in self.batches(Names(), _ALL_TIME_MS):
+        for batch in self.batches(Names(), FOREVER_MS):
             for row in range(len(batch)):
                 if (value := batch.rows.payload(row)) is not None:
                     yield value

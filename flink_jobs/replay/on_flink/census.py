@@ -6,10 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from flink_jobs.histories.batches import NEVER_MS, Batch, Names
+from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
-
-_ALL_TIME_MS = 2**62
+from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
 class Census:
@@ -38,7 +37,7 @@ class Census:
         self.names = Names()
         self.n_by_model: Counter[str] = Counter()
         self.n_rows = self.n_events = 0
-        self.first_ms, self.last_ms = _ALL_TIME_MS, NEVER_MS
+        self.first_ms, self.last_ms = FOREVER_MS, NEVER_MS
         self.end_ms = NEVER_MS
 
     def add(self, batch: Batch) -> None:

@@ -16,7 +16,7 @@ from flink_jobs.cluster.errors import FlinkRestError
 from flink_jobs.cluster.launch import require_cluster, submit_range_job
 from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import NEVER_MS, Batch, Source
+from flink_jobs.histories.batches import Batch, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.topics.ranges import KafkaRange
@@ -42,6 +42,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.sorted_records import Spool, merge
+from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 

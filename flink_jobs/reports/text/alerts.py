@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 from rich.text import Text
 
@@ -18,6 +16,7 @@ from flink_jobs.records.alerts import (
     ThresholdSummary,
 )
 from flink_jobs.records.control import Audit
+from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _KINDS = {
@@ -37,7 +36,6 @@ _ENDINGS = {
 }
 _ARROWS = {"up": "↑", "down": "↓", "none": "="}
 _INDENT = " " * 4
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def to_json_line(record: Alert | Audit) -> str:
@@ -74,44 +72,6 @@ def to_text(alert: Alert) -> Text:
     for line in _details(alert):
         text.append(f"\n{_INDENT}{line}", style="not dim")
     return text
-
-
-def span(start_ms: int, end_ms: int) -> str:
-    """A stretch of event time; the date of the end only where it differs.
-
-    Examples
-    --------
-    >>> span(1_767_225_600_000, 1_767_226_200_000)
-    '2026-01-01 00:00–00:10 UTC'
-    >>> span(1_767_225_599_500, 1_767_225_630_000)
-    '2025-12-31 23:59:59.500–2026-01-01 00:00:30 UTC'
-    """
-    start, end = _utc(start_ms), _utc(end_ms)
-    last = _clock(end) if start.date() == end.date() else f"{end.date()} {_clock(end)}"
-    return f"{start.date()} {_clock(start)}–{last} UTC"
-
-
-def moment(time_ms: int) -> str:
-    """A moment of event time.
-
-    Examples
-    --------
-    >>> moment(1_767_225_600_000), moment(-(2**53))
-    ('2026-01-01 00:00 UTC', '0001-01-01 00:00 UTC')
-    """
-    when = _utc(time_ms)
-    return f"{when.date()} {_clock(when)} UTC"
-
-
-def clock_span(start_ms: int, end_ms: int) -> str:
-    """A stretch of event time within one day, without the day.
-
-    Examples
-    --------
-    >>> clock_span(1_767_225_600_000, 1_767_226_200_000)
-    '00:00–00:10'
-    """
-    return f"{_clock(_utc(start_ms))}–{_clock(_utc(end_ms))}"
 
 
 def _remarks(alert: Alert) -> list[str]:
@@ -180,16 +140,3 @@ def _dimension(moved: DimensionShift) -> str:
 
 def _signed(shift: float) -> str:
     return f"{shift:+.1f} sd"
-
-
-def _utc(time_ms: int) -> datetime:
-    """The nearest time that has a date; those of a wrong unit can lie before the year 1."""
-    since = timedelta(milliseconds=max(_FIRST_MS, min(time_ms, _LAST_MS)))
-    return datetime(1970, 1, 1, tzinfo=UTC) + since
-
-
-def _clock(when: datetime) -> str:
-    text = f"{when:%H:%M}"
-    if when.microsecond:
-        return f"{text}:{when:%S}.{when.microsecond // 1000:03}"
-    return f"{text}:{when:%S}" if when.second else text

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from flink_jobs.records.alerts import MAIN_DETECTOR, ReferenceSummary
 from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome
-from flink_jobs.reports.text.alerts import moment, span
+from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _OUTCOMES = {

@@ -12,8 +12,8 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from flink_jobs.demo import picture as look
-from flink_jobs.demo.picture import Panel, Picture
+from flink_jobs.demo.pictures import contents as look
+from flink_jobs.demo.pictures.contents import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.reports.charts import palette
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flink_jobs.demo import picture as look
-from flink_jobs.demo.picture import Panel, Picture
+from flink_jobs.demo.pictures import contents as look
+from flink_jobs.demo.pictures.contents import Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.plots import PLOT_CONFIG
