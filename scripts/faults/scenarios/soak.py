@@ -204,6 +204,7 @@ def _outcome(name: str, variant: _Variant, options: Options, soak: Soak, result:
         "checkpoints": soak.checkpoints,
     }
     rows = [_row(what, series) for what, series in parts.items()]
+    keep(bool(soak.drift.values), f"{name}: Flink shows how far no partition has come")
     panes = np.array(soak.drift.values) / stream.pane_width_ms
     memory = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
     return Outcome(
