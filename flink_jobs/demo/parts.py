@@ -11,7 +11,9 @@ from pathlib import Path
 from flink_jobs.embedded.errors import EmbeddedError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.flink_rest import FlinkRest
+from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.embedded.prerequisites import find_java
 from flink_jobs.launch import require_cluster, submit_drift_job
 
 
@@ -21,6 +23,20 @@ class RunningJob:
 
     job_id: str
     rest: FlinkRest
+
+
+def require_parts(bootstrap_servers: str | None) -> None:
+    """Check that what is needed to start a job, and without a given broker also one, is there.
+
+    Raises
+    ------
+    MissingPrerequisiteError
+        When Java 17 or jars are missing; says how to get them.
+    """
+    find_java()
+    find_jars("flink")
+    if bootstrap_servers is None:
+        find_jars("kafka")
 
 
 @contextlib.contextmanager
