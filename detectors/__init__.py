@@ -1,7 +1,7 @@
 """Drift detectors: dimensionality reducers, two-sample tests and the judgement of their results.
 
 Needs nothing beyond the standard library, NumPy and SciPy. What needs PyTorch is in
-:mod:`detectors.neural`, imported on its own.
+:mod:`detectors.reducers.neural`, imported on its own.
 """
 
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
@@ -13,7 +13,7 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
-from detectors.calibration import Calibration, Judgement, LevelPerWindow, Threshold
+from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
 from detectors.drift_detector import DriftDetector
 from detectors.errors import (
     DetectorError,
@@ -26,10 +26,9 @@ from detectors.errors import (
     ShapeError,
     TooFewRowsError,
 )
-from detectors.online.ks import SlidingKS
-from detectors.online.mmd import SlidingMMD
-from detectors.online.random_features import rff_mmd2
-from detectors.online.rff_mmd import SlidingRFFMMD
+from detectors.performance.exemplars import Exemplars, choose_exemplars
+from detectors.performance.label_shift import BlackBoxShiftEstimator, LabelShift
+from detectors.performance.malignancy import Malignancy, Verdict, malignancy
 from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution
 from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
@@ -41,19 +40,20 @@ from detectors.registry import (
     reducer_of_kind,
     two_sample_test_of_kind,
 )
-from detectors.severity.exemplars import Exemplars, choose_exemplars
-from detectors.severity.label_shift import BlackBoxShiftEstimator, LabelShift
-from detectors.severity.malignancy import Malignancy, Verdict, malignancy
+from detectors.sequential.ks import SlidingKS
+from detectors.sequential.mmd import SlidingMMD
+from detectors.sequential.random_features import rff_mmd2
+from detectors.sequential.rff_mmd import SlidingRFFMMD
 from detectors.shifts import gaussian_noise, image_shift, knock_out
-from detectors.two_sample.binomial import BinomialTest
-from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.binned import JensenShannonTest, PSITest
+from detectors.two_sample.chi_square.chi_square import ChiSquareTest
+from detectors.two_sample.classifier.binomial import BinomialTest
+from detectors.two_sample.classifier.domain_classifier import DomainClassifier, HeldOut
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
-from detectors.two_sample.divergences import JensenShannonTest, PSITest
-from detectors.two_sample.domain_classifier import DomainClassifier, HeldOut
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.kernels import KERNELS, Kernel
-from detectors.two_sample.ks import KSTest
-from detectors.two_sample.ks_cells import PlacedRows, join_placed
+from detectors.two_sample.ks.cells import PlacedRows, join_placed
+from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.multiplicity import CORRECTIONS, benjamini_hochberg, bonferroni, holm

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zipfile
 import zlib
 
@@ -30,6 +31,10 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+
+# NumPy reads an array's header by `ast.parse`, for which CPython 3.11 has one counter for all
+# threads: two that load at once can end in "SystemError: AST constructor recursion depth mismatch".
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def arrays_to_bytes(arrays: StateArrays) -> bytes:
@@ -75,7 +80,7 @@ def bytes_to_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
         If ``data`` is damaged or is not an npz archive of plain arrays.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as entries:
+        with _ONE_AT_A_TIME, zipfile.ZipFile(io.BytesIO(data)) as entries:
             return {
                 name.removesuffix(".npy"): np.load(
                     io.BytesIO(entries.read(name)), allow_pickle=False

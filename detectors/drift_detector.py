@@ -11,8 +11,8 @@ from detectors.arrays_io import arrays_below
 from detectors.base import FloatArray, Reducer, StateArrays, TwoSampleResult, TwoSampleTest
 from detectors.checks import fitted
 from detectors.errors import InvalidStateError
+from detectors.performance.exemplars import Exemplars, choose_exemplars
 from detectors.registry import reducer_of_kind, two_sample_test_of_kind
-from detectors.severity.exemplars import Exemplars, choose_exemplars
 
 HEADER = "detector"
 HEADER_DTYPE = np.dtype([("reducer", "S32"), ("test", "S32"), ("n_ref", "<i8")])

@@ -13,12 +13,12 @@ from detectors.reducers import PCA, NoReduction, SoftmaxOutputs
 from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.random_projection import SparseRandomProjection
-from detectors.two_sample.binomial import BinomialTest
-from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.binned import JensenShannonTest, PSITest
+from detectors.two_sample.chi_square.chi_square import ChiSquareTest
+from detectors.two_sample.classifier.binomial import BinomialTest
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
-from detectors.two_sample.divergences import JensenShannonTest, PSITest
 from detectors.two_sample.energy import EnergyTest
-from detectors.two_sample.ks import KSTest
+from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.wasserstein import WassersteinTest
@@ -40,10 +40,10 @@ REDUCERS: Mapping[str, type[Reducer]] = MappingProxyType(
 
 TORCH_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "untrained_autoencoder": ("detectors.neural.autoencoders", "UntrainedAutoencoder"),
-        "trained_autoencoder": ("detectors.neural.autoencoders", "TrainedAutoencoder"),
-        "torch_softmax": ("detectors.neural.classifiers", "TorchSoftmax"),
-        "torch_hard_predictions": ("detectors.neural.classifiers", "TorchHardPredictions"),
+        "untrained_autoencoder": ("detectors.reducers.neural.autoencoders", "UntrainedAutoencoder"),
+        "trained_autoencoder": ("detectors.reducers.neural.autoencoders", "TrainedAutoencoder"),
+        "torch_softmax": ("detectors.reducers.neural.classifiers", "TorchSoftmax"),
+        "torch_hard_predictions": ("detectors.reducers.neural.classifiers", "TorchHardPredictions"),
     }
 )
 """Module and class of the reducers that import torch, which happens where one is asked for."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
+from flink_jobs.cluster.errors import MissingPrerequisiteError
 
 _CHECK = Path(__file__).with_name("check_prerequisites.sh")
 _FLAGS = [

@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page
 
-from flink_jobs.backtest.report.write import gather, write_html
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, Score, encode_record
+from flink_jobs.reports.write import gather, write_html
 from scripts.browser import open_browser
-from tests.backtest.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
+from tests.reports.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit")

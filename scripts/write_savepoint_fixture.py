@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from flink_jobs.core.state import STATE_VERSION
+from flink_jobs.cluster.submission import DRIFT_JOB
+from flink_jobs.core.state.state import STATE_VERSION
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from tests.system.savepoints import (
     FOLDER,
     N_SCORES_BEFORE,

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of all records to ``flink_jobs/schemas``, from the structs."""
+"""Write the JSON Schemas of all records to ``flink_jobs/records/schemas``, from the structs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from flink_jobs.intake.formats.json import InferenceEvent
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.records.events import InferenceEvent
 
 RECORDS: dict[str, Any] = {
     "alert": Alert,
@@ -22,7 +22,7 @@ RECORDS: dict[str, Any] = {
     "command": Command,
     "audit": Audit,
 }
-_FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "schemas"
+_FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Whether a number may be missing is for the job to say, not for the struct.
 _FEATURES = {

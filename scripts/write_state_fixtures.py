@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.core.state import STATE_VERSION, InMemoryState
-from tests.flink_jobs.state_fixtures import FOLDER, PHASES, records, write_state
+from flink_jobs.core.state.state import STATE_VERSION, InMemoryState
+from tests.state_fixtures import FOLDER, PHASES, records, write_state
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser
 
-from flink_jobs.embedded.errors import MissingPrerequisiteError
+from flink_jobs.cluster.errors import MissingPrerequisiteError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.one_thread import use_one_thread

@@ -12,13 +12,13 @@ import detectors
 PURE = [
     "detectors",
     "flink_jobs.config.job",
-    "flink_jobs.job_files.config_file",
-    "flink_jobs.records.events",
-    "flink_jobs.panes",
+    "flink_jobs.config.loading",
+    "flink_jobs.intake.formats.json",
+    "flink_jobs.intake.panes",
     "flink_jobs.records.alerts",
     "flink_jobs.core.monitor",
     "flink_jobs.embedded.flink_cluster",
-    "flink_jobs.alerting.consumer",
+    "flink_jobs.kafka.following",
     "flink_jobs.cli",
 ]
 
@@ -53,7 +53,7 @@ def test_the_detectors_do_not_load_torch() -> None:
 
 
 def test_a_module_of_the_flink_side_does_need_flink() -> None:
-    done = import_without(["pyflink"], "flink_jobs.flink.drift_job")
+    done = import_without(["pyflink"], "flink_jobs.flink.job")
 
     assert "pyflink" in done.stderr
 

@@ -14,7 +14,8 @@ class HardPredictions(SoftmaxOutputs):
     """Black-box shift detection, hard: softmax outputs become the class that they predict.
 
     The predicted class is the index of the largest output, the lowest such index where outputs tie.
-    It is a category: :class:`~detectors.two_sample.chi_square.ChiSquareTest` compares it.
+    It is a category:
+    :class:`~detectors.two_sample.chi_square.chi_square.ChiSquareTest` compares it.
 
     References
     ----------

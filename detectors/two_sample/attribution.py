@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from detectors.base import FloatArray, IntArray, MissingShares
-from detectors.two_sample.ks_cells import Cells
-from detectors.two_sample.ks_distance import largest_gaps
-from detectors.two_sample.ks_distribution import ks_p_values
+from detectors.two_sample.ks.cells import Cells
+from detectors.two_sample.ks.distance import largest_gaps
+from detectors.two_sample.ks.distribution import ks_p_values
 from detectors.two_sample.missing import compare_missing
 
 LARGEST_OFFSET = 1e290

@@ -12,14 +12,14 @@ from detectors.base import FloatArray, StateArrays, TwoSampleResult
 from detectors.checks import fitted, state_array, whole_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.attribution import SortedReference
-from detectors.two_sample.chi_square import (
+from detectors.two_sample.chi_square.chi_square import (
     DEFAULT_DRAWS,
     Categories,
     check_categorical,
     corrected_comparison,
     critical_surprise,
 )
-from detectors.two_sample.chi_square_distribution import chi_square_p_value
+from detectors.two_sample.chi_square.distribution import chi_square_p_value
 from detectors.two_sample.frame import Comparison, ReferenceTest
 
 

@@ -36,10 +36,10 @@ def alerts(
     with told_plainly():
         from rich.console import Console
 
-        from flink_jobs.alerting.client_properties import parse_properties
-        from flink_jobs.alerting.consumer import RecordFollower
-        from flink_jobs.alerting.timeline import to_json_line, to_text
+        from flink_jobs.kafka.following import RecordFollower
+        from flink_jobs.kafka.properties import parse_properties
         from flink_jobs.records.alerts import Alert
+        from flink_jobs.reports.text.alerts import to_json_line, to_text
 
         console, errors = Console(), stderr()
         follower = RecordFollower(

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
+from flink_jobs.histories.packages import require_backtest_packages
 
 
 def backtest(
@@ -67,11 +67,11 @@ def backtest(
         require_backtest_packages()
         from rich.console import Console
 
-        from flink_jobs.backtest.engine import run_backtest
-        from flink_jobs.backtest.errors import BacktestError
-        from flink_jobs.backtest.on_flink import run_on_flink
         from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
-        from flink_jobs.job_files.config_file import load_config
+        from flink_jobs.config.loading import load_config
+        from flink_jobs.histories.errors import BacktestError
+        from flink_jobs.replay.engine import run_backtest
+        from flink_jobs.replay.on_flink.run import run_on_flink
 
         loaded = load_config(config)
         simulated, drifts = known_drifts(truth, shifts, truth_column, history, loaded)

@@ -15,11 +15,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flink_jobs.backtest.engine import Progress as Reached
-from flink_jobs.backtest.evaluation import Figures, evaluate_result
-from flink_jobs.backtest.report.words import between, count, stretch
-from flink_jobs.backtest.result import BacktestResult, BacktestSummary
-from flink_jobs.backtest.truth import DriftInterval
+from flink_jobs.evaluation.evaluate import Figures, evaluate_result
+from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.replay.engine import Progress as Reached
+from flink_jobs.replay.result import BacktestResult, BacktestSummary
+from flink_jobs.reports.words import between, count
+from flink_jobs.times import duration
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3
@@ -101,8 +102,8 @@ def _between_false_alarms(figures: Figures) -> str:
     """The mean; without a false alarm the lower limit of its 95 % interval."""
     mean_ms = figures.mean_time_between_false_alarms_ms
     if mean_ms is None:
-        return f"> {stretch(figures.time_between_false_alarms_interval_ms()[0])}"
-    return stretch(mean_ms)
+        return f"> {duration(figures.time_between_false_alarms_interval_ms()[0])}"
+    return duration(mean_ms)
 
 
 _FIGURES: dict[str, Callable[[Figures], str]] = {
@@ -112,7 +113,7 @@ _FIGURES: dict[str, Callable[[Figures], str]] = {
     "false alarms": lambda f: f"{f.n_false_alarms:,}",
     "precision": lambda f: _share(f.precision),
     "recall": lambda f: _share(f.recall),
-    "mean delay": lambda f: stretch(f.mean_delay_ms),
+    "mean delay": lambda f: duration(f.mean_delay_ms),
     "mean time between false alarms": _between_false_alarms,
 }
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
+from flink_jobs.histories.packages import require_backtest_packages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from flink_jobs.backtest.compare import Comparison, Outcome
-    from flink_jobs.backtest.compare_runs import Progress as CompareProgress
+    from flink_jobs.evaluation.compare.compare import Comparison, Outcome
+    from flink_jobs.evaluation.compare.runs import Progress as CompareProgress
 
 _WIDE = 110
 
@@ -59,11 +59,11 @@ def compare(
         require_backtest_packages()
         from rich.console import Console
 
-        from flink_jobs.backtest.compare import choose, chosen_by_label
-        from flink_jobs.backtest.compare import compare as run_all
-        from flink_jobs.backtest.compare_grid import read_grid
-        from flink_jobs.backtest.errors import BacktestError
-        from flink_jobs.job_files.config_file import load_config
+        from flink_jobs.config.loading import load_config
+        from flink_jobs.evaluation.compare.compare import choose, chosen_by_label
+        from flink_jobs.evaluation.compare.compare import compare as run_all
+        from flink_jobs.evaluation.compare.grid import read_grid
+        from flink_jobs.histories.errors import BacktestError
 
         loaded, axes = load_config(config), read_grid(grid)
         simulated, drifts = known_drifts(truth, shifts, truth_column, source, loaded)
@@ -100,9 +100,9 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
     from rich.table import Table
     from rich.text import Text
 
-    from flink_jobs.backtest.compare_job import job_toml
-    from flink_jobs.backtest.compare_plot import write_html, write_png
-    from flink_jobs.backtest.compare_text import HEADER, table_rows
+    from flink_jobs.evaluation.compare.job_file import job_toml
+    from flink_jobs.reports.compare_plot import write_html, write_png
+    from flink_jobs.reports.compare_text import HEADER, table_rows
 
     rows = table_rows(comparison.outcomes)
     # The last column, how fast it ran, says nothing about drift.

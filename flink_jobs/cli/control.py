@@ -6,7 +6,6 @@ import inspect
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +14,11 @@ import typer
 from flink_jobs.cli.errors import stderr, told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
+from flink_jobs.times import iso_ms
 
 if TYPE_CHECKING:
-    from flink_jobs.alerting.consumer import RecordFollower
-    from flink_jobs.alerting.sender import CommandSender
+    from flink_jobs.kafka.following import RecordFollower
+    from flink_jobs.kafka.sending import CommandSender
 
 REFUSED = 1
 UNANSWERED = 3
@@ -97,9 +97,9 @@ def _send(
     ] = False,
     properties: ClientProperties = None,
 ) -> None:
-    from flink_jobs.alerting.client_properties import parse_properties
-    from flink_jobs.alerting.consumer import RecordFollower
-    from flink_jobs.alerting.sender import CommandSender
+    from flink_jobs.kafka.following import RecordFollower
+    from flink_jobs.kafka.properties import parse_properties
+    from flink_jobs.kafka.sending import CommandSender
 
     shared = {"effective_ms": effective_ms, "issued_by": issued_by}
     command_id = command_id or str(uuid.uuid4())
@@ -126,7 +126,7 @@ def _exchange(
     as_json: bool,
 ) -> set[Outcome]:
     """Send the command and show its answers; what they were."""
-    from flink_jobs.alerting.sender import answers
+    from flink_jobs.kafka.sending import answers
 
     outcomes = set()
     with sender, follower or nullcontext():
@@ -157,8 +157,8 @@ def _checked_command(tree: dict[str, Any]) -> Command:
 def _show(audit: Audit, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from flink_jobs.alerting.audit_text import audit_line, summary_table
-    from flink_jobs.alerting.timeline import to_json_line
+    from flink_jobs.reports.text.alerts import to_json_line
+    from flink_jobs.reports.text.audits import audit_line, summary_table
 
     if as_json:
         typer.echo(to_json_line(audit))
@@ -183,10 +183,11 @@ def _say_unanswered(model: str, topic: str, audit_topic: str, wait_s: float) -> 
 
 def _parse_time(text: str) -> int:
     try:
-        time = datetime.fromisoformat(text)
+        return iso_ms(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--until {text!r} is no time like 2026-01-31T12:00") from error
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        raise typer.BadParameter(
+            f"--until {text!r} is not a time; give one like 2026-01-31T12:00"
+        ) from error
 
 
 def _read_change(text: str) -> Any:

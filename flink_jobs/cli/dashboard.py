@@ -53,9 +53,9 @@ def dashboard(
     """Serve a page with all models, open incidents and live charts, and buttons for commands."""
     with told_plainly(), ended_by_sigterm():
         require_dashboard_packages()
-        from flink_jobs.alerting.client_properties import parse_properties
         from flink_jobs.dashboard.feed import Topics
         from flink_jobs.dashboard.serve import Address, Dashboard
+        from flink_jobs.kafka.properties import parse_properties
 
         topics = Topics(
             bootstrap_servers=bootstrap_servers,

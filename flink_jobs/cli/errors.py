@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flink_jobs.alerting.errors import FollowError
-from flink_jobs.backtest.errors import BacktestError
+from flink_jobs.cluster.errors import EmbeddedError
 from flink_jobs.config.job import ConfigError
 from flink_jobs.demo.errors import DemoError
-from flink_jobs.embedded.errors import EmbeddedError
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.kafka.errors import FollowError
 
 INTERRUPTED = 130
 TERMINATED = 143

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flink_jobs.alerting.errors import FollowError
-from flink_jobs.backtest.packages import missing
 from flink_jobs.demo.errors import DemoError
+from flink_jobs.histories.packages import missing
+from flink_jobs.kafka.errors import FollowError
 
 _DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly": "plotly"}
 _DASHBOARD_PACKAGES = {name: name for name in ("plotly", "starlette", "uvicorn")}

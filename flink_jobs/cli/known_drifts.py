@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flink_jobs.backtest.shift_table import Shift
-    from flink_jobs.backtest.truth import DriftInterval
     from flink_jobs.config.job import DriftJobConfig
+    from flink_jobs.histories.known_drifts.shift_table import Shift
+    from flink_jobs.histories.known_drifts.truth import DriftInterval
 
 
 def known_drifts(
@@ -27,8 +27,8 @@ def known_drifts(
     SourceError
         When the history holds no such column.
     """
-    from flink_jobs.backtest.shift_table import read_shifts
-    from flink_jobs.backtest.simulator import truth_of
+    from flink_jobs.histories.known_drifts.shift_table import read_shifts
+    from flink_jobs.histories.known_drifts.simulator import truth_of
 
     simulated = [] if shifts is None else read_shifts(shifts)
     labelled = labelled_drifts(truth, column, history, config)
@@ -49,8 +49,8 @@ def labelled_drifts(
     SourceError
         When the history holds no such column.
     """
-    from flink_jobs.backtest.labelled_events import drifts_of_column
-    from flink_jobs.backtest.truth import read_truth
+    from flink_jobs.histories.known_drifts.labelled_events import drifts_of_column
+    from flink_jobs.histories.known_drifts.truth import read_truth
 
     if truth is None and column is None:
         return None

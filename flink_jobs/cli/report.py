@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.backtest.packages import require_backtest_packages
 from flink_jobs.cli.errors import told_plainly
 from flink_jobs.cli.options import TruthColumn
+from flink_jobs.histories.packages import require_backtest_packages
 
 if TYPE_CHECKING:
-    from flink_jobs.backtest.report.page import Contents
+    from flink_jobs.reports.page import Contents
 
 
 def report(
@@ -57,11 +57,11 @@ def report(
         require_backtest_packages()
         from dataclasses import replace
 
-        from flink_jobs.backtest.report.png import write_png
-        from flink_jobs.backtest.report.write import gather, training_sizes, write_html
-        from flink_jobs.backtest.result import BacktestResult
         from flink_jobs.cli.known_drifts import labelled_drifts
         from flink_jobs.cli.summary import summarise
+        from flink_jobs.replay.result import BacktestResult
+        from flink_jobs.reports.charts.png import write_png
+        from flink_jobs.reports.write import gather, training_sizes, write_html
 
         shape = _shape(image_shape)
         if shape is not None and history is None:
@@ -84,7 +84,7 @@ def report(
 
 
 def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], None]) -> None:
-    from flink_jobs.backtest.errors import BacktestError
+    from flink_jobs.histories.errors import BacktestError
 
     try:
         write(contents, path)

@@ -37,8 +37,8 @@ def run(
     with told_plainly():
         from rich.console import Console
 
-        from flink_jobs.job_files.config_file import load_config
-        from flink_jobs.launch import submit_drift_job
+        from flink_jobs.cluster.launch import submit_drift_job
+        from flink_jobs.config.loading import load_config
 
         kafka = load_config(config).kafka
         console = Console()

@@ -12,7 +12,6 @@ from flink_jobs.config.reference_tables import FirstTime, MovingReference, Seaso
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 
 _FLOAT_BYTES = 8
-_HOUR_MS = 3_600_000
 
 
 def state_text(config: DriftJobConfig, n_ref: int) -> str:
@@ -47,19 +46,6 @@ def n_dimensions(config: DriftJobConfig) -> int:
             return n_columns_read(config)
     # The share of missing features is one dimension more.
     return n + (config.input.missing_features == "allow")
-
-
-def duration(time_ms: int) -> str:
-    """A stretch of time for people.
-
-    Examples
-    --------
-    >>> duration(90_000), duration(86_400_000), duration(250)
-    ('90 s', '24 h', '0.25 s')
-    """
-    if time_ms and time_ms % _HOUR_MS == 0:
-        return f"{time_ms // _HOUR_MS:,} h"
-    return f"{time_ms / 1000:.15g} s"
 
 
 def _reference_text(config: DriftJobConfig, n_ref: int) -> str:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from detectors.two_sample.binomial import accuracy_p_values
-from detectors.two_sample.domain_classifier import n_held_out
-from detectors.two_sample.ks_distribution import ks_p_values
+from detectors.two_sample.classifier.binomial import accuracy_p_values
+from detectors.two_sample.classifier.domain_classifier import n_held_out
+from detectors.two_sample.ks.distribution import ks_p_values
 from detectors.two_sample.multiplicity import bonferroni
-from flink_jobs.cli.state_size import duration, n_dimensions, state_text
+from flink_jobs.cli.state_size import n_dimensions, state_text
 from flink_jobs.config.detector_tables import (
     BinomialConfig,
     ChiSquareConfig,
@@ -37,6 +37,7 @@ from flink_jobs.config.reference_tables import (
     TrainingSet,
 )
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.times import duration
 
 
 class Line(NamedTuple):

@@ -21,9 +21,9 @@ def validate(
         from rich.console import Console
 
         from flink_jobs.cli.summary import summarise
-        from flink_jobs.core.reference import FittedDetectors
-        from flink_jobs.job_files.config_file import load_config
-        from flink_jobs.job_files.trained_reference import fit_training_sets
+        from flink_jobs.config.loading import load_config
+        from flink_jobs.core.references.blocks import FittedDetectors
+        from flink_jobs.core.references.trained import fit_training_sets
 
         loaded = load_config(config)
         blocks = fit_training_sets(loaded)

@@ -12,9 +12,6 @@ from msgspec import Meta
 
 from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Table
 
-MAIN_DETECTOR = "main"
-"""The name of the detector that the main tables describe."""
-
 
 class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
     """Test the features as they are."""

@@ -1,7 +1,7 @@
 """The configuration of a drift job: one frozen struct tree, version 1.
 
 The tree is what ``job.toml`` holds. Structure, types and single-value ranges are checked by msgspec
-while decoding (:mod:`flink_jobs.job_files.config_file`); rules that tie several keys together are
+while decoding (:mod:`flink_jobs.config.loading`); rules that tie several keys together are
 in :mod:`flink_jobs.config.checks`. Times are event-time milliseconds.
 """
 
@@ -15,7 +15,6 @@ from msgspec import Meta
 
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.detector_tables import (
-    MAIN_DETECTOR,
     DetectorTable,
     HardPredictionsConfig,
     SoftmaxOutputsConfig,
@@ -25,6 +24,7 @@ from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
 from flink_jobs.config.window_tables import TimeWindow, WindowTable
+from flink_jobs.records.alerts import MAIN_DETECTOR
 
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
@@ -151,7 +151,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> from flink_jobs.job_files.config_file import decode_config
+    >>> from flink_jobs.config.loading import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

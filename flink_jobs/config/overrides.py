@@ -72,7 +72,7 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
 
     Examples
     --------
-    >>> from flink_jobs.job_files.config_file import decode_config
+    >>> from flink_jobs.config.loading import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}

@@ -11,19 +11,20 @@ from collections.abc import Mapping, Sequence
 
 from flink_jobs.config.job import ConfigError, DriftJobConfig
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import baseline, silence, timers
+from flink_jobs.core import silence, timers
 from flink_jobs.core.actions import Actions
-from flink_jobs.core.commands import Commands
+from flink_jobs.core.commands.commands import Commands
 from flink_jobs.core.plan import Plan, Plans
-from flink_jobs.core.reference import References
+from flink_jobs.core.references import sources as baseline
+from flink_jobs.core.references.blocks import References
 from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.segments import make_segment
-from flink_jobs.core.shared_rows import SharedRows
-from flink_jobs.core.state import MonitorState, RecentBlock, Status
-from flink_jobs.core.state_codec import read_block, write_block
+from flink_jobs.core.state.codec import read_block, write_block
+from flink_jobs.core.state.segments import make_segment
+from flink_jobs.core.state.state import MonitorState, RecentBlock, Status
 from flink_jobs.core.turn import Turn
-from flink_jobs.core.window_tester import WindowTester
-from flink_jobs.panes import EventColumns, Pane
+from flink_jobs.core.watchers.window_tester import WindowTester
+from flink_jobs.core.windows.shared_rows import SharedRows
+from flink_jobs.intake.panes import EventColumns, Pane
 from flink_jobs.records.alerts import Ending
 from flink_jobs.records.control import PlacedCommand, StandingCommand
 from flink_jobs.records.dead_letters import DeadLetter, Reason

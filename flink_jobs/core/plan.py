@@ -21,9 +21,9 @@ from flink_jobs.config.overrides import changed, config_of_model
 from flink_jobs.config.reference_tables import MovingReference, TrainingSet
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow
-from flink_jobs.core.judge import Judge
-from flink_jobs.core.reference import reference_fingerprint
-from flink_jobs.core.windows import Windows, make_windows
+from flink_jobs.core.incidents.judge import Judge
+from flink_jobs.core.references.blocks import reference_fingerprint
+from flink_jobs.core.windows.windows import Windows, make_windows
 
 _CACHED_PLANS = 1_024
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import baseline, silence
+from flink_jobs.core import silence
+from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.turn import Turn
 
 # A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.core.actions import Actions
-from flink_jobs.core.closed_window import ClosedWindow
-from flink_jobs.core.history import History
 from flink_jobs.core.notices import Notice
 from flink_jobs.core.plan import Plan
-from flink_jobs.core.segments import join_x
-from flink_jobs.core.state import MonitorState, RecentBlock, Status
+from flink_jobs.core.references.moving import History
+from flink_jobs.core.state.segments import join_x
+from flink_jobs.core.state.state import MonitorState, RecentBlock, Status
+from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.records.alerts import ReferenceSummary, WindowSummary
 
 

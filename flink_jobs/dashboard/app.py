@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from flink_jobs.alerting.errors import FollowError
 from flink_jobs.dashboard.desk import CommandDesk, RefusedOrderError
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.plotly_file import plotly_path
 from flink_jobs.dashboard.state import LiveState
+from flink_jobs.kafka.errors import FollowError
 
 _MOST_BODY_BYTES = 16_384
 _STATIC = files("flink_jobs.dashboard") / "static"

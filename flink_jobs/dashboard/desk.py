@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.alerting.sender import CommandSender
 from flink_jobs.dashboard.state import LiveState
+from flink_jobs.kafka.sending import CommandSender
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
 from flink_jobs.records.control import Command, is_pattern
 

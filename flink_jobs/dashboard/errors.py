@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flink_jobs.alerting.errors import FollowError
+from flink_jobs.kafka.errors import FollowError
 
 
 class DashboardError(FollowError):

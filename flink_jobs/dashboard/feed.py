@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from kafka.errors import KafkaError
 
-from flink_jobs.alerting.errors import FollowError
-from flink_jobs.alerting.reachable import require_reachable
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.tail import TailFollower
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.reachable import require_reachable
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 

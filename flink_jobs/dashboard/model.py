@@ -9,10 +9,17 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
 from flink_jobs.dashboard.series import Series, ratio
 from flink_jobs.dashboard.wire import IncidentRow, ModelRow
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus, Severity
+from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
+    Alert,
+    AlertKind,
+    Cause,
+    Score,
+    ScoreStatus,
+    Severity,
+)
 from flink_jobs.records.control import Acknowledge, Audit, Command, ModelSummary, Outcome
 
 _MOST_DETECTORS = 32

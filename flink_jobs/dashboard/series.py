@@ -47,7 +47,7 @@ class Series:
     Examples
     --------
     >>> import msgspec
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> series = Series(capacity=2)
     >>> for _ in range(3):
     ...     series.add(msgspec.json.decode(read_example("score"), type=Score))
@@ -96,7 +96,7 @@ def ratio(score: Score) -> float | None:
     Examples
     --------
     >>> import msgspec
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> score = msgspec.json.decode(read_example("score"), type=Score)
     >>> ratio(score) == round(score.statistic / score.threshold.statistic, 2)
     True

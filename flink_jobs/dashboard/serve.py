@@ -11,7 +11,6 @@ from typing import Self
 
 import uvicorn
 
-from flink_jobs.alerting.sender import CommandSender
 from flink_jobs.dashboard.app import Pages
 from flink_jobs.dashboard.desk import CommandDesk
 from flink_jobs.dashboard.errors import DashboardError
@@ -19,6 +18,7 @@ from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.guard import Guard, is_loopback
 from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.state import LiveState
+from flink_jobs.kafka.sending import CommandSender
 
 _BACKLOG = 128
 _STOP_S = 3

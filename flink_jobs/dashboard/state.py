@@ -65,7 +65,7 @@ class LiveState:
     Examples
     --------
     >>> import msgspec
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> state = LiveState()
     >>> state.take([msgspec.json.decode(read_example("score"), type=Score)])
     >>> state.take([msgspec.json.decode(read_example("alert"), type=Alert)])

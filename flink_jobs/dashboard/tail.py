@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from flink_jobs.alerting.consumer import RecordFollower, Undecodable
+from flink_jobs.kafka.following import RecordFollower, Undecodable
 
 
 class TailFollower(RecordFollower[Any]):
@@ -17,7 +17,7 @@ class TailFollower(RecordFollower[Any]):
     Parameters
     ----------
     bootstrap_servers, topic, record_type, properties, on_undecodable
-        As for :class:`~flink_jobs.alerting.consumer.RecordFollower`.
+        As for :class:`~flink_jobs.kafka.following.RecordFollower`.
     n_last : int
         How many records before the end of each partition to start.
 

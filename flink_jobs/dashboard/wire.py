@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.alerting.timeline import to_text
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Severity
 from flink_jobs.records.control import Audit, ModelSummary, Outcome
+from flink_jobs.reports.text.alerts import to_text
 
 _MOST_LINES = 8
 _MOST_CHARACTERS = 600
@@ -110,7 +110,7 @@ def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
 
     Examples
     --------
-    >>> from flink_jobs.schemas import read_example
+    >>> from flink_jobs.records.schemas import read_example
     >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
     >>> print(entry_of(alert, alert.window.end_ms).lines[1])
     moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import decode_config
 from flink_jobs.demo.timing import (
     N_REFERENCE,
     OUT_OF_ORDERNESS_MS,
@@ -13,7 +14,6 @@ from flink_jobs.demo.timing import (
     SLIDE_MS,
     WINDOW_MS,
 )
-from flink_jobs.job_files.config_file import decode_config
 
 
 class Topics(NamedTuple):

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flink_jobs.embedded.errors import EmbeddedError
+from flink_jobs.cluster.errors import EmbeddedError
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.launch import require_cluster, submit_drift_job
+from flink_jobs.cluster.prerequisites import find_java
+from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.flink_rest import FlinkRest
-from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.prerequisites import find_java
-from flink_jobs.launch import require_cluster, submit_drift_job
 
 
 @dataclass(frozen=True)

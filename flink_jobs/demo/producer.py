@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.streams import ModelStream, interleave
 from flink_jobs.demo.timing import END_MS, OUT_OF_ORDERNESS_MS, PANE_MS, START_MS
-from flink_jobs.records.events import HEARTBEAT_KEY, encode_event
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY, encode_event
 
 HEARTBEAT_MS = END_MS + PANE_MS + OUT_OF_ORDERNESS_MS + 1
 """Late enough to close the last pane, and with it the last window."""

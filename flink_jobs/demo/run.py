@@ -11,21 +11,21 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from flink_jobs.alerting.reachable import require_reachable
-from flink_jobs.alerting.timeline import to_text
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
 from flink_jobs.demo.parts import flink_at, kafka_at, require_parts, running_job
-from flink_jobs.demo.picture import prepare
-from flink_jobs.demo.picture_html import write_html
-from flink_jobs.demo.picture_png import write_png
+from flink_jobs.demo.pictures.contents import prepare
+from flink_jobs.demo.pictures.html import write_html
+from flink_jobs.demo.pictures.png import write_png
 from flink_jobs.demo.producer import produce
 from flink_jobs.demo.screen import describe_streams, progress_bar, say_where, summary_table
 from flink_jobs.demo.streams import ModelStream, make_streams
 from flink_jobs.demo.topics import create_topics
 from flink_jobs.demo.watch import Watch, wait_until_finished
+from flink_jobs.kafka.reachable import require_reachable
 from flink_jobs.records.alerts import Alert
+from flink_jobs.reports.text.alerts import to_text
 
 _WAIT_S = 120.0
 

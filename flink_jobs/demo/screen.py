@@ -17,11 +17,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flink_jobs.alerting.timeline import clock_span, span
 from flink_jobs.demo.classifier import N_TRAINING, served_accuracy, served_digits
 from flink_jobs.demo.outcome import ModelOutcome
 from flink_jobs.demo.streams import N_EARLY_IMAGES, ModelStream
 from flink_jobs.demo.timing import END_MS, START_MS
+from flink_jobs.times import clock_span, span
 
 
 def describe_streams(console: Console, streams: Sequence[ModelStream]) -> None:

@@ -31,7 +31,7 @@ from flink_jobs.demo.timing import (
     REFERENCE_END_MS,
     START_MS,
 )
-from flink_jobs.records.events import SCHEMA_VERSION, InferenceEvent
+from flink_jobs.intake.formats.json import SCHEMA_VERSION, InferenceEvent
 
 LOST_CLASS = 0
 N_EARLY_IMAGES = 600

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from flink_jobs.alerting.consumer import RecordFollower
+from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.timing import END_MS
-from flink_jobs.embedded.flink_rest import FlinkRest
+from flink_jobs.kafka.following import RecordFollower
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from flink_jobs.embedded.artefact import build_artefact
-from flink_jobs.embedded.errors import EmbeddedError, FlinkRestError
-from flink_jobs.embedded.flink_home import FlinkHome
-from flink_jobs.embedded.flink_rest import FlinkRest
-from flink_jobs.embedded.jars import find_jars
-from flink_jobs.embedded.processes import LOOPBACK, ManagedProcess, with_free_ports
-from flink_jobs.embedded.submission import submit_job
+from flink_jobs.cluster.artefact import build_artefact
+from flink_jobs.cluster.errors import EmbeddedError, FlinkRestError
+from flink_jobs.cluster.flink_home import FlinkHome
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.processes import LOOPBACK, ManagedProcess, with_free_ports
+from flink_jobs.cluster.rest import FlinkRest
+from flink_jobs.cluster.submission import submit_job
 
 _START_TIMEOUT_S = 90.0
 
@@ -55,7 +55,7 @@ class FlinkCluster:
     settings : mapping of str to str, optional
         Flink settings that come on top of, or replace, those of this class.
     jars : Path, optional
-        Folder with the sub-folder ``flink``; see :func:`flink_jobs.embedded.jars.find_jars`.
+        Folder with the sub-folder ``flink``; see :func:`flink_jobs.cluster.jars.find_jars`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class FlinkCluster:
     Starts processes, hence not run as a doctest; ``tests/embedded`` does the same::
 
         with FlinkCluster() as cluster:
-            job_id = cluster.submit("flink_jobs.flink.drift_job", ["--config", "/etc/job.toml"])
+            job_id = cluster.submit("flink_jobs.flink.job", ["--config", "/etc/job.toml"])
             cluster.rest.wait_running(job_id)
     """
 
@@ -133,7 +133,7 @@ class FlinkCluster:
     ) -> str:
         """Ship the installed code, start a job and return its id.
 
-        Parameters and errors are those of :func:`flink_jobs.embedded.submission.submit_job`.
+        Parameters and errors are those of :func:`flink_jobs.cluster.submission.submit_job`.
         """
         return submit_job(
             self.jobmanager,

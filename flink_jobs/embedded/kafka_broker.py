@@ -14,10 +14,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from flink_jobs.embedded.errors import EmbeddedError, ProcessFailedError
-from flink_jobs.embedded.jars import find_jars
-from flink_jobs.embedded.prerequisites import find_java
-from flink_jobs.embedded.processes import (
+from flink_jobs.cluster.errors import EmbeddedError, ProcessFailedError
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.prerequisites import find_java
+from flink_jobs.cluster.processes import (
     LOOPBACK,
     ManagedProcess,
     accepts_connections,
@@ -84,7 +84,7 @@ class KafkaBroker:
     Parameters
     ----------
     jars : Path, optional
-        Folder with the sub-folder ``kafka``; see :func:`flink_jobs.embedded.jars.find_jars`.
+        Folder with the sub-folder ``kafka``; see :func:`flink_jobs.cluster.jars.find_jars`.
     heap_mb : int, default 512
         The largest Java heap, in MiB.
 

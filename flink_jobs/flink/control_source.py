@@ -11,7 +11,7 @@ from pyflink.table.expressions import col
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import reading_options, with_clause
-from flink_jobs.flink.operators import name_operator
+from flink_jobs.flink.naming import name_operator
 
 
 class Commands(NamedTuple):

@@ -6,8 +6,8 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.flink.operators import name_operator
-from flink_jobs.records.events import HEARTBEAT_KEY
+from flink_jobs.flink.naming import name_operator
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 # Flink's generator wakes once a second, a few milliseconds late: a narrower gate would miss some.
 _GATE_MS = 1_100

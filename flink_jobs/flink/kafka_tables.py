@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.job_files.config_file import resolve_secret
+from flink_jobs.config.loading import resolve_secret
 
 
 def reading_options(config: DriftJobConfig, topic: str, startup_mode: str) -> dict[str, str]:

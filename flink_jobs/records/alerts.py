@@ -2,7 +2,7 @@
 
 Nothing in these records depends on the wall clock, on the number of attempts or on the parallelism:
 a replay of the same topic gives the same bytes, so duplicates collapse on ``alert_id``.
-JSON Schemas are committed in ``flink_jobs/schemas``.
+JSON Schemas are committed in ``flink_jobs/records/schemas``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.config.detector_tables import MAIN_DETECTOR
+MAIN_DETECTOR = "main"
+"""The name of the detector that the main tables of a configuration describe."""
 
 
 class AlertKind(StrEnum):

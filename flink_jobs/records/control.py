@@ -2,7 +2,7 @@
 
 A command is a JSON record on the control topic whose key is its model, or a pattern of models in
 which ``*`` is any text. Each is answered on the audit topic. JSON Schemas of both are committed in
-``flink_jobs/schemas``.
+``flink_jobs/records/schemas``.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.flink_rest import FlinkRest
 
 _POLL_S = 0.25
 TIMEOUT_S = 300.0

@@ -23,10 +23,10 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from flink_jobs.flink.connectors import source_table
-from flink_jobs.flink.drift_job import make_environment
-from flink_jobs.job_files.config_file import load_config
-from flink_jobs.records.events import HEARTBEAT_KEY
+from flink_jobs.config.loading import load_config
+from flink_jobs.flink.job import make_environment
+from flink_jobs.flink.sources import source_table
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 WINDOW_EVENTS = 1_000
 

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from flink_jobs.records.events import HEARTBEAT_KEY
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 N_FEATURES, N_OUTPUTS = 32, 10
 START_MS = 1_767_225_600_000

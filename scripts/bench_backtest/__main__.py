@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.replay.result import BacktestResult
 from scripts.bench_backtest.agreement import objections
 from scripts.bench_backtest.histories import write_json_lines, write_parquet
 from scripts.bench_backtest.measure import PEERS, Run, run_ours, run_peer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flink_jobs.backtest.result import BacktestResult
+from flink_jobs.replay.result import BacktestResult
 
 # alibi-detect gives D in single precision.
 _D_TOLERANCE = {"alibi": 1e-7, "nannyml": 1e-12}

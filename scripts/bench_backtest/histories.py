@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.job_files.config_file import decode_config
+from flink_jobs.config.loading import decode_config
 
 N_FEATURES, N_OUTPUTS, N_MODELS = 32, 10, 8
 N_REFERENCE, WINDOW, SLIDE = 1_000, 1_000, 200

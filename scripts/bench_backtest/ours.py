@@ -12,7 +12,7 @@ from pathlib import Path
 def main() -> None:
     """Arguments: history, folder for the result, number of processes."""
     # Here, since further processes import this module again; the command line does so too.
-    from flink_jobs.backtest.engine import run_backtest
+    from flink_jobs.replay.engine import run_backtest
     from scripts.bench_backtest.histories import config
 
     history, folder, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

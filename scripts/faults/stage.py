@@ -13,9 +13,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from scripts.faults.promises import BrokenPromiseError, Verdict, judge, keep, record_id
 from scripts.faults.stream import N_PARTITIONS, Stream, write, write_heartbeats
 from scripts.faults.topics import Run, TopicReader

@@ -11,7 +11,7 @@ import numpy as np
 from kafka import KafkaProducer
 from numpy.typing import NDArray
 
-from flink_jobs.records.events import HEARTBEAT_KEY
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 N_FEATURES, N_OUTPUTS = 2, 3
 N_PARTITIONS = 4

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
-from flink_jobs.job_files.config_file import decode_config
-from flink_jobs.job_files.trained_reference import fit_training_sets
+from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.intake.panes import PanePacker, unpack_pane
 from flink_jobs.one_thread import use_one_thread
-from flink_jobs.panes import PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.dead_letters import encode_dead_letter
-from flink_jobs.records.events import HEARTBEAT_KEY
 
 
 @dataclass(frozen=True)

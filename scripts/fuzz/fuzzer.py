@@ -17,13 +17,13 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from flink_jobs.config.job import reads_outputs
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
-from flink_jobs.panes import Pane, PanePacker, unpack_pane
+from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
-from flink_jobs.schemas import RecordName, read_schema
+from flink_jobs.records.schemas import RecordName, read_schema
+from tests.builders import WIDTH_MS, make_config
 from tests.faults.hostile import N_FEATURES, N_OUTPUTS, HostilePayload, HostileStream
-from tests.flink_jobs.builders import WIDTH_MS, make_config
 
 MODEL = "model"
 _PANE_EVENTS = 250

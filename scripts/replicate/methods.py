@@ -8,14 +8,14 @@ from functools import partial
 from types import MappingProxyType
 
 from detectors.base import FloatArray, Reducer, TwoSampleTest
-from detectors.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
-from detectors.neural.training import Training
 from detectors.reducers import PCA, NoReduction, SoftmaxOutputs
 from detectors.reducers.hard_predictions import HardPredictions
+from detectors.reducers.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
+from detectors.reducers.neural.training import Training
 from detectors.reducers.random_projection import SparseRandomProjection
-from detectors.two_sample.binomial import BinomialTest
-from detectors.two_sample.chi_square import ChiSquareTest
-from detectors.two_sample.ks import KSTest
+from detectors.two_sample.chi_square.chi_square import ChiSquareTest
+from detectors.two_sample.classifier.binomial import BinomialTest
+from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mmd import MMDTest
 from scripts.replicate.data import Images
 from scripts.replicate.label_classifier import LabelClassifier

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flink_jobs.charts import palette
+from flink_jobs.reports.charts import palette
 from scripts.replicate.paper import SAMPLE_SIZES, TABLE_1A
 from scripts.replicate.rates import Decisions
 from scripts.replicate.tables import name

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from flink_jobs.cli import app
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import AlertKind, encode_record
-from tests.alerting.examples import make_alert
+from tests.records.examples import make_alert
 
 pytestmark = pytest.mark.integration
 _names = itertools.count()

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flink_jobs.cli import app
-from flink_jobs.embedded.processes import free_ports
+from flink_jobs.cluster.processes import free_ports
 from flink_jobs.version import __version__
 
 HEAVY = ["pyflink", "kafka", "numpy", "scipy", "sklearn", "matplotlib", "plotly"]

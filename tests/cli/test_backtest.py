@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flink_jobs.backtest import packages
 from flink_jobs.cli import app
-from tests.backtest.histories import START_MS, make_events, write_json_lines
+from flink_jobs.histories import packages
+from tests.histories.examples import START_MS, make_events, write_json_lines
 
 JOB = """
 version = 1

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flink_jobs.cli import app
-from flink_jobs.embedded.processes import free_ports
+from flink_jobs.cluster.processes import free_ports
 from flink_jobs.records.control import KINDS
 
 COMMANDS = [kind.replace("_", "-") for kind in KINDS]
@@ -43,7 +43,7 @@ def test_control_stands_beside_the_other_commands() -> None:
     [
         (["snooze", "fraud"], "give one of --until and --until-ms"),
         (["snooze", "fraud", "--until-ms", "1", "--until", "2026-01-01"], "give one of"),
-        (["snooze", "fraud", "--until", "tomorrow"], "'tomorrow' is no time"),
+        (["snooze", "fraud", "--until", "tomorrow"], "'tomorrow' is not a time"),
         (["snooze", "fraud", "--until", "1969-12-31"], "at `$.until_ms`"),
         (["pause", ""], "at `$.model`"),
         (["pause", "fraud", "--effective-ms", "-1"], "at `$.effective_ms`"),

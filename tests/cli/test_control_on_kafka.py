@@ -29,7 +29,7 @@ from flink_jobs.records.control import (
     is_pattern,
     kind_of,
 )
-from tests.alerting.examples import make_audit
+from tests.records.examples import make_audit
 
 pytestmark = pytest.mark.integration
 _names = itertools.count()

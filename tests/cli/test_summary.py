@@ -11,9 +11,9 @@ from flink_jobs.cli.state_size import history_cells
 from flink_jobs.cli.summary import Line, lowest_p_value, summarise
 from flink_jobs.config.job import DriftJobConfig, detectors_of, trained_key
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
-from flink_jobs.panes import Pane
-from tests.flink_jobs.builders import make_config, make_pane
+from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.intake.panes import Pane
+from tests.builders import make_config, make_pane
 
 TRAILING = {"kind": "trailing", "size_ms": 20_000, "step_ms": 2_000, "min_events": 10}
 DAILY = {"kind": "seasonal", "period": "day", "n_periods": 2, "min_events": 10}
@@ -53,7 +53,7 @@ def test_the_lowest_p_value_of_mmd_comes_from_its_permutations() -> None:
         (COUNT, "main: 2,000 events, every 100; ks"),
         ({"early_events": 50}, "main: 3 s, every 1 s, from 2 events on, early at 50; ks"),
         ({"max_events": 40}, "main: 3 s, every 1 s, from 2 events on, the newest 40; ks"),
-        (SESSION, "main: until 30 s without events, 600 s at most, from 20 events on; ks"),
+        (SESSION, "main: until 30 s without events, 10 min at most, from 20 events on; ks"),
     ],
 )
 def test_every_kind_of_window_is_told_in_one_line(window: dict[str, Any], said: str) -> None:
@@ -64,7 +64,7 @@ def test_every_kind_of_window_is_told_in_one_line(window: dict[str, Any], said: 
     ("reference", "said"),
     [
         ({}, "the first 30 events of each model"),
-        (FIRST_TIME, "the first 60 s of each model, 100 events or more; 10,000 are kept"),
+        (FIRST_TIME, "the first 1 min of each model, 100 events or more; 10,000 are kept"),
         (TRAILING, "20 s that end at the start of a window; no test with fewer than 10 events"),
         (TRAILING | {"gap_ms": 4_000}, "20 s that end 4 s before a window"),
         (DAILY, "the same 1 h of the day in the 2 days before; no test with fewer than 10"),
@@ -178,7 +178,7 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
         )
     )
 
-    assert lines["silence"] == "alert after 300 s without events"
+    assert lines["silence"] == "alert after 5 min without events"
     assert lines["control"] == "commands from control, answers to audit"
     assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
 

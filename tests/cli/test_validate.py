@@ -62,8 +62,8 @@ def test_a_right_configuration_gets_a_summary(tmp_path: Path) -> None:
     answer = validate_text(tmp_path, TEXT)
 
     assert answer.exit_code == 0
-    assert "10 outputs of each, reducer softmax_outputs, in panes of 60 s" in answer.stdout
-    assert "main: 600 s, every 120 s, from 20 events on; ks at 0.001" in answer.stdout
+    assert "10 outputs of each, reducer softmax_outputs, in panes of 1 min" in answer.stdout
+    assert "main: 10 min, every 2 min, from 20 events on; ks at 0.001" in answer.stdout
     assert "the first 3,000 events of each model" in answer.stdout
     assert "240 kB of reference" in answer.stdout
     assert answer.stderr == ""

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from flink_jobs.records.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
 from flink_jobs.records.control import Audit, encode_audit
-from tests.alerting.examples import make_alert, make_score
+from tests.records.examples import make_alert, make_score
 
 BEGIN_MS = 1_767_225_600_000
 WINDOW_MS = 60_000

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import pytest
 import uvicorn
 
-from flink_jobs.alerting.sender import CommandSender
 from flink_jobs.dashboard.app import Pages
 from flink_jobs.dashboard.desk import CommandDesk
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.guard import Guard
 from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.state import LiveState
+from flink_jobs.kafka.sending import CommandSender
 from tests.dashboard.records import score
 
 TOKEN = "the token of this start"

@@ -21,8 +21,8 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import AlertKind, Severity
 from flink_jobs.records.command_decoder import decode_command
 from flink_jobs.records.control import Command, Outcome, PlacedCommand, audit_id, kind_of
-from tests.alerting.examples import make_audit
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, write
+from tests.records.examples import make_audit
 
 pytestmark = [pytest.mark.integration, pytest.mark.system]
 

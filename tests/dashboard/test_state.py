@@ -11,9 +11,9 @@ from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow
 from flink_jobs.records.alerts import AlertKind, Cause, Severity
 from flink_jobs.records.control import Acknowledge, Outcome
-from tests.alerting.examples import make_audit
+from tests.core.watched import Watched
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
-from tests.flink_jobs.core.watched import Watched
+from tests.records.examples import make_audit
 
 
 def drifting() -> Watched:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.demo.job_file import Topics, job_text
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import END_MS, PANE_MS, START_MS
-from flink_jobs.job_files.config_file import decode_config
-from flink_jobs.panes import EventColumns, Pane
+from flink_jobs.intake.panes import EventColumns, Pane
 from flink_jobs.records.alerts import Alert, Score
 
 

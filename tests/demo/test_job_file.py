@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from flink_jobs.config.job import config_version
+from flink_jobs.config.loading import load_config
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.timing import END_MS, WINDOW_ENDS_MS
-from flink_jobs.job_files.config_file import load_config
 from tests.demo.offline import demo_config
 
 

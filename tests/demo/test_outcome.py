@@ -15,8 +15,8 @@ from flink_jobs.demo.timing import (
     WINDOW_MS,
 )
 from flink_jobs.records.alerts import Alert, AlertKind, Cause
-from tests.alerting.examples import make_alert
 from tests.demo.conftest import Run
+from tests.records.examples import make_alert
 
 
 def alert_of(model: str, end_minute: int, kind: AlertKind = AlertKind.STARTED) -> Alert:

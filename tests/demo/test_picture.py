@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from flink_jobs.demo.outcome import Reported, judge_models
-from flink_jobs.demo.picture import Picture, prepare
-from flink_jobs.demo.picture_html import write_html
-from flink_jobs.demo.picture_png import write_png
+from flink_jobs.demo.pictures.contents import Picture, prepare
+from flink_jobs.demo.pictures.html import write_html
+from flink_jobs.demo.pictures.png import write_png
 from flink_jobs.records.alerts import AlertKind
 from tests.demo.conftest import Run
 

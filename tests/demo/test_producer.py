@@ -16,7 +16,7 @@ from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import END_MS, PANE_MS
 from flink_jobs.demo.topics import N_PARTITIONS, create_topics
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.records.events import HEARTBEAT_KEY, EventDecoder
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY, EventDecoder
 from tests.demo.conftest import Run
 from tests.demo.offline import demo_config
 

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import KSTest
-from flink_jobs.core.reference import compare_halves
+from flink_jobs.core.references.blocks import compare_halves
 from flink_jobs.demo.classifier import served_digits
 from flink_jobs.demo.streams import (
     ModelStream,

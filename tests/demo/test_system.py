@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from flink_jobs.cluster.processes import free_ports
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.processes import free_ports
 from flink_jobs.records.alerts import Alert, AlertKind
 from tests.demo.conftest import Run
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import gc
 import io
 import time
 import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from detectors import InvalidStateError, arrays_to_bytes, bytes_to_arrays
 from detectors.drift_detector import HEADER_DTYPE
@@ -17,6 +22,23 @@ ARRAYS = {
     "record": np.array((b"pca", b"ks", 9), dtype=HEADER_DTYPE),
     "empty": np.empty((0, 3), dtype=np.float32),
 }
+
+
+@contextmanager
+def other_threads_at_every_collection() -> Iterator[None]:
+    """Collect garbage all the time, and let another thread go on whenever it is done."""
+    before = gc.get_threshold()
+
+    def give_way(phase: str, info: dict[str, int]) -> None:
+        time.sleep(1e-5)
+
+    gc.callbacks.append(give_way)
+    gc.set_threshold(50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(give_way)
 
 
 def test_arrays_come_back_with_their_dtypes_and_shapes():
@@ -96,3 +118,17 @@ def test_a_changed_byte_is_noticed_or_harmless():
                 np.testing.assert_array_equal(array, ARRAYS[name])
 
     assert n_noticed > len(data)
+
+
+def unpack_at_depth(n_frames: int, data: bytes) -> dict[str, NDArray[np.generic]]:
+    return unpack_at_depth(n_frames - 1, data) if n_frames else bytes_to_arrays(data)
+
+
+def test_threads_may_unpack_at_the_same_time() -> None:
+    fields = [(f"field_{n}", "<f8") for n in range(60)]
+    data = arrays_to_bytes({f"array_{n}": np.zeros(1, dtype=fields) for n in range(50)})
+
+    with other_threads_at_every_collection(), ThreadPoolExecutor(8) as pool:
+        unpacked = list(pool.map(lambda n: unpack_at_depth(n, data), range(16)))
+
+    assert all(len(arrays) == 50 for arrays in unpacked)

@@ -46,9 +46,9 @@ from detectors import (
     bytes_to_arrays,
     reducer_of_kind,
 )
-from detectors.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
-from detectors.neural.classifiers import TorchHardPredictions, TorchSoftmax
-from detectors.neural.training import Training
+from detectors.reducers.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
+from detectors.reducers.neural.classifiers import TorchHardPredictions, TorchSoftmax
+from detectors.reducers.neural.training import Training
 
 
 def classifier() -> torch.nn.Module:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from flink_jobs.config.job import config_version
+from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.demo.job_file import Topics, job_text
-from flink_jobs.job_files.config_file import decode_config, load_config
 
 _DOCKER = Path(__file__).resolve().parents[2] / "docker"
 _COMPOSE = _DOCKER / "compose.yaml"

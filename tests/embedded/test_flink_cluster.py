@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from flink_jobs.embedded.artefact import build_artefact
-from flink_jobs.embedded.errors import FlinkRestError, SubmissionError
+from flink_jobs.cluster.artefact import build_artefact
+from flink_jobs.cluster.errors import FlinkRestError, SubmissionError
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.submission import submit_job
 from flink_jobs.embedded.flink_cluster import FlinkCluster
-from flink_jobs.embedded.jars import find_jars
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import submit_job
 from tests.embedded.sockets import listening_addresses, process_group_members
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from flink_jobs.embedded.errors import EmbeddedError, ProcessFailedError
+from flink_jobs.cluster.errors import EmbeddedError, ProcessFailedError
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from tests.embedded.sockets import listening_addresses, process_group_members
 

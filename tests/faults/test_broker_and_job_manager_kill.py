@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from flink_jobs.records.alerts import Alert, AlertKind, Score
 from flink_jobs.records.control import Audit, Command, Outcome, Pause, PlacedCommand, Snooze
 from scripts.faults.scenarios.kills import has_slots, newest_checkpoint

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaProducer
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.config.job import InputTable
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from flink_jobs.records.events import EventDecoder, UnusableEventError
 from scripts.fuzz.fuzzer import PROFILES, Fuzzer
 from tests.faults.hostile import ENORMOUS, N_FEATURES, N_OUTPUTS, HostileStream
 from tests.system.streams import N_PARTITIONS, START_MS, WIDTH_MS, Topics, make_topics

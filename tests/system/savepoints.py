@@ -13,8 +13,8 @@ import msgspec
 from kafka import KafkaAdminClient
 
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from tests.flink_jobs.state_fixtures import Record as Result
-from tests.flink_jobs.state_fixtures import Records as Results
+from tests.state_fixtures import Record as Result
+from tests.state_fixtures import Records as Results
 from tests.system.streams import N_PARTITIONS, START_MS, WIDTH_MS, Record, Topics, model_stream
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "savepoints"

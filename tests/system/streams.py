@@ -13,17 +13,17 @@ import numpy as np
 from kafka import KafkaProducer
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import decode_config
 from flink_jobs.config.overrides import matches
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state import InMemoryState
+from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.job_files.config_file import decode_config
-from flink_jobs.job_files.trained_reference import fit_training_sets
-from flink_jobs.panes import PanePacker, unpack_pane
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY, InferenceEvent, encode_event
+from flink_jobs.intake.panes import PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.control import Command, PlacedCommand
-from flink_jobs.records.events import HEARTBEAT_KEY, InferenceEvent, encode_event
 from scripts.faults.topics import read as read_topic
 
 START_MS = 1_767_225_600_000

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score
 from flink_jobs.records.control import (
     Acknowledge,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from tests.system.streams import START_MS, WIDTH_MS, by_id, encoded, make_topics, model_stream
 
 pytestmark = pytest.mark.system

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.alerts import Score
-from flink_jobs.records.events import HEARTBEAT_KEY
 from tests.system.streams import N_PARTITIONS, START_MS, Topics, make_topics, model_stream
 
 pytestmark = pytest.mark.system

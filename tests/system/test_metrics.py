@@ -14,9 +14,9 @@ import msgspec
 import pytest
 import yaml
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
 from flink_jobs.records.alerts import Alert, AlertKind, Score
 from flink_jobs.records.control import Describe, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.core.state import STATE_VERSION
+from flink_jobs.core.state.state import STATE_VERSION
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.embedded.submission import DRIFT_JOB
-from tests.flink_jobs.state_fixtures import Record as Result
-from tests.flink_jobs.state_fixtures import Records as Results
-from tests.flink_jobs.state_fixtures import judged, records
+from tests.state_fixtures import Record as Result
+from tests.state_fixtures import Records as Results
+from tests.state_fixtures import judged, records
 from tests.system.logs import workers_log
 from tests.system.savepoints import END_MS, FOLDER, results_on, savepoint_topics, stream
 from tests.system.streams import START_MS, WIDTH_MS, Topics, by_id

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from detectors.base import FloatArray
-from detectors.online.ks import SlidingKS
-from detectors.online.mmd import SlidingMMD
-from detectors.two_sample.ks import KSTest
+from detectors.sequential.ks import SlidingKS
+from detectors.sequential.mmd import SlidingMMD
+from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mmd import MMDTest
 from scripts.bench_detectors.workers.protocol import Case, Data, serve, stream_case
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.cluster.errors import FlinkRestError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import Verdict, keep

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Self
 
-from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.cluster.errors import FlinkRestError
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import keep
 from scripts.faults.scenarios.paced import make_stream

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flink_jobs.embedded.submission import DRIFT_JOB
+from flink_jobs.cluster.submission import DRIFT_JOB
 from scripts.bench.measure import measure
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import judge, keep

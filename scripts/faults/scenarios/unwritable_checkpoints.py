@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from flink_jobs.embedded.errors import FlinkRestError
+from flink_jobs.cluster.errors import FlinkRestError
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import keep
 from scripts.faults.scenarios.paced import let_go, make_run, make_stream

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detectors import InvalidSampleError, SoftmaxOutputs
 from detectors.drift_detector import DriftDetector
 from detectors.reducers.hard_predictions import HardPredictions
-from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 
 
 def softmax_rows(rng, n, tilt=0.0) -> np.ndarray:

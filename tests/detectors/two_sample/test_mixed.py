@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from detectors import InvalidParameterError, InvalidSampleError, InvalidStateError, KSTest
-from detectors.two_sample.chi_square import ChiSquareTest
+from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.mixed import MixedTest
 
 

@@ -9,8 +9,8 @@ from scipy.stats import binomtest
 
 from detectors.errors import InvalidParameterError, InvalidStateError
 from detectors.two_sample import permuted_dimensions
+from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
-from detectors.two_sample.divergences import JensenShannonTest, PSITest
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.permuted import pooled_rows
 from detectors.two_sample.permuted_dimensions import PermutedDimensionsTest, standardized

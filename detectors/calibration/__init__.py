@@ -1,0 +1,1 @@
+"""Calibration: from a statistic and its p-value to a judgement."""

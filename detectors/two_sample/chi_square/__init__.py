@@ -1,0 +1,1 @@
+"""The two-sample chi-square test."""

@@ -1,0 +1,1 @@
+"""The two-sample Kolmogorov-Smirnov test."""

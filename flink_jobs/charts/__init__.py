@@ -1,1 +1,0 @@
-"""What all pictures of scores and alerts share: colours, symbols, and thinning of long runs."""

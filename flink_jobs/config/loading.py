@@ -1,0 +1,116 @@
+"""Reads ``job.toml``: errors that name the key, what is wrong and what is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from flink_jobs.config.checks import cross_check
+from flink_jobs.config.errors import explain
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.overrides import check_overrides, variants
+from flink_jobs.config.reference_tables import TrainingSet
+from flink_jobs.config.tables import Problem
+from flink_jobs.config.training_set import read_verified
+
+BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
+_SECRET = re.compile(r"^\$\{(env|file):([^}]+)\}$")
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJobConfig:
+    """Read, decode and check a configuration file and the artefact it names.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file. A relative artefact path is taken from the file's folder.
+    environ : mapping, default ``os.environ``
+        ``LOUDLY_BOOTSTRAP_SERVERS`` here takes the place of ``kafka.bootstrap_servers``.
+
+    Raises
+    ------
+    ConfigError
+        With one :class:`~flink_jobs.config.job.Problem` for each thing wrong.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        wrong = error.strerror or type(error).__name__
+        raise ConfigError([Problem(str(path), wrong, "a readable TOML file")]) from error
+    config = decode_config(data)
+    config = _with_address(config, environ.get(BOOTSTRAP_VARIABLE))
+    config = _with_absolute_artefacts(config, path.parent)
+    for variant in variants(config):
+        if isinstance(variant.reference, TrainingSet):
+            read_verified(variant.reference)
+    return config
+
+
+def decode_config(data: bytes) -> DriftJobConfig:
+    """Decode TOML text into a configuration and check all that needs no file.
+
+    Raises
+    ------
+    ConfigError
+        When the text is not TOML, a key is unknown, a value has the wrong type or range, or keys
+        do not fit together.
+    """
+    try:
+        tree = msgspec.toml.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem("the file", str(error), "TOML 1.0 text")]) from error
+    try:
+        config = msgspec.convert(tree, DriftJobConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError([explain(str(error), tree)]) from error
+    problems = cross_check(config) or check_overrides(config)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def resolve_secret(value: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Replace ``${env:NAME}`` or ``${file:PATH}`` by what it points to; other text stays.
+
+    Raises
+    ------
+    ConfigError
+        When the variable or file is missing. The message never holds the secret.
+    """
+    match = _SECRET.match(value)
+    if match is None:
+        return value
+    where, name = match.groups()
+    try:
+        return environ[name] if where == "env" else Path(name).read_text().strip()
+    except (KeyError, OSError) as error:
+        wrong = f"{value} cannot be resolved"
+        allowed = "a set environment variable or a readable file"
+        raise ConfigError([Problem("kafka.properties", wrong, allowed)]) from error
+
+
+def _with_address(config: DriftJobConfig, address: str | None) -> DriftJobConfig:
+    if not address:
+        return config
+    kafka = msgspec.structs.replace(config.kafka, bootstrap_servers=address)
+    return msgspec.structs.replace(config, kafka=kafka)
+
+
+def _with_absolute_artefacts(config: DriftJobConfig, folder: Path) -> DriftJobConfig:
+    replaced = msgspec.structs.replace
+    overrides = []
+    for override in config.overrides:
+        reference = override.reference
+        if "path" in reference:
+            path = str((folder / reference["path"]).resolve())
+            override = replaced(override, reference=reference | {"path": path})
+        overrides.append(override)
+    config = replaced(config, overrides=overrides)
+    if not isinstance(config.reference, TrainingSet):
+        return config
+    path = str((folder / config.reference.path).resolve())
+    return replaced(config, reference=replaced(config.reference, path=path))

@@ -1,0 +1,1 @@
+"""Incidents: when drifting windows become alerts."""

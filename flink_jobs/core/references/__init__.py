@@ -1,0 +1,1 @@
+"""References: what test windows are compared with."""

@@ -1,0 +1,1 @@
+"""State of one model, as own versioned bytes."""

@@ -1,0 +1,1 @@
+"""Watchers of a model: they look at its windows and judge them."""

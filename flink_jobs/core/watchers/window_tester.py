@@ -1,0 +1,135 @@
+"""Tests the windows of a model that have closed."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
+from flink_jobs.core.plan import Watcher
+from flink_jobs.core.references.blocks import (
+    FittedDetectors,
+    References,
+    UnusableReferenceError,
+    fit_detectors,
+)
+from flink_jobs.core.references.moving import moved_reference
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.turn import Turn
+from flink_jobs.core.windows.shared_rows import SharedRows
+from flink_jobs.core.windows.windows import ClosedWindow
+from flink_jobs.records.alerts import ReferenceSummary, ScoreStatus
+
+
+class Compared(NamedTuple):
+    """What a window is compared with; ``fitted`` is None where that holds too few events."""
+
+    summary: ReferenceSummary
+    fitted: FittedDetectors | None
+
+
+class WindowTester:
+    """Closes, tests and forgets windows.
+
+    Parameters
+    ----------
+    references : References
+        The cache of fitted detectors.
+    shared : SharedRows, optional
+        What overlapping windows share; without it each is tested by itself.
+    """
+
+    def __init__(self, references: References, shared: SharedRows | None = None) -> None:
+        self._references = references
+        self._shared = shared
+
+    def reference(self, turn: Turn) -> FittedDetectors:
+        """The detectors fitted to the reference that stays."""
+        is_own = turn.plan.trained is None or turn.status.is_approved
+        read = turn.state.read_reference if is_own else lambda: turn.plan.trained
+        fingerprint = turn.status.reference_fingerprint
+        return self._references.restored(turn.plan.fingerprint, fingerprint, read)
+
+    def test_closed(self, turn: Turn, until_ms: int) -> None:
+        """Test the windows that end at or before ``until_ms``, and forget what none needs."""
+        if not turn.is_testing:
+            return
+        status, block = turn.status, turn.block
+        for watch, watcher in zip(status.watches, turn.plan.watchers, strict=True):
+            closed = watcher.windows.close(watch, block.segments, status.n_monitored, until_ms)
+            for window in closed:
+                self._test(turn, watch, watcher, window)
+
+    def forget(self, turn: Turn) -> None:
+        """Drop the panes that no window of any detector needs."""
+        pairs = zip(turn.status.watches, turn.plan.watchers, strict=True)
+        segments = turn.block.segments
+        needed = [watcher.windows.still_needed(watch, segments) for watch, watcher in pairs]
+        starts = {segment.start_ms for kept in needed for segment in kept}
+        turn.block.segments = [s for s in segments if s.start_ms in starts]
+
+    def _test(self, turn: Turn, watch: Watch, watcher: Watcher, window: ClosedWindow) -> None:
+        counts = turn.actions.counts
+        if window.n_tested < watcher.windows.min_events:
+            counts.windows_too_few += 1
+            self._not_tested(turn, watcher, window, ScoreStatus.TOO_FEW_EVENTS)
+            return
+        started_ns = time.perf_counter_ns()
+        compared = self._compared(turn, watch.name, window)
+        if compared.fitted is None:
+            counts.windows_no_reference += 1
+            self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
+            return
+        detector, is_reduced = compared.fitted.named(watch.name), not turn.plan.moves
+        known = None
+        if self._shared is not None and is_reduced:
+            fingerprint = turn.status.reference_fingerprint
+            known = self._shared.test(turn.model, window, detector, fingerprint)
+        verdict = watcher.judge.test(
+            turn.model,
+            window,
+            compared.summary,
+            detector,
+            watch.incident,
+            is_reduced=is_reduced,
+            snoozed_until_ms=turn.status.snoozed_until_ms,
+            known=known,
+        )
+        counts.test_duration_ns += time.perf_counter_ns() - started_ns
+        counts.windows_tested += 1
+        turn.actions.scores.append(verdict.score)
+        if verdict.alert is not None:
+            turn.actions.alerts.append(verdict.alert)
+        reference = turn.plan.config.reference
+        if verdict.has_recovered and isinstance(reference, FirstEvents | FirstTime):
+            turn.wants_new_reference |= reference.rebaseline == "on_recovery"
+
+    def _not_tested(
+        self, turn: Turn, watcher: Watcher, window: ClosedWindow, status: ScoreStatus
+    ) -> None:
+        summary = self._summary(turn, window)
+        score = watcher.judge.not_tested(turn.model, window, summary, status)
+        turn.actions.scores.append(score)
+
+    def _summary(self, turn: Turn, window: ClosedWindow) -> ReferenceSummary:
+        reference = turn.plan.config.reference
+        if isinstance(reference, MovingReference):
+            return moved_reference(reference, turn.history, window.start_ms).summary
+        return turn.reference()
+
+    def _compared(self, turn: Turn, detector: str, window: ClosedWindow) -> Compared:
+        reference = turn.plan.config.reference
+        if not isinstance(reference, MovingReference):
+            return Compared(turn.reference(), self.reference(turn))
+        moved = moved_reference(reference, turn.history, window.start_ms)
+        x_ref = moved.x_ref
+        if x_ref is None:
+            return Compared(moved.summary, None)
+        config = turn.plan.config
+        key = f"{turn.plan.fingerprint}-{moved.summary.fingerprint}"
+        try:
+            fitted = self._references.kept(key, lambda: fit_detectors(config, x_ref))
+        except UnusableReferenceError as error:
+            turn.notice_window(detector, window, f"{len(x_ref)} events make no reference ({error})")
+            return Compared(moved.summary, None)
+        return Compared(moved.summary, fitted)

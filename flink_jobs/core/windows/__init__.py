@@ -1,0 +1,1 @@
+"""Test windows: which events form one, and when it closes."""

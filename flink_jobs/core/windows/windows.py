@@ -1,0 +1,71 @@
+"""Which test windows close when, and which events they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from flink_jobs.config.window_tables import CountWindow, TimeWindow, WindowTable
+from flink_jobs.core.state.segments import Segment
+from flink_jobs.core.state.state import Watch
+from flink_jobs.core.windows.closed_window import ClosedWindow
+from flink_jobs.core.windows.count_windows import CountWindows
+from flink_jobs.core.windows.session_windows import SessionWindows
+from flink_jobs.core.windows.time_windows import TimeWindows
+
+__all__ = ["ClosedWindow", "Windows", "make_windows"]
+
+
+class Windows(Protocol):
+    """A definition of test windows over a model's panes.
+
+    ``segments`` are those panes of a model that hold events, oldest first, with the positions of
+    their events since the reference; panes that no window needs any more may be among them.
+    """
+
+    min_events: int
+
+    def begin(self, watch: Watch, from_ms: int) -> None:
+        """Start monitoring with the pane that starts at ``from_ms``, and with position 0."""
+        ...
+
+    def close(
+        self, watch: Watch, segments: Sequence[Segment], n_monitored: int, until_ms: int
+    ) -> Iterator[ClosedWindow]:
+        """Yield, oldest first, the windows due by ``until_ms`` or the position ``n_monitored``.
+
+        Each window comes once; one that was tested early comes again if more events followed.
+        """
+        ...
+
+    def next_close_ms(self, watch: Watch, segments: Sequence[Segment]) -> int | None:
+        """The event time at which the next window with events closes if none follow.
+
+        None where no window holds events, and for count windows.
+        """
+        ...
+
+    def still_needed(self, watch: Watch, segments: Sequence[Segment]) -> list[Segment]:
+        """Drop the segments that neither an open, a future nor the last window holds."""
+        ...
+
+
+def make_windows(window: WindowTable, remember_last: bool = False, *, width_ms: int) -> Windows:
+    """The windows that the configuration asks for, over panes of ``width_ms``.
+
+    With ``remember_last`` the watch says which events the last window held, and they stay needed.
+
+    Examples
+    --------
+    >>> from flink_jobs.core.state.state import Watch
+    >>> watch = Watch(name="main")
+    >>> windows = make_windows(TimeWindow(size_ms=3_000, slide_ms=1_000), width_ms=1_000)
+    >>> windows.begin(watch, 0)
+    >>> list(windows.close(watch, [], n_monitored=0, until_ms=9_000))
+    []
+    """
+    if isinstance(window, CountWindow):
+        return CountWindows(window, remember_last=remember_last)
+    if isinstance(window, TimeWindow):
+        return TimeWindows(window, width_ms, remember_last=remember_last)
+    return SessionWindows(window, width_ms, remember_last=remember_last)

@@ -1,0 +1,1 @@
+"""Results of backtests held against known drifts."""

@@ -1,0 +1,122 @@
+"""Accuracy over time, where a history has true labels and outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from flink_jobs.config.detector_tables import SoftmaxOutputsConfig
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.histories.batches import Batch, Names
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.histories.input_files import InputFiles
+from flink_jobs.histories.known_drifts.truth import NO_END_MS
+from flink_jobs.histories.sources import open_source
+from flink_jobs.intake.layouts import Layout, Layouts
+
+ACCURACY_SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("n_labelled", pa.int64()),
+        ("accuracy", pa.float64()),
+    ]
+)
+_TRUTH_VALUES = {"false": 0, "true": 1}
+_N_STRETCHES = 100
+
+
+def accuracy_table(history: str | InputFiles, config: DriftJobConfig, every_ms: int) -> pa.Table:
+    """For each model and stretch of time, the share of labelled events that were predicted right.
+
+    Parameters
+    ----------
+    history : str or InputFiles
+        As :func:`~flink_jobs.histories.sources.open_source` takes it.
+    config : DriftJobConfig
+        Its ``columns.label`` names the labels: numbers of the outputs, counted from 0, or, of two
+        outputs, truth values.
+    every_ms : int
+        The length of a stretch.
+
+    Returns
+    -------
+    pyarrow.Table
+        Of :data:`ACCURACY_SCHEMA`, by model and time; stretches without a labelled event are left
+        out. Events that cannot be used count nowhere, however late they come.
+
+    Raises
+    ------
+    BacktestError
+        When labels or outputs are not there, a label is none of the outputs, or the history cannot
+        be read.
+    """
+    if not config.columns.label or not config.input.n_outputs:
+        raise BacktestError(
+            "accuracy takes true labels and outputs: name the labels in columns.label, and say how "
+            "many outputs there are in input.n_outputs"
+        )
+    reading = reading_outputs(config)
+    names, layouts = Names(), Layouts(reading)
+    n_labelled: Counter[tuple[str, int]] = Counter()
+    n_right: Counter[tuple[str, int]] = Counter()
+    for batch in open_source(history, reading).batches(names, NO_END_MS):
+        for code in np.unique(batch.codes[batch.codes >= 0]).tolist():
+            model = names.all[code]
+            starts, is_right = _judged(batch, code, layouts.of(model), every_ms)
+            for start, right in zip(starts, is_right, strict=True):
+                n_labelled[model, start] += 1
+                n_right[model, start] += right
+    rows = [
+        (model, start, start + every_ms, n, n_right[model, start] / n)
+        for (model, start), n in sorted(n_labelled.items())
+    ]
+    return pa.Table.from_pylist(
+        [dict(zip(ACCURACY_SCHEMA.names, row, strict=True)) for row in rows], ACCURACY_SCHEMA
+    )
+
+
+def stretch_ms(config: DriftJobConfig, start_ms: int, end_ms: int) -> int:
+    """A hundredth of a history, in whole panes: what ``every_ms`` is for a picture."""
+    n_panes = (end_ms - start_ms) // config.panes.width_ms // _N_STRETCHES
+    return (n_panes + 1) * config.panes.width_ms
+
+
+def reading_outputs(config: DriftJobConfig) -> DriftJobConfig:
+    """The configuration with a reducer that reads outputs, of models with overrides too."""
+    detector = msgspec.structs.replace(config.detector, reducer=SoftmaxOutputsConfig())
+    overrides = [OverrideTable(models=each.models, input=each.input) for each in config.overrides]
+    return msgspec.structs.replace(config, detector=detector, overrides=overrides)
+
+
+def _judged(
+    batch: Batch, code: int, layout: Layout, every_ms: int
+) -> tuple[list[int], NDArray[np.bool_]]:
+    """The stretch of each labelled event of a model, and whether it was predicted right."""
+    rows = np.flatnonzero(batch.codes == code)
+    read = batch.rows.read(layout, rows, lambda: [""] * len(rows))
+    kept = rows[read.places]
+    labels = batch.rows.labels(kept)
+    assert labels is not None  # noqa: S101 - columns.label is set
+    known = [place for place, label in enumerate(labels) if label is not None]
+    wanted = np.array([_place(labels[place], layout.n_columns) for place in known], dtype=np.intp)
+    times_ms = batch.times_ms[kept[known]]
+    starts: list[int] = (times_ms - times_ms % every_ms).tolist()
+    return starts, np.asarray(read.x[known].argmax(axis=1) == wanted)
+
+
+def _place(label: str, n_outputs: int) -> int:
+    """Which output a label stands for."""
+    if n_outputs == 2 and label in _TRUTH_VALUES:
+        return _TRUTH_VALUES[label]
+    if label.isdecimal() and int(label) < n_outputs:
+        return int(label)
+    raise BacktestError(
+        f"the label {label!r} is none of the {n_outputs} outputs: accuracy takes labels from 0 to "
+        f"{n_outputs - 1}"
+    )

@@ -1,0 +1,1 @@
+"""Comparisons of configurations over one history."""

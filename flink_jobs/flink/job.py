@@ -1,0 +1,227 @@
+"""The drift job: events from Kafka to panes, panes to the monitor, its records to Kafka.
+
+``loudly run`` submits it: ``flink run -pym flink_jobs.flink.job ... --config job.toml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pyflink.common import Configuration, Types
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.table import DataTypes, Schema, StreamTableEnvironment, Table
+from pyflink.table.expressions import col, lit
+from pyflink.table.window import Tumble
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.loading import load_config
+from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.flink.control_source import read_commands
+from flink_jobs.flink.heartbeats import make_heartbeats
+from flink_jobs.flink.naming import name_operator
+from flink_jobs.flink.operators.monitor import (
+    AUDITS,
+    DEAD_LETTERS,
+    RECORD_TYPE,
+    SCORES,
+    ControlledMonitorFunction,
+    MonitorFunction,
+    model_of,
+)
+from flink_jobs.flink.operators.panes import pack_pane
+from flink_jobs.flink.operators.refused import RefusedFunction
+from flink_jobs.flink.operators.standing_commands import STANDING_STATE
+from flink_jobs.flink.sources import HEARTBEAT, kafka_sink, source_table, triage_query
+from flink_jobs.kafka.ranges import TopicRange, decode_range_job
+
+# The id of the window operator in savepoints of version 0.1, which had no name for it.
+_UNNAMED_PANES = "6bb8a980172c79fb21c90e91a7d68063"
+_SHORTEST_ROOM_MS = 60_000
+
+
+def main() -> None:
+    """Build the job from a configuration file and submit it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--config", type=Path, help="a configuration file")
+    given.add_argument("--range-job", type=Path, help="a job over a part of its topic, JSON")
+    arguments = parser.parse_args()
+    if arguments.config is not None:
+        config, part = load_config(arguments.config), None
+    else:
+        job = decode_range_job(arguments.range_job.read_bytes())
+        config, part = job.config, job.part
+    environment = make_environment(config)
+    build(environment, config, part)
+    # Over a part of a topic a job is one of many, and its group is its own.
+    environment.execute(config.job.name if part is None else config.kafka.group_id)
+
+
+def make_environment(config: DriftJobConfig) -> StreamExecutionEnvironment:
+    """The execution environment with everything that results depend on set explicitly."""
+    settings = Configuration()
+    for key, value in _settings(config).items():
+        settings.set_string(key, value)
+    environment = StreamExecutionEnvironment.get_execution_environment(settings)
+    environment.set_parallelism(config.job.parallelism)
+    environment.set_max_parallelism(config.job.max_parallelism)
+    return environment
+
+
+def build(
+    environment: StreamExecutionEnvironment,
+    config: DriftJobConfig,
+    part: TopicRange | None = None,
+) -> None:
+    """Lay out the whole job graph, over a part of the inference topic if there is one."""
+    tables = StreamTableEnvironment.create(environment)
+    triaged = triage(tables, config, part)
+    panes = pack_panes(tables, triaged, config)
+    refused = refuse(tables, triaged, config)
+    kafka = config.kafka
+    if kafka.control_topic is None:
+        alerts = monitor(panes, config)
+    else:
+        alerts = monitor_with_commands(tables, panes, config)
+        _sink(alerts.get_side_output(AUDITS), config, kafka.audit_topic)
+    _sink(alerts, config, kafka.alerts_topic)
+    _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
+    _sink(alerts.get_side_output(DEAD_LETTERS).union(refused), config, kafka.dead_letters_topic)
+    if config.input.heartbeat_every_ms and not kafka.bounded:
+        sink = kafka_sink(config, kafka.inference_topic, "at_least_once")
+        make_heartbeats(tables, config).sink_to(sink).name("heartbeats").uid("sink-heartbeats")
+
+
+def triage(
+    tables: StreamTableEnvironment, config: DriftJobConfig, part: TopicRange | None = None
+) -> Table:
+    """Read Kafka once and mark every record; both branches share this view.
+
+    Through a DataStream and back: two queries on the source table would each read the topic.
+    """
+    tables.execute_sql(source_table(config, part))
+    stream = tables.to_data_stream(tables.sql_query(triage_query(config)))
+    schema = (
+        Schema.new_builder()
+        .column("model", DataTypes.STRING())
+        .column("payload", DataTypes.BYTES())
+        .column("ts", DataTypes.TIMESTAMP_LTZ(3))
+        .column("part", DataTypes.INT())
+        .column("off", DataTypes.BIGINT())
+        .column("event_ms", DataTypes.BIGINT())
+        .column("verdict", DataTypes.STRING())
+        .watermark("ts", "SOURCE_WATERMARK()")
+        .build()
+    )
+    return tables.from_data_stream(stream, schema)
+
+
+def pack_panes(
+    tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig
+) -> DataStream:
+    """Rows of (model, packed pane), widened to those of commands where the job takes commands."""
+    pack = pack_pane(config)
+    packed = pack(col("model"), col("payload"), col("part"), col("off"), col("event_ms"))
+    columns = [col("model"), packed]
+    if config.kafka.control_topic is not None:
+        # Here, since a stream that becomes a table once more loses its watermarks.
+        no_place = (lit(None, DataTypes.INT()), lit(None, DataTypes.BIGINT()))
+        names = ("data", "part", "off")
+        columns[1:] = [c.alias(n) for c, n in zip((packed, *no_place), names, strict=True)]
+    windowed = (
+        triaged.where(col("verdict").is_null)
+        .window(Tumble.over(lit(config.panes.width_ms).milli).on(col("ts")).alias("pane"))
+        .group_by(col("model"), col("pane"))
+        .select(*columns)
+    )
+    panes = tables.to_data_stream(windowed)
+    name_operator(panes, "PythonGroupWindowAggregate", uid="panes", earlier=_UNNAMED_PANES)
+    return panes
+
+
+def monitor(panes: DataStream, config: DriftJobConfig) -> DataStream:
+    """The stream of alerts; scores and dead letters are its side outputs."""
+    function = MonitorFunction(config, fit_training_sets(config))
+    return (
+        panes.key_by(model_of, key_type=Types.STRING())
+        .process(function, output_type=RECORD_TYPE)
+        .name("monitor")
+        .uid("monitor")
+    )
+
+
+def monitor_with_commands(
+    tables: StreamTableEnvironment, panes: DataStream, config: DriftJobConfig
+) -> DataStream:
+    """The stream of alerts; audits are a side output besides. Its state is that of ``monitor``."""
+    commands = read_commands(tables, config)
+    function = ControlledMonitorFunction(config, fit_training_sets(config))
+    return (
+        panes.union(commands.to_one)
+        .key_by(model_of, key_type=Types.STRING())
+        .connect(commands.to_many.broadcast(STANDING_STATE))
+        .process(function, output_type=RECORD_TYPE)
+        .name("monitor")
+        .uid("monitor")
+    )
+
+
+def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig) -> DataStream:
+    """Dead letters for the records that never reach a pane."""
+    refused = triaged.where(col("verdict").is_not_null & (col("verdict") != HEARTBEAT)).select(
+        col("model"), col("payload"), col("part"), col("off"), col("event_ms"), col("verdict")
+    )
+    return (
+        tables.to_data_stream(refused)
+        .map(RefusedFunction(config), output_type=RECORD_TYPE)
+        .name("refused events")
+        .uid("refused-events")
+    )
+
+
+def _sink(stream: DataStream, config: DriftJobConfig, topic: str) -> None:
+    sink = kafka_sink(config, topic, config.job.delivery)
+    stream.sink_to(sink).name(topic).uid(f"sink-{topic}")
+
+
+def _settings(config: DriftJobConfig) -> dict[str, str]:
+    return {
+        "state.backend.type": config.job.state_backend,
+        # For rocksdb alone; a hashmap writes all of its state with each checkpoint.
+        "execution.checkpointing.incremental": "true",
+        "execution.checkpointing.interval": f"{config.job.checkpoint_interval_ms} ms",
+        # The state is exact in both delivery modes, which concern the sinks alone: at-least-once
+        # state would apply panes twice, and a replayed alert would differ from the first one.
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": "10",
+        # With a fixed number of attempts an outage of a TaskManager would burn one every 0.1 s.
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "1 min",
+        # Panes are aligned with the epoch, wherever the cluster stands.
+        "table.local-time-zone": "UTC",
+        "table.exec.uid.generation": "ALWAYS",
+        # For nothing but the counts of max_raw_events: how long after the last row of a pane its
+        # count is kept, by the clock.
+        "table.exec.state.ttl": f"{_room_ms(config)} ms",
+        "python.execution-mode": "process",
+        "python.fn-execution.bundle.size": "10000",
+        "python.fn-execution.arrow.batch.size": "10000",
+        "python.fn-execution.bundle.time": "200",
+        # An uncached read costs about 1 ms. The hot value of a model is its recent block: 57 kB for
+        # 500 events in 10 dimensions, so 570 MB for 10,000 models.
+        "python.state.cache-size": "10000",
+    }
+
+
+def _room_ms(config: DriftJobConfig) -> int:
+    """Longer than an open pane waits for its next row, unless next to nothing arrives."""
+    limits = config.input
+    waits_ms = config.panes.width_ms + limits.max_out_of_orderness_ms + limits.idle_timeout_ms
+    return max(_SHORTEST_ROOM_MS, 2 * waits_ms)
+
+
+if __name__ == "__main__":
+    main()

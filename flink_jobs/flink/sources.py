@@ -1,0 +1,171 @@
+"""The inference topic as a table, the verdict on each of its records, and the Kafka sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pyflink.common.serialization import RowFieldExtractorSchema
+from pyflink.datastream.connectors.base import DeliveryGuarantee
+from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.kafka.ranges import TopicRange
+from flink_jobs.records.dead_letters import Reason
+
+HEARTBEAT = "heartbeat"
+
+_STARTUP_MODES = {
+    "earliest": "earliest-offset",
+    "latest": "latest-offset",
+    "committed": "group-offsets",
+}
+_EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
+_NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
+
+
+def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
+    """The DDL of the table ``inference``; the job ends with the ``part`` of the topic it names.
+
+    A timestamp far in the future does not move the watermark: one producer with a wrong clock would
+    otherwise make every other event late.
+    """
+    limits = config.input
+    return f"""
+        CREATE TEMPORARY TABLE inference (
+            model STRING,
+            payload BYTES,
+            ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+            part INT METADATA FROM 'partition' VIRTUAL,
+            off BIGINT METADATA FROM 'offset' VIRTUAL,
+            event_ms AS {_EVENT_MS},
+            WATERMARK FOR ts AS CASE
+                WHEN {_EVENT_MS} > {_NOW_MS} + {limits.max_future_ms}
+                THEN CAST(NULL AS TIMESTAMP_LTZ(3))
+                ELSE TO_TIMESTAMP_LTZ({_EVENT_MS} - {limits.max_out_of_orderness_ms}, 3)
+            END
+        ) WITH ({with_clause(_source_options(config, part))})
+    """
+
+
+def triage_query(config: DriftJobConfig) -> str:
+    """Decide once, before the stream splits, whether a record goes into a pane.
+
+    ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
+    """
+    query = _verdict_query(config)
+    return _within_room(query, config) if config.panes.max_raw_events else query
+
+
+def _verdict_query(config: DriftJobConfig) -> str:
+    """Judge each record alone.
+
+    A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
+    which the window operator drops rows. An oversized payload is measured through ISO-8859-1, in
+    which one byte is one character.
+    """
+    width_ms = config.panes.width_ms
+    limits = config.input
+    watermark = "CURRENT_WATERMARK(ts)"
+    watermark_ms = _EVENT_MS.replace("ts", watermark)
+    return f"""
+        SELECT model, payload, ts, part, off, event_ms, CASE
+            WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
+            WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
+            WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
+            WHEN CHAR_LENGTH(DECODE(payload, 'ISO-8859-1')) > {limits.max_payload_bytes}
+                THEN '{Reason.OVERSIZED_PAYLOAD}'
+            WHEN event_ms > {_NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
+            WHEN {watermark} IS NOT NULL
+                AND event_ms - MOD(event_ms, {width_ms}) + {width_ms} - 1 <= {watermark_ms}
+                THEN '{Reason.LATE}'
+        END AS verdict
+        FROM inference
+    """  # noqa: S608 - the numbers and names in it are ours
+
+
+def _within_room(query: str, config: DriftJobConfig) -> str:
+    """Refuse what comes when a pane is full, in order of arrival.
+
+    Counted on the JVM before the rows reach the window, whose buffer this bounds.
+    """
+    width_ms = config.panes.width_ms
+    return f"""
+        SELECT model, payload, ts, part, off, event_ms,
+            CASE WHEN verdict IS NULL AND n_taken > {config.panes.max_raw_events}
+                THEN '{Reason.PANE_FULL}' ELSE verdict END AS verdict
+        FROM (
+            SELECT *, COUNT(CASE WHEN verdict IS NULL THEN 1 END) OVER (
+                PARTITION BY model, event_ms - MOD(event_ms, {width_ms})
+                ORDER BY PROCTIME()
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS n_taken
+            FROM ({query})
+        )
+    """  # noqa: S608 - the numbers and names in it are ours
+
+
+def kafka_sink(
+    config: DriftJobConfig, topic: str, delivery: Literal["at_least_once", "exactly_once"]
+) -> KafkaSink:
+    """A sink for rows of (key bytes, value bytes, ...)."""
+    serializer = (
+        KafkaRecordSerializationSchema.builder()
+        .set_topic(topic)
+        .set_key_serialization_schema(RowFieldExtractorSchema(0))
+        .set_value_serialization_schema(RowFieldExtractorSchema(1))
+        .build()
+    )
+    builder = (
+        KafkaSink.builder()
+        .set_bootstrap_servers(config.kafka.bootstrap_servers)
+        .set_record_serializer(serializer)
+    )
+    for key, value in client_properties(config).items():
+        builder.set_property(key, value)
+    if delivery == "at_least_once":
+        return builder.set_delivery_guarantee(DeliveryGuarantee.AT_LEAST_ONCE).build()
+    return (
+        builder.set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
+        .set_transactional_id_prefix(f"{config.job.name}-{topic}")
+        .set_property("transaction.timeout.ms", str(config.job.transaction_timeout_ms))
+        .build()
+    )
+
+
+def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str, str]:
+    kafka, limits = config.kafka, config.input
+    options = reading_options(config, kafka.inference_topic, _STARTUP_MODES[kafka.start])
+    options |= {
+        "key.fields": "model",
+        "scan.watermark.idle-timeout": f"{limits.idle_timeout_ms} ms",
+    }
+    if config.job.parallelism > 1:
+        # A source subtask that was idle and resumes with old data would have it dropped unseen by
+        # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
+        # events/s, which is more than the rest of the job takes.
+        options["scan.parallelism"] = "1"
+    if limits.max_partition_drift_ms:
+        options |= {
+            "scan.watermark.alignment.group": kafka.inference_topic,
+            "scan.watermark.alignment.max-drift": f"{limits.max_partition_drift_ms} ms",
+            "scan.watermark.alignment.update-interval": "200 ms",
+        }
+    if kafka.bounded:
+        # Else a short topic would bring one watermark, that of its end, and a model that fell
+        # silent in its midst could not be told from those that the end makes silent.
+        options["scan.watermark.emit.strategy"] = "on-event"
+    if part is not None:
+        options |= {
+            "scan.startup.mode": "specific-offsets",
+            "scan.startup.specific-offsets": _offsets(part.starts),
+            "scan.bounded.mode": "specific-offsets",
+            "scan.bounded.specific-offsets": _offsets(part.ends),
+        }
+    return options
+
+
+def _offsets(offsets: Mapping[int, int]) -> str:
+    return ";".join(f"partition:{number},offset:{each}" for number, each in offsets.items())

@@ -1,0 +1,1 @@
+"""Known drifts of a history: simulated, labelled, or listed in a file."""

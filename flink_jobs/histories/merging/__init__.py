@@ -1,0 +1,1 @@
+"""Histories that lie side by side in time, read as one."""

@@ -1,0 +1,94 @@
+"""Rows of several batches as those of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.histories.batches import Rows
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layout, ReadEvents
+
+
+class MergedRows:
+    """Rows that lie in several others.
+
+    Parameters
+    ----------
+    parts : sequence of Rows
+        All of payloads, or all of columns; at least one.
+    which, inner : ndarray of intp, shape (n,)
+        For each row the part in which it lies, and its number there.
+    """
+
+    def __init__(
+        self, parts: Sequence[Rows], which: NDArray[np.intp], inner: NDArray[np.intp]
+    ) -> None:
+        self.has_payloads = parts[0].has_payloads
+        self.are_events = parts[0].are_events
+        self._parts = parts
+        self._which = which
+        self._inner = inner
+
+    def payload(self, row: int) -> bytes | None:
+        """The payload of a row."""
+        return self._parts[int(self._which[row])].payload(int(self._inner[row]))
+
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Bytes of the chosen payloads; -1 where there is none."""
+        sizes = np.zeros(len(rows), dtype=np.int64)
+        for part, places, inner in self._of(rows):
+            sizes[places] = part.sizes(inner)
+        return sizes
+
+    def read(
+        self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
+    ) -> ReadEvents:
+        """The events of the chosen rows; ``names`` is asked where they have no ids."""
+        # Each part asks for those of all rows.
+        names = cache(names)
+        reads: list[ReadEvents] = []
+        unusable: dict[int, UnusableEventError] = {}
+        for part, places, inner in self._of(rows):
+
+            def own_names(places: NDArray[np.intp] = places) -> list[str]:
+                every = names()
+                return [every[place] for place in places.tolist()]
+
+            read = part.read(layout, inner, own_names)
+            unusable |= {int(places[place]): error for place, error in read.unusable.items()}
+            reads.append(ReadEvents(places[read.places], read.event_ids, read.x, {}))
+        if not reads:
+            none = np.empty((0, layout.n_columns))
+            return ReadEvents(np.empty(0, dtype=np.intp), [], none, {})
+        places = np.concatenate([read.places for read in reads])
+        event_ids = [event_id for read in reads for event_id in read.event_ids]
+        order = np.argsort(places)
+        return ReadEvents(
+            places[order],
+            [event_ids[place] for place in order.tolist()],
+            np.concatenate([read.x for read in reads])[order],
+            unusable,
+        )
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """The true classes of the chosen rows as text; None without any."""
+        labels = np.full(len(rows), None, dtype=object)
+        for part, places, inner in self._of(rows):
+            own = part.labels(inner)
+            if own is None:
+                return None
+            labels[places] = own
+        return labels
+
+    def _of(
+        self, rows: NDArray[np.intp]
+    ) -> Iterator[tuple[Rows, NDArray[np.intp], NDArray[np.intp]]]:
+        """For each part its rows among the chosen ones: their places there, and their numbers."""
+        which = self._which[rows]
+        for number in np.unique(which).tolist():
+            places = np.flatnonzero(which == number)
+            yield self._parts[number], places, self._inner[rows[places]]

@@ -1,0 +1,67 @@
+"""Opens a history by the name that people give it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Source
+from flink_jobs.histories.first_names import first_names
+from flink_jobs.histories.freed_memory import give_back_freed_memory
+from flink_jobs.histories.input_files import InputFiles, find_files
+from flink_jobs.histories.lines.chunks import CHUNK_BYTES
+from flink_jobs.histories.lines.json_lines import JsonLines
+from flink_jobs.histories.merging.files import MergedFiles
+from flink_jobs.histories.tables.tables import Tables
+
+_TOPIC_SCHEME = "kafka://"
+_MOST_NAMED = 3
+
+
+def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
+    """The history that lies at a path or on a topic, or whose files were found already.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it cannot be read.
+    ConfigError
+        When a property of the Kafka client is wrong.
+    """
+    if isinstance(history, InputFiles):
+        return _of_files(history, config)
+    if history.startswith(_TOPIC_SCHEME):
+        # It loads a Kafka client, an eighth of the time in which a process starts.
+        from flink_jobs.histories.topics.ranges import KafkaRange
+
+        return KafkaRange(history, config)
+    files = find_files(Path(history))
+    source = _of_files(files, config)
+    # Each file was opened to find its columns: a footer of 381 row groups took 12 MB.
+    give_back_freed_memory()
+    source.name = history
+    if files.passed_over:
+        source.warnings.append(
+            f"passed over in the folder: {first_names(files.passed_over, _MOST_NAMED)}"
+        )
+    empty = [path.name for path in files.paths if path.stat().st_size == 0]
+    if empty:
+        source.warnings.append(f"empty files: {first_names(empty, _MOST_NAMED)}")
+    return source
+
+
+def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:
+    n_files = len(files.paths)
+    if config.columns.files == "side_by_side" and n_files > 1:
+        each = [
+            InputFiles(files.format, (path,), titles=(name,), n_beside=n_files)
+            for path, name in zip(files.paths, files.names, strict=True)
+        ]
+        return MergedFiles([_in_turn(file, config) for file in each])
+    return _in_turn(files, config)
+
+
+def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:
+    if files.format == "json_lines":
+        return JsonLines(files, config, chunk_bytes=max(1 << 16, CHUNK_BYTES // files.n_beside))
+    return Tables(files, config)

@@ -1,0 +1,1 @@
+"""Histories of columns: Parquet, CSV, Arrow."""

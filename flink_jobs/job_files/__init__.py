@@ -1,1 +1,0 @@
-"""Reads the files that describe a job, where it is checked or submitted."""

@@ -1,0 +1,157 @@
+"""Hands panes and timers to the drift monitor, as the job on Flink does."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state.state import LiveState
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
+from flink_jobs.replay.dead_letter_log import DeadLetterLog
+from flink_jobs.replay.pane_builder import ClosedPane
+from flink_jobs.replay.result import ModelSummary
+from flink_jobs.replay.sorted_records import Spool
+
+_MOST_NOTICES = 100
+
+
+def is_silence_at_the_end(alert: Alert, end_ms: int) -> bool:
+    """Whether an alert says that a model fell silent when the history was over.
+
+    A bounded job sees event time end with the history, where every model is silent for ever.
+    """
+    return (
+        alert.cause is Cause.SILENCE
+        and alert.kind is AlertKind.STARTED
+        and alert.window.end_ms > end_ms
+    )
+
+
+@dataclass
+class Tally:
+    """Counts the records of one model."""
+
+    n_used: int = 0
+    n_scores: int = 0
+    n_tested: int = 0
+    n_drifting: int = 0
+    n_alerts: int = 0
+    n_started: int = 0
+
+    def add_scores(self, scores: list[Score]) -> None:
+        """Count scores."""
+        self.n_scores += len(scores)
+        self.n_tested += sum(score.status is ScoreStatus.TESTED for score in scores)
+        self.n_drifting += sum(bool(score.is_drift) for score in scores)
+
+    def add_alerts(self, alerts: list[Alert]) -> None:
+        """Count alerts."""
+        self.n_alerts += len(alerts)
+        self.n_started += sum(
+            alert.kind is AlertKind.STARTED and alert.cause is Cause.DRIFT for alert in alerts
+        )
+
+    def summary(self, n_dead_letters: int) -> ModelSummary:
+        """The counts as a result shows them."""
+        return ModelSummary(
+            n_used=self.n_used,
+            n_dead_letters=n_dead_letters,
+            n_scores=self.n_scores,
+            n_tested=self.n_tested,
+            n_drifting=self.n_drifting,
+            n_alerts=self.n_alerts,
+            n_started=self.n_started,
+        )
+
+
+@dataclass
+class _Model:
+    state: LiveState = field(default_factory=LiveState)
+    tally: Tally = field(default_factory=Tally)
+    timers_ms: set[int] = field(default_factory=set)
+
+
+class Replay:
+    """The monitor with the state and the timers of some models.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    trained : mapping of str to bytes
+        The reference blocks fitted on training sets.
+    alerts, scores : Spool
+    dead_letters : DeadLetterLog
+        Where what the monitor writes goes.
+
+    Attributes
+    ----------
+    notices : list of str
+        The first things that the monitor had to say.
+    n_duplicates : int
+    """
+
+    def __init__(
+        self,
+        config: DriftJobConfig,
+        trained: Mapping[str, bytes],
+        alerts: Spool,
+        scores: Spool,
+        dead_letters: DeadLetterLog,
+    ) -> None:
+        self._monitor = DriftMonitor(config, trained, shares_rows=True)
+        self._alerts = alerts
+        self._scores = scores
+        self._dead_letters = dead_letters
+        self._models: dict[str, _Model] = {}
+        self._timers: list[tuple[int, str]] = []
+        self.references_missing: dict[str, int] = {}
+        self.notices: list[str] = []
+        self.n_duplicates = 0
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """Of each model that had a pane."""
+        return {name: model.tally for name, model in self._models.items()}
+
+    def take(self, closed: ClosedPane) -> None:
+        """Take the next pane of a model."""
+        name = closed.pane.model
+        model = self._models.setdefault(name, _Model())
+        actions = self._monitor.on_pane(closed.pane, model.state)
+        model.tally.n_used += actions.counts.used
+        self.n_duplicates += closed.n_duplicates
+        self._pass_on(name, model, actions)
+
+    def advance(self, watermark_ms: int, reached_ms: int) -> None:
+        """Fire the timers that the watermark has passed, and those they ask for.
+
+        Which event time the history has ``reached`` decides what is its end.
+        """
+        while self._timers and self._timers[0][0] <= watermark_ms:
+            at_ms, name = heapq.heappop(self._timers)
+            model = self._models[name]
+            model.timers_ms.remove(at_ms)
+            actions = self._monitor.on_time(name, at_ms, model.state)
+            actions.alerts = [a for a in actions.alerts if not is_silence_at_the_end(a, reached_ms)]
+            self._pass_on(name, model, actions)
+
+    def _pass_on(self, name: str, model: _Model, actions: Actions) -> None:
+        """Do what the monitor asks for."""
+        wake_ms = actions.wake_ms
+        if wake_ms is not None and wake_ms not in model.timers_ms:
+            model.timers_ms.add(wake_ms)
+            heapq.heappush(self._timers, (wake_ms, name))
+        if actions.alerts:
+            self._alerts.write(actions.alerts)
+            model.tally.add_alerts(actions.alerts)
+        if actions.scores:
+            self._scores.write(actions.scores)
+            model.tally.add_scores(actions.scores)
+        self._dead_letters.add(actions.dead_letters)
+        self.references_missing[name] = actions.reference_events_missing or 0
+        if actions.notices and len(self.notices) < _MOST_NOTICES:
+            self.notices += [f"{notice.model}: {notice.text}" for notice in actions.notices]

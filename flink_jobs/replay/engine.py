@@ -1,0 +1,283 @@
+"""Runs backtests: models spread over processes, results merged into one folder."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.loading import load_config
+from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.histories.batches import Source
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.in_memory import at_hand, is_table
+from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
+from flink_jobs.histories.sources import open_source
+from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.replay.notes import (
+    duplicate_warning,
+    event_warnings,
+    reference_warning,
+    shift_warning,
+)
+from flink_jobs.replay.processes import run_parts
+from flink_jobs.replay.result import (
+    ALERTS_FILE,
+    CONFIG_FILE,
+    DEAD_LETTERS_FILE,
+    MOST_DEAD_LETTERS,
+    SCORES_FILE,
+    SUMMARY_FILE,
+    BacktestResult,
+    BacktestSummary,
+    PlacedDeadLetter,
+    write_config,
+    write_summary,
+)
+from flink_jobs.replay.sorted_records import merge
+from flink_jobs.replay.worker import Order, PartResult
+from flink_jobs.times import NEVER_MS
+
+# In the order in which they are removed: a folder with a summary is complete, and one with a
+# configuration is one of results.
+_RESULT_FILES = (SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE, CONFIG_FILE)
+_PARTS = ".parts-"
+_MOST_NOTICES = 100
+
+
+class Progress(NamedTuple):
+    """How far a backtest has come: rows read, and how much of ``total``."""
+
+    n_events: int
+    done: int
+    total: int
+
+
+def run_backtest(
+    config: DriftJobConfig | str | Path,
+    source: str | Path | Any,
+    *,
+    folder: str | Path | None = None,
+    processes: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    shifts: Sequence[Shift] | str | Path = (),
+) -> BacktestResult:
+    """Replay a history through the drift monitor.
+
+    Parameters
+    ----------
+    config : DriftJobConfig, str or Path
+        The job's configuration, or its file; the table ``columns`` says where the history keeps
+        what.
+    source : str, Path, pyarrow.Table or pandas.DataFrame
+        A file or folder of JSON lines, CSV or Parquet, ``kafka://host:port/topic?from=...&to=...``,
+        or a table: :func:`~flink_jobs.histories.in_memory.write_table` says which.
+    folder : str or Path, optional
+        Where the result goes; a new folder under the system's one for temporary files if left out.
+        A result that lies there is replaced.
+    processes : int, optional
+        Between how many the models are divided; as many as there are cores if left out. With 1 all
+        happens in this process. The result is the same.
+    progress : callable, optional
+        Told now and then how far the backtest has come.
+    shifts : sequence of Shift, str or Path, optional
+        Simulated shifts of the recorded events, see
+        :mod:`flink_jobs.histories.known_drifts.simulator`, or a file of them.
+
+    Returns
+    -------
+    BacktestResult
+        ``folder`` holds it; nothing but the folder is kept in memory.
+
+    Raises
+    ------
+    SourceError
+        When the history cannot be read or holds no event.
+    ConfigError
+        When a shift, or the training set that the configuration names, cannot be used.
+    BacktestError
+        When the folder cannot be written or a process dies.
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {n_features = 1}
+    ... panes = {width_ms = 1000}
+    ... window = {kind = "count", size = 100, slide = 50}
+    ... reference = {kind = "first_events", n_events = 200}
+    ... detector = {reducer = {kind = "none"}}
+    ... columns = {model_name = "fraud", time = "t", event_id = "", features = ["x"]}
+    ... ''')
+    >>> x = np.random.default_rng(0).normal(size=1000) + np.repeat([0, 2], [700, 300])
+    >>> table = pa.table({"t": np.arange(1000) * 100, "x": x})
+    >>> result = run_backtest(config, table, processes=1)
+    >>> [alert.kind.value for alert in result.alerts()][0], result.summary.n_used
+    ('started', 1000)
+    """
+    begin_s = time.monotonic()
+    if not isinstance(config, DriftJobConfig):
+        config = load_config(Path(config))
+    if isinstance(shifts, str | Path):
+        shifts = read_shifts(Path(shifts))
+    if problems := check_shifts(shifts):
+        raise ConfigError(problems)
+    if is_table(source):
+        with at_hand(source, [config]) as files:
+            return run_backtest(
+                config, files, folder=folder, processes=processes, progress=progress, shifts=shifts
+            )
+    opened = open_source(str(source) if isinstance(source, Path) else source, config)
+    trained = fit_training_sets(config)
+    target = fresh_folder(None if folder is None else Path(folder))
+    horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
+    n_parts = processes or len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
+        order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
+        parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
+        _refuse_disagreement(opened, parts)
+        # First of all: by it a folder is known as one of results, should this be killed.
+        write_config(target, config)
+        merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
+        merge([s for part in parts for s in part.scores], target / SCORES_FILE)
+    letters = heapq.merge(
+        *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
+    )
+    write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
+    summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
+    write_summary(target, summary)
+    return BacktestResult.open(target)
+
+
+def fresh_folder(folder: Path | None) -> Path:
+    """A folder for a result, without one.
+
+    Raises
+    ------
+    BacktestError
+        When it cannot be made, or holds something else.
+    """
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in folder.iterdir())
+        # A backtest that was killed leaves its parts.
+        others = [name for name in there if not name.startswith(_PARTS)]
+        if others and CONFIG_FILE not in others:
+            raise BacktestError(
+                f"{folder} holds something else ({others[0]}): name a folder of its own"
+            )
+        for name in set(there) - set(others):
+            shutil.rmtree(folder / name)
+        for name in _RESULT_FILES:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise BacktestError(f"{folder} cannot be written: {error.strerror}") from error
+    return folder
+
+
+def write_dead_letters(folder: Path, source: Source, letters: Iterable[DeadLetter]) -> None:
+    """Write ``dead_letters.jsonl``, with the place of each in the history."""
+    encoder = msgspec.json.Encoder()
+    with (folder / DEAD_LETTERS_FILE).open("wb") as lines:
+        for letter in letters:
+            where = source.place(letter.partition, letter.offset)
+            placed = PlacedDeadLetter(**msgspec.structs.asdict(letter), where=where)
+            lines.write(encoder.encode(placed) + b"\n")
+
+
+def _teller(
+    progress: Callable[[Progress], None] | None, total: int, n_parts: int
+) -> Callable[[int, int, int], None]:
+    """All parts read everything: the slowest says how far they are."""
+    reached = dict.fromkeys(range(n_parts), (0, 0))
+
+    def tell(part: int, n_rows: int, done: int) -> None:
+        reached[part] = (done, n_rows)
+        if progress is not None:
+            least, n_least = min(reached.values())
+            progress(Progress(n_least, least, total))
+
+    return tell
+
+
+def _refuse_disagreement(source: Source, parts: Sequence[PartResult]) -> None:
+    """Each process has read everything, and each row was somebody's, or a heartbeat."""
+    n_read = {part.n_read for part in parts}
+    n_counted = sum(part.n_events + part.n_heartbeats for part in parts)
+    if n_read != {n_counted}:
+        raise SourceError(
+            f"{source.name} changed while it was read: its {len(parts)} readers found "
+            f"{', '.join(f'{n:,}' for n in sorted(n_read))} rows"
+        )
+    if not sum(part.n_events for part in parts):
+        raise SourceError(f"{source.name} holds no event")
+
+
+def _summary(
+    config: DriftJobConfig,
+    source: Source,
+    parts: Sequence[PartResult],
+    shifts: Sequence[Shift],
+    duration_s: float,
+) -> BacktestSummary:
+    reasons = sum((Counter(part.n_by_reason) for part in parts), Counter[str]())
+    models = dict(sorted((n, m) for part in parts for n, m in part.models.items()))
+    n_events = sum(part.n_events for part in parts)
+    n_used = sum(model.n_used for model in models.values())
+    n_duplicates = sum(part.n_duplicates for part in parts)
+    has_events = any(part.end_ms > NEVER_MS for part in parts)
+    start_ms = min(part.start_ms for part in parts) if has_events else 0
+    end_ms = max(part.end_ms for part in parts) if has_events else 0
+    if not shifts and n_events != n_used + reasons.total():
+        raise BacktestError(
+            f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
+            "this is an error of Loudly"
+        )
+    missing = {n: k for part in parts for n, k in part.references_missing.items()}
+    warnings = [
+        *source.warnings,
+        *event_warnings(
+            config,
+            source,
+            reasons,
+            n_events=n_events,
+            n_used=n_used,
+            start_ms=start_ms if has_events else None,
+            latest_ms=max(part.latest_ms for part in parts),
+        ),
+        *duplicate_warning(n_duplicates),
+        *reference_warning(missing),
+        *shift_warning(shifts, set[int]().union(*(part.effective_shifts for part in parts))),
+    ]
+    return BacktestSummary(
+        source=source.name,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        n_events=n_events,
+        n_used=n_used,
+        dead_letters=dict(sorted(reasons.items())),
+        n_by_model={name: model.n_used for name, model in models.items()},
+        duration_s=duration_s,
+        n_alerts=sum(part.n_alerts for part in parts),
+        n_scores=sum(part.n_scores for part in parts),
+        models=models,
+        n_duplicates=n_duplicates,
+        sources=source.sources,
+        warnings=warnings,
+        notices=sorted(notice for part in parts for notice in part.notices)[:_MOST_NOTICES],
+    )

@@ -1,0 +1,1 @@
+"""Backtests as a bounded Flink job."""

@@ -1,0 +1,263 @@
+"""From rows in the order of a history to panes in the order of event time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Batch, Names
+from flink_jobs.histories.known_drifts.shift_table import Shift
+from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
+from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
+from flink_jobs.intake.panes import EventColumns, Pane, concatenate, pane_order
+from flink_jobs.intake.refusals import refusal
+from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
+
+# NumPy sorts 16-bit integers by counting.
+_FEW_KEYS = 2**16
+
+
+class ClosedPane(NamedTuple):
+    """A pane, and how many of its events have time and id of one before them."""
+
+    pane: Pane
+    n_duplicates: int
+
+
+@dataclass
+class _OpenPane:
+    n_taken: int = 0
+    parts: list[EventColumns] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+class PaneBuilder:
+    """Collects the rows of open panes.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    names : Names
+        Of the models.
+    shifts : sequence of Shift
+        Applied to the events that can be used, before they go into panes. Event time stays that of
+        the rows: an event that a shift delays is never late.
+
+    Attributes
+    ----------
+    effective_shifts : set of int
+        The places of those that changed an event.
+    """
+
+    def __init__(self, config: DriftJobConfig, names: Names, shifts: Sequence[Shift] = ()) -> None:
+        self._config = config
+        self._width_ms = config.panes.width_ms
+        self._most = config.panes.max_raw_events
+        self._names = names
+        self._layouts = Layouts(config)
+        self._shifts = shifts
+        self._open: dict[int, dict[int, _OpenPane]] = {}
+        self.effective_shifts: set[int] = set()
+
+    def add(self, batch: Batch, rows: NDArray[np.intp]) -> list[DeadLetter]:
+        """Put the chosen rows into panes; returns the dead letters of those that find no room."""
+        if self._most:
+            rows, refused = self._within_room(batch, rows)
+        else:
+            refused = []
+        for layout, of_layout in self._by_layout(batch, rows):
+            self._add(batch, of_layout, layout)
+        return refused
+
+    def close(self, watermark_ms: int) -> Iterator[ClosedPane]:
+        """The panes that the watermark has passed, oldest first."""
+        ends_ms = (start for start in self._open if start + self._width_ms - 1 <= watermark_ms)
+        for start_ms in sorted(ends_ms):
+            for code, pane in sorted(self._open.pop(start_ms).items()):
+                yield self._closed(self._names.all[code], start_ms, pane)
+
+    def _within_room(
+        self, batch: Batch, rows: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], list[DeadLetter]]:
+        """In order of arrival, as the job counts."""
+        kept, refused = [], []
+        starts = self._starts(batch.times_ms[rows]).tolist()
+        for row, start_ms, code in zip(rows.tolist(), starts, batch.codes[rows], strict=True):
+            pane = self._pane(start_ms, int(code))
+            pane.n_taken += 1
+            if pane.n_taken <= self._most:
+                kept.append(row)
+            else:
+                refused.append(self.refusal(batch, row, Reason.PANE_FULL))
+        return np.array(kept, dtype=np.intp), refused
+
+    def refusal(self, batch: Batch, row: int, reason: Reason) -> DeadLetter:
+        """The dead letter of a row that reaches no pane."""
+        code = int(batch.codes[row])
+        return refusal(
+            self._config,
+            reason,
+            model=None if code < 0 else self._names.all[code],
+            payload=batch.rows.payload(row),
+            partition=int(batch.partitions[row]),
+            offset=int(batch.offsets[row]),
+            event_time_ms=int(batch.times_ms[row]),
+        )
+
+    def _by_layout(
+        self, batch: Batch, rows: NDArray[np.intp]
+    ) -> Iterator[tuple[Layout, NDArray[np.intp]]]:
+        codes = batch.codes[rows]
+        there = np.flatnonzero(np.bincount(codes)).tolist()
+        of_codes = {code: self._layouts.of(self._names.all[code]) for code in there}
+        layouts = {id(layout): layout for layout in of_codes.values()}
+        if len(layouts) == 1:
+            yield next(iter(layouts.values())), rows
+            return
+        for layout in layouts.values():
+            mine = [code for code, other in of_codes.items() if other is layout]
+            yield layout, rows[np.isin(codes, mine)]
+
+    def _add(self, batch: Batch, rows: NDArray[np.intp], layout: Layout) -> None:
+        """The rows of each pane side by side, in the order in which they came."""
+        codes, starts = batch.codes[rows], self._starts(batch.times_ms[rows])
+        order, edges = _grouped(codes, starts, self._width_ms)
+        rows, codes, starts = rows[order], codes[order], starts[order]
+
+        def names() -> list[str]:
+            pairs = zip(batch.partitions[rows].tolist(), batch.offsets[rows].tolist(), strict=True)
+            return [f"{partition}:{offset}" for partition, offset in pairs]
+
+        read = batch.rows.read(layout, rows, names)
+        for place, error in read.unusable.items():
+            pane = self._pane(int(starts[place]), int(codes[place]))
+            pane.dead_letters.append(self.unusable(batch, int(rows[place]), error))
+        kept = rows[read.places]
+        events = EventColumns(
+            read.event_ids,
+            batch.partitions[kept],
+            batch.offsets[kept],
+            batch.times_ms[kept],
+            read.x,
+        )
+        labels = batch.rows.labels(kept) if self._shifts else None
+        ends = np.searchsorted(read.places, edges).tolist()
+        firsts = edges[:-1]
+        groups = zip(
+            starts[firsts].tolist(), codes[firsts].tolist(), ends[:-1], ends[1:], strict=True
+        )
+        for start_ms, code, begin, end in groups:
+            if begin == end:
+                # None of the rows can be used.
+                continue
+            part = events if end - begin == len(events) else events.take(slice(begin, end))
+            if self._shifts:
+                own = None if labels is None else labels[begin:end]
+                self._add_shifted(part, code, layout, own)
+            else:
+                self._pane(start_ms, code).parts.append(part)
+
+    def _add_shifted(
+        self,
+        part: EventColumns,
+        code: int,
+        layout: Layout,
+        labels: NDArray[np.object_] | None,
+    ) -> None:
+        model = self._names.all[code]
+        whole = EventBatch(model, part.times_ms, part.event_ids, part.x, labels)
+        shifted = next(simulate([whole], self._shifts))
+        assert shifted.rows is not None  # noqa: S101 - simulate says which rows are left
+        self.effective_shifts |= shifted.changed_by
+        part = replace(part.take(shifted.rows), times_ms=shifted.times_ms, x=shifted.x)
+        places = np.arange(len(part), dtype=np.intp)
+        read = layout.check_numbers(ReadEvents(places, part.event_ids, part.x, {}))
+        starts = self._starts(part.times_ms)
+        for row, error in read.unusable.items():
+            letter = self._dead_letter_of(model, part, row, error)
+            self._pane(int(starts[row]), code).dead_letters.append(letter)
+        for start_ms in np.unique(starts[read.places]).tolist():
+            kept = read.places[starts[read.places] == start_ms]
+            self._pane(start_ms, code).parts.append(part.take(kept))
+
+    def _closed(self, model: str, start_ms: int, pane: _OpenPane) -> ClosedPane:
+        events, n_duplicates = _in_order(pane.parts) if pane.parts else (self._nothing(model), 0)
+        end_ms = start_ms + self._width_ms
+        return ClosedPane(Pane(model, start_ms, end_ms, events, pane.dead_letters), n_duplicates)
+
+    def _nothing(self, model: str) -> EventColumns:
+        none = np.empty(0, dtype=np.int64)
+        x = np.empty((0, self._layouts.of(model).n_columns))
+        return EventColumns([], none.astype(np.int32), none, none, x)
+
+    def _pane(self, start_ms: int, code: int) -> _OpenPane:
+        return self._open.setdefault(start_ms, {}).setdefault(code, _OpenPane())
+
+    def _starts(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(times_ms - times_ms % self._width_ms)
+
+    def unusable(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
+        """The dead letter of a row that cannot be read."""
+        return dead_letter(
+            error.reason,
+            error.detail,
+            model=self._names.all[int(batch.codes[row])],
+            partition=int(batch.partitions[row]),
+            offset=int(batch.offsets[row]),
+            event_time_ms=int(batch.times_ms[row]),
+            payload=batch.rows.payload(row),
+            most_payload_bytes=self._config.input.dead_letter_payload_bytes,
+            event_id=error.event_id,
+        )
+
+    def _dead_letter_of(
+        self, model: str, events: EventColumns, row: int, error: UnusableEventError
+    ) -> DeadLetter:
+        """Of an event that a shift made unusable."""
+        return dead_letter(
+            error.reason,
+            error.detail,
+            model=model,
+            partition=int(events.partitions[row]),
+            offset=int(events.offsets[row]),
+            event_time_ms=int(events.times_ms[row]),
+            event_id=error.event_id,
+        )
+
+
+def _grouped(
+    codes: NDArray[np.int32], starts: NDArray[np.int64], width_ms: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The order that brings the rows of each pane together, and where the panes begin and end."""
+    n_rows = len(codes)
+    if not n_rows:
+        return np.empty(0, dtype=np.intp), np.zeros(1, dtype=np.intp)
+    first_ms, n_codes = int(starts.min()), int(codes.max()) + 1
+    are_few = (int(starts.max()) - first_ms) // width_ms < _FEW_KEYS // n_codes
+    # Sorting the starts takes longer than all else here.
+    panes = (
+        (starts - first_ms) // width_ms if are_few else np.unique(starts, return_inverse=True)[1]
+    )
+    keys = panes * n_codes + codes
+    order = np.argsort(keys.astype(np.uint16) if are_few else keys, kind="stable")
+    edges = np.flatnonzero(np.diff(keys[order])) + 1
+    return order, np.concatenate([[0], edges, [n_rows]])
+
+
+def _in_order(parts: Sequence[EventColumns]) -> tuple[EventColumns, int]:
+    """The events of a pane as the packer sorts them, and how many come twice."""
+    events = concatenate(parts)
+    if (events.times_ms[1:] > events.times_ms[:-1]).all():
+        return events, 0
+    order = pane_order(events.times_ms, events.partitions, events.offsets, events.event_ids)
+    if (np.diff(order) != 1).any():
+        events = events.take(order)
+    ties = np.flatnonzero(np.diff(events.times_ms) == 0)
+    ids = events.event_ids
+    return events, sum(ids[tie] == ids[tie + 1] for tie in ties.tolist())

@@ -1,0 +1,342 @@
+"""The result of a backtest: a folder, so that memory stays flat however long the history is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.errors import BacktestError
+from flink_jobs.records.alerts import MAIN_DETECTOR, Alert, Score
+from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.replay import result_tables
+
+if TYPE_CHECKING:
+    from flink_jobs.evaluation.evaluate import Evaluation
+    from flink_jobs.histories.known_drifts.truth import DriftInterval
+
+RESULT_VERSION = 1
+CONFIG_FILE = "config.json"
+SUMMARY_FILE = "summary.json"
+SCORES_FILE = "scores.jsonl"
+ALERTS_FILE = "alerts.jsonl"
+DEAD_LETTERS_FILE = "dead_letters.jsonl"
+MOST_DEAD_LETTERS = 1_000
+
+_Record = TypeVar("_Record", Alert, Score, "PlacedDeadLetter")
+Truth: TypeAlias = "str | Path | Sequence[DriftInterval]"
+
+
+class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
+    """A dead letter with the place in the history, ``file:row``, rows counted from 1.
+
+    ``partition`` is the file's place in ``BacktestSummary.sources`` and ``offset`` its row counted
+    from 0; of a topic they are what they always are, and ``where`` is ``topic[partition]:offset``.
+    """
+
+    where: str
+
+
+class ModelSummary(Struct, frozen=True, kw_only=True):
+    """What became of one model: events used, scores and alerts written, of which by cause drift."""
+
+    n_used: int = 0
+    n_dead_letters: int = 0
+    n_scores: int = 0
+    n_tested: int = 0
+    n_drifting: int = 0
+    n_alerts: int = 0
+    n_started: int = 0
+
+
+class BacktestSummary(Struct, frozen=True, kw_only=True):
+    """What a backtest read and found.
+
+    Attributes
+    ----------
+    source : str
+        What was replayed, as it was named.
+    start_ms, end_ms : int
+        Event time of the first and the last event; 0 without events.
+    n_events, n_used : int
+        Rows of the history, and how many of them are no dead letters.
+    dead_letters : dict of str to int
+        Their number by :class:`~flink_jobs.records.dead_letters.Reason`.
+    n_by_model : dict of str to int
+        Used events of each model.
+    duration_s : float
+        Wall-clock time that the backtest took.
+    n_alerts, n_scores : int
+        Lines of ``alerts.jsonl`` and ``scores.jsonl``.
+    models : dict of str to ModelSummary
+    n_duplicates : int
+        Used events whose time and event id an event before them in their pane had.
+    sources : list of str
+        The files, or the topic, in the order of ``partition`` in the records.
+    warnings : list of str
+        What a reader of the result should know, a sentence each.
+    notices : list of str
+        The first of what the monitor had to say to a log, ``model: text``.
+    """
+
+    version: int = RESULT_VERSION
+    source: str
+    start_ms: int = 0
+    end_ms: int = 0
+    n_events: int = 0
+    n_used: int = 0
+    dead_letters: dict[str, int] = msgspec.field(default_factory=dict)
+    n_by_model: dict[str, int] = msgspec.field(default_factory=dict)
+    duration_s: float = 0.0
+    n_alerts: int = 0
+    n_scores: int = 0
+    models: dict[str, ModelSummary] = msgspec.field(default_factory=dict)
+    n_duplicates: int = 0
+    sources: list[str] = msgspec.field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    notices: list[str] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BacktestResult:
+    """Opened by :meth:`open`; what it holds is read when it is asked for.
+
+    Attributes
+    ----------
+    folder : Path
+    config : DriftJobConfig
+        What was replayed, without the clients' properties, which may hold secrets.
+    summary : BacktestSummary
+    """
+
+    folder: Path
+    config: DriftJobConfig
+    summary: BacktestSummary
+
+    @classmethod
+    def open(cls, folder: str | Path) -> BacktestResult:
+        """The result that lies in a folder.
+
+        Raises
+        ------
+        BacktestError
+            When there is none, or one of another version.
+        """
+        folder = Path(folder)
+        config = _read(folder / CONFIG_FILE, DriftJobConfig)
+        summary = _read(folder / SUMMARY_FILE, BacktestSummary)
+        if summary.version != RESULT_VERSION:
+            raise BacktestError(
+                f"{folder} holds a result of version {summary.version}, expected {RESULT_VERSION}: "
+                "run the backtest again"
+            )
+        return cls(folder, config, summary)
+
+    def alerts(self) -> list[Alert]:
+        """All alerts, ordered by model, detector and the end of their window."""
+        return list(_records(self.folder / ALERTS_FILE, Alert))
+
+    def scores(self) -> Iterator[Score]:
+        """All scores, ordered by model, detector and the end of their window."""
+        return _records(self.folder / SCORES_FILE, Score)
+
+    def dead_letters(self) -> list[PlacedDeadLetter]:
+        """The first 1,000 dead letters in the order of the history."""
+        return list(_records(self.folder / DEAD_LETTERS_FILE, PlacedDeadLetter))
+
+    def scores_table(self) -> pa.Table:
+        """The scores as a table of :data:`~flink_jobs.replay.result_tables.SCORES_SCHEMA`."""
+        return result_tables.scores_table(self.scores())
+
+    def alerts_table(self) -> pa.Table:
+        """The alerts as a table of :data:`~flink_jobs.replay.result_tables.ALERTS_SCHEMA`."""
+        return result_tables.alerts_table(_records(self.folder / ALERTS_FILE, Alert))
+
+    def scores_frame(self) -> Any:
+        """:meth:`scores_table` as a pandas data frame, with times beside milliseconds."""
+        return result_tables.to_frame(self.scores_table())
+
+    def alerts_frame(self) -> Any:
+        """:meth:`alerts_table` as a pandas data frame, with times beside milliseconds."""
+        return result_tables.to_frame(self.alerts_table())
+
+    def evaluate(self, truth: Truth, *, tolerance_ms: int = 0) -> Evaluation:
+        """Hold the alerts against labelled drifts.
+
+        Parameters
+        ----------
+        truth : str, Path or sequence of DriftInterval
+            The drifts, or a file of them as
+            :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
+        tolerance_ms : int
+            For so long after the end of a drift an alarm is still one of it.
+
+        Returns
+        -------
+        Evaluation
+            Its ``to_table()`` and ``to_frame()`` show the figures.
+
+        Raises
+        ------
+        ConfigError
+            When the file cannot be used.
+        """
+        from flink_jobs.evaluation.evaluate import evaluate_result
+
+        return evaluate_result(self, _drifts(truth), tolerance_ms=tolerance_ms)
+
+    def accuracy_table(self, history: Any, *, every_ms: int | None = None) -> pa.Table:
+        """Accuracy of each model over time, where the history has labels and outputs.
+
+        Parameters
+        ----------
+        history : str, Path, pyarrow.Table or pandas.DataFrame
+            What was replayed.
+        every_ms : int, optional
+            For each stretch of so long; a hundredth of the history, in whole panes, if left out.
+
+        Returns
+        -------
+        pyarrow.Table
+            See :func:`~flink_jobs.evaluation.accuracy.accuracy_table`.
+        """
+        from flink_jobs.reports.notebook import accuracy_of
+
+        return accuracy_of(self, history, every_ms)
+
+    def figure(
+        self,
+        model: str,
+        detector: str = MAIN_DETECTOR,
+        *,
+        truth: Truth = (),
+        history: Any = None,
+    ) -> Any:
+        """Statistic, threshold, alerts and true drifts against event time, as the report has them.
+
+        Parameters
+        ----------
+        model, detector : str
+        truth : str, Path or sequence of DriftInterval
+            As :meth:`evaluate` takes it.
+        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+            What was replayed; with it accuracy stands beside the statistic. It has to hold labels.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        BacktestError
+            When the result has nothing of such a model and detector.
+        """
+        from flink_jobs.reports.notebook import timeline_figure
+
+        return timeline_figure(self, model, detector, _drifts(truth), history)
+
+    def moved_figure(
+        self,
+        model: str,
+        detector: str = MAIN_DETECTOR,
+        *,
+        incident: int = 0,
+        history: Any = None,
+    ) -> Any:
+        """What moved in an incident of drift, at its strongest window.
+
+        Parameters
+        ----------
+        model, detector : str
+        incident : int
+            Which one, in the order in which they began; negative ones count from the last.
+        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+            What was replayed. With it each dimension shows the distributions of reference and
+            window, without it how far the dimension moved.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        BacktestError
+            When there is no such incident, or the history cannot be read.
+        """
+        from flink_jobs.reports.notebook import moved_figure
+
+        return moved_figure(self, model, detector, incident, history)
+
+    def _repr_html_(self) -> str:
+        from flink_jobs.reports.notebook import summary_html
+
+        return summary_html(self)
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        return (
+            f"<BacktestResult in {self.folder}: {summary.n_events:,} events, "
+            f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts>"
+        )
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether no window was tested."""
+        return not any(model.n_tested for model in self.summary.models.values())
+
+
+def write_config(folder: Path, config: DriftJobConfig) -> None:
+    """Write ``config.json``."""
+    kafka = msgspec.structs.replace(config.kafka, properties={})
+    shown = msgspec.structs.replace(config, kafka=kafka)
+    (folder / CONFIG_FILE).write_bytes(_pretty(shown))
+
+
+def write_summary(folder: Path, summary: BacktestSummary) -> None:
+    """Write ``summary.json``: last of all, so that a folder with one is complete."""
+    (folder / SUMMARY_FILE).write_bytes(_pretty(summary))
+
+
+def _drifts(truth: Truth) -> Sequence[DriftInterval]:
+    from flink_jobs.histories.known_drifts.truth import read_truth
+
+    return read_truth(Path(truth)) if isinstance(truth, str | Path) else truth
+
+
+def _pretty(struct: Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(struct), indent=2) + b"\n"
+
+
+_Whole = TypeVar("_Whole", DriftJobConfig, BacktestSummary)
+
+
+def _read(path: Path, kind: type[_Whole]) -> _Whole:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise BacktestError(
+            f"{path.parent} holds no result of a backtest: {path.name} cannot be read "
+            f"({error.strerror})"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise BacktestError(f"{path} is damaged: {error}") from error
+
+
+def _records(path: Path, kind: type[_Record]) -> Iterator[_Record]:
+    decode = msgspec.json.Decoder(kind).decode
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield decode(line)
+                except msgspec.DecodeError as error:
+                    raise BacktestError(f"{path}:{number} is damaged: {error}") from error
+    except OSError as error:
+        raise BacktestError(f"{path} cannot be read ({error.strerror})") from error

@@ -1,0 +1,201 @@
+"""One process of a backtest: reads the whole history and replays its own models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
+from flink_jobs.histories.known_drifts.shift_table import Shift
+from flink_jobs.histories.lines.exchange import Exchange, SharedSource
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.records.dead_letters import DeadLetter, dead_letter
+from flink_jobs.replay.dead_letter_log import DeadLetterLog
+from flink_jobs.replay.driver import Replay
+from flink_jobs.replay.pane_builder import PaneBuilder
+from flink_jobs.replay.result import ModelSummary
+from flink_jobs.replay.sorted_records import Segment, Spool
+from flink_jobs.replay.triage import Triage
+from flink_jobs.times import FOREVER_MS, NEVER_MS
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all processes of a backtest have in common."""
+
+    config: DriftJobConfig
+    source: Source
+    folder: Path
+    trained: Mapping[str, bytes]
+    horizon_ms: int
+    shifts: Sequence[Shift] = ()
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What one process found.
+
+    ``n_read`` counts all rows, ``n_events`` those that are its own; the first process counts the
+    heartbeats.
+    """
+
+    n_read: int
+    n_events: int
+    n_heartbeats: int
+    start_ms: int
+    end_ms: int
+    models: dict[str, ModelSummary]
+    n_by_reason: dict[str, int]
+    dead_letters: list[DeadLetter]
+    alerts: list[Segment]
+    scores: list[Segment]
+    n_alerts: int
+    n_scores: int
+    n_duplicates: int
+    latest_ms: int
+    references_missing: dict[str, int]
+    effective_shifts: set[int]
+    notices: list[str] = field(default_factory=list)
+
+
+def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], None]) -> PartResult:
+    """Replay every ``n_parts``-th model, counted in the order in which they appear.
+
+    Parameters
+    ----------
+    order : Order
+    part, n_parts : int
+    tell : callable
+        Told how many rows have been read, and how much of the source.
+    """
+    with closing(_Part(order, part, n_parts)) as runner:
+        n_read = 0
+        for batch in _batches(order, runner.names, Exchange(order.folder, part, n_parts)):
+            n_read += len(batch)
+            runner.take(batch)
+            tell(n_read, batch.done)
+        return runner.end(n_read)
+
+
+def _batches(order: Order, names: Names, exchange: Exchange) -> Iterator[Batch]:
+    """All rows, read by this process or by others for it."""
+    if isinstance(order.source, SharedSource):
+        return order.source.shared_batches(names, order.horizon_ms, exchange)
+    return order.source.batches(names, order.horizon_ms)
+
+
+class _Part:
+    def __init__(self, order: Order, part: int, n_parts: int) -> None:
+        self.names = Names()
+        self._order = order
+        self._part, self._n_parts = part, n_parts
+        self._triage = Triage(order.config, order.horizon_ms)
+        self._builder = PaneBuilder(order.config, self.names, order.shifts)
+        self._log = DeadLetterLog()
+        self._alerts = Spool(order.folder / f"alerts-{part}.spool")
+        self._scores = Spool(order.folder / f"scores-{part}.spool")
+        self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
+        self._n_events = self._n_heartbeats = 0
+        self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
+        self._reached_ms = NEVER_MS
+
+    def close(self) -> None:
+        """Close the files that are written."""
+        self._alerts.close()
+        self._scores.close()
+
+    def take(self, batch: Batch) -> None:
+        """Put own rows into panes and replay what is complete."""
+        self._log.add(self._misplaced(batch))
+        rows = self._own(batch)
+        self._n_events += len(rows)
+        rows, refused = self._triage.judge(batch, rows)
+        for reason, wrong in refused:
+            self._log.add(self._builder.refusal(batch, row, reason) for row in wrong.tolist())
+        if len(rows):
+            times_ms = batch.times_ms[rows]
+            self._start_ms = min(self._start_ms, int(times_ms.min()))
+            self._end_ms = max(self._end_ms, int(times_ms.max()))
+            self._log.add(self._builder.add(batch, rows))
+        self._reached_ms = batch.reached_after_ms
+        self._advance(self._triage.watermark_ms(self._reached_ms))
+
+    def end(self, n_read: int) -> PartResult:
+        """Let event time end, and sort what was written."""
+        self._advance(FOREVER_MS)
+        folder, log, replay = self._order.folder, self._log, self._replay
+        n_alerts, n_scores = len(self._alerts), len(self._scores)
+        names = sorted(replay.tallies.keys() | log.n_by_model.keys())
+        tallies = replay.tallies
+        return PartResult(
+            n_read=n_read,
+            n_events=self._n_events,
+            n_heartbeats=self._n_heartbeats,
+            start_ms=self._start_ms,
+            end_ms=self._end_ms,
+            models={
+                name: tallies[name].summary(log.n_by_model[name])
+                if name in tallies
+                else ModelSummary(n_dead_letters=log.n_by_model[name])
+                for name in names
+            },
+            n_by_reason=dict(log.n_by_reason),
+            dead_letters=log.first(),
+            alerts=self._alerts.sort(folder / f"alerts-{self._part}.sorted"),
+            scores=self._scores.sort(folder / f"scores-{self._part}.sorted"),
+            n_alerts=n_alerts,
+            n_scores=n_scores,
+            n_duplicates=replay.n_duplicates,
+            latest_ms=self._triage.latest_ms,
+            references_missing={n: k for n, k in replay.references_missing.items() if k},
+            effective_shifts=self._builder.effective_shifts,
+            notices=replay.notices,
+        )
+
+    def _advance(self, watermark_ms: int) -> None:
+        for closed in self._builder.close(watermark_ms):
+            self._replay.take(closed)
+        self._replay.advance(watermark_ms, self._reached_ms)
+
+    def _own(self, batch: Batch) -> NDArray[np.intp]:
+        """Rows without a model are those of the first process; heartbeats are nobody's."""
+        codes = batch.codes
+        is_own = codes % self._n_parts == self._part
+        is_own[codes < 0] = self._part == 0
+        if HEARTBEAT_KEY in self.names:
+            is_event = codes != self.names[HEARTBEAT_KEY]
+            is_own &= is_event
+            self._n_heartbeats += int(np.count_nonzero(~is_event)) * (self._part == 0)
+        return np.flatnonzero(is_own)
+
+    def _misplaced(self, batch: Batch) -> list[DeadLetter]:
+        mine = [m for m in batch.misplaced if max(m.code, 0) % self._n_parts == self._part]
+        self._n_events += len(mine)
+        most_bytes = self._order.config.input.dead_letter_payload_bytes
+        return misplaced_letters(batch, mine, self.names, most_bytes)
+
+
+def misplaced_letters(
+    batch: Batch, misplaced: Sequence[Misplaced], names: Names, most_payload_bytes: int
+) -> list[DeadLetter]:
+    """The dead letters of rows of a batch that have no place in event time."""
+    return [
+        dead_letter(
+            each.reason,
+            each.detail,
+            model=None if each.code < 0 else names.all[each.code],
+            partition=batch.partition,
+            offset=each.offset,
+            event_time_ms=0,
+            payload=each.payload,
+            most_payload_bytes=most_payload_bytes,
+            event_id=each.event_id,
+        )
+        for each in misplaced
+    ]

@@ -1,0 +1,1 @@
+"""Reports: pages, charts, and alerts as text."""

@@ -1,0 +1,186 @@
+"""The mix of classes in a window: what was predicted, and what is estimated to be true."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import BlackBoxShiftEstimator, LabelShift
+from detectors.errors import DetectorError
+from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts.packing import packed
+from flink_jobs.reports.words import share
+
+Floats = NDArray[np.float64]
+
+_MOST_ROWS = 4_000
+"""The bootstrap of BBSE draws all rows 200 times."""
+_N_BOOTSTRAP = 200
+_BASIS = (
+    "By BBSE, which holds where only the shares of the classes moved. It rests on labels drawn "
+    "from the reference's outputs, as if these were calibrated probabilities."
+)
+
+
+class ClassMix(NamedTuple):
+    """Shares of the classes.
+
+    Attributes
+    ----------
+    reference, window : ndarray of float64, shape (n_classes,)
+        Share of the events for which the class is predicted.
+    shift : LabelShift or None
+        BBSE's estimate for the window; None where it is refused.
+    shares_ref : ndarray of float64, shape (n_classes,)
+        Share of the class among the labels drawn for the reference.
+    note : str
+        What the estimate rests on, or why there is none.
+    """
+
+    reference: Floats
+    window: Floats
+    shift: LabelShift | None
+    shares_ref: Floats
+    note: str
+
+
+_ELSE = " A share comes out clearly negative: something else than the shares has moved."
+_CLEARLY = -0.02
+
+
+def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassMix:
+    """The class mix of a window against its reference.
+
+    Labels of a history are not read here. BBSE takes labels drawn from the reference's outputs:
+    right as far as these are calibrated probabilities, since then a drawn label is distributed as
+    the true one.
+
+    Parameters
+    ----------
+    outputs_ref, outputs_test : ndarray of float64, shape (n, n_classes)
+        Softmax outputs; at least one row each.
+    seed : int
+        Of the labels drawn, and of the bootstrap.
+    """
+    outputs_ref, outputs_test = _some(outputs_ref), _some(outputs_test)
+    n_classes = outputs_ref.shape[1]
+    rng = np.random.default_rng(seed)
+    labels = _drawn(outputs_ref, rng)
+    shift, note = _estimate(outputs_ref, labels, outputs_test, rng)
+    return ClassMix(
+        reference=_shares(outputs_ref.argmax(axis=1), n_classes),
+        window=_shares(outputs_test.argmax(axis=1), n_classes),
+        shift=shift,
+        shares_ref=_shares(labels.astype(np.intp), n_classes),
+        note=note or _BASIS + _ELSE * _moved_otherwise(shift, labels),
+    )
+
+
+def chart(mix: ClassMix) -> dict[str, Any]:
+    """One column for each class: predicted before and now, and the estimate with its interval."""
+    classes = np.arange(len(mix.reference), dtype=np.float64)
+    traces = [
+        _points(
+            classes - 0.22,
+            mix.reference,
+            "predicted, reference",
+            "circle-open",
+            palette.REFERENCE_COLOUR,
+        ),
+        _points(
+            classes - 0.0, mix.window, "predicted, window", "diamond", palette.STATISTIC_COLOUR
+        ),
+    ]
+    if mix.shift is not None:
+        low, high = interval(mix)
+        estimate = mix.shift.class_shares
+        trace = _points(
+            classes + 0.22, estimate, "estimated true share", "square", palette.DRIFT_COLOUR
+        )
+        trace["error_y"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": packed(np.maximum(high - estimate, 0)),
+            "arrayminus": packed(np.maximum(estimate - low, 0)),
+            "thickness": 1.5,
+            "width": 3,
+            "color": palette.DRIFT_COLOUR,
+        }
+        traces.append(trace)
+    ticks = [str(int(each)) for each in classes]
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"tickvals": classes.tolist(), "ticktext": ticks, "title": {"text": "class"}},
+            "yaxis": {"tickformat": ".0%", "rangemode": "tozero"},
+        },
+    }
+
+
+def interval(mix: ClassMix) -> tuple[Floats, Floats]:
+    """The bootstrap interval of each estimated share."""
+    assert mix.shift is not None  # noqa: S101 - asked for where there is an estimate
+    return mix.shift.weight_low * mix.shares_ref, mix.shift.weight_high * mix.shares_ref
+
+
+def table(mix: ClassMix) -> list[tuple[str, ...]]:
+    """A row for each class."""
+    rows = []
+    for place in range(len(mix.reference)):
+        row = [str(place), share(mix.reference[place]), share(mix.window[place])]
+        if mix.shift is not None:
+            low, high = interval(mix)
+            reach = f"{share(low[place])} to {share(high[place])}"
+            row.append(f"{share(mix.shift.class_shares[place])} ({reach})")
+        rows.append(tuple(row))
+    return rows
+
+
+def _points(x: Floats, y: Floats, name: str, symbol: str, colour: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(x),
+        "y": packed(y),
+        "name": name,
+        "hovertemplate": f"{name}: %{{y:.1%}}<extra></extra>",
+        "marker": {
+            "symbol": symbol,
+            "size": 9,
+            "color": colour,
+            "line": {"width": 2, "color": colour},
+        },
+    }
+
+
+def _some(outputs: Floats) -> Floats:
+    return outputs[:: -(-len(outputs) // _MOST_ROWS)]
+
+
+def _drawn(outputs: Floats, rng: np.random.Generator) -> Floats:
+    steps = outputs.cumsum(axis=1) / outputs.sum(axis=1, keepdims=True)
+    places = (rng.random((len(outputs), 1)) > steps).sum(axis=1)
+    return np.asarray(np.minimum(places, outputs.shape[1] - 1), dtype=np.float64)
+
+
+def _shares(classes: NDArray[np.intp], n_classes: int) -> Floats:
+    return np.asarray(np.bincount(classes, minlength=n_classes) / len(classes))
+
+
+def _moved_otherwise(shift: LabelShift | None, labels: Floats) -> bool:
+    if shift is None:
+        return False
+    shares = shift.raw_weights * _shares(labels.astype(np.intp), len(shift.classes))
+    return bool(shares.min() < _CLEARLY)
+
+
+def _estimate(
+    out_ref: Floats, labels: Floats, out_test: Floats, rng: np.random.Generator
+) -> tuple[LabelShift | None, str]:
+    try:
+        estimator = BlackBoxShiftEstimator().fit(out_ref, labels)
+        return estimator.estimate(out_test, rng=rng, n_bootstrap=_N_BOOTSTRAP), ""
+    except DetectorError as error:
+        return None, f"No estimate of the true shares: {error}."

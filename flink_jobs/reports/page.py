@@ -1,0 +1,268 @@
+"""Puts the page together; Jinja escapes everything that comes from data."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from flink_jobs.evaluation.evaluate import Detection, Evaluation
+from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
+from flink_jobs.reports import verdict, words
+from flink_jobs.reports.charts import calibration, palette, quality, timeline
+from flink_jobs.reports.charts.accuracy_line import AccuracyLine
+from flink_jobs.reports.incidents import IncidentView
+from flink_jobs.reports.streams import StreamView
+
+N_COLUMNS = 600
+"""Pixel columns of a timeline that shows a run in full detail."""
+_MOST_POINTS = 300_000
+_MOST_OPEN = 40
+_MANY_STREAMS = 50
+
+
+@dataclass
+class StreamBlock:
+    """What the page shows of one stream."""
+
+    view: StreamView
+    place: int
+    chart: str
+    outline: list[tuple[str, ...]]
+    tone: str
+    word: str
+    sentence: str
+    is_thinned: bool
+    incidents: list[IncidentView] = field(default_factory=list)
+    detections: list[Detection] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The model, and its detector where it has a name of its own."""
+        own = self.view.detector != MAIN_DETECTOR
+        return f"{self.view.model} · {self.view.detector}" if own else self.view.model
+
+
+class Charts:
+    """The charts of the page: each gets a name, and its data go into one block of JSON."""
+
+    def __init__(self) -> None:
+        self._charts: dict[str, dict[str, Any]] = {}
+
+    def add(self, chart: dict[str, Any]) -> str:
+        """Keep a chart; its name."""
+        name = f"c{len(self._charts)}"
+        self._charts[name] = chart
+        return name
+
+    def to_json(self) -> Markup:
+        """Safe inside a script element: no tag can begin or end in it."""
+        text = json.dumps(self._charts, separators=(",", ":"), allow_nan=False)
+        for character in "<>&\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return Markup(text)  # noqa: S704 - escaped above
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a report shows.
+
+    Attributes
+    ----------
+    result : BacktestResult
+    views : list of StreamView
+    drifts : list of DriftInterval
+    evaluation : Evaluation or None
+        None without ground truth.
+    incidents : dict of str to IncidentView
+    tolerance_ms : int
+    accuracy : pyarrow.Table or str
+        Of :data:`~flink_jobs.evaluation.accuracy.ACCURACY_SCHEMA`, or why there is none.
+    configuration : list of (str, str)
+        The configuration in words.
+    """
+
+    result: BacktestResult
+    views: Sequence[StreamView]
+    drifts: Sequence[DriftInterval]
+    evaluation: Evaluation | None
+    incidents: dict[str, IncidentView]
+    tolerance_ms: int = 0
+    accuracy: pa.Table | str = ""
+    configuration: Sequence[tuple[str, str]] = ()
+
+    @property
+    def span_ms(self) -> tuple[float, float]:
+        """Event time of the first and the last event."""
+        return float(self.result.summary.start_ms), float(self.result.summary.end_ms)
+
+    def measured_in(self, view: IncidentView) -> tuple[int, float]:
+        """Labelled events of an incident's window, and the share of them predicted right."""
+        if isinstance(self.accuracy, str):
+            return 0, 0.0
+        window = view.strongest.window
+        return AccuracyLine.of(self.accuracy, view.strongest.model).within(
+            window.start_ms, window.end_ms
+        )
+
+
+def render(contents: Contents) -> str:
+    """The whole page."""
+    charts = Charts()
+    scripts = [get_plotlyjs(), _asset("report.js")]
+    blocks = _blocks(contents, charts)
+    shown = [block for block in blocks if block.view.alerts or block.tone == "bad"][:_MOST_OPEN]
+    seen = _quality(contents)
+    letters = contents.result.dead_letters()
+    context = {
+        "contents": contents,
+        "summary": contents.result.summary,
+        "headline": verdict.headline(contents.evaluation, contents.views),
+        "lines": verdict.lines(contents.evaluation, contents.views),
+        "line_columns": verdict.TRUTH_COLUMNS if contents.evaluation else verdict.ALERT_COLUMNS,
+        "totals": list(verdict.totals(contents.evaluation)) if contents.evaluation else [],
+        "total_columns": verdict.TOTAL_COLUMNS,
+        "shown": shown or blocks[:1],
+        "collapsed": [block for block in blocks if block not in (shown or blocks[:1])],
+        "calibrations": [
+            (
+                each,
+                charts.add(calibration.chart(each)) if each.n_apart else None,
+                calibration.table(each),
+            )
+            for each in calibration.calibrations(
+                contents.views, contents.drifts, tolerance_ms=contents.tolerance_ms
+            )
+        ],
+        "quality": seen,
+        "quality_chart": charts.add(quality.chart(seen)) if seen.some else None,
+        "quality_rows": quality.table(seen),
+        "letters": quality.first_examples(letters),
+        "letter_words": quality.dead_letter_words(
+            contents.result.summary.dead_letters, contents.result.summary.n_events
+        ),
+        "has_accuracy": not isinstance(contents.accuracy, str),
+        "config_json": msgspec.json.format(
+            msgspec.json.encode(contents.result.config), indent=2
+        ).decode(),
+        "charts": charts,
+        "words": words,
+        "palette": palette,
+        "signs": verdict.SIGNS,
+        "quiet": verdict.QUIET,
+        "measured_in": contents.measured_in,
+        "style": Markup(_asset("report.css")),  # noqa: S704 - our own file
+        "scripts": [Markup(script) for script in scripts],  # noqa: S704 - ours, and plotly's
+        "policy": _policy(scripts),
+        "payload": payload_text,
+    }
+    return _environment().get_template("report.html.jinja").render(context)
+
+
+def payload_text(letter: PlacedDeadLetter) -> str:
+    """The first bytes of a dead letter as text."""
+    payload = letter.payload or b""
+    text = payload[:120].decode(errors="replace")
+    return text + "…" * (letter.payload_bytes > 120)
+
+
+def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
+    n_columns = max(60, min(N_COLUMNS, _MOST_POINTS // (5 * max(1, len(contents.views)))))
+    n_rows = 60 if len(contents.views) <= _MANY_STREAMS else 12
+    lines = verdict.lines(contents.evaluation, contents.views)
+    judged = {line.place: (rank, line) for rank, line in enumerate(lines)}
+    blocks = []
+    for place, view in enumerate(contents.views):
+        drifts = [drift for drift in contents.drifts if drift.concerns(view.model)]
+        # Those without an alert are seldom opened.
+        columns = n_columns if view.alerts else min(n_columns, 300)
+        chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
+        sentence = _sentence(view)
+        if not isinstance(contents.accuracy, str):
+            line = AccuracyLine.of(contents.accuracy, view.model)
+            chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
+        detections = [
+            each
+            for each in (contents.evaluation.detections if contents.evaluation else [])
+            if (each.model, each.detector) == (view.model, view.detector)
+        ]
+        blocks.append(
+            StreamBlock(
+                view=view,
+                place=place,
+                chart=charts.add(chart),
+                outline=timeline.outline(view, n_rows),
+                tone=judged[place][1].tone,
+                word=judged[place][1].word,
+                sentence=sentence.rstrip(),
+                is_thinned=int(view.windows.is_tested.sum()) > 2 * columns,
+                incidents=[
+                    contents.incidents[alert.incident_id]
+                    for alert in view.started
+                    if alert.incident_id in contents.incidents
+                ],
+                detections=detections,
+            )
+        )
+    return sorted(blocks, key=lambda block: judged[block.place][0])
+
+
+def _sentence(view: StreamView) -> str:
+    """The stream in a sentence, for people and as the chart's text."""
+    windows = view.windows
+    n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
+    parts = [f"{words.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
+    if len(windows) > n_tested:
+        parts.append(f"{len(windows) - n_tested:,} not tested")
+    if n_tested:
+        tested = windows.take(windows.is_tested)
+        highest = int(tested.statistic.argmax())
+        at = words.clock(tested.end_ms[highest])
+        parts.append(f"highest statistic {tested.statistic[highest]:.3g} at {at}")
+    kinds = Counter(words.about(alert) for alert in view.alerts)
+    alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
+    return f"{'; '.join(parts)}. Alerts: {alerts}."
+
+
+def _quality(contents: Contents) -> quality.Quality:
+    return quality.quality(contents.views, contents.result.dead_letters(), contents.span_ms)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Only our scripts run, and nothing is fetched: a page out of hostile data stays harmless."""
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    folder = resources.files("flink_jobs.reports") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("flink_jobs.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

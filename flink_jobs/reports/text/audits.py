@@ -1,0 +1,102 @@
+"""Answers to commands for people: a line for each, and a table of a model's state."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from flink_jobs.records.alerts import MAIN_DETECTOR, ReferenceSummary
+from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome
+from flink_jobs.times import moment, span
+
+# A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
+_OUTCOMES = {
+    Outcome.APPLIED: ("✔", "bold green"),
+    Outcome.REFUSED: ("✖", "bold red"),
+    Outcome.WAITING: ("◷", "yellow"),
+    Outcome.ACCEPTED: ("→", "cyan"),
+}
+
+
+def audit_line(audit: Audit) -> Text:
+    """The answer as one coloured line.
+
+    Examples
+    --------
+    >>> import msgspec
+    >>> from flink_jobs.records.schemas import read_example
+    >>> print(audit_line(msgspec.json.decode(read_example("audit"), type=Audit)))
+    ✔ APPLIED   fraud  rebaseline from 2026-01-01 00:40 UTC on: a new reference is collected from \
+the next events
+    """
+    symbol, style = _OUTCOMES[audit.outcome]
+    text = Text(f"{symbol} {audit.outcome.upper():<8}", style=style)
+    text.append(f"  {audit.model or 'no model'}", style="bold not dim")
+    since = _since(audit.effective_ms)
+    text.append(f"  {audit.kind or 'no command'}{since}: {audit.reason}", style="not bold")
+    return text
+
+
+def summary_table(summary: ModelSummary) -> Table:
+    """What ``describe`` answers, one property a row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _rows(summary):
+        table.add_row(f"    {name}", Text(value))
+    return table
+
+
+def _since(effective_ms: int | None) -> str:
+    if effective_ms is None:
+        return ""
+    # What a model is told before its first event holds from the beginning of time.
+    return f" from {moment(effective_ms)} on" if effective_ms else " from its first event on"
+
+
+def _rows(summary: ModelSummary) -> list[tuple[str, str]]:
+    snoozed_ms = summary.snoozed_until_ms
+    return [
+        ("phase", summary.phase),
+        ("reference", _reference(summary.reference)),
+        ("events", _events(summary)),
+        ("event time", _moment_or(summary.now_ms, "not known yet")),
+        ("last events", _moment_or(summary.heard_ms, "none yet")),
+        ("paused", "yes, until resume" if summary.is_paused else "no"),
+        ("snoozed", "no" if snoozed_ms is None else f"until {moment(snoozed_ms)}"),
+        *(("incident", _incident(incident)) for incident in summary.incidents),
+        *([] if summary.incidents else [("incident", "none is open")]),
+        ("configuration", summary.config_version),
+        ("change", summary.change or "none, as in the job's file"),
+        ("waiting", f"{summary.n_pending} commands"),
+        ("state", f"{summary.state_bytes:,} bytes"),
+    ]
+
+
+def _reference(reference: ReferenceSummary) -> str:
+    if not reference.n_events:
+        return "none yet"
+    text = f"{reference.n_events:,} events"
+    if reference.start_ms is not None and reference.end_ms is not None:
+        text += f" of {span(reference.start_ms, reference.end_ms)}"
+    return f"{text} ({reference.fingerprint})"
+
+
+def _events(summary: ModelSummary) -> str:
+    if summary.phase == "collecting":
+        return f"{summary.n_collected:,} for the reference so far"
+    return f"{summary.n_monitored:,} since the reference"
+
+
+def _incident(incident: OpenIncident) -> str:
+    parts = [
+        f"{incident.incident_id}  {incident.cause.replace('_', ' ')}",
+        "" if incident.detector == MAIN_DETECTOR else f"detector {incident.detector}",
+        incident.severity.value,
+        "acknowledged" if incident.is_acknowledged else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _moment_or(time_ms: int | None, otherwise: str) -> str:
+    return otherwise if time_ms is None else moment(time_ms)

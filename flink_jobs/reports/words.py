@@ -1,0 +1,120 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, DimensionShift, Ending
+from flink_jobs.times import LAST_MS, duration, moment, span
+
+__all__ = [
+    "ARROWS",
+    "about",
+    "between",
+    "clock",
+    "count",
+    "direction",
+    "duration",
+    "listed",
+    "number",
+    "share",
+]
+
+ARROWS = {"up": "↑", "down": "↓", "none": "="}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits.
+
+    Examples
+    --------
+    >>> number(0.41234), number(1234.5), number(3.0), number(None), number(float("nan"))
+    ('0.412', '1,234', '3', '–', '–')
+    """
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.{digits}g}"
+
+
+def share(value: float | None) -> str:
+    """A share in per cent.
+
+    Examples
+    --------
+    >>> share(0.5), share(0.00012), share(1.0), share(0.0), share(None)
+    ('50 %', '0.012 %', '100 %', '0 %', '–')
+    """
+    return "–" if value is None or value != value else f"{100 * value:.3g} %"
+
+
+def count(n: int, thing: str, things: str = "") -> str:
+    """So many of a thing.
+
+    Examples
+    --------
+    >>> count(1, "window"), count(1_200, "window"), count(0, "class", "classes")
+    ('1 window', '1,200 windows', '0 classes')
+    """
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Parts of a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def clock(time_ms: float) -> str:
+    """A moment of event time in UTC.
+
+    Examples
+    --------
+    >>> clock(1_767_225_600_000), clock(1_767_225_605_000), clock(LAST_MS)
+    ('2026-01-01 00:00', '2026-01-01 00:00:05', 'no end')
+    """
+    return "no end" if time_ms >= LAST_MS else moment(time_ms).removesuffix(" UTC")
+
+
+def between(start_ms: float, end_ms: float) -> str:
+    """A stretch of event time, to the second; a history without one has 0 and 0.
+
+    Examples
+    --------
+    >>> between(1_767_225_600_000, 1_767_229_199_999), between(0, 0)
+    ('2026-01-01 00:00–00:59:59 UTC', 'no event time')
+    """
+    if not start_ms and not end_ms:
+        return "no event time"
+    return span(int(start_ms) // 1_000 * 1_000, int(end_ms) // 1_000 * 1_000)
+
+
+def direction(moved: DimensionShift) -> str:
+    """How a dimension moved.
+
+    Examples
+    --------
+    >>> moved = DimensionShift(dimension=8, statistic=0.4, p_value=0, direction="up", shift=1.26)
+    >>> direction(moved)
+    '↑ +1.26 sd'
+    """
+    how_far = "left its constant" if moved.shift is None else f"{moved.shift:+.2f} sd"
+    minus = how_far.replace("-", "\N{MINUS SIGN}")
+    return f"{ARROWS[moved.direction]} {minus}"
+
+
+def about(alert: Alert) -> str:
+    """What an alert says, in a few words."""
+    words = [str(alert.kind)]
+    if alert.cause is Cause.SILENCE:
+        words.append("silence")
+    elif alert.cause is Cause.UNSTABLE_REFERENCE:
+        words.append("unstable reference")
+    if alert.kind is AlertKind.RECOVERED and alert.ending not in (None, Ending.NORMAL):
+        words.append(f"({str(alert.ending).replace('_', ' ')})")
+    return " ".join(words)

@@ -1,0 +1,106 @@
+"""Writes the report of a backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from flink_jobs.config.job import trained_key
+from flink_jobs.config.overrides import config_of_model, variants
+from flink_jobs.evaluation.accuracy import accuracy_table, stretch_ms
+from flink_jobs.evaluation.evaluate import evaluate_result
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.replay.result import BacktestResult
+from flink_jobs.reports import page, verdict
+from flink_jobs.reports.alert_events import Shape
+from flink_jobs.reports.incidents import incidents
+from flink_jobs.reports.page import Contents
+from flink_jobs.reports.streams import read_streams
+
+
+def gather(
+    result: BacktestResult,
+    *,
+    truth: Sequence[DriftInterval] | None = None,
+    tolerance_ms: int = 0,
+    history: str | None = None,
+    image_shape: Shape | None = None,
+) -> Contents:
+    """Everything a report shows.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    truth : sequence of DriftInterval, optional
+        The labelled drifts; None where nothing is known, which differs from an empty list.
+    tolerance_ms : int
+        See :func:`~flink_jobs.evaluation.evaluate.evaluate`.
+    history : str, optional
+        The history that was replayed, for distributions, images, class mix and accuracy.
+    image_shape : (int, int), optional
+        Rows and columns, where the features are images.
+
+    Raises
+    ------
+    BacktestError
+        When the result is damaged, or the history cannot be read.
+    """
+    views = read_streams(result.scores(), result.alerts())
+    evaluation = None
+    if truth is not None:
+        evaluation = evaluate_result(result, truth, tolerance_ms=tolerance_ms)
+    # The worst first: of many incidents not all are shown.
+    ranked = [views[line.place] for line in verdict.lines(evaluation, views)]
+    return Contents(
+        result=result,
+        views=views,
+        drifts=list(truth or []),
+        evaluation=evaluation,
+        incidents=incidents(
+            ranked,
+            result.config,
+            history=history,
+            image_shape=image_shape,
+        ),
+        tolerance_ms=tolerance_ms,
+        accuracy=_accuracy(result, history),
+    )
+
+
+def _accuracy(result: BacktestResult, history: str | None) -> pa.Table | str:
+    """Accuracy over time; why there is none, or nothing where nobody named labels."""
+    config, summary = result.config, result.summary
+    if history is None or not config.columns.label:
+        return ""
+    every_ms = stretch_ms(config, summary.start_ms, summary.end_ms)
+    try:
+        return accuracy_table(history, config, every_ms)
+    except SourceError:
+        raise
+    except BacktestError as error:
+        return str(error)
+
+
+def training_sizes(contents: Contents) -> dict[str, int]:
+    """Events of each training set, by :func:`~flink_jobs.config.job.trained_key`.
+
+    Of one that no model of the history was compared with nothing is known: it counts as the
+    smallest of the others.
+    """
+    config = contents.result.config
+    known = {
+        trained_key(config_of_model(config, view.model)): summary.n_events
+        for view in contents.views
+        for summary in view.references.values()
+    }
+    least = min(known.values(), default=1)
+    return dict.fromkeys(map(trained_key, variants(config)), least) | known
+
+
+def write_html(contents: Contents, path: Path) -> None:
+    """Write the report as one HTML file."""
+    # JSON can hold half of a surrogate pair, which UTF-8 cannot.
+    path.write_bytes(page.render(contents).encode("utf-8", "replace"))

@@ -1,0 +1,165 @@
+"""Every configuration error names the key, what is wrong and what is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import ConfigError, config_version, detector_fingerprint
+from flink_jobs.config.loading import decode_config, load_config, resolve_secret
+from flink_jobs.config.training_set import read_training_set
+from flink_jobs.core.references.trained import fit_training_sets
+from tests.builders import BASE, make_config
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width_ms", "widht_ms", "panes.widht_ms: is unknown; did you mean 'width_ms'?"),
+        ("[panes]", "[pane]", "pane: is unknown; did you mean 'panes'?"),
+        ("n_events = 30", "events = 30", "reference.events: is unknown"),
+        ("width_ms = 1000", 'width_ms = "1s"', "panes.width_ms: is `str`; allowed: `int`"),
+        ("width_ms = 1000", "width_ms = 0", "width_ms: 0 is out of range; allowed: `int` >= 1"),
+        ("width_ms = 1000", "", "panes.width_ms: is missing"),
+        ("size_ms = 3000", "size_ms = 3500", "3500 is not a multiple of panes.width_ms"),
+        ("slide_ms = 1000", "slide_ms = 4000", "slide_ms: 4000 leaves gaps; allowed: up to"),
+        ('kind = "time"', 'kind = "tiem"', "kind: 'tiem' is not one of them; allowed: 'time'"),
+        ('kind = "ks"', 'kind = "t"', "test.kind: 't' is not one of them; allowed: 'ks'"),
+        ('{kind = "ks"}', '{kind = "mmd", n_permutations = 50}', "50 permutations never"),
+        ('{kind = "none"}', '{kind = "pca", n_components = 9}', "n_components: 9 comp"),
+        ('{kind = "none"}', '{kind = "softmax_outputs"}', "input.n_outputs: the reducer 'soft"),
+        ("level = 0.01", "level = 1.5", "calibration.level: 1.5 is out of range"),
+        ("version = 1", "version = 2", "version: 2 is not one of them; allowed: 1"),
+        ("version = 1", "version = ", "the file: "),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_is_named_with_what_is_allowed(old: str, new: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        decode_config(BASE.replace(old, new, 1).encode())
+
+    assert message in str(caught.value)
+
+
+def test_all_problems_between_keys_are_listed_at_once() -> None:
+    text = BASE.replace("size_ms = 3000", "size_ms = 3500").replace("n_features = 3", "")
+
+    with pytest.raises(ConfigError) as caught:
+        decode_config(text.encode())
+
+    assert [p.key for p in caught.value.problems] == ["window.size_ms", "input.n_features"]
+
+
+def test_two_topics_of_one_name_are_refused() -> None:
+    text = BASE.replace("[kafka]", '[kafka]\nalerts_topic = "x"\nscores_topic = "x"')
+
+    with pytest.raises(ConfigError, match=r"kafka.scores_topic: 'x' is also kafka.alerts_topic"):
+        decode_config(text.encode())
+
+
+def artefact_config(folder: Path, arrays: dict[str, NDArray[np.generic]], digest: str = "") -> Path:
+    training_set = folder / "training.npz"
+    with training_set.open("wb") as file:
+        np.savez(file, **arrays)
+    digest = digest or hashlib.sha256(training_set.read_bytes()).hexdigest()
+    text = BASE.replace(
+        'kind = "first_events"\nn_events = 30',
+        f'kind = "artefact"\npath = "training.npz"\nsha256 = "{digest}"',
+    )
+    (folder / "job.toml").write_text(text)
+    return folder / "job.toml"
+
+
+def test_a_training_set_is_found_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    features = np.arange(12.0).reshape(4, 3)
+
+    config = load_config(artefact_config(tmp_path, {"features": features}), environ={})
+
+    x_ref = read_training_set(config)
+    assert x_ref is not None
+    np.testing.assert_array_equal(x_ref, features)
+
+
+def test_a_training_set_with_another_digest_is_refused(tmp_path: Path) -> None:
+    path = artefact_config(tmp_path, {"features": np.zeros((4, 3))}, digest="0" * 64)
+
+    with pytest.raises(ConfigError, match=r"reference.sha256: .* has the digest"):
+        load_config(path, environ={})
+
+
+def test_an_unreachable_training_set_is_named(tmp_path: Path) -> None:
+    path = artefact_config(tmp_path, {"features": np.zeros((4, 3))})
+    (tmp_path / "training.npz").unlink()
+
+    with pytest.raises(ConfigError, match=r"reference.path: .* cannot be read"):
+        load_config(path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"features": np.zeros((4, 2))}, r"shape \(4, 2\); allowed: \(n_events, 3\)"),
+        ({"outputs": np.zeros((4, 3))}, "no readable array 'features'"),
+        ({"features": np.array([{}, {}], dtype=object)}, "no readable array 'features'"),
+    ],
+)
+def test_a_training_set_that_cannot_be_used_is_refused_and_nothing_is_unpickled(
+    tmp_path: Path, arrays: dict[str, NDArray[np.generic]], message: str
+) -> None:
+    config = load_config(artefact_config(tmp_path, arrays), environ={})
+
+    with pytest.raises(ConfigError, match=message):
+        read_training_set(config)
+
+
+def test_a_training_set_that_makes_no_reference_is_refused(tmp_path: Path) -> None:
+    path = artefact_config(tmp_path, {"features": np.zeros((4, 3))})
+    path.write_text(path.read_text().replace('{kind = "none"}', '{kind = "pca", n_components = 2}'))
+    config = load_config(path, environ={})
+
+    with pytest.raises(ConfigError, match=r"reference.path: its 4 rows make no reference"):
+        fit_training_sets(config)
+
+
+def test_the_address_comes_from_the_environment_where_it_is_set(tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(BASE)
+
+    config = load_config(tmp_path / "job.toml", environ={"LOUDLY_BOOTSTRAP_SERVERS": "k:1"})
+
+    assert config.kafka.bootstrap_servers == "k:1"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent.toml: No such file"):
+        load_config(tmp_path / "absent.toml", environ={})
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from file\n")
+
+    assert resolve_secret("${env:KEY}", {"KEY": "from environment"}) == "from environment"
+    assert resolve_secret(f"${{file:{tmp_path}/secret}}", {}) == "from file"
+    assert resolve_secret("plain", {}) == "plain"
+
+
+def test_a_missing_secret_is_named_by_its_reference() -> None:
+    with pytest.raises(ConfigError, match=r"\$\{env:KEY\} cannot be resolved"):
+        resolve_secret("${env:KEY}", {})
+
+
+def test_addresses_do_not_change_the_configuration_version_and_levels_do() -> None:
+    base = config_version(make_config())
+
+    assert config_version(make_config(kafka={"bootstrap_servers": "k:1"})) == base
+    assert config_version(make_config(job={"parallelism": 4})) == base
+    assert config_version(make_config(calibration={"level": 0.02})) != base
+
+
+def test_a_level_leaves_the_state_usable_and_another_detector_does_not() -> None:
+    base = detector_fingerprint(make_config())
+
+    assert detector_fingerprint(make_config(calibration={"level": 0.02})) == base
+    assert detector_fingerprint(make_config(reference={"n_events": 31})) != base

@@ -1,0 +1,230 @@
+"""The last test window becomes the reference: exactly its events, reduced as before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detectors import DriftDetector
+from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.core.factory import make_test
+from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
+from flink_jobs.records.alerts import AlertKind, Cause, Ending
+from flink_jobs.records.control import Outcome
+from tests.builders import make_pane
+from tests.core.watched import SECOND, Watched, commanded, rows
+
+STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED
+ARTEFACT = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
+TRAILING = {"kind": "trailing", "size_ms": 2_000, "step_ms": 1_000, "min_events": 20}
+NONE = {"reducer": {"kind": "none"}, "test": {"kind": "ks"}}
+PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
+TUMBLING = {"size_ms": 2_000, "slide_ms": 2_000}
+SLIDING = {"size_ms": 3_000, "slide_ms": 1_000}
+EARLY = {"size_ms": 4_000, "slide_ms": 4_000, "early_events": 100}
+NEWEST = {"size_ms": 3_000, "slide_ms": 1_000, "max_events": 50}
+COUNT = {"kind": "count", "size": 50, "slide": 15}
+SESSION = {"kind": "session", "gap_ms": 2_000, "max_size_ms": 60_000}
+
+# The panes, the events that the last window of the main detector holds as (pane, from, to).
+CASES: list[tuple[dict[str, Any], list[int], list[tuple[int, int, int]]]] = [
+    (SECOND, [0, 1, 2, 3], [(3, 0, 40)]),
+    (TUMBLING, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40)]),
+    (TUMBLING, [0, 1, 3, 8], [(3, 0, 40)]),
+    (SLIDING, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40), (4, 0, 40)]),
+    (EARLY, [0, 1, 4, 5, 6], [(4, 0, 40), (5, 0, 40), (6, 0, 40)]),
+    (NEWEST, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40), (4, 0, 40)]),
+    # Positions 45 to 95 of the 10 events that pane 0 has left and the 40 of each later one.
+    (COUNT, [0, 1, 2], [(1, 20, 40), (2, 0, 30)]),
+    (COUNT, [0, 1, 2, 3], [(2, 25, 40), (3, 0, 35)]),
+    (SESSION, [0, 2, 3, 6, 7, 10], [(6, 0, 40), (7, 0, 40)]),
+]
+
+
+def by_hand(config: DriftJobConfig, x: NDArray[np.float64]) -> DriftDetector:
+    """The reducer of the first reference, and the test fitted to the reduced rows ``x``."""
+    first = FittedDetectors.from_block(fit_reference(config, rows(0)[:30])).main
+    return first.with_test(make_test(config.detector.test), first.reduce(x))
+
+
+@pytest.mark.parametrize("detector", [NONE, PCA])
+@pytest.mark.parametrize(("window", "panes", "held"), CASES)
+def test_the_events_of_exactly_the_last_closed_window_become_the_reference(
+    window: dict[str, Any],
+    panes: list[int],
+    held: list[tuple[int, int, int]],
+    detector: dict[str, Any],
+) -> None:
+    config = commanded(window=window, detector=detector)
+    watched = Watched(config)
+    watched.panes(*panes)
+
+    audit = watched.send("approve_current")
+
+    expected = by_hand(config, np.concatenate([rows(i)[a:b] for i, a, b in held]))
+    block = watched.state.read_reference()
+    assert audit.outcome is Outcome.APPLIED
+    assert block == FittedDetectors(expected, {}).to_block()
+    assert watched.block.status.reference_fingerprint == reference_fingerprint(block)
+    assert f"the {sum(b - a for _, a, b in held)} events" in audit.reason
+
+
+@pytest.mark.parametrize("detector", [NONE, PCA])
+def test_later_windows_are_compared_with_it(detector: dict[str, Any]) -> None:
+    config = commanded(detector=detector)
+    watched = Watched(config)
+    watched.panes(0, 1, 2, loc=1.0)
+    watched.send("approve_current")
+
+    (score,) = watched.panes(3).scores
+
+    first = FittedDetectors.from_block(fit_reference(config, rows(0, loc=1.0)[:30])).main
+    fitted = first.with_test(make_test(config.detector.test), first.reduce(rows(2, loc=1.0)))
+    assert score.p_value == fitted.test(rows(3), rng=np.random.default_rng(0)).p_value
+
+
+def test_of_a_sampled_window_the_sample_becomes_the_reference() -> None:
+    watched = Watched(commanded(window=SLIDING, panes={"max_events": 10}))
+    watched.panes(0, 1, 2, 3)
+
+    audit = watched.send("approve_current")
+
+    assert "the 30 events" in audit.reason
+
+
+def test_each_detector_gets_a_test_fitted_to_the_window_of_the_main_one() -> None:
+    more = {"name": "more", "window": {"kind": "count", "size": 20, "slide": 20}}
+    energy = more | {
+        "test": {"kind": "energy", "n_permutations": 99},
+        "calibration": {"level": 0.01, "kind": "level_per_window"},
+    }
+    watched = Watched(commanded(detectors=[energy]))
+    watched.panes(0, 1)
+    watched.panes(2, loc=3.0)
+
+    watched.send("approve_current")
+    scores = watched.panes(3, loc=3.0).scores
+
+    assert {(s.detector, s.is_drift, s.reference.n_events) for s in scores} == {
+        ("main", False, 40),
+        ("more", False, 40),
+    }
+
+
+def test_what_drifted_is_the_new_normal_and_what_was_normal_drifts() -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+    watched.panes(2, loc=3.0)
+
+    watched.send("approve_current")
+    watched.panes(3, 4, loc=3.0)
+    watched.panes(5)
+
+    assert [s.is_drift for s in watched.scores[-3:]] == [False, False, True]
+    assert [a.kind for a in watched.alerts] == [STARTED, RECOVERED, STARTED]
+    assert len({a.incident_id for a in watched.alerts}) == 2
+
+
+def test_it_takes_the_place_of_a_training_set_and_stays_after_a_restart() -> None:
+    config = commanded(reference=ARTEFACT)
+    watched = Watched(config, {trained_key(config): fit_reference(config, rows(99, 200))})
+    watched.panes(0, 1, loc=3.0)
+
+    watched.send("approve_current")
+    watched.restart()
+    watched.panes(2, 3, loc=3.0)
+
+    assert [s.reference.n_events for s in watched.scores] == [200, 200, 40, 40]
+    assert [s.is_drift for s in watched.scores] == [True, True, False, False]
+
+
+def test_a_restart_between_window_and_command_changes_nothing() -> None:
+    blocks = []
+    for is_restarted in (False, True):
+        watched = Watched(commanded(window=COUNT, detector=PCA))
+        watched.panes(0, 1, 2)
+        if is_restarted:
+            watched.restart()
+        watched.send("approve_current")
+        blocks.append(watched.state.read_reference())
+
+    assert blocks[0] == blocks[1]
+
+
+def test_the_alert_about_an_unstable_reference_is_over() -> None:
+    watched = Watched(commanded(reference={"n_events": 80}))
+    watched.panes(0)
+    watched.panes(1, loc=5.0)
+    watched.panes(2, loc=5.0)
+    unstable = watched.alerts[0]
+    assert (unstable.cause, unstable.kind) == (Cause.UNSTABLE_REFERENCE, STARTED)
+
+    watched.send("approve_current")
+
+    alerts = watched.actions[-1].alerts
+    ended = {a.cause: (a.kind, a.ending, a.incident_id) for a in alerts}
+    assert ended[Cause.UNSTABLE_REFERENCE] == (
+        RECOVERED, Ending.NEW_REFERENCE, unstable.incident_id,
+    )  # fmt: skip
+
+
+def test_it_is_refused_before_a_window_has_closed_and_after_a_pause() -> None:
+    watched = Watched(commanded(window=TUMBLING))
+    watched.panes(0)
+    collected = watched.send("approve_current")
+    watched.panes(1, 2, 3)
+    watched.send("pause")
+    paused = watched.send("approve_current")
+
+    assert [a.outcome for a in (collected, paused)] == [Outcome.REFUSED] * 2
+    assert "no test window has closed since the reference" in collected.reason
+    assert "send resume" in paused.reason
+
+
+def test_a_window_with_fewer_events_than_a_test_needs_makes_no_reference() -> None:
+    watched = Watched(commanded(window=SECOND | {"min_events": 20}))
+    watched.panes(0, 1)
+    watched.panes(2, n=5)
+
+    audit = watched.send("approve_current")
+
+    assert audit.outcome is Outcome.REFUSED
+    assert "5 events, fewer than window.min_events = 20" in audit.reason
+
+
+def test_a_window_that_no_test_can_be_fitted_to_makes_no_reference() -> None:
+    config = commanded(detector={"reducer": {"kind": "none"}, "test": {"kind": "chi_square"}})
+    watched = Watched(config)
+    for index in range(2):
+        watched.pane(make_pane(index, np.tile(np.eye(3), (14, 1)), first_offset=100 * index))
+    watched.panes(2, n=3_000)
+    before = watched.block
+
+    audit = watched.send("approve_current")
+
+    assert audit.outcome is Outcome.REFUSED
+    assert "the last window makes no reference" in audit.reason
+    assert "too many" in audit.reason
+    assert watched.block == before
+
+
+def test_it_is_refused_where_the_reference_moves_and_where_the_file_says_never() -> None:
+    moving = Watched(commanded(reference=TRAILING))
+    moving.panes(0, 1, 2, 3)
+    never = Watched(commanded(reference={"n_events": 30, "rebaseline": "never"}))
+    never.panes(0, 1)
+
+    for watched, kind, text in (
+        (moving, "approve_current", "moves along by itself"),
+        (moving, "rebaseline", "not collected"),
+        (never, "approve_current", 'reference.rebaseline is "never"'),
+        (never, "rebaseline", 'reference.rebaseline is "never"'),
+    ):
+        before = watched.block
+        audit = watched.send(kind)
+        assert (audit.outcome, audit.effective_ms) == (Outcome.REFUSED, None)
+        assert text in audit.reason
+        assert watched.block == before

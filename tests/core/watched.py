@@ -1,0 +1,136 @@
+"""A model that panes, commands and timers reach in the order in which a test calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state.codec import decode_recent
+from flink_jobs.core.state.state import InMemoryState, RecentBlock
+from flink_jobs.intake.panes import Pane
+from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.control import KINDS, Audit, PlacedCommand, StandingCommand
+from tests.builders import WIDTH_MS, make_config, make_pane
+
+MODEL = "model"
+SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
+
+
+def commanded(**tables: Any) -> DriftJobConfig:
+    """A job that takes commands; tumbling windows of one pane unless a test says otherwise."""
+    tables = {"window": SECOND, "calibration": {"level": 1e-6}} | tables
+    return make_config(kafka={"control_topic": "control"}, **tables)
+
+
+def place(offset: int, kind: str, *, model: str = MODEL, **keys: Any) -> PlacedCommand:
+    """A command as it lies on the control topic."""
+    tree = {"command_id": f"c-{offset}", "model": model, "issued_by": "on-call"} | keys
+    return PlacedCommand(msgspec.convert(tree, KINDS[kind]), partition=0, offset=offset)
+
+
+def standing_of(*placed: PlacedCommand) -> list[StandingCommand]:
+    """Commands to patterns, numbered in the order of the topic."""
+    return [StandingCommand(number, each) for number, each in enumerate(placed)]
+
+
+def rows(index: int, n: int = 40, loc: float = 0.0, n_columns: int = 3) -> NDArray[np.float64]:
+    """Normal rows, other ones for each pane."""
+    return np.random.default_rng([7, index]).normal(loc, size=(n, n_columns))
+
+
+class Watched:
+    """One model under watch; every action is kept.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    trained : dict of str to bytes, optional
+    model : str
+    """
+
+    def __init__(
+        self,
+        config: DriftJobConfig | None = None,
+        trained: dict[str, bytes] | None = None,
+        model: str = MODEL,
+    ) -> None:
+        self.model = model
+        self.state = InMemoryState()
+        self.standing: Sequence[StandingCommand] = ()
+        self.actions: list[Actions] = []
+        self._config = config or commanded()
+        self._trained = trained
+        self._n_sent = 0
+        self._monitor = DriftMonitor(self._config, trained)
+
+    def panes(self, *indices: int, n: int = 40, loc: float = 0.0) -> Actions:
+        """Panes of normal rows around ``loc``; the actions of the last."""
+        for index in indices:
+            x = rows(index, n, loc, self._config.input.n_features)
+            actions = self.pane(make_pane(index, x, first_offset=1_000 * index, model=self.model))
+        return actions
+
+    def pane(self, pane: Pane) -> Actions:
+        """One pane."""
+        return self._keep(self._monitor.on_pane(pane, self.state, self.standing))
+
+    def time(self, now_ms: int) -> Actions:
+        """A timer."""
+        return self._keep(self._monitor.on_time(self.model, now_ms, self.state, self.standing))
+
+    def take(self, placed: PlacedCommand) -> Actions:
+        """A command from the topic."""
+        return self._keep(self._monitor.on_command(self.model, placed, self.state, self.standing))
+
+    def send(self, kind: str, **keys: Any) -> Audit:
+        """A command at the next offset; the answer to it."""
+        placed = place(self._n_sent, kind, model=self.model, **keys)
+        self._n_sent += 1
+        return self.take(placed).audits[-1]
+
+    def restart(self, config: DriftJobConfig | None = None) -> None:
+        """Another process goes on, to which the bytes of the state are all that is left."""
+        old, self.state = self.state, InMemoryState()
+        for name in ("recent", "reference", "history"):
+            block = getattr(old, f"read_{name}")()
+            if block is not None:
+                getattr(self.state, f"write_{name}")(bytes(block))
+        self._config = config or self._config
+        self._monitor = DriftMonitor(self._config, self._trained)
+
+    @property
+    def block(self) -> RecentBlock:
+        """What the state holds."""
+        data = self.state.read_recent()
+        assert data is not None
+        return decode_recent(data)
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """All alerts so far."""
+        return [alert for each in self.actions for alert in each.alerts]
+
+    @property
+    def scores(self) -> list[Score]:
+        """All scores so far."""
+        return [score for each in self.actions for score in each.scores]
+
+    @property
+    def audits(self) -> list[Audit]:
+        """All answers so far."""
+        return [audit for each in self.actions for audit in each.audits]
+
+    def windows(self) -> list[int]:
+        """The panes in which tested windows start."""
+        return [score.window.start_ms // WIDTH_MS for score in self.scores]
+
+    def _keep(self, actions: Actions) -> Actions:
+        self.actions.append(actions)
+        return actions

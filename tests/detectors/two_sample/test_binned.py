@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from detectors.errors import InvalidParameterError, InvalidStateError
+from detectors.two_sample.binned import JensenShannonTest, PSITest, bin_codes
+
+each_test = pytest.mark.parametrize("make", [PSITest, JensenShannonTest])
+
+X = [0.0] * 5 + [1.0] * 3 + [2.0] * 2
+Y = [0.0] * 4 + [1.0] * 4 + [3.0] * 8
+
+
+def compared(test, x, y):
+    test.fit(np.asarray(x, dtype=float).reshape(len(x), -1))
+    return test.test(np.asarray(y, dtype=float).reshape(len(y), -1), rng=np.random.default_rng(5))
+
+
+def smoothed(counts, pooled):
+    """Half a row a bin more, spread as the pooled sample is."""
+    return np.array(counts) + len(counts) / 2 * np.array(pooled) / np.sum(pooled)
+
+
+def test_golden_values_of_psi():
+    # pooled = np.array([9, 7, 2, 8]) / 26
+    # p, q = np.array([5, 3, 2, 0]) + 2 * pooled, np.array([4, 4, 0, 8]) + 2 * pooled
+    # stats.entropy(p, q) + stats.entropy(q, p)
+    result = compared(PSITest(9), X, Y)
+
+    assert result.statistic == pytest.approx(1.609566782579115, abs=1e-12)
+    assert result.effect_size == result.statistic
+
+
+def test_golden_values_of_jensen_shannon():
+    # scipy.spatial.distance.jensenshannon([5, 3, 2, 0], [4, 4, 0, 8], base=2)
+    result = compared(JensenShannonTest(9), X, Y)
+
+    assert result.statistic == pytest.approx(0.6182885686096771, abs=1e-12)
+    assert result.effect_size == result.statistic
+
+
+@pytest.mark.parametrize("n_bins", [2, 7, 10])
+def test_the_statistics_are_those_of_scipy_on_the_counts_in_pooled_quantiles(n_bins, rng):
+    x, y = rng.normal(size=45), rng.normal(0.5, 2.0, 31)
+    # each bin reaches up to and includes its upper quantile
+    edges = np.sort(np.concatenate([x, y]))[
+        [int(np.ceil(76 * k / n_bins)) - 1 for k in range(1, n_bins)]
+    ]
+    p, q = (np.bincount(np.searchsorted(edges, z), minlength=n_bins) for z in (x, y))
+
+    js, psi = compared(JensenShannonTest(9, n_bins), x, y), compared(PSITest(9, n_bins), x, y)
+
+    assert js.statistic == pytest.approx(jensenshannon(p, q, base=2), rel=1e-9)
+    p, q = smoothed(p, p + q), smoothed(q, p + q)
+    assert psi.statistic == pytest.approx(stats.entropy(p, q) + stats.entropy(q, p), rel=1e-9)
+
+
+def test_samples_without_a_common_value_are_at_jensen_shannon_distance_1():
+    assert compared(JensenShannonTest(9), [1.0] * 60, [2.0] * 30).statistic == 1.0
+
+
+@each_test
+def test_missing_values_have_a_bin_of_their_own(make, rng):
+    x, y = rng.integers(0, 3, 30).astype(float), rng.integers(0, 3, 20).astype(float)
+    x[:3], y[:8] = np.nan, np.nan
+
+    found = compared(make(9), x, y).statistic
+
+    named = compared(make(9), np.nan_to_num(x, nan=7.0), np.nan_to_num(y, nan=7.0)).statistic
+    assert found == pytest.approx(named, rel=1e-12)
+
+
+@each_test
+def test_dimensions_with_different_numbers_of_bins_do_not_mix(make, rng):
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(30, 3))
+    for sample in (x, y):
+        sample[:, 1] = sample[:, 1] > 0.0
+        sample[::5, 2] = np.nan
+
+    together = compared(make(9), x, y).dimension_statistics
+
+    alone = [compared(make(9), x[:, d], y[:, d]).statistic for d in range(3)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_few_values_have_a_bin_each_and_many_have_equal_shares(rng):
+    assert bin_codes(np.array([5.0, 9.0, 5.0, -1.0]), 3).tolist() == [1, 2, 1, 0]
+    assert np.bincount(bin_codes(rng.normal(size=1000), 10)).tolist() == [100] * 10
+
+
+def test_no_bin_is_empty_where_one_value_fills_several_quantiles():
+    column = np.concatenate([np.arange(20.0), np.full(80, 20.0), [np.nan]])
+
+    counts = np.bincount(bin_codes(column, 10))
+
+    assert counts.min() > 0
+    assert counts[-1] == 1
+
+
+def test_values_near_the_largest_float_have_bins():
+    assert bin_codes(np.array([-1.7e308, 1.7e308, 0.0, 1.0]), 2).tolist() == [0, 1, 0, 1]
+
+
+@each_test
+@pytest.mark.parametrize("n_bins", [1, 2.0, True])
+def test_a_number_of_bins_outside_its_range_is_refused(make, n_bins):
+    with pytest.raises(InvalidParameterError):
+        make(9, n_bins)
+
+
+@each_test
+def test_the_number_of_bins_is_stored(make, rng):
+    state = make(9, 4).fit(rng.normal(size=(20, 1))).to_arrays()
+
+    assert make.from_arrays(state).to_arrays()["n_bins"].tolist() == [4]
+    with pytest.raises(InvalidStateError):
+        make.from_arrays({**state, "n_bins": np.array([1])})
+
+
+@pytest.mark.statistics
+def test_the_customary_threshold_alarms_in_most_runs_of_100_rows_and_the_p_value_does_not():
+    rng = np.random.default_rng(47)
+    n_repeats, level = 400, 0.05
+    results = [
+        PSITest(19).fit(x[:100]).test(x[100:], rng=rng)
+        for x in (rng.normal(size=(200, 1)) for _ in range(n_repeats))
+    ]
+
+    n_over = sum(result.statistic > 0.1 for result in results)
+    n_alarms = sum(result.p_value <= level for result in results)
+
+    # The docstring says 81 %.
+    interval = stats.binomtest(n_over, n_repeats).proportion_ci(0.999)
+    assert interval.low <= 0.81 <= interval.high
+    interval = stats.binomtest(n_alarms, n_repeats).proportion_ci(0.999)
+    assert interval.low <= level <= interval.high
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize(("n_ref", "n_test"), [(300, 300), (1000, 250)])
+def test_psi_where_nothing_moved_is_a_scaled_chi_squared_variable(n_ref, n_test):
+    rng = np.random.default_rng(53)
+    scale = 1 / n_ref + 1 / n_test
+    n_repeats = 400
+    n_above = sum(
+        compared(PSITest(1), rng.normal(size=n_ref), rng.normal(size=n_test)).statistic
+        > scale * stats.chi2(9).median()
+        for _ in range(n_repeats)
+    )
+
+    interval = stats.binomtest(n_above, n_repeats).proportion_ci(0.999)
+    assert interval.low <= 0.5 <= interval.high

@@ -1,0 +1,371 @@
+"""The report in headless Chromium: real images, one of the models with a hostile name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+from playwright.sync_api import Browser, Page, ViewportSize
+from typer.testing import CliRunner
+
+from flink_jobs.cli.report import report as command
+from flink_jobs.reports.write import gather, write_html
+from tests.reports.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
+
+pytestmark = pytest.mark.system
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+TIMELINE = "#models > article:first-of-type .chart.timeline"
+# As functions where it is waited for: the policy of the page allows no eval of expressions.
+_X_RANGE = f"document.querySelector('{TIMELINE}').layout.xaxis.range.map(Number)"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return run_digits(tmp_path_factory.mktemp("digits"), rename={COURIER: HOSTILE})
+
+
+@pytest.fixture(scope="module")
+def report(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    contents = gather(
+        sample.result, truth=sample.truth, history=str(sample.history), image_shape=(8, 8)
+    )
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_html(replace(contents, configuration=[("reference", HOSTILE)]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """For tests that do not mind what others did to it: loading one takes 4 s of CPU time."""
+    yield from loaded(browser, report)
+
+
+@pytest.fixture
+def own_page(browser: Browser, report: Path) -> Iterator[Page]:
+    yield from loaded(browser, report)
+
+
+def loaded(browser: Browser, report: Path) -> Iterator[Page]:
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.wait_for_selector(f"{TIMELINE} .main-svg")
+        yield page
+
+
+def scroll_through(page: Page) -> None:
+    """Charts are drawn when they come near what is seen."""
+    for chart in page.locator(".chart").all():
+        if chart.is_visible():
+            chart.scroll_into_view_if_needed()
+            chart.locator(".main-svg").first.wait_for(state="attached")
+
+
+def test_it_loads_without_an_error_and_without_a_request(browser, report):
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        troubles: list[str] = []
+        requests: list[str] = []
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url[:200]))
+
+        page.goto(report.as_uri())
+        scroll_through(page)
+
+        assert troubles == []
+        assert [url for url in requests if not url.startswith("data:")] == [report.as_uri()]
+        assert page.evaluate("window.hacked") is None
+        assert page.locator(".chart .main-svg").count() >= 20
+
+
+def test_margins_settle_wherever_the_last_tick_lies(own_page):
+    troubles: list[str] = []
+    own_page.on("console", lambda message: troubles.append(message.text))
+    own_page.locator(".square").scroll_into_view_if_needed()
+    own_page.locator(".square .main-svg").first.wait_for(state="attached")
+
+    own_page.evaluate("""async () => {
+      const { data, layout } = document.querySelector(".square");
+      const box = document.body.appendChild(document.createElement("div"));
+      for (let end = 2; end < 5; end += 0.02) {
+        const given = structuredClone(layout);
+        given.xaxis.range = [0, end];
+        await Plotly.newPlot(box, structuredClone(data), given);
+      }
+    }""")
+
+    assert troubles == []
+
+
+def test_text_from_data_is_shown_as_it_is(page):
+    assert HOSTILE in page.locator("h3").all_text_contents()[1]
+    assert page.locator("a", has_text=HOSTILE).count() == 1
+
+
+def test_hovering_shows_what_a_window_gave(page):
+    page.locator(TIMELINE).scroll_into_view_if_needed()
+    points = page.locator(f"{TIMELINE} .scatterlayer .trace .points path")
+
+    points.nth(20).hover(force=True)
+
+    label = page.locator(f"{TIMELINE} .hoverlayer .hovertext")
+    label.first.wait_for()
+    text = label.first.text_content()
+    assert "statistic" in text
+    assert "threshold" in text
+    assert "of 600 events tested" in text or "of 599 events tested" in text
+
+
+def test_dragging_zooms_and_a_double_click_resets(page):
+    chart = page.locator(TIMELINE)
+    chart.scroll_into_view_if_needed()
+    whole = page.evaluate(_X_RANGE)
+    box = chart.bounding_box()
+    y = box["y"] + box["height"] / 2
+
+    page.mouse.move(box["x"] + 0.4 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=8)
+    page.mouse.up()
+    page.wait_for_function(f"() => {_X_RANGE}[0] != {whole[0]}")
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], y)
+
+    page.wait_for_function(f"() => {_X_RANGE}[0] == {whole[0]} && {_X_RANGE}[1] == {whole[1]}")
+
+
+def test_buttons_and_keys_zoom_too(page):
+    whole = page.evaluate(_X_RANGE)
+
+    page.locator(".tools button[data-do=in]").first.click()
+    half = page.evaluate(_X_RANGE)
+    page.locator(TIMELINE).focus()
+    page.keyboard.press("+")
+    quarter = page.evaluate(_X_RANGE)
+    page.keyboard.press("ArrowRight")
+    moved = page.evaluate(_X_RANGE)
+    page.keyboard.press("0")
+
+    assert half[1] - half[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    assert quarter[1] - quarter[0] == pytest.approx((whole[1] - whole[0]) / 4)
+    assert moved[0] > quarter[0]
+    assert page.evaluate(_X_RANGE) == whole
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_page_is_one_column_without_sideways_scrolling(
+    browser, report, tmp_path, scheme
+):
+    with browser.new_context(
+        viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme
+    ) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+        )
+        scroll_through(page)
+
+        page.screenshot(path=tmp_path / f"phone-{scheme}.png")
+
+        times = page.locator("details tbody th", has_text="2026-01-01").all()
+        assert min(each.bounding_box()["width"] for each in times if each.is_visible()) > 80
+        assert page.locator(".letters caption").bounding_box()["height"] < 60
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.evaluate(
+            "[...document.querySelectorAll('.chart')].every((c) => c.clientWidth <= innerWidth)"
+        )
+
+
+def test_on_a_phone_a_timeline_has_upright_times_and_room_for_its_line(browser, report):
+    with browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.locator(TIMELINE).scroll_into_view_if_needed()
+
+        ticks = page.locator(f"{TIMELINE} .xaxislayer-above text")
+        ticks.first.wait_for(state="attached")
+        plot = page.locator(f"{TIMELINE} .nsewdrag").first.bounding_box()
+
+        assert "rotate" not in "".join(each.get_attribute("transform") for each in ticks.all())
+        assert plot["height"] >= 150
+        assert not page.get_by_text("Drag over a timeline").is_visible()
+        assert page.get_by_text("touch it to see what a window gave").is_visible()
+
+
+def test_no_line_crosses_the_names_of_bands_along_the_top(page):
+    page.locator(TIMELINE).scroll_into_view_if_needed()
+    plot = page.locator(f"{TIMELINE} .nsewdrag").first.bounding_box()
+
+    name = page.locator(f"{TIMELINE} .annotation", has_text="mostly threes").first.bounding_box()
+
+    assert name["y"] + name["height"] <= plot["y"] + 2
+
+
+def test_accuracy_by_labels_stands_beside_an_estimate_that_does_not_hold(page):
+    scanner = page.locator("#models > article", has=page.locator("h3", has_text=SCANNER))
+
+    text = scanner.locator(".incident").first.inner_text()
+
+    assert re.search(r"By the labels of \d{3} events it was [23]\d(\.\d)? %", text)
+    assert "something else than the shares has moved" in text
+
+
+def test_a_narrower_window_redraws_the_charts(own_page):
+    own_page.set_viewport_size({"width": 700, "height": 900})
+
+    own_page.wait_for_function(
+        f"() => document.querySelector('{TIMELINE}').layout.width"
+        f" == document.querySelector('{TIMELINE}').clientWidth"
+    )
+    assert own_page.evaluate(f"document.querySelector('{TIMELINE}').layout.width") < 700
+
+
+def test_it_prints_with_every_chart_and_without_buttons(own_page, tmp_path):
+    path = tmp_path / "report.pdf"
+
+    own_page.pdf(path=path, format="A4", print_background=True)
+    own_page.emulate_media(media="print")
+
+    assert path.read_bytes().startswith(b"%PDF")
+    assert path.stat().st_size > 100_000
+    shown = own_page.locator(".chart").all()
+    assert all(chart.locator(".main-svg").count() for chart in shown if chart.is_visible())
+    assert not own_page.locator(".tools").first.is_visible()
+    assert not own_page.locator("nav").is_visible()
+
+
+@pytest.fixture(scope="module")
+def tab_stops(browser: Browser, report: Path) -> list[tuple[str, str]]:
+    """What each press of the Tab key reaches on a new page, and the style of its outline."""
+    stops: list[tuple[str, str]] = []
+    for page in loaded(browser, report):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            tag, text, label, outline = page.evaluate(_FOCUSED)
+            stops.append((f"{tag} {label or text}"[:60], outline))
+    return stops
+
+
+_FOCUSED = """() => {
+  const { tagName, textContent, ariaLabel } = document.activeElement;
+  const outline = getComputedStyle(document.activeElement).outlineStyle;
+  return [tagName, textContent.trim(), ariaLabel, outline];
+}"""
+
+
+def test_the_keyboard_reaches_each_chart_and_its_table(tab_stops):
+    reached = [name for name, _ in tab_stops]
+
+    timeline = next(i for i, each in enumerate(reached) if each.startswith("DIV Timeline of"))
+    assert reached[timeline + 1].startswith("SUMMARY Table: the timeline of")
+    assert reached[0] == "A Skip to the verdict"
+
+
+def test_a_table_opens_by_the_keyboard_and_holds_the_numbers(page):
+    table = page.locator("#models details", has_text="Table: the timeline of").first
+
+    table.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+
+    assert table.locator("tbody tr").first.is_visible()
+    assert table.locator("tbody tr").count() == 60
+
+
+def test_the_focus_can_be_seen(tab_stops):
+    assert {outline for _, outline in tab_stops} == {"solid"}
+
+
+def test_images_of_the_events_are_drawn(page):
+    images = page.locator(".incident img")
+
+    assert images.count() >= 3 * 8
+    assert page.evaluate(
+        "[...document.querySelectorAll('.incident img')].every((i) => i.naturalWidth == 8)"
+    )
+
+
+def test_a_link_to_a_collapsed_model_opens_it(browser, report, tmp_path):
+    text = report.read_text(encoding="utf-8").replace('id="rest" open', 'id="rest"')
+    collapsed = tmp_path / "collapsed.html"
+    collapsed.write_text(text, encoding="utf-8")
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.goto(collapsed.as_uri())
+
+        page.locator(".verdict a", has_text="stable").click()
+
+        page.locator(".rest .timeline .main-svg").first.wait_for()
+        assert page.locator(".rest article").first.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_enough_contrast(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+
+    ratios = page.evaluate(_CONTRAST)
+
+    assert len(ratios) > 100
+    assert min(ratios) >= 4.5
+
+
+_CONTRAST = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = numbers(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const hasText = (e) => [...e.childNodes].some((n) => n.nodeType == 3 && n.textContent.trim());
+  return [...document.querySelectorAll("body *")]
+    .filter((e) => hasText(e) && e.checkVisibility())
+    .filter((e) => !e.closest(".chart, script, [aria-hidden=true]"))
+    .map((e) => {
+      const both = [light(numbers(getComputedStyle(e).color)), light(behind(e))].sort();
+      return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    });
+}"""
+
+
+def test_the_command_writes_the_page_and_the_picture(sample, tmp_path):
+    truth = tmp_path / "truth.json"
+    truth.write_bytes(msgspec.json.encode([msgspec.to_builtins(each) for each in sample.truth]))
+    app = typer.Typer()
+    app.command()(command)
+    page, picture = tmp_path / "r.html", tmp_path / "r.png"
+
+    done = CliRunner().invoke(
+        app,
+        [
+            str(sample.result.folder),
+            *("--truth", str(truth), "--output", str(page), "--png", str(picture)),
+            *("--input", str(sample.history), "--image-shape", "8x8"),
+        ],
+    )
+
+    assert done.exit_code == 0, done.output
+    assert "3 of 4 true drifts found" in page.read_text(encoding="utf-8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert page.stat().st_size < 8e6
+
+
+def test_the_images_of_both_sides_are_compared(sample):
+    contents = gather(sample.result, history=str(sample.history), image_shape=(8, 8))
+
+    of_scanner = [v for v in contents.incidents.values() if v.started.model == SCANNER]
+
+    assert len(of_scanner) == 2
+    assert all(len(view.means) == 3 for view in of_scanner)
+    assert all(len(view.dimensions) == 6 and view.dimensions[0].chart for view in of_scanner)

@@ -1,0 +1,119 @@
+"""State as each of its versions was written, and the stream that goes on where it was cut.
+
+The bytes lie in ``tests/fixtures/state``, a folder for each version, written by the code of that
+version with ``scripts/write_state_fixtures.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flink_jobs.core.actions import Actions
+from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.intake.panes import Pane
+from tests.builders import make_config, make_panes, run_monitor
+
+Record = dict[str, Any]
+Records = dict[str, list[Record]]
+FOLDER = Path(__file__).resolve().parents[0] / "fixtures" / "state"
+_N_PANES = 20
+_PER_PANE = 12
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Where in the life of a model its state is cut: after ``n_before`` of its panes.
+
+    The panes from ``shifted_from`` up to ``shifted_until`` are drawn from another distribution.
+    """
+
+    n_before: int
+    shifted_from: int
+    shifted_until: int = _N_PANES
+    tables: dict[str, object] = field(default_factory=dict)
+
+    def before(self) -> list[Pane]:
+        """The panes up to the cut."""
+        return self._panes()[: self.n_before]
+
+    def after(self) -> list[Pane]:
+        """The panes after it."""
+        return self._panes()[self.n_before :]
+
+    def go_on(self, panes: list[Pane], state: InMemoryState) -> list[Actions]:
+        """Hand panes to the monitor of this code."""
+        tables = {"calibration": {"level": 1e-4}} | self.tables
+        return run_monitor(make_config(**tables), panes, state)
+
+    def _panes(self) -> list[Pane]:
+        sizes = [_PER_PANE] * _N_PANES
+        # Both streams draw the same numbers, one of them moved.
+        moved, steady = make_panes(sizes, shift_from=self.shifted_from), make_panes(sizes)
+        return moved[: self.shifted_until] + steady[self.shifted_until :]
+
+
+_PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
+_COUNT = {"kind": "count", "size": 24, "slide": 18}
+
+# The reference holds 30 events, panes 0 to 2. That of the phase that collects has no PCA: machines
+# differ in the last digit of what it learns, and here the reference is learned after the restore.
+PHASES = {
+    "collecting": Phase(n_before=2, shifted_from=10),
+    "monitoring": Phase(n_before=7, shifted_from=12, tables={"detector": _PCA, "window": _COUNT}),
+    "incident": Phase(n_before=9, shifted_from=6, shifted_until=13, tables={"detector": _PCA}),
+}
+
+
+def read_state(folder: Path, phase: str) -> InMemoryState:
+    """The state of a model at the cut, as a version wrote it."""
+    state = InMemoryState()
+    state.write_recent((folder / f"{phase}.recent").read_bytes())
+    reference = folder / f"{phase}.reference"
+    if reference.exists():
+        state.write_reference(reference.read_bytes())
+    return state
+
+
+def write_state(folder: Path, phase: str, state: InMemoryState) -> None:
+    """The counterpart of :func:`read_state`."""
+    recent, reference = state.read_recent(), state.read_reference()
+    assert recent is not None
+    (folder / f"{phase}.recent").write_bytes(recent)
+    if reference is not None:
+        (folder / f"{phase}.reference").write_bytes(reference)
+
+
+def version_of(recent: Path) -> int:
+    """The version that a file of recent panes says it has."""
+    return int(msgspec.msgpack.decode(recent.read_bytes())["version"])
+
+
+def expected_records(folder: Path, phase: str) -> Records:
+    """What a version made of the panes after the cut."""
+    found = msgspec.json.decode((folder / f"{phase}.expected.json").read_bytes())
+    return {"alerts": found["alerts"], "scores": found["scores"]}
+
+
+def records(actions: list[Actions]) -> Records:
+    """The alerts and scores of many panes, as JSON has them."""
+    found = {
+        "alerts": [alert for each in actions for alert in each.alerts],
+        "scores": [score for each in actions for score in each.scores],
+    }
+    return dict(msgspec.to_builtins(found))
+
+
+def judged(record: Record) -> Record:
+    """What of an alert or score no version may change; left out is what versions add, and names."""
+    window = {key: record["window"][key] for key in ("kind", "start_ms", "end_ms", "n_events")}
+    return {
+        "model": record["model"],
+        "window": window,
+        "n_reference": record["reference"]["n_events"],
+        "statistic": record["statistic"],
+        "is_drift": record.get("is_drift"),
+    }
