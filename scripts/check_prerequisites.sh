@@ -144,10 +144,8 @@ install_chromium() {
         fail "apt-get could not install Chromium: make \`$APT_INSTALL\` work. It says: $(echo "$said" | tail -n 1)"
 }
 
-check_chromium() {
-    find_chromium >/dev/null && return
-    { [ -z "${CHROMIUM:-}" ] && is_debian && is_root; } || say_how_to_get_chromium
-    install_chromium
+can_install_chromium() {
+    [ -z "${CHROMIUM:-}" ] && is_debian && is_root
 }
 
 is_set_up() {
@@ -167,8 +165,9 @@ check_torch() {
 }
 
 check_tests() {
+    find_chromium >/dev/null || can_install_chromium || say_how_to_get_chromium
     check_torch
-    check_chromium
+    find_chromium >/dev/null || install_chromium
 }
 
 case ${1:-setup} in
