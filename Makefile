@@ -108,7 +108,7 @@ clean: ## Remove everything that was installed, fetched or built
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Its programs name the folder and the Python that it was made for; either may be gone.
-ifneq ($(shell grep -lsF "$(CURDIR)/$(BIN)/python" $(BIN)/pip && $(BIN)/python -c ""),$(BIN)/pip)
+ifneq ($(shell grep -lsF "$(CURDIR)/$(BIN)/python" $(BIN)/pip && $(BIN)/python -c "" 2>&1),$(BIN)/pip)
 .PHONY: $(DEPENDENCIES)
 endif
 

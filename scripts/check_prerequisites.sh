@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.." || exit 1
 # temporary folder until all is installed, and again in its cache.
 SETUP_GB=3
 TORCH_GB=12
-# Measured: the demo's broker, cluster and Python processes take 2.7 GB together.
+# Flink's two processes may take 3.6 GB (flink_cluster.py); broker and Python need the rest.
 MEMORY_GB=4
 
 fail() {
