@@ -13,7 +13,7 @@ from flink_jobs.cluster.errors import MissingPrerequisiteError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.one_thread import use_one_thread
-from scripts.browser import find_chromium, open_browser
+from scripts.shared.browser import find_chromium, open_browser
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
