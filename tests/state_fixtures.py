@@ -1,6 +1,6 @@
 """Committed state of one model in several phases, and the stream that goes on where it was cut.
 
-The bytes lie in ``tests/fixtures/state``; ``scripts/write_state_fixtures.py`` writes them.
+The bytes lie in ``tests/fixtures/state``; ``tests/write_state_fixtures.py`` writes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A committed savepoint of the whole job, and the stream that goes on.
 
 In ``tests/fixtures/savepoint`` lie the savepoint itself and the records that the job had written
-until then. ``scripts/write_savepoint_fixture.py`` writes them.
+until then. ``tests/system/write_savepoint_fixture.py`` writes them.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
+from flink_jobs.config.detector_tables import make_test
 from flink_jobs.config.job import DriftJobConfig, detectors_of
 from flink_jobs.core.bounded_cache import BoundedCache
-from flink_jobs.core.factory import make_detector, make_test
+from flink_jobs.core.factory import make_detector
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 

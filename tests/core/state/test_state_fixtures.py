@@ -24,7 +24,7 @@ def restored(phase: str) -> Records:
     """What comes of the panes after the cut when the committed state goes on."""
     actions = PHASES[phase].go_on(PHASES[phase].after(), read_state(phase))
     assert [n for each in actions for n in each.notices if "belongs to" in n.text] == [], (
-        "run `python -m scripts.write_state_fixtures` and commit what it writes"
+        "run `python -m tests.write_state_fixtures` and commit what it writes"
     )
     return records(actions)
 
