@@ -182,7 +182,7 @@ class Judge:
         self, model: str, cause: Cause, kind: AlertKind, incident_id: str, window: WindowSummary,
         reference: ReferenceSummary, *, ending: Ending | None = None, reason: str | None = None,
     ) -> Alert:  # fmt: skip
-        """Return an alert without a test; ``incident_id`` is empty for a new incident."""
+        """Return an alert without a test behind it; a new incident has an empty ``incident_id``."""
         facts = Facts(model, self._name, window, reference)
         return Alert(
             alert_id=self._id(f"{cause}-{kind}", facts),
