@@ -22,7 +22,7 @@ from flink_jobs.config.detector_tables import (
 )
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
-from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Table
 from flink_jobs.config.window_tables import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
@@ -200,18 +200,6 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
     overrides: list[OverrideTable] = msgspec.field(default_factory=list)
     columns: ColumnsTable = ColumnsTable()
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; ``problems`` lists everything found."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
-
-    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Problem]]]:
-        # Processes of a comparison hand it on; by itself it would be made of its own message.
-        return type(self), (self.problems,)
 
 
 def reads_outputs(config: DriftJobConfig) -> bool:
