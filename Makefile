@@ -100,7 +100,7 @@ fuzz: needs-setup $(PACKAGE) ## Feed 100,000 hostile payloads to the core, about
 	@$(BIN)/python -m scripts.fuzz $(ARGS)
 
 .PHONY: faults
-faults: setup ## Kill, hinder and flood the job, and compare every result, about 75 minutes (ARGS="--quick" for less)
+faults: setup ## Kill, hinder and flood the job, and compare every result, about 90 minutes (ARGS="--quick" for less)
 	@$(BIN)/python -m scripts.faults $(ARGS)
 
 .PHONY: clean

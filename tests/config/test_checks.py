@@ -90,6 +90,7 @@ def unchecked(**tables: Any) -> DriftJobConfig:
         ),
         ({"silence": {"after_ms": 999}}, "silence.after_ms", "999 is less than a pane"),
         ({"panes": {"max_raw_events": 9_999}}, "panes.max_raw_events", "below panes.max_events"),
+        ({"job": {"named_models": ["a", "other"]}}, "job.named_models", "'other' is the name"),
         ({"kafka": {"control_topic": "inference"}}, "kafka.control_topic", "is also kafka.infer"),
         (
             {"kafka": {"control_topic": "c", "audit_topic": "c"}},
