@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import is_distribution
+from detectors import is_distribution, normalised
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import config_of_model
 from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
@@ -98,7 +98,7 @@ class Layout:
         NaN is a missing number.
         """
         if not read.unusable and self._are_outputs(read.x):
-            return read
+            return self._usable(read)
         x, unusable = read.x, dict(read.unusable)
         is_wrong = np.isinf(x) if self.allows_missing else ~np.isfinite(x)
         if is_wrong.any():
@@ -119,12 +119,16 @@ class Layout:
         for row, error in self._unusable_rows(read.x, read.event_ids).items():
             unusable.setdefault(int(read.places[row]), error)
         if not unusable:
-            return read
+            return self._usable(read)
         kept = ~np.isin(read.places, list(unusable))
         event_ids = [
             event_id for event_id, is_kept in zip(read.event_ids, kept, strict=True) if is_kept
         ]
-        return ReadEvents(read.places[kept], event_ids, read.x[kept], unusable)
+        return self._usable(ReadEvents(read.places[kept], event_ids, read.x[kept], unusable))
+
+    def _usable(self, read: ReadEvents) -> ReadEvents:
+        """Return events that can all be used, of whose outputs rounding does not show."""
+        return replace(read, x=normalised(read.x)) if self.reads_outputs else read
 
     def _are_outputs(self, x: NDArray[np.float64]) -> bool:
         """Whether all rows are softmax outputs, as most often: then nothing else can be wrong."""
@@ -153,7 +157,7 @@ class Layout:
                 continue
             detail = (
                 f"outputs lie in [{x[row].min():.4g}, {x[row].max():.4g}] and sum to "
-                f"{x[row].sum():.6g}; expected values in [0, 1] that sum to 1"
+                f"{x[row].sum():.6g}; expected values in [0, 1] that sum to 1, up to rounding"
             )
             unusable[row] = UnusableEventError(Reason.NOT_A_DISTRIBUTION, detail, event_ids[row])
         return unusable

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
-from flink_jobs.histories.lines.exchange import Exchange, SharedSource
+from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
-from flink_jobs.replay.dead_letter_log import DeadLetterLog
-from flink_jobs.replay.driver import Replay
+from flink_jobs.replay.driver import DeadLetterLog, Replay
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool

@@ -14,7 +14,7 @@ from scipy.stats import linregress
 from scipy.stats import t as student_t
 
 from flink_jobs.cluster.prerequisites import find_java
-from tests.embedded.sockets import process_group_members
+from scripts.shared.processes import process_group_members
 
 _N_BLOCKS = 10
 _WARM_UP = 0.5

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.records.alerts import ScoreStatus
+from flink_jobs.records.wording import count
 from flink_jobs.replay.result import PlacedDeadLetter
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.streams import StreamView, Windows
-from flink_jobs.reports.words import clock, count
+from flink_jobs.reports.words import clock
 
 MOST_BINS = 60
 MISSING_LEVEL = 0.001
