@@ -38,6 +38,7 @@ from detectors.reducers import (
     SoftmaxOutputs,
     SparseRandomProjection,
     is_distribution,
+    normalised,
 )
 from detectors.reducers.kinds import TORCH_REDUCERS
 from detectors.registry import (
@@ -132,6 +133,7 @@ __all__ = [
     "join_placed",
     "knock_out",
     "malignancy",
+    "normalised",
     "reducer_of_kind",
     "rff_mmd2",
     "two_sample_test_of_kind",

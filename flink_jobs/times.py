@@ -87,6 +87,19 @@ def clock_span(start_ms: int, end_ms: int) -> str:
     return f"{_clock(utc(start_ms))}–{_clock(utc(end_ms))}"
 
 
+def between(start_ms: float, end_ms: float) -> str:
+    """A stretch of event time, to the second; a history without one has 0 and 0.
+
+    Examples
+    --------
+    >>> between(1_767_225_600_000, 1_767_229_199_999), between(0, 0)
+    ('2026-01-01 00:00–00:59:59 UTC', 'no event time')
+    """
+    if not start_ms and not end_ms:
+        return "no event time"
+    return span(int(start_ms) // 1_000 * 1_000, int(end_ms) // 1_000 * 1_000)
+
+
 def duration(time_ms: float | None) -> str:
     """A length of time for people, by its two largest units; seconds to three digits.
 

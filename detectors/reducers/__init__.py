@@ -4,7 +4,12 @@ from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.none import NoReduction
 from detectors.reducers.pca import PCA
 from detectors.reducers.random_projection import SparseRandomProjection
-from detectors.reducers.softmax import HardPredictions, SoftmaxOutputs, is_distribution
+from detectors.reducers.softmax import (
+    HardPredictions,
+    SoftmaxOutputs,
+    is_distribution,
+    normalised,
+)
 
 __all__ = [
     "PCA",
@@ -14,4 +19,5 @@ __all__ = [
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "is_distribution",
+    "normalised",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,13 +18,15 @@ from rich.table import Table
 
 from flink_jobs.evaluation.evaluate import Figures, evaluate_result
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.shown import shown
+from flink_jobs.records.wording import count
 from flink_jobs.replay.engine import Progress as Reached
-from flink_jobs.replay.result import BacktestResult, BacktestSummary
-from flink_jobs.reports.words import between, count
-from flink_jobs.times import duration
+from flink_jobs.replay.result import BacktestResult, BacktestSummary, ModelSummary
+from flink_jobs.times import between, duration
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3
+_MOST_OF_A_NOTE = 1_000
 
 
 @contextmanager
@@ -56,14 +59,15 @@ def print_result(console: Console, result: BacktestResult) -> None:
         f"{count(summary.n_events, 'event')} of {count(len(summary.models), 'model')}, "
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s "
         f"({speed:,.0f} a second)",
-        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}",
+        f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
+        f"{count(summary.n_alerts, 'alert')}",
         *_dead_letter_lines(result),
-        *(f"Note: {warning}." for warning in summary.warnings),
+        *(f"Note: {shown(warning, _MOST_OF_A_NOTE)}." for warning in summary.warnings),
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(_models_table(summary))
-    console.print(f"The result lies in {result.folder}", markup=False, highlight=False)
+    console.print(f"The result lies in {result.folder}")
 
 
 def print_evaluation(
@@ -80,12 +84,13 @@ def print_evaluation(
     for name in ("this configuration", "never", "always", "every n windows"):
         table.add_column(name, justify="right")
     columns = (total.detector, total.never, total.always, total.every_n_windows)
-    for row, shown in _FIGURES.items():
-        table.add_row(row, *(shown(figures) for figures in columns))
+    for row, written in _FIGURES.items():
+        table.add_row(row, *(written(figures) for figures in columns))
     console.print(table)
     for drift in evaluation.unmatched:
-        text = f"Note: the drift {drift.name or drift.start_ms} of {drift.model} concerns no model."
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        name = shown(drift.name or str(drift.start_ms))
+        text = f"Note: the drift {name} of {shown(drift.model)} concerns no model."
+        console.print(text, soft_wrap=True)
 
 
 def _share(value: float | None) -> str:
@@ -125,31 +130,33 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
         return
     by_reason = ", ".join(f"{n:,} {reason}" for reason, n in letters.items())
     yield f"{count(sum(letters.values()), 'dead letter')}: {by_reason}"
-    shown: dict[str, int] = {}
+    n_shown: dict[str, int] = {}
     for letter in result.dead_letters():
         reason = letter.reason.value
-        shown[reason] = shown.get(reason, 0) + 1
-        if shown[reason] <= _MOST_EXAMPLES:
-            yield f"  {letter.where} {reason}: {letter.detail}"
+        n_shown[reason] = n_shown.get(reason, 0) + 1
+        if n_shown[reason] <= _MOST_EXAMPLES:
+            yield f"  {shown(letter.where)} {reason}: {shown(letter.detail)}"
 
 
 def _models_table(summary: BacktestSummary) -> Table:
-    table = Table()
+    # Frames around every cell would break a name of 13 letters on 80 columns.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
-    for name in ("events", "dead letters", "windows", "drifting", "incidents", "alerts"):
+    for name in ("events", "dead letters", "windows tested", "drifting", "incidents", "alerts"):
         table.add_column(name, justify="right")
     # Those with most to tell first.
     models = sorted(summary.models.items(), key=lambda m: (-m[1].n_alerts, m[0]))
     for name, model in models[:_MOST_MODELS]:
-        counts = (
-            model.n_used,
-            model.n_dead_letters,
-            model.n_scores,
-            model.n_drifting,
-            model.n_started,
-            model.n_alerts,
-        )
-        table.add_row(name.replace("[", r"\["), *(f"{n:,}" for n in counts))
+        table.add_row(shown(name), *_cells(model))
     if len(models) > _MOST_MODELS:
         table.add_row(f"and {len(models) - _MOST_MODELS:,} more", *[""] * 6)
     return table
+
+
+def _cells(model: ModelSummary) -> Iterator[str]:
+    yield f"{model.n_used:,}"
+    yield f"{model.n_dead_letters:,}"
+    yield f"{model.n_tested:,} of {model.n_scores:,}"
+    yield f"{model.n_drifting:,}" if model.n_tested else "–"
+    yield f"{model.n_started:,}"
+    yield f"{model.n_alerts:,}"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.console import stderr
+from flink_jobs.cli.errors import NOTHING_TESTED, told_plainly
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
+from flink_jobs.records.shown import shown_lines
 
 if TYPE_CHECKING:
     from flink_jobs.reports.page import Contents
@@ -52,7 +54,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Show a backtest as one HTML file that needs no network."""
+    """Show a backtest as one HTML file that needs no network.
+
+    Exit code 3 says that the page was written, and that no window had been tested.
+    """
     with told_plainly():
         require_backtest_packages()
         from dataclasses import replace
@@ -81,6 +86,9 @@ def report(
         _write(output, contents, write_html)
         if png is not None:
             _write(png, contents, write_png)
+        if not result.summary.n_tested:
+            stderr().print("No window was tested.")
+            raise typer.Exit(NOTHING_TESTED)
 
 
 def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], None]) -> None:
@@ -90,7 +98,7 @@ def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], Non
         write(contents, path)
     except OSError as error:
         raise BacktestError(f"{path} cannot be written: {error.strerror}") from error
-    typer.echo(f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{shown_lines(str(path))}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _shape(text: str | None) -> tuple[int, int] | None:

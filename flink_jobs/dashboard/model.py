@@ -35,12 +35,23 @@ class ModelState(StrEnum):
 
     CRITICAL = "critical"
     DRIFT = "drift"
+    FAILING = "failing"
+    NO_REFERENCE = "no_reference"
     SILENT = "silent"
     UNSTABLE = "unstable"
     PAUSED = "paused"
     COLLECTING = "collecting"
     UNTESTED = "untested"
     QUIET = "quiet"
+
+
+_STATES = {
+    Cause.DRIFT: ModelState.DRIFT,
+    Cause.TEST_FAILED: ModelState.FAILING,
+    Cause.NO_REFERENCE: ModelState.NO_REFERENCE,
+    Cause.SILENCE: ModelState.SILENT,
+    Cause.UNSTABLE_REFERENCE: ModelState.UNSTABLE,
+}
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -107,7 +118,7 @@ class Model:
         """Remember a score; whether more changed than its numbers."""
         before = self._look()
         self._job = score.job
-        self._reach(score.window.end_ms)
+        self._reach(score.window.closed_ms)
         series = self._series_of(score.detector)
         if series is not None:
             series.add(score)
@@ -116,14 +127,14 @@ class Model:
             self._recent.append(ratio(score))
             self.unsent.append(ratio(score))
         if score.status is ScoreStatus.TESTED:
-            self._tested_ms = max(self._tested_ms, score.window.end_ms)
+            self._tested_ms = max(self._tested_ms, score.window.closed_ms)
         return self._look() != before
 
     def take_alert(self, alert: Alert) -> None:
         """Open, change or close an incident."""
         self._job = alert.job
         window = alert.window
-        self._reach(window.end_ms)
+        self._reach(window.closed_ms)
         self.alerts.append(
             Mark(
                 alert.detector,
@@ -143,7 +154,7 @@ class Model:
             if is_known:
                 del self._incidents[place]
             return
-        started_ms = known.started_ms if known is not None and is_known else window.end_ms
+        started_ms = known.started_ms if known is not None and is_known else window.closed_ms
         self._incidents[place] = _incident(alert, started_ms)
 
     def take_answer(self, audit: Audit, command: Command | None) -> None:
@@ -215,12 +226,9 @@ class Model:
         open_causes = {each.cause for each in self._incidents.values()}
         if any(each.severity is Severity.CRITICAL for each in self._incidents.values()):
             return ModelState.CRITICAL
-        if Cause.DRIFT in open_causes:
-            return ModelState.DRIFT
-        if Cause.SILENCE in open_causes:
-            return ModelState.SILENT
-        if Cause.UNSTABLE_REFERENCE in open_causes:
-            return ModelState.UNSTABLE
+        for cause, state in _STATES.items():
+            if cause in open_causes:
+                return state
         if self._is_paused:
             return ModelState.PAUSED
         if self._is_collecting():
@@ -297,7 +305,7 @@ def _incident(alert: Alert, started_ms: int) -> IncidentRow:
         is_flapping=alert.is_flapping,
         is_acknowledged=False,
         started_ms=started_ms,
-        last_ms=alert.window.end_ms,
+        last_ms=alert.window.closed_ms,
         statistic=alert.statistic,
         threshold=alert.threshold.statistic if alert.threshold else None,
         effect_size=alert.effect_size,

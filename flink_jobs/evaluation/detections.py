@@ -1,14 +1,14 @@
-"""The alarms of one stream held against its true drifts."""
+"""The alarms of one stream held against its true drifts, and the arithmetic of spans of time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
-from flink_jobs.evaluation.intervals import intersection, merged, total
 from flink_jobs.evaluation.metrics import Figures
 from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
 
@@ -35,7 +35,7 @@ class WindowEnds(NamedTuple):
     start_ms : int
         Of the first.
     ends_ms : ndarray of int64, shape (n_windows,)
-        Ascending; a window that was tested twice counts once.
+        When they were tested, ascending; tests at one moment count once.
     """
 
     start_ms: int
@@ -150,3 +150,40 @@ class JudgedStream:
     def _n_windows_in(self, after_ms: int, until_ms: int) -> int:
         first, last = np.searchsorted(self._ends_ms, [after_ms, until_ms], side="right").tolist()
         return int(last - first)
+
+
+Spans = NDArray[np.int64]
+"""Stretches of time that neither overlap nor touch, in order, shape (n, 2)."""
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> Spans:
+    """The union of spans; those that touch are joined."""
+    merged: list[list[int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], end)
+        elif end > start:
+            merged.append([start, end])
+    return np.array(merged, dtype=np.int64).reshape(-1, 2)
+
+
+def intersection(a: Spans, b: Spans) -> Spans:
+    """What lies in both."""
+    parts = [
+        (max(start, other_start), min(end, other_end))
+        for start, end in a.tolist()
+        for other_start, other_end in _near(b, start, end)
+    ]
+    return merged(parts)
+
+
+def _near(spans: Spans, start: int, end: int) -> list[list[int]]:
+    first = int(np.searchsorted(spans[:, 1], start, side="right"))
+    last = int(np.searchsorted(spans[:, 0], end, side="left"))
+    near: list[list[int]] = spans[first:last].tolist()
+    return near
+
+
+def total(spans: Spans) -> int:
+    """How long they are together."""
+    return int((spans[:, 1] - spans[:, 0]).sum())

@@ -1,17 +1,17 @@
 """How well a detector found the labelled drifts, beside detectors that look at nothing.
 
-One *stream* is one detector of one model. All its figures rest on the ends of its tested windows,
-since only then can an alarm be raised:
+One *stream* is one detector of one model. All its figures rest on the times of its tests, the
+``closed_ms`` of its windows, since only then can an alarm be raised:
 
-* An **alarm** is an incident of cause drift. It is raised at the end of the window of its first
-  alert, and stays in force until the end of the window with which it recovered.
+* An **alarm** is an incident of cause drift. It is raised by the test of its first alert, and stays
+  in force until the test with which it recovered.
 * A drift ``[start, end)`` is **detected** by the first alarm that is raised after its start and not
   later than ``tolerance_ms`` after its end. An alarm that is in force at its start counts where it
   was raised in a drift that overlaps this one or ends within the tolerance before it, then from the
-  first window that ends after the start; an alarm that was false when it was raised never counts.
+  first test after the start; an alarm that was false when it was raised never counts.
   So no detector is quicker than one that alarms with every window.
 * An alarm is **false** when it was raised in no drift, the tolerance included.
-* **Monitored time** runs from the start of the first tested window to the end of the last; **quiet
+* **Monitored time** runs from the start of the first tested window to the last test; **quiet
   time** is what of it lies in no drift, the tolerance included.
 
 Over several streams counts and times are summed: a drift counts once for each stream it concerns.
@@ -40,7 +40,6 @@ from flink_jobs.evaluation.metrics import Beside, Figures
 from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.replay.result import BacktestResult
-from flink_jobs.replay.result_tables import figures_table
 
 __all__ = [
     "Alarm",
@@ -55,6 +54,24 @@ __all__ = [
     "evaluate_result",
     "window_ends",
 ]
+
+
+FIGURES_SCHEMA = pa.schema(
+    [
+        ("detector", pa.string()),
+        ("n_drifts", pa.int64()),
+        ("n_missed", pa.int64()),
+        ("n_alarms", pa.int64()),
+        ("n_false_alarms", pa.int64()),
+        ("precision", pa.float64()),
+        ("recall", pa.float64()),
+        ("f1", pa.float64()),
+        ("mean_delay_ms", pa.float64()),
+        ("mean_time_between_false_alarms_ms", pa.float64()),
+    ]
+)
+"""The columns after the first are called as the attributes of
+:class:`~flink_jobs.evaluation.metrics.Figures` are."""
 
 
 class Evaluation(Struct, frozen=True, kw_only=True):
@@ -81,11 +98,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     tolerance_ms: int
 
     def to_table(self) -> pa.Table:
-        """A row of :data:`~flink_jobs.replay.result_tables.FIGURES_SCHEMA` for each detector.
+        """A row of :data:`FIGURES_SCHEMA` for each detector.
 
         The first is the configuration's, over all its streams; the others look at nothing.
         """
-        return figures_table(
+        return _figures_table(
             {
                 "this configuration": self.total.detector,
                 "never": self.total.never,
@@ -176,10 +193,10 @@ def alarms_of(alerts: Iterable[Alert]) -> dict[Stream, list[Alarm]]:
         if alert.cause is not Cause.DRIFT:
             continue
         key = Stream(alert.model, alert.detector), alert.incident_id
-        end_ms = alert.window.end_ms
-        alarm = raised.setdefault(key, Alarm(end_ms, NO_END_MS))
+        closed_ms = alert.window.closed_ms
+        alarm = raised.setdefault(key, Alarm(closed_ms, NO_END_MS))
         if alert.kind is AlertKind.RECOVERED:
-            raised[key] = alarm._replace(until_ms=max(end_ms, alarm.raised_ms))
+            raised[key] = alarm._replace(until_ms=max(closed_ms, alarm.raised_ms))
     alarms: dict[Stream, list[Alarm]] = defaultdict(list)
     for (stream, _), alarm in raised.items():
         alarms[stream].append(alarm)
@@ -200,7 +217,7 @@ def window_ends(scores: Iterable[Score]) -> dict[Stream, WindowEnds]:
         if score.status is ScoreStatus.TESTED:
             stream, window = Stream(score.model, score.detector), score.window
             starts[stream] = min(starts.get(stream, window.start_ms), window.start_ms)
-            ends[stream].append(window.end_ms)
+            ends[stream].append(window.closed_ms)
     return {stream: WindowEnds(starts[stream], np.unique(ends[stream])) for stream in ends}
 
 
@@ -218,3 +235,13 @@ def _summed(parts: Iterable[tuple[str, Beside]]) -> dict[str, Beside]:
     for name, beside in parts:
         sums[name] = sums.get(name, Beside()) + beside
     return sums
+
+
+def _figures_table(of_detectors: Mapping[str, Figures]) -> pa.Table:
+    """A row of :data:`FIGURES_SCHEMA` for each detector."""
+    names = FIGURES_SCHEMA.names[1:]
+    rows = [
+        {"detector": detector, **{name: getattr(figures, name) for name in names}}
+        for detector, figures in of_detectors.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=FIGURES_SCHEMA)

@@ -1,10 +1,10 @@
-"""A history in pieces: what every kind of source hands on."""
+"""A history in pieces: the batches, models, event time and classes that every source hands on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,3 +156,32 @@ class EventTime:
         counted = np.where(times_ms > self._horizon_ms, NEVER_MS, times_ms)
         running = np.maximum.accumulate(counted)
         return np.asarray(np.maximum(running, self.reached_ms), dtype=np.int64)
+
+
+def class_names(values: Iterable[Any]) -> NDArray[np.object_]:
+    """The class of each event as text, None where it has none.
+
+    The same class has one name, whatever a file makes of it: a column of integers with a gap is
+    read as floats.
+
+    Examples
+    --------
+    >>> class_names([3, 3.0, "3", float("nan"), "", True]).tolist()
+    ['3', '3', '3', None, None, 'true']
+    """
+    names = [_name(value) for value in values]
+    return np.fromiter(names, dtype=object, count=len(names))
+
+
+def _name(value: Any) -> str | None:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float() if value.is_integer():
+            return str(int(value))
+        case bytes():
+            return value.decode(errors="replace") or None
+        case None | "":
+            return None
+        case _:
+            return str(value) if value == value else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Source
-from flink_jobs.histories.first_names import first_names
-from flink_jobs.histories.freed_memory import give_back_freed_memory
 from flink_jobs.histories.input_files import InputFiles, find_files
 from flink_jobs.histories.lines.chunks import CHUNK_BYTES
 from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.histories.merging.files import MergedFiles
 from flink_jobs.histories.tables.tables import Tables
+from flink_jobs.records.wording import first_names
 
 _TOPIC_SCHEME = "kafka://"
 _MOST_NAMED = 3
@@ -38,7 +38,7 @@ def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
     files = find_files(Path(history))
     source = _of_files(files, config)
     # Each file was opened to find its columns: a footer of 381 row groups took 12 MB.
-    give_back_freed_memory()
+    _give_back_freed_memory()
     source.name = history
     if files.passed_over:
         source.warnings.append(
@@ -65,3 +65,10 @@ def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:
     if files.format == "json_lines":
         return JsonLines(files, config, chunk_bytes=max(1 << 16, CHUNK_BYTES // files.n_beside))
     return Tables(files, config)
+
+
+def _give_back_freed_memory() -> None:
+    """Give back to the system what is free now: this process will not need so much again."""
+    # Other C libraries have no such call, and need none.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)

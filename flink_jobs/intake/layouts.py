@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import is_distribution
+from detectors import is_distribution, normalised
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.overrides import PerOverride
 from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
 from flink_jobs.records.dead_letters import Reason
 
-_CACHED_LAYOUTS = 10_000
 # Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
 # cache of the processor holds, decoding took a third longer.
 BLOCK = 128
@@ -98,7 +97,7 @@ class Layout:
         NaN is a missing number.
         """
         if not read.unusable and self._are_outputs(read.x):
-            return read
+            return self._usable(read)
         x, unusable = read.x, dict(read.unusable)
         is_wrong = np.isinf(x) if self.allows_missing else ~np.isfinite(x)
         if is_wrong.any():
@@ -119,12 +118,16 @@ class Layout:
         for row, error in self._unusable_rows(read.x, read.event_ids).items():
             unusable.setdefault(int(read.places[row]), error)
         if not unusable:
-            return read
+            return self._usable(read)
         kept = ~np.isin(read.places, list(unusable))
         event_ids = [
             event_id for event_id, is_kept in zip(read.event_ids, kept, strict=True) if is_kept
         ]
-        return ReadEvents(read.places[kept], event_ids, read.x[kept], unusable)
+        return self._usable(ReadEvents(read.places[kept], event_ids, read.x[kept], unusable))
+
+    def _usable(self, read: ReadEvents) -> ReadEvents:
+        """Return events that can all be used, of whose outputs rounding does not show."""
+        return replace(read, x=normalised(read.x)) if self.reads_outputs else read
 
     def _are_outputs(self, x: NDArray[np.float64]) -> bool:
         """Whether all rows are softmax outputs, as most often: then nothing else can be wrong."""
@@ -153,14 +156,14 @@ class Layout:
                 continue
             detail = (
                 f"outputs lie in [{x[row].min():.4g}, {x[row].max():.4g}] and sum to "
-                f"{x[row].sum():.6g}; expected values in [0, 1] that sum to 1"
+                f"{x[row].sum():.6g}; expected values in [0, 1] that sum to 1, up to rounding"
             )
             unusable[row] = UnusableEventError(Reason.NOT_A_DISTRIBUTION, detail, event_ids[row])
         return unusable
 
 
 class Layouts:
-    """The layouts of all models, each made when it is first asked for.
+    """The layouts of all models.
 
     Parameters
     ----------
@@ -169,15 +172,8 @@ class Layouts:
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
-        self._config = config
-        self._layouts: dict[str, Layout] = {}
+        self._layouts = PerOverride(config, Layout)
 
     def of(self, model: str) -> Layout:
-        """The layout of a model; all share one where nothing overrides it."""
-        if not self._config.overrides:
-            model = ""
-        if model not in self._layouts:
-            if len(self._layouts) >= _CACHED_LAYOUTS:
-                self._layouts.clear()
-            self._layouts[model] = Layout(config_of_model(self._config, model))
-        return self._layouts[model]
+        """The layout of a model, which models of one override share."""
+        return self._layouts.of(model)

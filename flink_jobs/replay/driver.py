@@ -1,34 +1,24 @@
-"""Hands panes and timers to the drift monitor, as the job on Flink does."""
+"""The drift monitor with panes and timers as on Flink, and counts of what it and others refused."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import LiveState
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
-from flink_jobs.replay.dead_letter_log import DeadLetterLog
+from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay.pane_builder import ClosedPane
-from flink_jobs.replay.result import ModelSummary
+from flink_jobs.replay.result import MOST_DEAD_LETTERS, ModelSummary
 from flink_jobs.replay.sorted_records import Spool
 
 _MOST_NOTICES = 100
-
-
-def is_silence_at_the_end(alert: Alert, end_ms: int) -> bool:
-    """Whether an alert says that a model fell silent when the history was over.
-
-    A bounded job sees event time end with the history, where every model is silent for ever.
-    """
-    return (
-        alert.cause is Cause.SILENCE
-        and alert.kind is AlertKind.STARTED
-        and alert.window.end_ms > end_ms
-    )
 
 
 @dataclass
@@ -41,11 +31,16 @@ class Tally:
     n_drifting: int = 0
     n_alerts: int = 0
     n_started: int = 0
+    untested: Counter[str] = field(default_factory=Counter)
 
     def add_scores(self, scores: list[Score]) -> None:
         """Count scores."""
         self.n_scores += len(scores)
-        self.n_tested += sum(score.status is ScoreStatus.TESTED for score in scores)
+        for score in scores:
+            if score.status is ScoreStatus.TESTED:
+                self.n_tested += 1
+            else:
+                self.untested[score.status] += 1
         self.n_drifting += sum(bool(score.is_drift) for score in scores)
 
     def add_alerts(self, alerts: list[Alert]) -> None:
@@ -63,6 +58,7 @@ class Tally:
             n_scores=self.n_scores,
             n_tested=self.n_tested,
             n_drifting=self.n_drifting,
+            untested=dict(sorted(self.untested.items())),
             n_alerts=self.n_alerts,
             n_started=self.n_started,
         )
@@ -126,18 +122,18 @@ class Replay:
         self.n_duplicates += closed.n_duplicates
         self._pass_on(name, model, actions)
 
-    def advance(self, watermark_ms: int, reached_ms: int) -> None:
-        """Fire the timers that the watermark has passed, and those they ask for.
-
-        Which event time the history has ``reached`` decides what is its end.
-        """
+    def advance(self, watermark_ms: int) -> None:
+        """Fire the timers that the watermark has passed, and those they ask for."""
         while self._timers and self._timers[0][0] <= watermark_ms:
             at_ms, name = heapq.heappop(self._timers)
             model = self._models[name]
             model.timers_ms.remove(at_ms)
-            actions = self._monitor.on_time(name, at_ms, model.state)
-            actions.alerts = [a for a in actions.alerts if not is_silence_at_the_end(a, reached_ms)]
-            self._pass_on(name, model, actions)
+            self._pass_on(name, model, self._monitor.on_time(name, at_ms, model.state))
+
+    def end(self) -> None:
+        """Close the windows that are open: the history is over."""
+        for name, model in self._models.items():
+            self._pass_on(name, model, self._monitor.on_end(name, model.state))
 
     def _pass_on(self, name: str, model: _Model, actions: Actions) -> None:
         """Do what the monitor asks for."""
@@ -155,3 +151,32 @@ class Replay:
         self.references_missing[name] = actions.reference_events_missing or 0
         if actions.notices and len(self.notices) < _MOST_NOTICES:
             self.notices += [f"{notice.model}: {notice.text}" for notice in actions.notices]
+
+
+_place = attrgetter("partition", "offset")
+
+
+class DeadLetterLog:
+    """The number of dead letters by reason and by model, and the first ones of the history.
+
+    First in the history, not first to come: so they are the same for any number of processes.
+    """
+
+    def __init__(self) -> None:
+        self.n_by_reason: Counter[str] = Counter()
+        self.n_by_model: Counter[str] = Counter()
+        self._kept: list[DeadLetter] = []
+
+    def add(self, letters: Iterable[DeadLetter]) -> None:
+        """Take dead letters."""
+        for letter in letters:
+            self.n_by_reason[letter.reason.value] += 1
+            if letter.model is not None:
+                self.n_by_model[letter.model] += 1
+            self._kept.append(letter)
+        if len(self._kept) > 2 * MOST_DEAD_LETTERS:
+            self._kept = self.first()
+
+    def first(self) -> list[DeadLetter]:
+        """The first of them, in the order of the history."""
+        return sorted(self._kept, key=_place)[:MOST_DEAD_LETTERS]

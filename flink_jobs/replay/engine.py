@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -33,25 +32,20 @@ from flink_jobs.replay.notes import (
 from flink_jobs.replay.processes import run_parts
 from flink_jobs.replay.result import (
     ALERTS_FILE,
-    CONFIG_FILE,
     DEAD_LETTERS_FILE,
     MOST_DEAD_LETTERS,
     SCORES_FILE,
-    SUMMARY_FILE,
     BacktestResult,
     BacktestSummary,
     PlacedDeadLetter,
     write_config,
     write_summary,
 )
+from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.sorted_records import merge
 from flink_jobs.replay.worker import Order, PartResult
 from flink_jobs.times import NEVER_MS
 
-# In the order in which they are removed: a folder with a summary is complete, and one with a
-# configuration is one of results.
-_RESULT_FILES = (SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE, CONFIG_FILE)
-_PARTS = ".parts-"
 _MOST_NOTICES = 100
 
 
@@ -142,52 +136,24 @@ def run_backtest(
             )
     opened = open_source(str(source) if isinstance(source, Path) else source, config)
     trained = fit_training_sets(config)
-    target = fresh_folder(None if folder is None else Path(folder))
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix=_PARTS, dir=target) as scratch:
-        order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
-        parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
-        _refuse_disagreement(opened, parts)
-        # First of all: by it a folder is known as one of results, should this be killed.
-        write_config(target, config)
-        merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
-        merge([s for part in parts for s in part.scores], target / SCORES_FILE)
-    letters = heapq.merge(
-        *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
-    )
-    write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
-    summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
-    write_summary(target, summary)
+    with fresh_folder(None if folder is None else Path(folder)) as target:
+        with tempfile.TemporaryDirectory(prefix=PARTS, dir=target) as scratch:
+            order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
+            parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
+            _refuse_disagreement(opened, parts)
+            # First of all: by it a folder is known as one of results, should this be killed.
+            write_config(target, config)
+            merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
+            merge([s for part in parts for s in part.scores], target / SCORES_FILE)
+        letters = heapq.merge(
+            *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
+        )
+        write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
+        summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
+        write_summary(target, summary)
     return BacktestResult.open(target)
-
-
-def fresh_folder(folder: Path | None) -> Path:
-    """A folder for a result, without one.
-
-    Raises
-    ------
-    BacktestError
-        When it cannot be made, or holds something else.
-    """
-    if folder is None:
-        return Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = sorted(path.name for path in folder.iterdir())
-        # A backtest that was killed leaves its parts.
-        others = [name for name in there if not name.startswith(_PARTS)]
-        if others and CONFIG_FILE not in others:
-            raise BacktestError(
-                f"{folder} holds something else ({others[0]}): name a folder of its own"
-            )
-        for name in set(there) - set(others):
-            shutil.rmtree(folder / name)
-        for name in _RESULT_FILES:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise BacktestError(f"{folder} cannot be written: {error.strerror}") from error
-    return folder
 
 
 def write_dead_letters(folder: Path, source: Source, letters: Iterable[DeadLetter]) -> None:
@@ -259,6 +225,7 @@ def _summary(
             n_used=n_used,
             start_ms=start_ms if has_events else None,
             latest_ms=max(part.latest_ms for part in parts),
+            models=models,
         ),
         *duplicate_warning(n_duplicates),
         *reference_warning(missing),

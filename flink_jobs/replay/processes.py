@@ -17,15 +17,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from flink_jobs.config.job import ConfigError
 from flink_jobs.histories.errors import BacktestError
-from flink_jobs.histories.freed_memory import keep_freed_memory
 from flink_jobs.one_thread import use_one_thread
 from flink_jobs.replay.worker import Order, PartResult, run_part
 
 _TELL_EVERY_S = 0.2
+# Several times what a batch takes.
+_LARGE_BYTES = 8 << 20
 # Python's own 700 made half a million lines of JSON take a third longer.
 _COLLECT_EVERY = 200_000
 # Threads for each core would get in each other's way, and add up in another order.
@@ -52,7 +54,7 @@ def run_parts(order: Order, n_parts: int, tell: Tell) -> list[PartResult]:
         What a part raised, or that its process died.
     """
     if n_parts == 1:
-        keep_freed_memory()
+        _keep_freed_memory()
         with _few_collections(), use_one_thread():
             return [run_part(order, 0, 1, _seldom(partial(tell, 0)))]
     return run_tasks([partial(run_part, order, part, n_parts) for part in range(n_parts)], tell)
@@ -153,7 +155,7 @@ def _last_words(status: int | None) -> str:
 
 def _work(task: Callable[[TellOwn], object], connection: Connection) -> None:
     pa.set_cpu_count(1)
-    keep_freed_memory()
+    _keep_freed_memory()
     sys.meta_path.insert(0, _WithoutPandas())
     tell = _seldom(lambda n_rows, done: connection.send((n_rows, done)))
     try:
@@ -219,3 +221,12 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _keep_freed_memory() -> None:
+    """Use freed memory again instead of giving it back to the system and getting it cleared.
+
+    glibc maps each block above a threshold by itself. Freeing one raises the threshold to its size,
+    up to 32 MiB: mallopt(3), ``M_MMAP_THRESHOLD``. A batch then takes half the page faults.
+    """
+    np.empty(_LARGE_BYTES, dtype=np.uint8)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -14,13 +13,9 @@ from msgspec import Struct
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
-from flink_jobs.records.alerts import MAIN_DETECTOR, Alert, Score
+from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay import result_tables
-
-if TYPE_CHECKING:
-    from flink_jobs.evaluation.evaluate import Evaluation
-    from flink_jobs.histories.known_drifts.truth import DriftInterval
 
 RESULT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -31,7 +26,6 @@ DEAD_LETTERS_FILE = "dead_letters.jsonl"
 MOST_DEAD_LETTERS = 1_000
 
 _Record = TypeVar("_Record", Alert, Score, "PlacedDeadLetter")
-Truth: TypeAlias = "str | Path | Sequence[DriftInterval]"
 
 
 class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
@@ -45,13 +39,26 @@ class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
 
 
 class ModelSummary(Struct, frozen=True, kw_only=True):
-    """What became of one model: events used, scores and alerts written, of which by cause drift."""
+    """What became of one model.
+
+    Attributes
+    ----------
+    n_used, n_dead_letters : int
+        Its events.
+    n_scores, n_tested, n_drifting : int
+        Its windows, and how many of them were tested and drifted.
+    untested : dict of str to int
+        The number of its other windows by their :class:`~flink_jobs.records.alerts.ScoreStatus`.
+    n_alerts, n_started : int
+        All alerts, and those that began an incident of drift.
+    """
 
     n_used: int = 0
     n_dead_letters: int = 0
     n_scores: int = 0
     n_tested: int = 0
     n_drifting: int = 0
+    untested: dict[str, int] = msgspec.field(default_factory=dict)
     n_alerts: int = 0
     n_started: int = 0
 
@@ -102,6 +109,11 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     sources: list[str] = msgspec.field(default_factory=list)
     warnings: list[str] = msgspec.field(default_factory=list)
     notices: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def n_tested(self) -> int:
+        """The windows that were tested, of all models."""
+        return sum(model.n_tested for model in self.models.values())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -167,129 +179,19 @@ class BacktestResult:
         """:meth:`alerts_table` as a pandas data frame, with times beside milliseconds."""
         return result_tables.to_frame(self.alerts_table())
 
-    def evaluate(self, truth: Truth, *, tolerance_ms: int = 0) -> Evaluation:
-        """Hold the alerts against labelled drifts.
-
-        Parameters
-        ----------
-        truth : str, Path or sequence of DriftInterval
-            The drifts, or a file of them as
-            :func:`~flink_jobs.histories.known_drifts.truth.read_truth` reads it.
-        tolerance_ms : int
-            For so long after the end of a drift an alarm is still one of it.
-
-        Returns
-        -------
-        Evaluation
-            Its ``to_table()`` and ``to_frame()`` show the figures.
-
-        Raises
-        ------
-        ConfigError
-            When the file cannot be used.
-        """
-        from flink_jobs.evaluation.evaluate import evaluate_result
-
-        return evaluate_result(self, _drifts(truth), tolerance_ms=tolerance_ms)
-
-    def accuracy_table(self, history: Any, *, every_ms: int | None = None) -> pa.Table:
-        """Accuracy of each model over time, where the history has labels and outputs.
-
-        Parameters
-        ----------
-        history : str, Path, pyarrow.Table or pandas.DataFrame
-            What was replayed.
-        every_ms : int, optional
-            For each stretch of so long; a hundredth of the history, in whole panes, if left out.
-
-        Returns
-        -------
-        pyarrow.Table
-            See :func:`~flink_jobs.evaluation.accuracy.accuracy_table`.
-        """
-        from flink_jobs.reports.notebook import accuracy_of
-
-        return accuracy_of(self, history, every_ms)
-
-    def figure(
-        self,
-        model: str,
-        detector: str = MAIN_DETECTOR,
-        *,
-        truth: Truth = (),
-        history: Any = None,
-    ) -> Any:
-        """Statistic, threshold, alerts and true drifts against event time, as the report has them.
-
-        Parameters
-        ----------
-        model, detector : str
-        truth : str, Path or sequence of DriftInterval
-            As :meth:`evaluate` takes it.
-        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
-            What was replayed; with it accuracy stands beside the statistic. It has to hold labels.
-
-        Returns
-        -------
-        plotly.graph_objects.Figure
-
-        Raises
-        ------
-        BacktestError
-            When the result has nothing of such a model and detector.
-        """
-        from flink_jobs.reports.notebook import timeline_figure
-
-        return timeline_figure(self, model, detector, _drifts(truth), history)
-
-    def moved_figure(
-        self,
-        model: str,
-        detector: str = MAIN_DETECTOR,
-        *,
-        incident: int = 0,
-        history: Any = None,
-    ) -> Any:
-        """What moved in an incident of drift, at its strongest window.
-
-        Parameters
-        ----------
-        model, detector : str
-        incident : int
-            Which one, in the order in which they began; negative ones count from the last.
-        history : str, Path, pyarrow.Table or pandas.DataFrame, optional
-            What was replayed. With it each dimension shows the distributions of reference and
-            window, without it how far the dimension moved.
-
-        Returns
-        -------
-        plotly.graph_objects.Figure
-
-        Raises
-        ------
-        BacktestError
-            When there is no such incident, or the history cannot be read.
-        """
-        from flink_jobs.reports.notebook import moved_figure
-
-        return moved_figure(self, model, detector, incident, history)
-
     def _repr_html_(self) -> str:
-        from flink_jobs.reports.notebook import summary_html
+        from flink_jobs.replay.result_html import summary_html
 
         return summary_html(self)
 
     def __repr__(self) -> str:
         summary = self.summary
+        alerts = "alert" if summary.n_alerts == 1 else "alerts"
         return (
             f"<BacktestResult in {self.folder}: {summary.n_events:,} events, "
-            f"{summary.n_scores:,} windows, {summary.n_alerts:,} alerts>"
+            f"{summary.n_scores:,} windows, {summary.n_tested:,} tested, "
+            f"{summary.n_alerts:,} {alerts}>"
         )
-
-    @cached_property
-    def is_empty(self) -> bool:
-        """Whether no window was tested."""
-        return not any(model.n_tested for model in self.summary.models.values())
 
 
 def write_config(folder: Path, config: DriftJobConfig) -> None:
@@ -302,12 +204,6 @@ def write_config(folder: Path, config: DriftJobConfig) -> None:
 def write_summary(folder: Path, summary: BacktestSummary) -> None:
     """Write ``summary.json``: last of all, so that a folder with one is complete."""
     (folder / SUMMARY_FILE).write_bytes(_pretty(summary))
-
-
-def _drifts(truth: Truth) -> Sequence[DriftInterval]:
-    from flink_jobs.histories.known_drifts.truth import read_truth
-
-    return read_truth(Path(truth)) if isinstance(truth, str | Path) else truth
 
 
 def _pretty(struct: Struct) -> bytes:

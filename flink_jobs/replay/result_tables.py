@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from flink_jobs.evaluation.metrics import Figures
 from flink_jobs.records.alerts import Alert, Score
 
 _ROWS_PER_CHUNK = 10_000
@@ -21,6 +20,7 @@ SCORES_SCHEMA = pa.schema(
         ("detector", pa.string()),
         ("start_ms", pa.int64()),
         ("end_ms", pa.int64()),
+        ("closed_ms", pa.int64()),
         ("n_events", pa.int64()),
         ("n_tested", pa.int64()),
         ("status", pa.string()),
@@ -40,6 +40,7 @@ ALERTS_SCHEMA = pa.schema(
         ("detector", pa.string()),
         ("start_ms", pa.int64()),
         ("end_ms", pa.int64()),
+        ("closed_ms", pa.int64()),
         ("kind", pa.string()),
         ("cause", pa.string()),
         ("severity", pa.string()),
@@ -52,23 +53,6 @@ ALERTS_SCHEMA = pa.schema(
     ]
 )
 
-FIGURES_SCHEMA = pa.schema(
-    [
-        ("detector", pa.string()),
-        ("n_drifts", pa.int64()),
-        ("n_missed", pa.int64()),
-        ("n_alarms", pa.int64()),
-        ("n_false_alarms", pa.int64()),
-        ("precision", pa.float64()),
-        ("recall", pa.float64()),
-        ("f1", pa.float64()),
-        ("mean_delay_ms", pa.float64()),
-        ("mean_time_between_false_alarms_ms", pa.float64()),
-    ]
-)
-"""The columns after the first are called as the attributes of
-:class:`~flink_jobs.evaluation.metrics.Figures` are."""
-
 
 def scores_table(scores: Iterable[Score]) -> pa.Table:
     """A row of :data:`SCORES_SCHEMA` for each score."""
@@ -78,16 +62,6 @@ def scores_table(scores: Iterable[Score]) -> pa.Table:
 def alerts_table(alerts: Iterable[Alert]) -> pa.Table:
     """A row of :data:`ALERTS_SCHEMA` for each alert."""
     return _table(alerts, _alert_row, ALERTS_SCHEMA)
-
-
-def figures_table(of_detectors: Mapping[str, Figures]) -> pa.Table:
-    """A row of :data:`FIGURES_SCHEMA` for each detector."""
-    names = FIGURES_SCHEMA.names[1:]
-    rows = [
-        {"detector": detector, **{name: getattr(figures, name) for name in names}}
-        for detector, figures in of_detectors.items()
-    ]
-    return pa.Table.from_pylist(rows, schema=FIGURES_SCHEMA)
 
 
 def to_frame(table: pa.Table) -> Any:
@@ -125,6 +99,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
         score.detector,
         window.start_ms,
         window.end_ms,
+        window.closed_ms,
         window.n_events,
         window.n_tested,
         score.status.value,
@@ -143,6 +118,7 @@ def _alert_row(alert: Alert) -> tuple[Any, ...]:
         alert.detector,
         alert.window.start_ms,
         alert.window.end_ms,
+        alert.window.closed_ms,
         alert.kind.value,
         alert.cause.value,
         alert.severity.value,

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
-from flink_jobs.histories.lines.exchange import Exchange, SharedSource
+from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
-from flink_jobs.replay.dead_letter_log import DeadLetterLog
-from flink_jobs.replay.driver import Replay
+from flink_jobs.replay.driver import DeadLetterLog, Replay
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool
@@ -103,7 +102,6 @@ class _Part:
         self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
         self._n_events = self._n_heartbeats = 0
         self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
-        self._reached_ms = NEVER_MS
 
     def close(self) -> None:
         """Close the files that are written."""
@@ -123,12 +121,12 @@ class _Part:
             self._start_ms = min(self._start_ms, int(times_ms.min()))
             self._end_ms = max(self._end_ms, int(times_ms.max()))
             self._log.add(self._builder.add(batch, rows))
-        self._reached_ms = batch.reached_after_ms
-        self._advance(self._triage.watermark_ms(self._reached_ms))
+        self._advance(self._triage.watermark_ms(batch.reached_after_ms))
 
     def end(self, n_read: int) -> PartResult:
         """Let event time end, and sort what was written."""
-        self._advance(FOREVER_MS)
+        self._close_panes(FOREVER_MS)
+        self._replay.end()
         folder, log, replay = self._order.folder, self._log, self._replay
         n_alerts, n_scores = len(self._alerts), len(self._scores)
         names = sorted(replay.tallies.keys() | log.n_by_model.keys())
@@ -159,9 +157,12 @@ class _Part:
         )
 
     def _advance(self, watermark_ms: int) -> None:
+        self._close_panes(watermark_ms)
+        self._replay.advance(watermark_ms)
+
+    def _close_panes(self, watermark_ms: int) -> None:
         for closed in self._builder.close(watermark_ms):
             self._replay.take(closed)
-        self._replay.advance(watermark_ms, self._reached_ms)
 
     def _own(self, batch: Batch) -> NDArray[np.intp]:
         """Rows without a model are those of the first process; heartbeats are nobody's."""

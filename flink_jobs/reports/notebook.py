@@ -1,33 +1,36 @@
-"""What a notebook shows of a result: the report's charts as plotly's figures, and a summary."""
+"""Results in a notebook: the report's charts as plotly's figures, accuracy, and an evaluation."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
-from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.evaluation.accuracy import accuracy_table, reading_outputs, stretch_ms
+from flink_jobs.evaluation.evaluate import Evaluation, evaluate_result
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
-from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
 from flink_jobs.records.alerts import MAIN_DETECTOR, Alert
-from flink_jobs.replay.result import BacktestResult, BacktestSummary
+from flink_jobs.records.shown import shown, shown_html
+from flink_jobs.records.wording import count
+from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.packing import unpacked
 from flink_jobs.reports.charts.timeline import timeline
 from flink_jobs.reports.incidents import IncidentView, strongest, views_of
 from flink_jobs.reports.streams import StreamView, read_streams
-from flink_jobs.reports.words import between, clock, count
+from flink_jobs.reports.words import clock
 
+Truth: TypeAlias = str | Path | Sequence[DriftInterval]
 _N_COLUMNS = 1_200
 _PER_ROW = 3
-_MOST_MODELS = 20
+_MOST_NAMED = 20
 # Above what moved: the names of the dimensions, and a line of the title.
 _TOP_PX, _LINE_PX = 50, 24
 _LOOK = {
@@ -39,37 +42,121 @@ _LOOK = {
 }
 
 
-def timeline_figure(
-    result: BacktestResult,
-    model: str,
-    detector: str,
-    drifts: Sequence[DriftInterval],
-    history: Any = None,
-) -> Figure:
-    """The timeline of a stream; see :meth:`BacktestResult.figure`."""
-    view = _view(result, model, detector)
-    own = [drift for drift in drifts if drift.concerns(model)]
-    span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
-    chart = timeline(view, own, span_ms, n_columns=_N_COLUMNS)
-    if history is not None:
-        line = AccuracyLine.of(accuracy_of(result, history, None), model)
-        chart = line.drawn_on(chart)
-    figure = Figure(unpacked(chart))
-    return _finished(figure, _title(view))
+def evaluate(result: BacktestResult, truth: Truth, *, tolerance_ms: int = 0) -> Evaluation:
+    """Hold the alerts of a result against labelled drifts.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    truth : str, Path or sequence of DriftInterval
+        The drifts, or a file of them, see
+        :func:`~flink_jobs.histories.known_drifts.truth.read_truth`.
+    tolerance_ms : int
+        An alarm within this time after the end of a drift is still one of it.
+
+    Returns
+    -------
+    Evaluation
+        Its ``to_table()`` and ``to_frame()`` show the figures.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be used.
+    """
+    return evaluate_result(result, _drifts(truth), tolerance_ms=tolerance_ms)
 
 
-def accuracy_of(result: BacktestResult, history: Any, every_ms: int | None) -> pa.Table:
-    """Accuracy over time; see :meth:`BacktestResult.accuracy_table`."""
+def accuracy(result: BacktestResult, history: Any, *, every_ms: int | None = None) -> pa.Table:
+    """Return the accuracy of each model over time, where the history has labels and outputs.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    history : str, Path, pyarrow.Table or pandas.DataFrame
+        The history that was replayed.
+    every_ms : int, optional
+        The length of each stretch; a hundredth of the history, in whole panes, if left out.
+
+    Returns
+    -------
+    pyarrow.Table
+        See :func:`~flink_jobs.evaluation.accuracy.accuracy_table`.
+    """
     summary = result.summary
     length_ms = every_ms or stretch_ms(result.config, summary.start_ms, summary.end_ms)
     with at_hand(history, [reading_outputs(result.config)]) as named:
         return accuracy_table(named, result.config, length_ms)
 
 
-def moved_figure(
-    result: BacktestResult, model: str, detector: str, incident: int, history: Any
+def figure(
+    result: BacktestResult,
+    model: str,
+    detector: str = MAIN_DETECTOR,
+    *,
+    truth: Truth = (),
+    history: Any = None,
 ) -> Figure:
-    """What moved in an incident; see :meth:`BacktestResult.moved_figure`."""
+    """Draw statistic, threshold, alerts and true drifts against event time, as the report does.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    model, detector : str
+    truth : str, Path or sequence of DriftInterval
+        As :func:`evaluate` takes it.
+    history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+        The history that was replayed; with it accuracy stands next to the statistic. It has to hold
+        labels.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+
+    Raises
+    ------
+    BacktestError
+        When the result has nothing of such a model and detector.
+    """
+    view = _view(result, model, detector)
+    own = [drift for drift in _drifts(truth) if drift.concerns(model)]
+    span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
+    chart = timeline(view, own, span_ms, n_columns=_N_COLUMNS)
+    if history is not None:
+        line = AccuracyLine.of(accuracy(result, history), model)
+        chart = line.drawn_on(chart)
+    return _finished(Figure(unpacked(chart)), shown_html(_title(view)))
+
+
+def moved_figure(
+    result: BacktestResult,
+    model: str,
+    detector: str = MAIN_DETECTOR,
+    *,
+    incident: int = 0,
+    history: Any = None,
+) -> Figure:
+    """Draw the dimensions that moved in an incident of drift, at its strongest window.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    model, detector : str
+    incident : int
+        Its number, in the order in which they began; negative ones count from the last.
+    history : str, Path, pyarrow.Table or pandas.DataFrame, optional
+        The history that was replayed. With it each dimension shows the distributions of reference
+        and window, without it how far the dimension moved.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+
+    Raises
+    ------
+    BacktestError
+        When there is no such incident, or the history cannot be read.
+    """
     view = _view(result, model, detector)
     try:
         started = view.started[incident]
@@ -82,9 +169,9 @@ def moved_figure(
     pair = started, strongest(view, started)
     seen = _incident(pair, result.config, history)
     lines = [
-        f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
+        f"{shown_html(_title(view))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
         "" if history is None else "filled: the reference; line: the window",
-        html.escape(seen.note),
+        shown_html(seen.note),
     ]
     said = [line for line in lines if line]
     figure = _finished(_of_dimensions(seen), "<br>".join(said))
@@ -92,49 +179,8 @@ def moved_figure(
     return figure.update_layout(title=at_the_top, margin_t=_TOP_PX + _LINE_PX * len(said))
 
 
-def summary_html(result: BacktestResult) -> str:
-    """The result in short; names come from data and are escaped."""
-    summary = result.summary
-    lines = [
-        f"{summary.n_events:,} events of {count(len(summary.models), 'model')}, "
-        f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
-        f"{count(summary.n_scores, 'window')}, {count(summary.n_alerts, 'alert')}, "
-        + _dead_letters(summary),
-        *(f"Note: {warning}." for warning in summary.warnings),
-    ]
-    paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
-    where = Markup("<div>The result lies in <code>{}</code></div>").format(result.folder)
-    return str(Markup("<div><b>Backtest</b></div>") + paragraphs + _models(summary) + where)
-
-
-def _dead_letters(summary: BacktestSummary) -> str:
-    by_reason = ", ".join(f"{n:,} {reason}" for reason, n in summary.dead_letters.items())
-    n = sum(summary.dead_letters.values())
-    return f"{count(n, 'dead letter')} ({by_reason})" if n else "no dead letters"
-
-
-def _models(summary: BacktestSummary) -> Markup:
-    names = ("model", "events", "windows", "drifting", "incidents", "alerts")
-    # Those with most to tell first.
-    models = sorted(summary.models.items(), key=lambda each: (-each[1].n_alerts, each[0]))
-    rows = [
-        (name, m.n_used, m.n_scores, m.n_drifting, m.n_started, m.n_alerts)
-        for name, m in models[:_MOST_MODELS]
-    ]
-    body = Markup("").join(
-        Markup("<tr>{}</tr>").format(
-            Markup("").join(
-                Markup("<td>{}</td>").format(cell if isinstance(cell, str) else f"{cell:,}")
-                for cell in row
-            )
-        )
-        for row in rows
-    )
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in names)
-    n_more = len(models) - len(rows)
-    more = Markup("<div>and {} more models</div>").format(f"{n_more:,}") if n_more else Markup("")
-    table = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
-    return table.format(head, body) + more
+def _drifts(truth: Truth) -> Sequence[DriftInterval]:
+    return read_truth(Path(truth)) if isinstance(truth, str | Path) else truth
 
 
 def _view(result: BacktestResult, model: str, detector: str) -> StreamView:
@@ -143,7 +189,7 @@ def _view(result: BacktestResult, model: str, detector: str) -> StreamView:
     alerts = (a for a in result.alerts() if a.model == model and a.detector == detector)
     if views := read_streams(scores, alerts):
         return views[0]
-    known = ", ".join(sorted(result.summary.models)[:_MOST_MODELS]) or "none"
+    known = ", ".join(sorted(result.summary.models)[:_MOST_NAMED]) or "none"
     raise BacktestError(
         f"the result has no score of model {model!r} and detector {detector!r}; its models are "
         f"{known}"
@@ -165,7 +211,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
         dots = Figure(seen.dots)
         return dots.update_layout(height=(dots.layout.height or 0) + 80)
     n_rows = -(-len(charts) // _PER_ROW)
-    titles = [html.escape(f"{each.name} {each.words}") for each, _ in charts]
+    titles = [shown_html(f"{each.name} {each.words}") for each, _ in charts]
     figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
@@ -178,7 +224,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
 
 def _title(view: StreamView) -> str:
     own = view.detector != MAIN_DETECTOR
-    return f"{view.model} · {view.detector}" if own else view.model
+    return shown(f"{view.model} · {view.detector}" if own else view.model)
 
 
 def _finished(figure: Figure, title: str) -> Figure:

@@ -18,9 +18,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from flink_jobs import times
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records import wording
 from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import verdict, words
 from flink_jobs.reports.charts import calibration, palette, quality, timeline
@@ -161,6 +164,8 @@ def render(contents: Contents) -> str:
         ).decode(),
         "charts": charts,
         "words": words,
+        "wording": wording,
+        "times": times,
         "palette": palette,
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
@@ -225,7 +230,7 @@ def _sentence(view: StreamView) -> str:
     """The stream in a sentence, for people and as the chart's text."""
     windows = view.windows
     n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
-    parts = [f"{words.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
+    parts = [f"{wording.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
     if len(windows) > n_tested:
         parts.append(f"{len(windows) - n_tested:,} not tested")
     if n_tested:
@@ -262,7 +267,13 @@ def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("flink_jobs.reports"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Jinja calls it for everything that a template prints; markup is ours."""
+    return shown_lines(value) if type(value) is str else value

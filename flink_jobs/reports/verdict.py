@@ -7,13 +7,16 @@ from typing import Literal, NamedTuple
 
 from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures
 from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.records.wording import count
 from flink_jobs.reports.streams import StreamView
-from flink_jobs.reports.words import clock, count, number, share
+from flink_jobs.reports.words import clock, number, share
 from flink_jobs.times import duration
 
 Tone = Literal["good", "bad", "plain"]
 QUIET = "no alarm"
 """The word for a stream that raised no alarm of drift: its model may have fallen silent."""
+UNTESTED = "not tested"
+"""The word for a stream of which no window was tested."""
 SIGNS: dict[Tone, str] = {"good": "✔", "bad": "✘", "plain": "▲"}
 
 
@@ -61,12 +64,16 @@ TOTAL_COLUMNS = (
 
 def headline(evaluation: Evaluation | None, views: Sequence[StreamView]) -> tuple[Tone, str]:
     """The verdict in a sentence."""
+    of = len({view.model for view in views})
+    if not any(view.windows.is_tested.any() for view in views):
+        return "bad", "No window was tested" + (f" of {count(of, 'model')}" if of else "")
     if evaluation is None:
         n = sum(len(view.started) for view in views)
         n_models = len({view.model for view in views if view.started})
-        of = len({view.model for view in views})
         if not n:
-            return "plain", f"No drift was found in {count(of, 'model')}"
+            tested = len({view.model for view in views if view.windows.is_tested.any()})
+            untested = f"; {of - tested:,} were not tested" if tested < of else ""
+            return "plain", f"No drift was found in {count(tested, 'model')}{untested}"
         return "plain", f"{count(n, 'incident')} of drift in {n_models} of {count(of, 'model')}"
     figures = evaluation.total.detector
     n_found = figures.n_drifts - figures.n_missed
@@ -97,8 +104,10 @@ def lines(evaluation: Evaluation | None, views: Sequence[StreamView]) -> list[Li
     return sorted(drawn, key=lambda line: (order[line.tone], line.word == QUIET))
 
 
-def tone_and_word(beside: Beside) -> tuple[Tone, str]:
-    """One word for what came of a stream."""
+def _tone_and_word(beside: Beside, view: StreamView) -> tuple[Tone, str]:
+    """Return one word for what came of a stream."""
+    if not view.windows.is_tested.any():
+        return "bad", UNTESTED
     figures = beside.detector
     if figures.n_missed:
         return "bad", "missed" if figures.n_missed == figures.n_drifts else "partly missed"
@@ -109,7 +118,7 @@ def tone_and_word(beside: Beside) -> tuple[Tone, str]:
 
 def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
     figures = beside.detector
-    tone, word = tone_and_word(beside)
+    tone, word = _tone_and_word(beside, view)
     cells = [
         _found(figures),
         str(figures.n_false_alarms),
@@ -123,14 +132,12 @@ def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
 
 def _by_alerts(view: StreamView) -> tuple[Tone, str, list[str]]:
     n, windows = len(view.started), view.windows
-    first = clock(view.started[0].window.end_ms) if n else "–"
+    first = clock(view.started[0].window.closed_ms) if n else "–"
     n_tested = int(windows.is_tested.sum())
-    cells = [
-        str(n),
-        f"{int(windows.is_drift.sum()):,} of {n_tested:,}",
-        first,
-        _others(view),
-    ]
+    drifting = f"{int(windows.is_drift.sum()):,} of {n_tested:,}"
+    cells = [str(n), drifting if n_tested else "none tested", first, _others(view)]
+    if not n_tested:
+        return "bad", UNTESTED, cells
     return "plain", "drift" if n else QUIET, cells
 
 

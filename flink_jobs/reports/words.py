@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, DimensionShift, Ending
-from flink_jobs.times import LAST_MS, duration, moment, span
+from flink_jobs.times import LAST_MS, duration, moment
 
 __all__ = [
     "ARROWS",
     "about",
-    "between",
     "clock",
-    "count",
     "direction",
     "duration",
     "listed",
@@ -47,17 +45,6 @@ def share(value: float | None) -> str:
     return "–" if value is None or value != value else f"{100 * value:.3g} %"
 
 
-def count(n: int, thing: str, things: str = "") -> str:
-    """So many of a thing.
-
-    Examples
-    --------
-    >>> count(1, "window"), count(1_200, "window"), count(0, "class", "classes")
-    ('1 window', '1,200 windows', '0 classes')
-    """
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
-
-
 def listed(parts: Iterable[str]) -> str:
     """Parts of a sentence.
 
@@ -81,19 +68,6 @@ def clock(time_ms: float) -> str:
     return "no end" if time_ms >= LAST_MS else moment(time_ms).removesuffix(" UTC")
 
 
-def between(start_ms: float, end_ms: float) -> str:
-    """A stretch of event time, to the second; a history without one has 0 and 0.
-
-    Examples
-    --------
-    >>> between(1_767_225_600_000, 1_767_229_199_999), between(0, 0)
-    ('2026-01-01 00:00–00:59:59 UTC', 'no event time')
-    """
-    if not start_ms and not end_ms:
-        return "no event time"
-    return span(int(start_ms) // 1_000 * 1_000, int(end_ms) // 1_000 * 1_000)
-
-
 def direction(moved: DimensionShift) -> str:
     """How a dimension moved.
 
@@ -111,10 +85,8 @@ def direction(moved: DimensionShift) -> str:
 def about(alert: Alert) -> str:
     """What an alert says, in a few words."""
     words = [str(alert.kind)]
-    if alert.cause is Cause.SILENCE:
-        words.append("silence")
-    elif alert.cause is Cause.UNSTABLE_REFERENCE:
-        words.append("unstable reference")
+    if alert.cause is not Cause.DRIFT:
+        words.append(str(alert.cause).replace("_", " "))
     if alert.kind is AlertKind.RECOVERED and alert.ending not in (None, Ending.NORMAL):
         words.append(f"({str(alert.ending).replace('_', ' ')})")
     return " ".join(words)

@@ -32,7 +32,7 @@ ReducerFactory = Callable[[tuple[int, int], int], Reducer]
 
 @dataclass(frozen=True)
 class Reduction:
-    """How the rows that a test sees come about.
+    """Ways in which the rows that a test sees come about.
 
     Attributes
     ----------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,8 @@ from typer.testing import CliRunner
 
 from flink_jobs.cli import app
 from flink_jobs.histories import packages
-from tests.histories.examples import START_MS, make_events, write_json_lines
+from flink_jobs.histories.packages import how_to_install
+from tests.histories.examples import START_MS, Event, make_events, write_json_lines
 
 JOB = """
 version = 1
@@ -122,10 +126,66 @@ def test_a_history_of_which_nothing_can_be_used_has_no_dates(folder: Path) -> No
 
     status, output = run("backtest", *options(folder))
 
-    assert status == 0
+    assert status == 3
     assert "1 event of 0 models, no event time" in output
     assert "1 dead letter: 1 invalid_event" in output
     assert "Note: no event could be used, so nothing was tested." in output
+
+
+UNUSABLE = {
+    "all dead letters": lambda event: replace(event, features=[1.0]),
+    "every window too small": lambda e: replace(e, time_ms=START_MS + 100 * (e.time_ms - START_MS)),
+    "all late but the first": lambda e: replace(
+        e, time_ms=e.time_ms + 10**8 * (e.event_id == "a-0")
+    ),
+    "a model for each event": lambda event: replace(event, model=event.event_id),
+}
+
+
+@pytest.mark.parametrize("change", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_run_in_which_nothing_was_tested_never_looks_like_one_in_which_all_was_well(
+    folder: Path, change: Callable[[Event], Event]
+) -> None:
+    write_json_lines(folder / "history.jsonl", list(map(change, make_events())))
+    page = folder / "page.html"
+
+    status, output = run("backtest", *options(folder))
+    reported, told = run("report", str(folder / "out"), f"--output={page}")
+
+    assert status == reported == 3
+    assert "0 tested" in output
+    assert re.search(r"Note: no (window was tested|event could be used)", output)
+    assert "No window was tested" in told
+    assert "No window was tested" in page.read_text()
+    assert "No drift was found" not in page.read_text()
+
+
+def test_what_tells_nothing_of_drift_is_marked_model_by_model(folder: Path) -> None:
+    events = [e for n, e in enumerate(make_events()) if e.model != "a" or n % 60 == 0]
+    write_json_lines(folder / "history.jsonl", events)
+
+    status, output = run("backtest", *options(folder))
+    run("report", str(folder / "out"), f"--output={folder / 'page.html'}")
+
+    rows = {cells[1].strip(): cells[4:6] for line in output.splitlines()
+            if len(cells := line.split("│")) == 9}  # fmt: skip
+    assert status == 0
+    assert [cell.strip() for cell in rows["a"]][1] == "–"
+    assert [cell.strip() for cell in rows["b"]][1] == "0"
+    assert "Note: no window was tested of 1 of 3 models: a (" in output
+    page = (folder / "page.html").read_text()
+    assert "not tested" in page
+
+
+def test_many_events_that_one_reason_refuses_are_noted(folder: Path) -> None:
+    events = make_events()
+    events[::50] = [replace(event, features=[1.0]) for event in events[::50]]
+    write_json_lines(folder / "history.jsonl", events)
+
+    status, output = run("backtest", *options(folder))
+
+    assert status == 0
+    assert "Note: 24 of 1,200 events were refused as wrong_length" in output
 
 
 @pytest.mark.parametrize("command", ["compare", "backtest"])
@@ -150,7 +210,7 @@ def test_a_missing_package_ends_with_one_message(
     status, output = run(command, *arguments[command])
 
     assert status == 1
-    assert "backtests need no-such-package: pip install 'loudly[backtest]'" in output
+    assert f"backtests need no-such-package: {how_to_install('backtest')}" in output
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

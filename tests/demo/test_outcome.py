@@ -27,6 +27,7 @@ def alert_of(model: str, end_minute: int, kind: AlertKind = AlertKind.STARTED) -
         example.window,
         start_ms=end_ms - WINDOW_MS,
         end_ms=end_ms,
+        closed_ms=end_ms,
         first_event=(end_minute - 10) * EVENTS_PER_MINUTE - N_REFERENCE,
         n_events=10 * EVENTS_PER_MINUTE,
     )
@@ -87,6 +88,12 @@ def test_only_an_alert_that_starts_an_incident_finds_a_drift(
     alert = alert_of("lost-class", end_minute=36, kind=kind)
 
     assert judge(offline_run, "lost-class", alert).verdict == "missed"
+
+
+def test_a_model_on_which_no_window_was_tested_is_not_silent_but_untested(offline_run: Run) -> None:
+    outcomes = judge_models(offline_run.streams, Reported([], [], []))
+
+    assert {(outcome.verdict, outcome.is_right) for outcome in outcomes} == {("not tested", False)}
 
 
 def test_alerts_of_other_models_do_not_count(offline_run: Run) -> None:

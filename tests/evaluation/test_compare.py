@@ -34,6 +34,7 @@ from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import ScalingShift, Shift, read_shifts
 from flink_jobs.histories.known_drifts.simulator import truth_of
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
+from flink_jobs.replay.result_folder import written_by_one
 from flink_jobs.reports.compare_plot import write_html, write_png
 from flink_jobs.reports.compare_text import HEADER, table_rows
 from tests.builders import BASE, make_config
@@ -131,6 +132,7 @@ def outcome(
         folder=Path(label),
         figures=Beside(detector=figures),
         events_per_s=1_000.0,
+        n_tested=9,
     )
 
 
@@ -235,7 +237,7 @@ def test_a_grid_that_would_never_end_is_refused(tmp_path):
     "tables",
     [
         {},
-        {"kafka": {"properties": {"sasl.password": "${env:SECRET}", "a.b": 'quo"te'}}},
+        {"kafka": {"properties": {"client.rack": "${env:SECRET}", "client.id": 'quo"te'}}},
         {"window": {"kind": "session", "gap_ms": 1_000, "max_size_ms": 9_000, "max_events": 50}},
         {"policy": {"windows_to_start": 2, "critical_effect_size": 0.25, "recover_level": 0.05}},
         {
@@ -283,6 +285,15 @@ def test_efficient_are_those_that_none_beats():
 
     labels = [each.label for each in found if each.is_efficient]
     assert labels == ["quick", "quick as well", "quiet"]
+
+
+def test_what_tested_no_window_is_neither_efficient_nor_chosen_over_what_did():
+    untested = msgspec.structs.replace(outcome("untested", delays=()), n_tested=0)
+    outcomes = [untested, outcome("finds", missed=1)]
+
+    assert [each.label for each in with_efficient(outcomes) if each.is_efficient] == ["finds"]
+    assert choose(outcomes).label == "finds"
+    assert choose([untested]) is untested
 
 
 def test_where_none_is_quiet_enough_the_quietest_is_told():
@@ -463,6 +474,13 @@ def test_a_mistyped_input_does_not_claim_the_folder(history, tmp_path):
     assert run_comparison(str(history), tmp_path / "c").outcomes
 
 
+def test_two_comparisons_do_not_write_to_one_folder(history, tmp_path):
+    folder = tmp_path / "compared"
+
+    with written_by_one(folder), pytest.raises(BacktestError, match="another backtest is writing"):
+        run_comparison(history, folder, LEVELS, WINDOWS)
+
+
 def test_a_folder_with_something_else_is_left_alone(history, tmp_path):
     (tmp_path / "job.toml").write_text("the configuration that is compared")
     (tmp_path / "file").touch()
@@ -614,6 +632,18 @@ def test_where_nothing_can_run_no_model_is_said_to_be_missing(written, tmp_path)
     assert done.exit_code == 1
     assert "no combination of the grid can run" in done.output
     assert "no model of the history" not in done.output
+
+
+def test_a_comparison_in_which_nothing_was_tested_ends_with_a_code_of_its_own(written, tmp_path):
+    job = tmp_path / "job.toml"
+    options = written()
+    job.write_text(job.read_text().replace("n_events = 300", "n_events = 900000"))
+
+    done = run_command(options)
+
+    assert done.exit_code == 3
+    assert "No window was tested" in done.output
+    assert "not tested" in done.output
 
 
 def test_a_narrow_terminal_shows_labels_and_dummies_whole(written):

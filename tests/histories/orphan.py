@@ -8,7 +8,7 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from flink_jobs.histories.lines.exchange import Exchange, Place
+from flink_jobs.histories.lines.shared_chunks import Exchange, Place
 
 STATUS = 7
 

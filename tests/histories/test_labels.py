@@ -17,11 +17,12 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
-from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.replay import run_backtest
 from flink_jobs.replay.result import SCORES_FILE
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.png import write_png
+from flink_jobs.reports.notebook import accuracy, figure
 from flink_jobs.reports.write import gather, write_html
 from tests.histories.examples import START_MS, backtest_config
 
@@ -161,7 +162,7 @@ def test_accuracy_over_time_is_the_share_of_right_predictions(reducer: str) -> N
     table = labelled_table(labels, right=0.8)
     result = run_backtest(labelled_config(reducer=reducer), table, processes=1)
 
-    found = result.accuracy_table(table, every_ms=3_000).to_pylist()
+    found = accuracy(result, table, every_ms=3_000).to_pylist()
 
     outputs = np.column_stack([table[f"p{k}"] for k in range(3)])
     times_ms = table["time_ms"].to_numpy()
@@ -180,7 +181,7 @@ def test_truth_values_are_labels_of_two_outputs() -> None:
     table = table.append_column("q0", pa.array([0.9] * N)).append_column("q1", pa.array([0.1] * N))
     result = run_backtest(config, table, processes=1)
 
-    found = result.accuracy_table(table, every_ms=10**6)
+    found = accuracy(result, table, every_ms=10**6)
 
     assert found["accuracy"].to_pylist() == pytest.approx([2 / 3])
 
@@ -189,18 +190,18 @@ def test_accuracy_without_labels_or_of_other_labels_is_refused() -> None:
     table = labelled_table(CLASSES["text"])
 
     with pytest.raises(BacktestError, match=r"name the labels in columns\.label"):
-        run_backtest(labelled_config(label=""), table, processes=1).accuracy_table(table)
+        accuracy(run_backtest(labelled_config(label=""), table, processes=1), table)
     with pytest.raises(BacktestError, match="'class-0' is none of the 3 outputs"):
-        run_backtest(labelled_config(), table, processes=1).accuracy_table(table)
+        accuracy(run_backtest(labelled_config(), table, processes=1), table)
 
 
 def test_the_figure_shows_accuracy_beside_the_statistic() -> None:
     table = labelled_table(CLASSES["integers"], right=0.8)
     result = run_backtest(labelled_config(), table, processes=1)
 
-    (trace,) = result.figure("m", history=table).select_traces({"name": "accuracy"})
+    (trace,) = figure(result, "m", history=table).select_traces({"name": "accuracy"})
 
-    np.testing.assert_allclose(trace.y, result.accuracy_table(table)["accuracy"].to_numpy())
+    np.testing.assert_allclose(trace.y, accuracy(result, table)["accuracy"].to_numpy())
     assert 0.6 < min(trace.y) <= max(trace.y) < 1.0
 
 
@@ -225,8 +226,8 @@ def test_the_report_shows_accuracy_in_a_line_and_in_words(tmp_path: Path) -> Non
     write_png(contents, tmp_path / "report.png")
 
     page = (tmp_path / "report.html").read_text()
-    accuracy = result.accuracy_table(table)
-    overall = np.average(accuracy["accuracy"], weights=accuracy["n_labelled"])
+    found = accuracy(result, table)
+    overall = np.average(found["accuracy"], weights=found["n_labelled"])
     assert f"Accuracy {overall:.1%} of {N:,} labelled events" in page
     assert '"name":"accuracy"' in page
     assert (tmp_path / "report.png").stat().st_size > 10_000
@@ -255,3 +256,12 @@ def test_no_line_crosses_a_time_without_labels() -> None:
     np.testing.assert_array_equal(line.accuracy, [0.5, 0.75, np.nan, 1.0])
     assert line.sentence.startswith("Accuracy 70.0% of 10 labelled events, lowest 50.0% until ")
     assert not AccuracyLine.of(table, "another")
+
+
+def test_a_label_is_read_where_other_values_of_its_line_are_nan() -> None:
+    rows = PayloadRows([b'{"y": 1, "loss": NaN}', b'{"y": "a", "best": -Infinity}'], label="y")
+
+    labels = rows.labels(np.arange(2))
+
+    assert labels is not None
+    assert labels.tolist() == ["1", "a"]

@@ -17,7 +17,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.known_drifts.shift_table import KnockOutShift
-from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.histories.merging import files as merged_files
 from flink_jobs.histories.sources import open_source
 from flink_jobs.replay.engine import run_backtest

@@ -105,6 +105,15 @@ def test_numbers_that_would_overflow_when_squared_are_dead_letters() -> None:
     assert [d.reason for d in pane.dead_letters] == [Reason.NOT_FINITE]
 
 
+def test_outputs_that_were_rounded_are_used_and_sum_to_one() -> None:
+    config = make_config(input={"n_features": 0, "n_outputs": 3}, detector=SOFTMAX)
+
+    pane = pack_and_unpack(config, [outputs(0.5, 0.24, 0.25), outputs(0.333, 0.333, 0.333)])
+
+    assert not pane.dead_letters
+    assert pane.events.x.tolist() == [[0.5 / 0.99, 0.24 / 0.99, 0.25 / 0.99], [0.333] * 3]
+
+
 def test_outputs_whose_sum_overflows_are_dead_letters_without_a_warning() -> None:
     config = make_config(input={"n_features": 0, "n_outputs": 2}, detector=SOFTMAX)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,47 @@ def test_the_parts_of_a_backtest_that_was_killed_are_in_nobodys_way(tmp_path: Pa
     )
 
     assert not list(result.folder.glob(".parts-*"))
+
+
+def test_of_two_backtests_with_one_folder_the_second_is_refused_and_the_first_is_right(
+    tmp_path: Path,
+) -> None:
+    path, folder = write_parquet(tmp_path / "a.parquet", make_events()), tmp_path / "out"
+    config, refused = backtest_config(columns=columns()), list[str]()
+
+    def start_another(_: Progress) -> None:
+        with pytest.raises(BacktestError) as caught:
+            run_backtest(config, path, folder=folder, processes=1)
+        refused.append(str(caught.value))
+
+    result = run_backtest(config, path, folder=folder, processes=2, progress=start_another)
+
+    alone = run_backtest(config, path, processes=1)
+    assert refused
+    assert f"another backtest is writing to {folder}: wait" in refused[0]
+    for name in (SCORES_FILE, ALERTS_FILE):
+        assert (folder / name).read_bytes() == (alone.folder / name).read_bytes()
+    assert result.summary.n_events == len(make_events())
+
+
+def test_a_backtest_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
+    path, folder = write_parquet(tmp_path / "a.parquet", make_events(n=20)), tmp_path / "out"
+    holding = (
+        "import pathlib, time\n"
+        "from flink_jobs.replay.result_folder import fresh_folder\n"
+        f"with fresh_folder(pathlib.Path({str(folder)!r})):\n"
+        "    print('holds', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    config = backtest_config(columns=columns())
+    with subprocess.Popen([sys.executable, "-c", holding], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"holds\n"
+        with pytest.raises(BacktestError, match="another backtest"):
+            run_backtest(config, path, folder=folder, processes=1)
+        other.kill()
+
+    assert run_backtest(config, path, folder=folder, processes=1).summary.n_used == 60
 
 
 @pytest.mark.parametrize("step", ["merge", "write_dead_letters", "write_summary"])

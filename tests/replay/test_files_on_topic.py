@@ -119,7 +119,7 @@ def test_rows_that_cannot_be_read_keep_the_letter_that_was_written_here(tmp_path
     kept, late = files.letters(of_the_job)
     assert (kept.reason, kept.detail, kept.payload) == (
         Reason.INVALID_EVENT,
-        "f1 is 'many', which is no number",
+        "f1 is 'many', which is not a number",
         None,
     )
     # What comes too late is late, whatever it holds.

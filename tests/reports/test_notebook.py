@@ -19,6 +19,7 @@ from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import read_shifts
 from flink_jobs.replay import BacktestResult, DriftInterval, run_backtest
 from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
+from flink_jobs.reports.notebook import evaluate, figure, moved_figure
 from tests.histories.examples import (
     FEATURES,
     START_MS,
@@ -109,7 +110,7 @@ def test_an_odd_cell_of_a_frame_costs_its_row_and_is_found_by_it(tmp_path: Path)
 
     found = [(letter.where, letter.detail) for letter in of_table.dead_letters()]
     assert found == [
-        ("table:8", "f1 is 'many', which is no number"),
+        ("table:8", "f1 is 'many', which is not a number"),
         ("table:10", "features[1] is missing, NaN or infinite"),
     ]
     assert bytes_of(of_table) == bytes_of(run_backtest(config, as_csv, processes=1))
@@ -183,6 +184,8 @@ def test_the_configuration_may_be_a_file(tmp_path: Path, result: BacktestResult)
         'reference = {kind = "first_events", n_events = 30}\n'
         'detector = {reducer = {kind = "none"}, test = {kind = "ks"}}\n'
         'calibration = {kind = "level_per_window", level = 0.01}\n'
+        "policy = {windows_to_start = 1, windows_to_recover = 1, ongoing_every_ms = 0, "
+        "flapping_after = 0}\n"
         'columns = {features = "f*"}\n'
     )
 
@@ -218,7 +221,7 @@ def test_frames_hold_what_the_tables_hold_and_times(result: BacktestResult) -> N
 
 
 def test_evaluation_puts_the_detectors_that_look_at_nothing_beside(result: BacktestResult) -> None:
-    evaluation = result.evaluate(TRUTH, tolerance_ms=3_000)
+    evaluation = evaluate(result, TRUTH, tolerance_ms=3_000)
 
     frame = evaluation.to_frame()
 
@@ -233,20 +236,20 @@ def test_truth_may_be_a_file(tmp_path: Path, result: BacktestResult) -> None:
     path = tmp_path / "drifts.csv"
     path.write_text(f"model,start_ms,end_ms\nc,{TRUTH[0].start_ms},{TRUTH[0].end_ms}\n")
 
-    assert result.evaluate(path).total == result.evaluate(TRUTH).total
+    assert evaluate(result, path).total == evaluate(result, TRUTH).total
 
 
 def test_the_figure_of_a_model_shows_its_windows_alerts_and_drifts(result: BacktestResult) -> None:
-    figure = result.figure("c", truth=TRUTH)
+    shown = figure(result, "c", truth=TRUTH)
 
     scores = result.scores_frame()
     tested = scores[(scores["model"] == "c") & (scores["status"] == "tested")]
-    lines = [trace for trace in figure.data if (trace.mode or "").startswith("lines")]
+    lines = [trace for trace in shown.data if (trace.mode or "").startswith("lines")]
     drawn = np.asarray(lines[-1].y, dtype=float)
     np.testing.assert_allclose(drawn[np.isfinite(drawn)], tested["statistic"], rtol=1e-6)
-    assert {"moved", "reference"} <= {note.text for note in figure.layout.annotations}
-    assert figure.layout.title.text == "c"
-    assert len(figure.to_html(include_plotlyjs=False)) > 1_000
+    assert {"moved", "reference"} <= {note.text for note in shown.layout.annotations}
+    assert shown.layout.title.text == "c"
+    assert len(shown.to_html(include_plotlyjs=False)) > 1_000
 
 
 def test_what_moved_is_drawn_with_and_without_the_history(
@@ -254,14 +257,14 @@ def test_what_moved_is_drawn_with_and_without_the_history(
 ) -> None:
     path = write_parquet(tmp_path / "a.parquet", make_events())
 
-    alone = result.moved_figure("c")
-    of_frame = result.moved_figure("c", history=frame)
-    of_file = result.moved_figure("c", history=path, incident=-1)
+    alone = moved_figure(result, "c")
+    of_frame = moved_figure(result, "c", history=frame)
+    of_file = moved_figure(result, "c", history=path, incident=-1)
 
     assert len(alone.data) == 1
     assert len(of_frame.data) == 2 * len(FEATURES)
     assert sum(float(share) for share in of_frame.data[0].y) == pytest.approx(1.0)
-    assert of_frame.to_json() == result.moved_figure("c", history=path).to_json()
+    assert of_frame.to_json() == moved_figure(result, "c", history=path).to_json()
     assert len(of_file.data) == 2 * len(FEATURES)
     assert "filled: the reference; line: the window" in of_frame.layout.title.text
     assert "filled" not in alone.layout.title.text
@@ -269,9 +272,9 @@ def test_what_moved_is_drawn_with_and_without_the_history(
 
 def test_what_is_not_there_is_said(result: BacktestResult) -> None:
     with pytest.raises(BacktestError, match=r"no score of model 'z'.*its models are a, b, c"):
-        result.figure("z")
+        figure(result, "z")
     with pytest.raises(BacktestError, match=r"c had .* incidents? of drift, and number 99"):
-        result.moved_figure("c", incident=99)
+        moved_figure(result, "c", incident=99)
 
 
 def test_the_summary_counts_and_escapes_names(tmp_path: Path) -> None:
@@ -296,7 +299,7 @@ def test_a_missing_package_is_named_with_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(packages, "_PACKAGES", {"no_such_module": "no-such-package"})
 
-    with pytest.raises(BacktestError, match=r"need no-such-package: pip install 'loudly\[backtest"):
+    with pytest.raises(BacktestError, match=r"no-such-package: .*pip install '\.\[backtest\]'"):
         import_run_backtest()
 
 

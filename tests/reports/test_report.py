@@ -53,7 +53,7 @@ def score(minute: int, statistic: float | None = 0.05, **others: Any) -> Score:
     """A window of ten minutes that ends so many minutes after the start."""
     end_ms = START_MS + minute * MINUTE_MS
     window = msgspec.structs.replace(
-        make_score().window, start_ms=end_ms - 10 * MINUTE_MS, end_ms=end_ms
+        make_score().window, start_ms=end_ms - 10 * MINUTE_MS, end_ms=end_ms, closed_ms=end_ms
     )
     values = {"model": "m", "statistic": statistic, "p_value": 0.5, "is_drift": False} | others
     return msgspec.structs.replace(make_score(), window=window, **values)

@@ -58,10 +58,7 @@ LAST_MS = END_MS + 3 * N_PANES * WIDTH_MS + 2 * SILENT_MS
 BUSY = [Record("busy", b"", START_MS + index, 0) for index in range(ROOM + 30)]
 
 REPLACED = {
-    "idle_timeout_ms = 60000\n[panes]\n": (
-        "idle_timeout_ms = 60000\nmax_partition_drift_ms = 30000\n"
-        f"[panes]\nmax_events = 60\nmax_raw_events = {ROOM}\n"
-    ),
+    "[panes]\n": f"[panes]\nmax_events = 60\nmax_raw_events = {ROOM}\n",
     "[job]\n": (
         f"[silence]\nafter_ms = {SILENT_MS}\n"
         '[[overrides]]\nmodels = "new-*"\nwindow = {size_ms = 10000, slide_ms = 10000}\n'
@@ -183,7 +180,7 @@ def _send_commands(job: Controlled) -> None:
         ApproveCurrent(command_id="c-5", model="approved", **at),
         Snooze(command_id="c-6", model="loud", until_ms=RESUME_MS, **at),
         Configure(
-            command_id="c-7", model="strict", change={"policy": {"ongoing_every_windows": 50}}, **at
+            command_id="c-7", model="strict", change={"policy": {"ongoing_every_ms": 50_000}}, **at
         ),
         Acknowledge(command_id="c-8", model="paused", incident_id="unknown", **at),
         Describe(command_id="c-9", model="known"),

@@ -20,7 +20,7 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, AlertKind, Score
 from flink_jobs.records.control import Describe, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from tests.embedded.sockets import listening_addresses
+from scripts.shared.processes import listening_addresses
 from tests.system.push_gateway import PushGateway
 from tests.system.streams import (
     START_MS,
@@ -90,7 +90,9 @@ def watched(
     kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
     topics = make_topics(kafka_broker)
-    path, config = topics.config(tmp_path_factory.mktemp("metrics"), takes_commands=True)
+    named = {"[job]\n": f'[job]\nnamed_models = ["{STEADY}", "{MOVED}"]\n'}
+    folder = tmp_path_factory.mktemp("metrics")
+    path, config = topics.config(folder, named, takes_commands=True)
     stream = model_stream([STEADY, MOVED], N_PANES, shifted_from_pane=7)
     # The only event of its test window.
     lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)

@@ -20,6 +20,7 @@ from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.replay.result import BacktestResult
+from flink_jobs.replay.result_folder import written_by_one
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -35,9 +36,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
         Over all models and detectors.
     events_per_s : float
         Of the processes that it had: one, where several configurations ran at a time.
+    n_tested : int
+        Windows that were tested. Without one it says nothing that it raised no false alarm.
     is_efficient : bool
-        Whether no other configuration is better in missed drifts, mean delay or false alarms and as
-        good in the other two.
+        Whether windows were tested and no other configuration is better in missed drifts, mean
+        delay or false alarms and as good in the other two.
     """
 
     label: str
@@ -45,6 +48,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     folder: Path
     figures: Beside
     events_per_s: float
+    n_tested: int
     is_efficient: bool = False
 
 
@@ -108,7 +112,10 @@ def compare(
     """
     tried = list(combinations(config, grid))
     to_run = [each for each in tried if isinstance(each, Combination)]
-    with at_hand(source, [each.config for each in to_run] or [config]) as history:
+    with (
+        written_by_one(folder),
+        at_hand(source, [each.config for each in to_run] or [config]) as history,
+    ):
         runs = Runs(folder, history, shifts)
         runs.run_missing(to_run, processes or len(os.sched_getaffinity(0)), on_progress)
     on_progress(Progress(len(to_run), len(to_run), ""))
@@ -129,12 +136,14 @@ def compare(
 
 def with_efficient(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes with ``is_efficient`` as it is among them."""
-    costs = [_costs(outcome) for outcome in outcomes]
+    costs = [_costs(outcome) for outcome in outcomes if outcome.n_tested]
     return [
         msgspec.structs.replace(
-            outcome, is_efficient=not any(_is_better(other, mine) for other in costs)
+            outcome,
+            is_efficient=outcome.n_tested > 0
+            and not any(_is_better(other, _costs(outcome)) for other in costs),
         )
-        for outcome, mine in zip(outcomes, costs, strict=True)
+        for outcome in outcomes
     ]
 
 
@@ -142,13 +151,14 @@ def choose(outcomes: Sequence[Outcome], *, max_false_alarms: int = 0) -> Outcome
     """Of those with few enough false alarms the one that misses least, then the quickest.
 
     Quick is the mean delay of the drifts that were found; of equals the one with fewer false
-    alarms, then the first.
+    alarms, then the first. One that tested no window is chosen only where none did.
 
     Raises
     ------
     BacktestError
         When none has few enough.
     """
+    outcomes = [outcome for outcome in outcomes if outcome.n_tested] or outcomes
     allowed = [o for o in outcomes if o.figures.detector.n_false_alarms <= max_false_alarms]
     if allowed:
         return min(allowed, key=_costs)
@@ -183,6 +193,7 @@ def _outcome(combination: Combination, result: BacktestResult, figures: Beside) 
         config=combination.config,
         folder=result.folder,
         figures=figures,
+        n_tested=summary.n_tested,
         events_per_s=summary.n_events / summary.duration_s if summary.duration_s else 0.0,
     )
 

@@ -22,6 +22,7 @@ from detectors import is_distribution
 from detectors.shifts import NOISE_SCALES, image_shift
 from flink_jobs.config.overrides import matches
 from flink_jobs.core.sampling import hash_of
+from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import (
     ClassMixShift,
@@ -37,7 +38,6 @@ from flink_jobs.histories.known_drifts.shift_table import (
     UnitShift,
 )
 from flink_jobs.histories.known_drifts.truth import DriftInterval
-from flink_jobs.histories.labels import class_names
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]

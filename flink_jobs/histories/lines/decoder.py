@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names
 from flink_jobs.histories.lines.finder import LineFinder, TimeMs, translator
-from flink_jobs.histories.lines.found_lines import (
+from flink_jobs.histories.lines.shared_chunks import (
     FoundLines,
     UnplacedLine,
     UnusableLine,
     UsableNumbers,
 )
-from flink_jobs.intake.formats.json import DECODING_FAILS, usable_event_decoder
+from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly, usable_event_decoder
 from flink_jobs.intake.layouts import BLOCK, Layouts, ReadEvents
 
 _KEYS = {"schema_version", "event_id", "features", "outputs"}
@@ -103,7 +103,7 @@ class LineDecoder:
         events = []
         for place, line in enumerate(lines, start=first):
             try:
-                events.append(self._decode(line))
+                events.append(decode_tolerantly(self._decode, line))
             except DECODING_FAILS:
                 others.append(place)
         return events

@@ -12,7 +12,13 @@ from msgspec import Meta
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.times import parse_time_ms
-from flink_jobs.intake.formats.json import DECODING_FAILS, SCHEMA_VERSION, EventDecoder, encodable
+from flink_jobs.intake.formats.json import (
+    DECODING_FAILS,
+    SCHEMA_VERSION,
+    EventDecoder,
+    decode_tolerantly,
+    encodable,
+)
 from flink_jobs.intake.formats.json import UnusableEventError as Unusable
 from flink_jobs.records.dead_letters import Reason
 
@@ -95,7 +101,7 @@ class LineFinder:
 
     def _place_quickly(self, line: bytes) -> Placed:
         try:
-            found = self._decode(line)
+            found = decode_tolerantly(self._decode, line)
         except DECODING_FAILS:
             return self._place(line)
         return Placed(self._columns.model_name or found.model, found.time)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +15,184 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.tables.piece import Piece, bytes_at_a_time
-from flink_jobs.histories.tables.shape import TableShape
+from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
 
 _BLOCK_BYTES = 8 << 20
+LONGEST_ROW = 64 << 20
 _block_bytes = partial(bytes_at_a_time, per_row=256, least=1 << 20, most=_BLOCK_BYTES)
-_NULLS = ["", "NA", "N/A", "null", "NULL", "None"]
+# pyarrow's words for a block without the end of a row, the first one and any other.
+_NO_ROW, _NO_END = "Empty CSV file or block", "straddling object"
 
 
 def csv_schema(path: Path) -> pa.Schema | None:
-    """None where there is not even a header."""
+    """Return the columns of the header, all as text; None where there is not even a header."""
     if path.stat().st_size == 0:
         return None
-    try:
-        with _unpacked(path) as stream:
-            # Wide enough for the header; types are not looked at.
-            options = pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
-            skipping = pa_csv.ParseOptions(invalid_row_handler=lambda row: "skip")
-            with pa_csv.open_csv(stream, options, skipping) as reader:
-                return reader.schema
-    except pa.ArrowException as error:
-        if "Empty CSV" in str(error):
-            return None
-        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+    # Wide enough for the header; types are not looked at.
+    block_bytes = _BLOCK_BYTES
+    while True:
+        try:
+            with _unpacked(path) as stream:
+                options = pa_csv.ReadOptions(use_threads=False, block_size=block_bytes)
+                with pa_csv.open_csv(stream, options, _parsing(lambda row: "skip")) as reader:
+                    return reader.schema
+        except pa.ArrowException as error:
+            if _NO_ROW in str(error) and block_bytes == LONGEST_ROW:
+                return None
+            if not _is_too_small(error):
+                raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+            block_bytes = _larger(path, 0, block_bytes)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"{path} cannot be read as CSV: {error}") from error
 
 
 def csv_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """All columns are read as bytes, so that one bad cell costs its row and not the file."""
-    ragged: list[int] = []
-    fresh: list[tuple[int, str]] = []
+    """Read all columns as bytes, so that one bad cell costs its row and not the file.
 
-    def skip(row: pa_csv.InvalidRow) -> str:
-        # The number counts the header, which is row 1.
-        ragged.append(row.number - 2)
-        fresh.append(
-            (row.number - 2, f"the row has {row.actual_columns} cells, not {row.expected_columns}")
-        )
+    A quoted cell may hold line breaks. A row that is longer than a block is read again in blocks of
+    64 MB.
+
+    Raises
+    ------
+    SourceError
+        When a row is longer than 64 MB, or the file ends inside a quoted cell: all rows after a
+        quote that is never closed are part of its cell.
+    """
+    block_bytes, reading = _block_bytes(n_rows), _Reading(path)
+    while True:
+        try:
+            yield from reading.pieces(shape, block_bytes)
+        except pa.ArrowInvalid as error:
+            if not _is_too_small(error):
+                raise
+            block_bytes = _larger(path, reading.n_rows, block_bytes)
+        else:
+            return
+
+
+class _Reading:
+    """The rows of one file, of which those that were handed on are not handed on again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._n_good = 0
+        self._ragged: list[int] = []
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows were handed on."""
+        return self._n_good + len(self._ragged)
+
+    def pieces(self, shape: TableShape, block_bytes: int) -> Iterator[Piece]:
+        """All rows that are still to be handed on."""
+        rows, n_seen = _RaggedRows(_end_row(self._path, shape)), 0
+        with pa.OSFile(str(self._path)) as raw:
+            unpacked = _unpacked_stream(self._path, raw)
+            reader = pa_csv.open_csv(
+                _WithEnd(unpacked, rows.end),
+                pa_csv.ReadOptions(use_threads=False, block_size=block_bytes),
+                _parsing(rows.skip),
+                pa_csv.ConvertOptions(
+                    check_utf8=False,
+                    column_types=dict.fromkeys(shape.columns, pa.binary()),
+                    include_columns=shape.columns,
+                    # Other words for a missing number are told from text where a number is read.
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+            for batch in reader:
+                n_seen += batch.num_rows
+                n_fresh = min(batch.num_rows, n_seen - self._n_good)
+                if n_fresh > 0 or len(rows.found) > len(self._ragged):
+                    yield self._piece(batch.slice(batch.num_rows - max(0, n_fresh)), rows, raw)
+            if len(rows.found) > len(self._ragged):
+                yield self._piece(pa.RecordBatch.from_pylist([], reader.schema), rows, raw)
+        if not rows.has_ended:
+            raise SourceError(
+                f"{self._path} ends inside a quoted cell: a quote after row {self.n_rows:,} or in "
+                "it is never closed; close it, or double it where it is part of the text"
+            )
+
+    def _piece(self, batch: pa.RecordBatch, rows: _RaggedRows, raw: Any) -> Piece:
+        fresh = rows.found[len(self._ragged) :]
+        self._ragged += [row for row, _ in fresh]
+        offsets = _offsets(self._n_good, batch.num_rows, self._ragged)
+        self._n_good += batch.num_rows
+        return Piece(batch, offsets, raw.tell(), fresh)
+
+
+class _RaggedRows:
+    """Rows with another number of cells than the header, and the row that marks the end.
+
+    That row, ``end``, is added to what is read of the file. A quote that is never closed swallows
+    it: then ``has_ended`` stays False.
+    """
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+        self.found: list[tuple[int, str]] = []
+        self.has_ended = False
+
+    def skip(self, row: pa_csv.InvalidRow) -> str:
+        """Note a row and pass it over."""
+        if row.text == self.end:
+            self.has_ended = True
+        else:
+            # The number counts the header, which is row 1.
+            what = f"the row has {row.actual_columns} cells, not {row.expected_columns}"
+            self.found.append((row.number - 2, what))
         return "skip"
 
-    with pa.OSFile(str(path)) as raw:
-        stream = pa.CompressedInputStream(raw, "gzip") if path.name.endswith(".gz") else raw
-        reader = pa_csv.open_csv(
-            stream,
-            pa_csv.ReadOptions(use_threads=False, block_size=_block_bytes(n_rows)),
-            pa_csv.ParseOptions(invalid_row_handler=skip),
-            pa_csv.ConvertOptions(
-                check_utf8=False,
-                column_types=dict.fromkeys(shape.columns, pa.binary()),
-                include_columns=shape.columns,
-                null_values=_NULLS,
-                strings_can_be_null=True,
-            ),
+
+class _WithEnd(RawIOBase):
+    """A file with one more row at its end."""
+
+    def __init__(self, stream: Any, end: str) -> None:
+        self._stream = stream
+        # A row of its own also where the last one has no line break; empty ones count nowhere.
+        self._end = f"\n{end}\n".encode()
+
+    def readable(self) -> bool:
+        """Return True, as files do that can be read."""
+        return True
+
+    def read(self, size: int = -1) -> Any:
+        """Read the next bytes of the file, and behind the last the added row."""
+        data = self._stream.read(size)
+        if len(data) == size:
+            return data
+        # What is packed may come in less than was asked for.
+        while more := self._stream.read(size - len(data)):
+            data += more
+        if len(data) + len(self._end) <= size:
+            data, self._end = data + self._end, b""
+        return data
+
+
+def _end_row(path: Path, shape: TableShape) -> str:
+    """Return a row that no file holds, with another number of cells than the header has."""
+    is_narrow = len(shape.columns) == 1 and len(csv_schema(path) or ()) == 1
+    return uuid.uuid4().hex + "," * is_narrow
+
+
+def _parsing(skip: Any) -> pa_csv.ParseOptions:
+    return pa_csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True)
+
+
+def _is_too_small(error: Exception) -> bool:
+    """Return whether a row is longer than a block."""
+    return _NO_ROW in str(error) or _NO_END in str(error)
+
+
+def _larger(path: Path, n_rows: int, block_bytes: int) -> int:
+    """Return the size of block to go on with where one of ``block_bytes`` is less than a row."""
+    if block_bytes >= LONGEST_ROW:
+        raise SourceError(
+            f"{path} has a row after row {n_rows:,} that is longer than {LONGEST_ROW >> 20} MB: "
+            "either a quote is never closed, or the file is not a CSV of events"
         )
-        n_good = 0
-        for batch in reader:
-            offsets = _offsets(n_good, batch.num_rows, ragged)
-            n_good += batch.num_rows
-            passed, fresh[:] = fresh[:], []
-            yield Piece(batch, offsets, raw.tell(), passed)
-        if fresh:
-            nothing = pa.RecordBatch.from_pylist([], reader.schema)
-            yield Piece(nothing, np.empty(0, dtype=np.int64), raw.tell(), fresh)
+    return LONGEST_ROW
 
 
 def _offsets(n_before: int, n_rows: int, ragged: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -99,3 +216,7 @@ def _offsets(n_before: int, n_rows: int, ragged: list[int]) -> np.ndarray[Any, n
 
 def _unpacked(path: Path) -> Any:
     return pa.input_stream(str(path), compression="gzip" if path.name.endswith(".gz") else None)
+
+
+def _unpacked_stream(path: Path, raw: pa.OSFile) -> Any:
+    return pa.CompressedInputStream(raw, "gzip") if path.name.endswith(".gz") else raw

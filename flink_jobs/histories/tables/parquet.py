@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.tables.piece import Piece, bytes_at_a_time
-from flink_jobs.histories.tables.shape import TableShape
+from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
 # For each row four times what a column of numbers holds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,13 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from flink_jobs.histories.labels import class_names
+from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.tables.shape import Field, TableShape
 from flink_jobs.intake.formats.json import EventId, UnusableEventError, wrong_length
 from flink_jobs.intake.layouts import Layout, ReadEvents
 from flink_jobs.records.dead_letters import Reason
 
 Unusable = dict[int, UnusableEventError]
+# In lower case.
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
 
 
 class TableRows:
@@ -112,28 +115,45 @@ def text_of(column: pa.Array) -> tuple[pa.Array, dict[int, str]]:
 
 
 def numbers_of(column: pa.Array) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """A column as numbers, NaN where one is missing, and the rows that hold something else.
+    """Return a column as numbers, NaN where one is missing, and the rows that hold something else.
+
+    In text a number is missing where the cell is empty or one of NA, N/A, #N/A, NaN, NULL, None and
+    <NA>, in any case.
 
     Examples
     --------
-    >>> numbers_of(pa.array(["1.5", None, "many"]))
-    (array([1.5, nan, nan]), {2: "is 'many', which is no number"})
+    >>> numbers_of(pa.array(["1.5", None, "n/a", "many"]))
+    (array([1.5, nan, nan, nan]), {3: "is 'many', which is not a number"})
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             column = column.cast(pa.string())
-        return _floats(column.cast(pa.float64(), safe=False)), {}
+        return _floats(column), {}
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return _floats(_without_missing(column)), {}
     values, wrong = np.full(len(column), np.nan), {}
     for place, value in enumerate(column.to_pylist()):
         try:
-            values[place] = np.nan if value is None else float(value)
+            values[place] = np.nan if _is_missing(value) else float(value)
         except (TypeError, ValueError):
-            wrong[place] = f"is {_short(value)}, which is no number"
+            wrong[place] = f"is {_short(value)}, which is not a number"
     return values, wrong
+
+
+def _without_missing(column: pa.Array) -> pa.Array:
+    """Return text with null in the place of each word for a missing number."""
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    return pc.if_else(pc.is_in(words, pa.array(_MISSING)), None, column)
+
+
+def _is_missing(value: object) -> bool:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return text is None or (isinstance(text, str) and text.strip().lower() in _MISSING)
 
 
 def _from_columns(
@@ -182,7 +202,8 @@ def _from_lists(
 
 
 def _floats(column: pa.Array) -> NDArray[np.float64]:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    numbers = column.cast(pa.float64(), safe=False)
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _id_error(event_id: Any) -> str:

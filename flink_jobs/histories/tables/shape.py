@@ -1,4 +1,4 @@
-"""Where a file of columns keeps what."""
+"""The columns of a file that are read, and the pieces in which its rows are read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.first_names import first_names
+from flink_jobs.records.wording import first_names
 
 # With half as many a backtest takes 5 % longer.
 _MOST_ROWS = 32_768
@@ -179,3 +181,34 @@ def _check_width(file: str, field: Field, config: DriftJobConfig) -> None:
             f"{file} has {len(field.columns)} columns of {field.name} ({_named(field.columns)}), "
             f"and input.n_{field.name} is {n_expected}"
         )
+
+
+class Piece(NamedTuple):
+    """Rows of a file.
+
+    Attributes
+    ----------
+    batch : pyarrow.RecordBatch
+    offsets : ndarray of int64, shape (n,)
+        Their numbers in the file, from 0.
+    n_read : int
+        Bytes of the file that have been read.
+    ragged : list of (int, str)
+        The rows before these that have no columns, and what is wrong with them.
+    """
+
+    batch: pa.RecordBatch
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    n_read: int
+    ragged: list[tuple[int, str]]
+
+
+def bytes_at_a_time(n_rows: int, *, per_row: int, least: int, most: int) -> int:
+    """How much of a file to read at a time for batches of so many rows.
+
+    Examples
+    --------
+    >>> [bytes_at_a_time(n, per_row=10, least=100, most=500) for n in (1, 20, 1000)]
+    [100, 200, 500]
+    """
+    return max(least, min(n_rows * per_row, most))

@@ -20,9 +20,8 @@ from flink_jobs.histories.tables.parquet import (
     parquet_pieces,
     parquet_schema,
 )
-from flink_jobs.histories.tables.piece import Piece
 from flink_jobs.histories.tables.rows import TableRows, text_of
-from flink_jobs.histories.tables.shape import TableShape, rows_per_batch, shape_of
+from flink_jobs.histories.tables.shape import Piece, TableShape, rows_per_batch, shape_of
 from flink_jobs.histories.times import times_of
 from flink_jobs.records.dead_letters import Reason
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.lines.payload_rows import PayloadRows
+from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 _POLL_MS = 1_000

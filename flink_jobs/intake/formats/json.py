@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,8 @@ _EVENT_ID_CHARACTERS = 256
 DECODING_FAILS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises."""
 
+# Strings are passed over whole, also one that is never closed: each byte is looked at once.
+_SPECIAL = re.compile(rb'"(?:[^"\\]|\\.)*+"?|NaN|-?Infinity', re.DOTALL)
 # Reads what JSON forbids but others write: NaN, Infinity and unpaired surrogates. Of an integer it
 # reads the digits that a detail can show, since Python refuses to read more than 4,300.
 _lenient_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits[:_DETAIL_CHARACTERS]))
@@ -42,7 +45,7 @@ class InferenceEvent(Struct, frozen=True, kw_only=True):
     event_id : str
         The producer's name for the event, shown when an alert points at it.
     features : list of float
-        The model's input, ``input.n_features`` numbers; null where one is missing, which
+        The model's input, ``input.n_features`` numbers; null or NaN where one is missing, which
         ``input.missing_features`` must allow.
     outputs : list of float
         The model's softmax output, ``input.n_outputs`` numbers.
@@ -55,7 +58,7 @@ class InferenceEvent(Struct, frozen=True, kw_only=True):
 
 
 class _EventWithMissingFeatures(InferenceEvent, frozen=True, kw_only=True):
-    """An event whose features may be null; JSON has no NaN."""
+    """An event whose features may be null, which NaN is made before it is decoded."""
 
     features: list[float | None] = []  # type: ignore[assignment]
 
@@ -105,11 +108,11 @@ class EventDecoder:
             With the reason that goes to the dead-letter topic.
         """
         try:
-            event = self._decode(payload)
+            event = decode_tolerantly(self._decode, payload)
         except DECODING_FAILS as error:
             raise _explain(payload, error, self._allows_missing) from error
         self._check(event)
-        return event
+        return event  # type: ignore[no-any-return]
 
     def decode_all(
         self, payloads: Sequence[bytes]
@@ -136,10 +139,16 @@ class EventDecoder:
         unusable: dict[int, UnusableEventError] = {}
         for place, payload in enumerate(payloads):
             try:
-                events.append(self.decode(payload))
+                events.append(self._decode_usable_or_explain(payload))
             except UnusableEventError as error:
                 unusable[place] = error
         return events, unusable
+
+    def _decode_usable_or_explain(self, payload: bytes) -> Any:
+        try:
+            return self._decode_usable(payload)
+        except DECODING_FAILS:
+            return self.decode(payload)
 
     def _check(self, event: InferenceEvent) -> None:
         if event.schema_version != SCHEMA_VERSION:
@@ -191,6 +200,37 @@ def usable_event_decoder(
     return decoder.decode  # type: ignore[no-any-return]
 
 
+def decode_tolerantly(decode: Callable[[bytes], Any], payload: bytes) -> Any:
+    """Decode a payload in which NaN and Infinity may stand, which JSON does not have.
+
+    Other programs write them all the same. NaN becomes null, which is a missing number, and
+    Infinity becomes text, which no number may be. Payloads without them cost nothing more.
+
+    Raises
+    ------
+    Exception
+        Those of :data:`DECODING_FAILS`, as ``decode`` raises them.
+
+    Examples
+    --------
+    >>> decode_tolerantly(msgspec.json.decode, b'{"x": [NaN, 1], "y": -Infinity, "z": "NaN"}')
+    {'x': [None, 1], 'y': '-Infinity', 'z': 'NaN'}
+    """
+    try:
+        return decode(payload)
+    except DECODING_FAILS:
+        if b"NaN" not in payload and b"Infinity" not in payload:
+            raise
+    return decode(_SPECIAL.sub(_plain, payload))
+
+
+def _plain(found: re.Match[bytes]) -> bytes:
+    token = found[0]
+    if token.startswith(b'"'):
+        return token
+    return b"null" if token == b"NaN" else b'"%s"' % token
+
+
 def wrong_length(field: str, n: int, n_expected: int, event_id: str | None) -> UnusableEventError:
     """An event with another number of features or outputs than the configuration has."""
     detail = f"{n} {field}, expected {n_expected}"
@@ -219,8 +259,8 @@ def _explain(payload: bytes, error: Exception, allows_missing: bool) -> Unusable
     if type(version) is int and version != SCHEMA_VERSION:
         detail = f"schema version {version}, expected {SCHEMA_VERSION}"
         return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
-    for field, allows_null in (("features", allows_missing), ("outputs", False)):
-        if (place := _first_not_finite(tree.get(field), allows_null)) is not None:
+    for field, may_be_missing in (("features", allows_missing), ("outputs", False)):
+        if (place := _first_not_finite(tree.get(field), may_be_missing)) is not None:
             return not_finite(field, place, event_id)
     return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
 
@@ -230,11 +270,11 @@ def encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _first_not_finite(values: Any, allows_null: bool) -> int | None:
+def _first_not_finite(values: Any, may_be_missing: bool) -> int | None:
     if not isinstance(values, list):
         return None
     for place, value in enumerate(values):
-        is_null = value is None and not allows_null
-        if is_null or (isinstance(value, float) and not math.isfinite(value)):
+        is_missing = value is None or value != value
+        if (is_missing and not may_be_missing) or (isinstance(value, float) and math.isinf(value)):
             return place
     return None

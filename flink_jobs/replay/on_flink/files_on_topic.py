@@ -23,7 +23,7 @@ from flink_jobs.intake.formats.json import (
 from flink_jobs.intake.layouts import Layouts
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from flink_jobs.replay.dead_letter_log import DeadLetterLog
+from flink_jobs.replay.driver import DeadLetterLog
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import MOST_DEAD_LETTERS
 from flink_jobs.replay.worker import misplaced_letters

@@ -25,11 +25,10 @@ from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.replay.dead_letter_log import DeadLetterLog
-from flink_jobs.replay.driver import Tally, is_silence_at_the_end
-from flink_jobs.replay.engine import Progress, fresh_folder, write_dead_letters
+from flink_jobs.replay.driver import DeadLetterLog, Tally
+from flink_jobs.replay.engine import Progress, write_dead_letters
 from flink_jobs.replay.notes import event_warnings
-from flink_jobs.replay.on_flink.census import Census
+from flink_jobs.replay.on_flink.counts import HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import TopicWriter, own_topics, topic_settings
 from flink_jobs.replay.result import (
@@ -41,6 +40,7 @@ from flink_jobs.replay.result import (
     write_config,
     write_summary,
 )
+from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.sorted_records import Spool, merge
 from flink_jobs.times import NEVER_MS
 
@@ -91,14 +91,13 @@ def run_on_flink(
     begin_s = time.monotonic()
     require_cluster(jobmanager)
     opened = open_source(source, config)
-    target = fresh_folder(folder)
-    census = Census(int(time.time() * 1000) + config.input.max_future_ms)
-    tell = _Teller(progress, opened, census)
+    counts = HistoryCounts(int(time.time() * 1000) + config.input.max_future_ms)
+    tell = _Teller(progress, opened, counts)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
-    with own_topics(job_config.kafka, topics):
+    with fresh_folder(folder) as target, own_topics(job_config.kafka, topics):
         files = (
-            None if isinstance(opened, KafkaRange) else FilesOnTopic(opened, config, census.names)
+            None if isinstance(opened, KafkaRange) else FilesOnTopic(opened, config, counts.names)
         )
         part = _written(files, opened, job_config, tell) if files else _range_of(opened)
         rest = FlinkRest(f"http://{jobmanager}")
@@ -111,10 +110,10 @@ def run_on_flink(
             _wait_until_finished(rest, job_id, tell)
         # First of all: by it a folder is known as one of results, should this be killed.
         write_config(target, config)
-        found = _Found.read(job_config, target, census.end_ms, files)
-    letters = found.log.first()
-    write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
-    write_summary(target, _summary(config, opened, census, found, time.monotonic() - begin_s))
+        found = _Found.read(job_config, target, files)
+        letters = found.log.first()
+        write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
+        write_summary(target, _summary(config, opened, counts, found, time.monotonic() - begin_s))
     return BacktestResult.open(target)
 
 
@@ -122,18 +121,18 @@ class _Teller:
     """Counts a history, and tells how far it and the job have come."""
 
     def __init__(
-        self, progress: Callable[[Progress], None] | None, source: Source, census: Census
+        self, progress: Callable[[Progress], None] | None, source: Source, counts: HistoryCounts
     ) -> None:
         self._progress = progress
         self._source = source
-        self._census = census
+        self._counts = counts
         # Files are read and written, and then the job reads them.
         self._is_twice = not isinstance(source, KafkaRange)
 
     def batches(self) -> Iterator[Batch]:
         """The batches of the history."""
-        for batch in self._source.batches(self._census.names, self._census.horizon_ms):
-            self._census.add(batch)
+        for batch in self._source.batches(self._counts.names, self._counts.horizon_ms):
+            self._counts.add(batch)
             yield batch
             self._tell(batch.done)
 
@@ -144,14 +143,14 @@ class _Teller:
 
     def job(self, n_read: int) -> None:
         """Say how many records the job has read."""
-        share = min(1.0, n_read / max(1, self._census.n_rows))
+        share = min(1.0, n_read / max(1, self._counts.n_rows))
         if self._is_twice:
             self._tell(self._source.total + round(share * self._source.total))
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:
             total = self._source.total * (1 + self._is_twice)
-            self._progress(Progress(self._census.n_rows, done, total))
+            self._progress(Progress(self._counts.n_rows, done, total))
 
 
 def _range_of(source: Source) -> TopicRange:
@@ -185,9 +184,7 @@ class _Found:
         self.n_alerts = self.n_scores = 0
 
     @classmethod
-    def read(
-        cls, config: DriftJobConfig, folder: Path, end_ms: int, files: FilesOnTopic | None
-    ) -> _Found:
+    def read(cls, config: DriftJobConfig, folder: Path, files: FilesOnTopic | None) -> _Found:
         found, kafka = cls(), config.kafka
         letters = _records(config, kafka.dead_letters_topic, DeadLetter)
         if files is not None:
@@ -195,14 +192,13 @@ class _Found:
             letters = files.letters(letters)
         found.log.add(letters)
         with (
-            TemporaryDirectory(prefix=".parts-", dir=folder) as scratch,
+            TemporaryDirectory(prefix=PARTS, dir=folder) as scratch,
             contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
             contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
         ):
             for alert in _records(config, kafka.alerts_topic, Alert):
-                if not is_silence_at_the_end(alert, end_ms):
-                    alerts.write([alert if files is None else files.alert(alert)])
-                    found._tally(alert.model).add_alerts([alert])
+                alerts.write([alert if files is None else files.alert(alert)])
+                found._tally(alert.model).add_alerts([alert])
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])
@@ -287,23 +283,23 @@ def _wait_until_finished(rest: FlinkRest, job_id: str, tell: _Teller) -> None:
 def _summary(
     config: DriftJobConfig,
     source: Source,
-    census: Census,
+    counts: HistoryCounts,
     found: _Found,
     duration_s: float,
 ) -> BacktestSummary:
     log = found.log
     models: dict[str, ModelSummary] = {}
-    for name in sorted(census.n_by_model | log.n_by_model):
+    for name in sorted(counts.n_by_model | log.n_by_model):
         tally = found.tallies.get(name, Tally())
-        tally.n_used = census.n_by_model[name] - log.n_by_model[name]
+        tally.n_used = counts.n_by_model[name] - log.n_by_model[name]
         models[name] = tally.summary(log.n_by_model[name])
-    has_events = census.last_ms > NEVER_MS
-    n_events = census.n_events
+    has_events = counts.last_ms > NEVER_MS
+    n_events = counts.n_events
     n_used = n_events - log.n_by_reason.total()
     return BacktestSummary(
         source=source.name,
-        start_ms=census.first_ms if has_events else 0,
-        end_ms=census.last_ms if has_events else 0,
+        start_ms=counts.first_ms if has_events else 0,
+        end_ms=counts.last_ms if has_events else 0,
         n_events=n_events,
         n_used=n_used,
         dead_letters=dict(sorted(log.n_by_reason.items())),
@@ -321,7 +317,8 @@ def _summary(
                 log.n_by_reason,
                 n_events=n_events,
                 n_used=n_used,
-                start_ms=census.first_ms if has_events else None,
+                start_ms=counts.first_ms if has_events else None,
+                models=models,
             ),
         ],
     )

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.records.alerts import ScoreStatus
+from flink_jobs.records.wording import count
 from flink_jobs.replay.result import PlacedDeadLetter
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.streams import StreamView, Windows
-from flink_jobs.reports.words import clock, count
+from flink_jobs.reports.words import clock
 
 MOST_BINS = 60
 MISSING_LEVEL = 0.001
@@ -165,6 +166,10 @@ def _no_reference(windows: Windows) -> NDArray[np.bool_]:
     return windows.has_status(ScoreStatus.NO_REFERENCE)
 
 
+def _failed(windows: Windows) -> NDArray[np.bool_]:
+    return windows.has_status(ScoreStatus.FAILED)
+
+
 def _sampled(windows: Windows) -> NDArray[np.bool_]:
     return np.asarray(windows.is_tested & (windows.n_tested < windows.n_events))
 
@@ -181,6 +186,7 @@ _WINDOWS: dict[str, Callable[[Windows], NDArray[np.bool_]]] = {
     "windows tested": lambda windows: windows.is_tested,
     "windows with too few events": _too_few,
     "windows without a reference": _no_reference,
+    "windows whose test failed": _failed,
     "windows tested on a sample": _sampled,
     "windows tested early": _early,
     "windows whose share of missing values changed": _missing,

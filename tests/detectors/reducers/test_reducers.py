@@ -148,7 +148,7 @@ def test_softmax_outputs_of_single_precision_pass():
         ([-0.1, 1.1], "row 1 lies in"),
         ([0.5, 0.6], "row 1 .* sums to 1.1"),
         ([0.0, 0.0], "row 1 .* sums to 0"),
-        ([0.5, 0.4985], "row 1 .* sums to 0.9985"),
+        ([0.5, 0.49850001234], "row 1 .* sums to 0.9985"),
     ],
 )
 def test_rows_that_are_no_softmax_outputs_are_refused_by_name(row, reason):
@@ -162,7 +162,14 @@ def test_rows_that_are_no_softmax_outputs_are_refused_by_name(row, reason):
         ([0.25, 0.75], True),
         ([1.0 + 5e-7, 0.0], True),
         ([0.5, 0.5009], True),
+        ([0.5, 0.50110001234], False),
         ([0.5, 0.5011], False),
+        ([0.5, 0.51], True),
+        ([0.5, 0.52], False),
+        ([0.5, 0.4], False),
+        ([1.0, 1.0], False),
+        ([0.0, 0.0], False),
+        ([0.75, -0.25], False),
         ([1.0 + 5e-6, 0.0], False),
         ([-5e-6, 1.0], False),
         ([np.nan, 1.0], False),
@@ -170,6 +177,39 @@ def test_rows_that_are_no_softmax_outputs_are_refused_by_name(row, reason):
 )
 def test_a_distribution_lies_in_the_unit_interval_and_sums_to_one(row, is_one):
     assert is_distribution(np.array([[0.5, 0.5], row])).tolist() == [True, is_one]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("decimals", [2, 3, 4, 6])
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 100, 300])
+def test_outputs_that_were_rounded_are_outputs_and_sum_to_one_again(n_classes, decimals, dtype):
+    rng = np.random.default_rng(n_classes)
+    z = np.exp(rng.normal(size=(2_000, n_classes)) * 2)
+    x = (z / z.sum(axis=1, keepdims=True)).round(decimals).astype(dtype).astype(np.float64)
+    # Of outputs that nearly all became 0 rounding has left too little.
+    x = x[np.abs(x.sum(axis=1) - 1) <= 0.5]
+    before = x.copy()
+
+    reduced = SoftmaxOutputs().fit(x).transform(x)
+
+    assert len(x) > 1_900
+    assert np.abs(reduced.sum(axis=1) - 1).max() <= 1e-3 + 1e-6
+    np.testing.assert_array_equal(x, before)
+    is_right = np.abs(x.sum(axis=1) - 1) <= 1e-3 + 1e-6
+    np.testing.assert_array_equal(reduced[is_right], x[is_right])
+
+
+def test_vectors_that_no_rounding_explains_are_refused_whatever_their_decimals():
+    rng = np.random.default_rng(0)
+    sigmoids = rng.uniform(size=(500, 10)).round(3)
+    logits = rng.normal(size=(500, 10)).round(2)
+    lacking = rng.dirichlet(np.ones(9), size=500).round(3)[:, :-1] * 1.0
+
+    far = np.abs(lacking.sum(axis=1) - 1) > 8 * 0.0005 + 1e-6
+
+    assert not is_distribution(sigmoids[np.abs(sigmoids.sum(axis=1) - 1) > 0.006]).any()
+    assert not is_distribution(logits).any()
+    assert not is_distribution(lacking[far]).any()
 
 
 def test_one_class_is_no_classifier():

@@ -128,19 +128,27 @@ def test_an_event_id_whose_escapes_are_long_is_still_cut(decoder: EventDecoder) 
     assert len(caught.value.event_id or "") == 256
 
 
-def test_a_null_feature_is_a_missing_value_where_that_is_allowed() -> None:
+@pytest.mark.parametrize("token", [b"null", b"NaN"])
+def test_a_null_or_nan_feature_is_a_missing_value_where_that_is_allowed(token: bytes) -> None:
     decoder = EventDecoder(InputTable(n_features=2, n_outputs=2, missing_features="allow"))
+    payload = GOOD.replace(b'"a"', b'"NaN, \\"Infinity"').replace(b"2.5", token)
 
-    event = decoder.decode(GOOD.replace(b"2.5", b"null"))
+    event = decoder.decode(payload)
+    [same], unusable = decoder.decode_all([payload])
 
     assert event.features == [1.0, None]
+    assert (event.event_id, event.outputs) == ('NaN, "Infinity', [0.5, 0.5])
+    assert (same.event_id, list(same.features)) == (event.event_id, event.features)
+    assert not unusable
 
 
 @pytest.mark.parametrize(
     ("payload", "detail"),
     [
         (GOOD.replace(b"2.5", b"null").replace(b"0.5]", b"null]"), "outputs[1]"),
-        (GOOD.replace(b"2.5", b"NaN"), "features[1]"),
+        (GOOD.replace(b"2.5", b"NaN").replace(b"0.5]", b"NaN]"), "outputs[1]"),
+        (GOOD.replace(b"[1,", b"[NaN,").replace(b"2.5", b"Infinity"), "features[1]"),
+        (GOOD.replace(b"2.5", b"-Infinity"), "features[1]"),
     ],
 )
 def test_other_numbers_that_are_none_are_refused_all_the_same(payload: bytes, detail: str) -> None:
@@ -151,3 +159,16 @@ def test_other_numbers_that_are_none_are_refused_all_the_same(payload: bytes, de
 
     assert caught.value.reason is Reason.NOT_FINITE
     assert detail in str(caught.value)
+
+
+def test_what_json_lacks_costs_nothing_where_nobody_reads_it(decoder: EventDecoder) -> None:
+    event = decoder.decode(GOOD.replace(b'"a"', b'"a", "loss": NaN, "best": [-Infinity]'))
+
+    assert event.features == [1.0, 2.5]
+
+
+def test_strings_without_an_end_are_looked_at_once() -> None:
+    payload = b'{"event_id": "NaN' + rb"\"" * 200_000
+
+    with pytest.raises(UnusableEventError, match="undecodable"):
+        EventDecoder(InputTable(n_features=2)).decode(payload)

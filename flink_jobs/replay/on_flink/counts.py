@@ -1,0 +1,52 @@
+"""Counts the events of a history beside a job, whose result does not say how many there were."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from flink_jobs.histories.batches import Batch, Names
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.times import FOREVER_MS, NEVER_MS
+
+
+class HistoryCounts:
+    """Takes the batches of a history.
+
+    Parameters
+    ----------
+    horizon_ms : int
+        Times beyond it are too far in the future.
+
+    Attributes
+    ----------
+    names : Names
+        For who reads the batches.
+    n_by_model : Counter
+    n_rows, n_events : int
+        With and without heartbeats.
+    first_ms, last_ms : int
+        Event times.
+    """
+
+    def __init__(self, horizon_ms: int) -> None:
+        self.horizon_ms = horizon_ms
+        self.names = Names()
+        self.n_by_model: Counter[str] = Counter()
+        self.n_rows = self.n_events = 0
+        self.first_ms, self.last_ms = FOREVER_MS, NEVER_MS
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        self.n_rows += len(batch)
+        is_event = batch.codes != self.names.get(HEARTBEAT_KEY, -2)
+        self.n_events += int(is_event.sum()) + len(batch.misplaced)
+        codes = [*batch.codes[is_event].tolist(), *(each.code for each in batch.misplaced)]
+        for code, n in zip(*np.unique(codes, return_counts=True), strict=True):
+            if code >= 0:
+                self.n_by_model[self.names.all[int(code)]] += int(n)
+        times_ms = batch.times_ms[is_event & (batch.times_ms <= self.horizon_ms)]
+        if len(times_ms):
+            self.first_ms = min(self.first_ms, int(times_ms.min()))
+            self.last_ms = max(self.last_ms, int(times_ms.max()))
