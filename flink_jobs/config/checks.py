@@ -28,14 +28,14 @@ from flink_jobs.config.job import (
 )
 from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.policy_table import check_policy
-from flink_jobs.config.reach import (
+from flink_jobs.config.reference_tables import FirstEvents, check_reference
+from flink_jobs.config.tables import Problem
+from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
     most_events,
     most_reference_events,
     n_dimensions,
 )
-from flink_jobs.config.reference_tables import FirstEvents, check_reference
-from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow, check_window
 
 

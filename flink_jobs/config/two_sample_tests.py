@@ -1,12 +1,14 @@
-"""The lowest p-values that the tests of a configuration can give."""
+"""Two-sample tests from their tables, and the lowest p-values that they can give."""
 
 from __future__ import annotations
 
+from detectors import TwoSampleTest, two_sample_test_of_kind
 from flink_jobs.config.detector_tables import (
     HardPredictionsConfig,
     PCAConfig,
     SparseRandomProjectionConfig,
-    make_test,
+    TestConfig,
+    kind_and_parameters,
 )
 from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing
@@ -14,6 +16,12 @@ from flink_jobs.config.window_tables import CountWindow
 
 MANY_EVENTS = 10_000
 """Events where nothing bounds them: no test is limited by so many."""
+
+
+def make_test(table: TestConfig) -> TwoSampleTest:
+    """Make the two-sample test of a table, not fitted."""
+    kind, parameters = kind_and_parameters(table)
+    return two_sample_test_of_kind(kind)(**parameters)
 
 
 def lowest_p_value(
