@@ -1,4 +1,4 @@
-"""What a reader of a backtest should know, a sentence each; none where there is nothing to say."""
+"""The warnings of a result: what is odd about a history or was not tested, a sentence each."""
 
 from __future__ import annotations
 
