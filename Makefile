@@ -60,19 +60,19 @@ lint: $(TORCH) ## Check style, types and the dependency rule
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: bench-job bench-detectors ## Measure the job and the detectors against others, about 20 minutes
+bench: bench-job bench-detectors bench-backtest ## Measure all against others, about 20 minutes (ARGS="--quick")
 
 .PHONY: bench-job
-bench-job: setup ## Throughput against two other jobs, about 15 minutes (ARGS="--help" for more)
-	@$(BIN)/python -m scripts.bench $(ARGS)
+bench-job: setup ## Throughput against two other jobs, about 10 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.job $(ARGS)
 
 .PHONY: bench-detectors
-bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up
-	@$(BIN)/python -m scripts.bench_detectors $(ARGS)
+bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
 
 .PHONY: bench-backtest
-bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 5 minutes (ARGS="--quick")
-	@$(BIN)/python -m scripts.bench_backtest $(ARGS)
+bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.backtest $(ARGS)
 
 .PHONY: replicate
 replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)

@@ -22,6 +22,7 @@ from detectors.errors import (
     InvalidSampleError,
     InvalidStateError,
     NonFiniteError,
+    NotCategoricalError,
     NotFittedError,
     ShapeError,
     TooFewRowsError,
@@ -29,13 +30,19 @@ from detectors.errors import (
 from detectors.performance.exemplars import Exemplars, choose_exemplars
 from detectors.performance.label_shift import BlackBoxShiftEstimator, LabelShift
 from detectors.performance.malignancy import Malignancy, Verdict, malignancy
-from detectors.reducers import PCA, NoReduction, SoftmaxOutputs, is_distribution, normalised
-from detectors.reducers.hard_predictions import HardPredictions
-from detectors.reducers.imputation import MissingImputation
-from detectors.reducers.random_projection import SparseRandomProjection
+from detectors.reducers import (
+    PCA,
+    HardPredictions,
+    MissingImputation,
+    NoReduction,
+    SoftmaxOutputs,
+    SparseRandomProjection,
+    is_distribution,
+    normalised,
+)
+from detectors.reducers.kinds import TORCH_REDUCERS
 from detectors.registry import (
     REDUCERS,
-    TORCH_REDUCERS,
     TWO_SAMPLE_TESTS,
     reducer_of_kind,
     two_sample_test_of_kind,
@@ -96,6 +103,7 @@ __all__ = [
     "MixedTest",
     "NoReduction",
     "NonFiniteError",
+    "NotCategoricalError",
     "NotFittedError",
     "PSITest",
     "PlacedRows",

@@ -127,6 +127,14 @@ class TwoSampleTest(Protocol):
         """The statistic at which ``result`` would have had the p-value ``level``."""
         ...
 
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the lowest p-value that :meth:`test` can return for samples of these sizes.
+
+        It is that of samples without anything in common, after the correction for the number of
+        dimensions. A level below it never alarms. The test need not be fitted.
+        """
+        ...
+
     def event_scores(self, x_test: FloatArray) -> FloatArray:
         """How unlike the reference each row of ``x_test`` is, shape (n_test,); more is stranger."""
         ...

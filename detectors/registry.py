@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import cast
 
 from detectors.base import Reducer, TwoSampleTest
-from detectors.errors import InvalidStateError
-from detectors.reducers import PCA, NoReduction, SoftmaxOutputs
-from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
-from detectors.reducers.random_projection import SparseRandomProjection
+from detectors.reducers.kinds import (
+    NUMPY_REDUCERS,
+    TORCH_REDUCERS,
+    complete_reducer_of_kind,
+    unknown_kind,
+)
 from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
@@ -24,29 +24,9 @@ from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.wasserstein import WassersteinTest
 
 REDUCERS: Mapping[str, type[Reducer]] = MappingProxyType(
-    {
-        reducer.kind: reducer
-        for reducer in (
-            NoReduction,
-            PCA,
-            SparseRandomProjection,
-            SoftmaxOutputs,
-            HardPredictions,
-            MissingImputation,
-        )
-    }
+    {**NUMPY_REDUCERS, MissingImputation.kind: MissingImputation}
 )
 """The reducers that need nothing but NumPy and SciPy."""
-
-TORCH_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "untrained_autoencoder": ("detectors.reducers.neural.autoencoders", "UntrainedAutoencoder"),
-        "trained_autoencoder": ("detectors.reducers.neural.autoencoders", "TrainedAutoencoder"),
-        "torch_softmax": ("detectors.reducers.neural.classifiers", "TorchSoftmax"),
-        "torch_hard_predictions": ("detectors.reducers.neural.classifiers", "TorchHardPredictions"),
-    }
-)
-"""Module and class of the reducers that import torch, which happens where one is asked for."""
 
 TWO_SAMPLE_TESTS: Mapping[str, type[TwoSampleTest]] = MappingProxyType(
     {
@@ -68,7 +48,7 @@ TWO_SAMPLE_TESTS: Mapping[str, type[TwoSampleTest]] = MappingProxyType(
 
 
 def reducer_of_kind(kind: str) -> type[Reducer]:
-    """The reducer of this kind.
+    """Find the reducer of this kind.
 
     Raises
     ------
@@ -82,16 +62,15 @@ def reducer_of_kind(kind: str) -> type[Reducer]:
     >>> reducer_of_kind("pca").__name__
     'PCA'
     """
+    if kind in REDUCERS:
+        return REDUCERS[kind]
     if kind in TORCH_REDUCERS:
-        module, name = TORCH_REDUCERS[kind]
-        return cast(type[Reducer], getattr(importlib.import_module(module), name))
-    if kind not in REDUCERS:
-        raise _unknown(kind, [*REDUCERS, *TORCH_REDUCERS])
-    return REDUCERS[kind]
+        return complete_reducer_of_kind(kind)
+    raise unknown_kind(kind, [*REDUCERS, *TORCH_REDUCERS])
 
 
 def two_sample_test_of_kind(kind: str) -> type[TwoSampleTest]:
-    """The two-sample test of this kind.
+    """Find the two-sample test of this kind.
 
     Raises
     ------
@@ -104,9 +83,5 @@ def two_sample_test_of_kind(kind: str) -> type[TwoSampleTest]:
     'KSTest'
     """
     if kind not in TWO_SAMPLE_TESTS:
-        raise _unknown(kind, list(TWO_SAMPLE_TESTS))
+        raise unknown_kind(kind, list(TWO_SAMPLE_TESTS))
     return TWO_SAMPLE_TESTS[kind]
-
-
-def _unknown(kind: str, known: list[str]) -> InvalidStateError:
-    return InvalidStateError(f"unknown kind {kind!r}, known are {', '.join(sorted(known))}")

@@ -20,7 +20,7 @@ from flink_jobs.dashboard.serve import Address, Dashboard
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.reports.write import gather, write_html
-from tests.reports.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
+from scripts.shared.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit")
@@ -92,7 +92,7 @@ def _take_dashboard(sample: Sample, browser: Browser) -> None:
 
 
 def _send(sample: Sample, broker: KafkaBroker) -> None:
-    """What the job would have written so far, in order of event time."""
+    """Send what the job would have written so far, in order of event time."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
     records: list[tuple[int, str, Alert | Score]] = [
         *((alert.window.end_ms, "drift-alerts", alert) for alert in sample.result.alerts()),

@@ -46,6 +46,12 @@ test = {kind = "ks"}
 [calibration]
 kind = "level_per_window"
 level = 0.01
+# Every window shows what it found.
+[policy]
+windows_to_start = 1
+windows_to_recover = 1
+ongoing_every_ms = 0
+flapping_after = 0
 """
 
 

@@ -1,7 +1,7 @@
 """State as each of its versions was written, and the stream that goes on where it was cut.
 
 The bytes lie in ``tests/fixtures/state``, a folder for each version, written by the code of that
-version with ``scripts/write_state_fixtures.py``.
+version with ``tests/write_state_fixtures.py``.
 """
 
 from __future__ import annotations

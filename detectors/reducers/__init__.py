@@ -1,10 +1,15 @@
 """Dimensionality reducers that need nothing but NumPy."""
 
-from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.imputation import MissingImputation
+from detectors.reducers.none import NoReduction
 from detectors.reducers.pca import PCA
 from detectors.reducers.random_projection import SparseRandomProjection
-from detectors.reducers.unreduced import NoReduction, SoftmaxOutputs, is_distribution, normalised
+from detectors.reducers.softmax import (
+    HardPredictions,
+    SoftmaxOutputs,
+    is_distribution,
+    normalised,
+)
 
 __all__ = [
     "PCA",

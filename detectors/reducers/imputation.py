@@ -11,6 +11,7 @@ from detectors.arrays_io import arrays_below
 from detectors.base import FloatArray, Reducer, StateArrays
 from detectors.checks import as_finite, as_rows, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidSampleError, InvalidStateError
+from detectors.reducers.kinds import complete_reducer_of_kind
 
 KIND = "reducer_kind"
 PREFIX = "reducer/"
@@ -104,15 +105,11 @@ class MissingImputation:
         InvalidStateError
             If an array is missing, the kind is unknown, or the arrays do not fit each other.
         """
-        # The registry holds this class too: importing it above would be a circle.
-        from detectors.registry import reducer_of_kind
-
         means = state_array(arrays, "means", ndim=1).astype(np.float64)
         kind = arrays.get(KIND)
-        is_name = kind is not None and kind.dtype.kind == "S" and kind.ndim == 0
-        if kind is None or not is_name or kind.item() == cls.kind.encode():
+        if kind is None or kind.dtype.kind != "S" or kind.ndim != 0:
             raise InvalidStateError(f"stored array {KIND!r} is missing or has another form")
-        reducer = reducer_of_kind(kind.item().decode(errors="replace")).from_arrays(
+        reducer = complete_reducer_of_kind(kind.item().decode(errors="replace")).from_arrays(
             arrays_below(PREFIX, arrays)
         )
         try:

@@ -11,11 +11,11 @@ from detectors.base import FloatArray
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.missing import impute_pooled
 from detectors.two_sample.permutation import (
+    PermutationTest,
     observed_membership,
-    permutation_p_value,
     permuted_statistics,
+    pooled_rows,
 )
-from detectors.two_sample.permuted import PermutationTest, pooled_rows
 from detectors.two_sample.permuted_dimensions import standardized
 
 
@@ -79,7 +79,7 @@ class EnergyTest(PermutationTest):
         observed, twice_between = float(statistics[0]), 2.0 * float(between[0])
         return Comparison(
             statistic=observed,
-            p_value=permutation_p_value(observed, null_statistics),
+            p_value=self._p_value(observed, null_statistics, n_ref, n_test),
             effect_size=observed / twice_between if twice_between > 0.0 else 0.0,
             null_statistics=null_statistics,
         )

@@ -113,6 +113,10 @@ class ReferenceTest(ABC):
     def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
         """The statistic at which ``result`` would have had the p-value ``level``."""
 
+    @abstractmethod
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the lowest p-value that samples of these sizes can have, corrections included."""
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The reference and the parameters."""
         return {"x_ref": fitted(self._x_ref, self).copy(), **self._parameters()}

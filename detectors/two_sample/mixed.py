@@ -21,6 +21,8 @@ from detectors.two_sample.chi_square.chi_square import (
 )
 from detectors.two_sample.chi_square.distribution import chi_square_p_value
 from detectors.two_sample.frame import Comparison, ReferenceTest
+from detectors.two_sample.ks.distribution import ks_p_value
+from detectors.two_sample.permutation import labelling_share
 
 
 class MixedTest(ReferenceTest):
@@ -105,6 +107,13 @@ class MixedTest(ReferenceTest):
             p_values[column] = chi_square_p_value(categories.counts, self._n_draws, rng)
             effect_size = max(effect_size, categories.effect_size())
         return corrected_comparison(statistics, p_values, effect_size)
+
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the lower of what a numeric and a categorical column can have, corrected for all."""
+        lowest = labelling_share(n_ref, n_test)
+        if n_dimensions > self._categorical.size:
+            lowest = min(lowest, ks_p_value(n_ref * n_test, n_ref, n_test))
+        return min(1.0, lowest * n_dimensions)
 
     def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
         """The surprise of ``level``; ``result.statistic`` reaches it where its p-value does.

@@ -23,11 +23,10 @@ from detectors.two_sample.kernels import (
 )
 from detectors.two_sample.missing import impute_pooled
 from detectors.two_sample.permutation import (
+    PermutationTest,
     observed_membership,
-    permutation_p_value,
     permuted_statistics,
 )
-from detectors.two_sample.permuted import PermutationTest
 
 TIE_SHARE = 1e-7
 """Null statistics are raised by this share of the kernel's largest deviation from its mean, more
@@ -96,7 +95,7 @@ class MMDTest(PermutationTest):
         null_statistics = self._null_statistics(pairs, len(x_ref), len(x_test), rng)
         return Comparison(
             statistic=observed,
-            p_value=permutation_p_value(observed, null_statistics),
+            p_value=self._p_value(observed, null_statistics, len(x_ref), len(x_test)),
             effect_size=math.sqrt(max(observed, 0.0)),
             null_statistics=null_statistics,
         )

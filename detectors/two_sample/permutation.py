@@ -1,4 +1,4 @@
-"""Permutation tests: relabelled samples in batches, p-values and critical values.
+"""Permutation tests: their frame, relabelled samples in batches, p-values and critical values.
 
 A permutation is a column of a matrix of memberships: 1.0 where the pooled row is counted as
 reference, 0.0 where as test.
@@ -6,13 +6,18 @@ reference, 0.0 where as test.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
-from detectors.base import FloatArray
-from detectors.checks import check_level
+from detectors.base import FloatArray, StateArrays, TwoSampleResult
+from detectors.checks import check_level, stored_number, whole_number
+from detectors.errors import InvalidParameterError
+from detectors.two_sample.frame import ReferenceTest
 
 BATCH_SIZE = 256
 """Permutations per matrix product: 4 MB of memberships for 2,000 pooled rows."""
@@ -20,6 +25,60 @@ BATCH_SIZE = 256
 TIE_TOLERANCE = 1e-12
 """Statistics closer than this count as tied. Summed in another order, equal statistics differ by
 about 1e-15; without the tolerance repeated rows would make p-values too small."""
+
+
+class PermutationTest(ReferenceTest):
+    """A two-sample test whose p-value counts relabelled samples.
+
+    Parameters
+    ----------
+    n_permutations : int
+        At least 1; the smallest p-value is ``1 / (1 + n_permutations)``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``n_permutations`` is not a whole number of at least 1.
+    """
+
+    def __init__(self, n_permutations: int = 999) -> None:
+        super().__init__()
+        self._n_permutations = whole_number(n_permutations, "n_permutations", at_least=1)
+
+    def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
+        """The smallest statistic with a p-value of at most ``level`` against ``result``'s null.
+
+        ``result.statistic`` reaches it exactly when ``result.p_value <= level``. It is infinite
+        where ``level`` is below :meth:`lowest_p_value`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``level`` lies outside (0, 1) or ``result`` holds no null statistics.
+        """
+        if result.null_statistics is None:
+            raise InvalidParameterError("result holds no null statistics: it is not of this test")
+        if check_level(level) < self.lowest_p_value(result.n_ref, result.n_test, 1):
+            return np.inf
+        return permutation_critical_value(result.null_statistics, level)
+
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give ``1 / (1 + n_permutations)``, or the share of one labelling where that is larger."""
+        return max(1.0 / (1 + self._n_permutations), labelling_share(n_ref, n_test))
+
+    def _p_value(
+        self, observed: float, null_statistics: FloatArray, n_ref: int, n_test: int
+    ) -> float:
+        """Count the null statistics; so few rows that chance alone decides cannot go lower."""
+        counted = permutation_p_value(observed, null_statistics)
+        return max(counted, labelling_share(n_ref, n_test))
+
+    def _parameters(self) -> dict[str, NDArray[np.generic]]:
+        return {"n_permutations": np.array([self._n_permutations])}
+
+    @classmethod
+    def _from_parameters(cls, arrays: StateArrays) -> Self:
+        return cls(stored_number(arrays, "n_permutations"))
 
 
 def observed_membership(n_ref: int, n_test: int) -> FloatArray:
@@ -111,6 +170,24 @@ def permutation_p_value(observed: float, null_statistics: FloatArray) -> float:
     return float(_attainable(null_statistics.size)[n_reaching])
 
 
+def labelling_share(n_ref: int, n_test: int) -> float:
+    """Compute the share of one labelling of the rows among all, in (0, 1].
+
+    No p-value that counts labellings is lower. If both samples are equally large, exchanging them
+    gives the same statistic, and the share is that of two labellings. What underflows is given as
+    the smallest normal float64.
+
+    Examples
+    --------
+    >>> round(1 / labelling_share(4, 4)), round(1 / labelling_share(4, 3))
+    (35, 35)
+    """
+    n_pooled = n_ref + n_test
+    log_ways = float(gammaln(n_pooled + 1) - gammaln(n_ref + 1) - gammaln(n_test + 1))
+    share = (1 + (n_ref == n_test)) * math.exp(-log_ways)
+    return min(1.0, max(share, float(np.finfo(np.float64).tiny)))
+
+
 def permutation_critical_value(null_statistics: FloatArray, level: float) -> float:
     """The smallest statistic whose permutation p-value is at most ``level``.
 
@@ -138,3 +215,26 @@ def permutation_critical_value(null_statistics: FloatArray, level: float) -> flo
 def _attainable(n_permutations: int) -> FloatArray:
     """The p-value for 0, 1, ... of ``n_permutations`` null statistics that reach the observed."""
     return np.arange(1, n_permutations + 2) / (n_permutations + 1)
+
+
+def pooled_rows(x_ref: FloatArray, x_test: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both samples together in an order of their own, and which rows are of the reference.
+
+    The order depends on the values alone. Relabellings drawn for rows in this order give equal
+    p-values, not only equal statistics, however the rows of either sample were ordered.
+
+    Returns
+    -------
+    tuple of two ndarray of float64
+        The pooled rows, shape (n_ref + n_test, n_dimensions), and the observed membership, shape
+        (n_ref + n_test, 1).
+
+    Examples
+    --------
+    >>> pooled, membership = pooled_rows(np.array([[2.0], [5.0]]), np.array([[3.0]]))
+    >>> pooled.ravel(), membership.ravel()
+    (array([2., 3., 5.]), array([1., 0., 1.]))
+    """
+    pooled = np.concatenate([x_ref, x_test])
+    order = np.lexsort(pooled.T)
+    return pooled[order], observed_membership(len(x_ref), len(x_test))[order]

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.permutation import (
+    PermutationTest,
     observed_membership,
     permutation_p_value,
     permuted_statistics,
+    pooled_rows,
 )
-from detectors.two_sample.permuted import PermutationTest, pooled_rows
 
 BLOCK_VALUES = 2**17
 """Memberships worked on at once, rows times permutations: 1 MB stays in the cache. Running counts
@@ -54,7 +55,7 @@ class PermutedDimensionsTest(PermutationTest):
         largest, null_largest = float(observed.max()), null.max(axis=1)
         return Comparison(
             statistic=largest,
-            p_value=permutation_p_value(largest, null_largest),
+            p_value=self._p_value(largest, null_largest, len(x_ref), len(x_test)),
             effect_size=self._effect_size(largest, len(x_ref), len(x_test)),
             dimensions=(observed, np.array(p_values)),
             null_statistics=null_largest,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import stderr, told_plainly
+from flink_jobs.cli.console import stderr, stdout
+from flink_jobs.cli.errors import ended_by_sigterm, told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 
 
@@ -23,34 +24,31 @@ def alerts(
         float | None,
         typer.Option(metavar="SECONDS", help="End after so many seconds without a new alert."),
     ] = None,
-    isolation: Annotated[
-        Literal["read_committed", "read_uncommitted"],
-        typer.Option(help="Whether to see only what finished transactions wrote."),
-    ] = "read_committed",
     group: Annotated[
-        str | None, typer.Option(help="Commit positions for this consumer group.")
+        str | None,
+        typer.Option(
+            help="Commit positions for this consumer group, so that a restart goes on after the "
+            "last alert that was printed. Without it alerts of the time between are not shown."
+        ),
     ] = None,
     properties: ClientProperties = None,
 ) -> None:
     """Follow the alerts, each shown once, as a timeline or as JSON lines."""
-    with told_plainly():
-        from rich.console import Console
-
+    with told_plainly(), ended_by_sigterm():
         from flink_jobs.kafka.following import RecordFollower
         from flink_jobs.kafka.properties import parse_properties
         from flink_jobs.records.alerts import Alert
         from flink_jobs.reports.text.alerts import to_json_line, to_text
 
-        console, errors = Console(), stderr()
+        console, errors = stdout(), stderr()
         follower = RecordFollower(
             bootstrap_servers,
             topic,
             Alert,
             start="beginning" if from_beginning else "end",
-            isolation=isolation,
             group_id=group,
             properties=parse_properties(properties or []),
-            on_undecodable=lambda what: errors.print(f"skipped {what}", markup=False),
+            on_undecodable=lambda what: errors.print(f"skipped {what}"),
         )
         with follower:
             for alert in follower.follow(exit_when_idle_s=exit_when_idle):
@@ -61,6 +59,8 @@ def alerts(
         counts = follower.counts
         errors.print(
             f"{counts.delivered} alerts, {counts.duplicates} duplicates dropped, "
-            f"{counts.undecodable} undecodable records skipped",
-            highlight=False,
+            f"{counts.undecodable} undecodable records skipped"
         )
+        if counts.undecodable and counts.undecodable == counts.received:
+            errors.print(f"No record was an alert: is {topic} the job's kafka.alerts_topic?")
+            raise typer.Exit(1)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import NOTHING_TESTED, ended_by_sigterm, stderr, told_plainly
+from flink_jobs.cli.console import stderr, stdout
+from flink_jobs.cli.errors import NOTHING_TESTED, ended_by_sigterm, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
@@ -68,8 +69,6 @@ def backtest(
     """
     with told_plainly(), ended_by_sigterm():
         require_backtest_packages()
-        from rich.console import Console
-
         from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
         from flink_jobs.config.loading import load_config
         from flink_jobs.histories.errors import BacktestError
@@ -99,7 +98,7 @@ def backtest(
                     progress=tell,
                     shifts=simulated,
                 )
-        console = Console()
+        console = stdout()
         print_result(console, result)
         if drifts is not None:
             print_evaluation(console, result, drifts, tolerance_ms)

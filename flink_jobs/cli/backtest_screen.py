@@ -17,6 +17,7 @@ from rich.table import Table
 
 from flink_jobs.evaluation.evaluate import Figures, evaluate_result
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count
 from flink_jobs.replay.engine import Progress as Reached
 from flink_jobs.replay.result import BacktestResult, BacktestSummary, ModelSummary
@@ -24,6 +25,7 @@ from flink_jobs.times import between, duration
 
 _MOST_MODELS = 30
 _MOST_EXAMPLES = 3
+_MOST_OF_A_NOTE = 1_000
 
 
 @contextmanager
@@ -59,12 +61,12 @@ def print_result(console: Console, result: BacktestResult) -> None:
         f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
         f"{count(summary.n_alerts, 'alert')}",
         *_dead_letter_lines(result),
-        *(f"Note: {warning}." for warning in summary.warnings),
+        *(f"Note: {shown(warning, _MOST_OF_A_NOTE)}." for warning in summary.warnings),
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(_models_table(summary))
-    console.print(f"The result lies in {result.folder}", markup=False, highlight=False)
+    console.print(f"The result lies in {result.folder}")
 
 
 def print_evaluation(
@@ -81,12 +83,13 @@ def print_evaluation(
     for name in ("this configuration", "never", "always", "every n windows"):
         table.add_column(name, justify="right")
     columns = (total.detector, total.never, total.always, total.every_n_windows)
-    for row, shown in _FIGURES.items():
-        table.add_row(row, *(shown(figures) for figures in columns))
+    for row, written in _FIGURES.items():
+        table.add_row(row, *(written(figures) for figures in columns))
     console.print(table)
     for drift in evaluation.unmatched:
-        text = f"Note: the drift {drift.name or drift.start_ms} of {drift.model} concerns no model."
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        name = shown(drift.name or str(drift.start_ms))
+        text = f"Note: the drift {name} of {shown(drift.model)} concerns no model."
+        console.print(text, soft_wrap=True)
 
 
 def _share(value: float | None) -> str:
@@ -126,12 +129,12 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
         return
     by_reason = ", ".join(f"{n:,} {reason}" for reason, n in letters.items())
     yield f"{count(sum(letters.values()), 'dead letter')}: {by_reason}"
-    shown: dict[str, int] = {}
+    n_shown: dict[str, int] = {}
     for letter in result.dead_letters():
         reason = letter.reason.value
-        shown[reason] = shown.get(reason, 0) + 1
-        if shown[reason] <= _MOST_EXAMPLES:
-            yield f"  {letter.where} {reason}: {letter.detail}"
+        n_shown[reason] = n_shown.get(reason, 0) + 1
+        if n_shown[reason] <= _MOST_EXAMPLES:
+            yield f"  {shown(letter.where)} {reason}: {shown(letter.detail)}"
 
 
 def _models_table(summary: BacktestSummary) -> Table:
@@ -142,7 +145,7 @@ def _models_table(summary: BacktestSummary) -> Table:
     # Those with most to tell first.
     models = sorted(summary.models.items(), key=lambda m: (-m[1].n_alerts, m[0]))
     for name, model in models[:_MOST_MODELS]:
-        table.add_row(name.replace("[", r"\["), *_cells(model))
+        table.add_row(shown(name), *_cells(model))
     if len(models) > _MOST_MODELS:
         table.add_row(f"and {len(models) - _MOST_MODELS:,} more", *[""] * 6)
     return table

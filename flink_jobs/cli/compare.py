@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.errors import NOTHING_TESTED, stderr, told_plainly
+from flink_jobs.cli.console import stderr, stdout
+from flink_jobs.cli.errors import NOTHING_TESTED, told_plainly
 from flink_jobs.cli.known_drifts import known_drifts
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
+from flink_jobs.records.shown import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,8 +60,6 @@ def compare(
     """
     with told_plainly():
         require_backtest_packages()
-        from rich.console import Console
-
         from flink_jobs.config.loading import load_config
         from flink_jobs.evaluation.compare.compare import choose, chosen_by_label
         from flink_jobs.evaluation.compare.compare import compare as run_all
@@ -70,7 +70,7 @@ def compare(
         simulated, drifts = known_drifts(truth, shifts, truth_column, source, loaded)
         if drifts is None:
             raise typer.BadParameter("no drift is known: give --truth, --truth-column or --shifts")
-        console = Console()
+        console = stdout()
         with _Bar() as bar:
             comparison = run_all(
                 loaded,
@@ -102,7 +102,6 @@ def compare(
 def _show(console: Console, comparison: Comparison, chosen: Outcome | None, output: Path) -> None:
     """Print the table and write the plots; with a chosen configuration its ``job.toml``, too."""
     from rich.table import Table
-    from rich.text import Text
 
     from flink_jobs.evaluation.compare.job_file import job_toml
     from flink_jobs.reports.compare_plot import write_html, write_png
@@ -110,41 +109,41 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
 
     rows = table_rows(comparison.outcomes)
     # The last column, how fast it ran, says nothing about drift.
-    shown = len(HEADER) - (console.width < _WIDE)
-    table = Table(box=None, pad_edge=False, padding=(0, 2 if shown == len(HEADER) else 1, 0, 0))
+    n_shown = len(HEADER) - (console.width < _WIDE)
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if n_shown == len(HEADER) else 1, 0, 0))
     table.add_column("")
     # It is typed for --choose: it breaks last.
     longest = max((len(row[0]) for row in rows), default=0)
     table.add_column(HEADER[0], overflow="fold", no_wrap=longest <= console.width // 4)
-    for name in HEADER[1:shown]:
+    for name in HEADER[1:n_shown]:
         table.add_column(name, justify="right", overflow="fold")
     for outcome, row in zip(comparison.outcomes, rows, strict=True):
         is_chosen = chosen is not None and outcome.label == chosen.label
         mark = "chosen" if is_chosen else "efficient" if outcome.is_efficient else ""
         mark = mark if outcome.n_tested else "not tested"
-        table.add_row(mark, *map(Text, row[:shown]), style="bold" if is_chosen else None)
-    console.print(table, highlight=False)
+        table.add_row(mark, *row[:n_shown], style="bold" if is_chosen else None)
+    console.print(table)
     for refused in comparison.refused:
-        console.print(f"not run: {refused.label}: {refused.reason}", markup=False, highlight=False)
+        console.print(f"not run: {shown(refused.label)}: {refused.reason}")
     for drift in comparison.unmatched:
-        text = f"no model of the history is called {drift.model}, which a drift names"
-        console.print(text, markup=False, highlight=False)
+        console.print(
+            f"no model of the history is called {shown(drift.model)}, which a drift names"
+        )
     if comparison.outcomes:
         write_html(comparison, chosen, output / "compare.html")
         write_png(comparison, chosen, output / "compare.png")
     # The choice of an earlier call, by other drifts or another limit, is none of this one.
     (output / "job.toml").unlink(missing_ok=True)
     if chosen is not None:
-        comment = f"Chosen by loudly compare among {len(rows)}: {chosen.label}"
+        comment = f"Chosen by loudly compare among {len(rows)}: {shown(chosen.label)}"
         (output / "job.toml").write_text(job_toml(chosen.config, comment), encoding="utf-8")
-        console.print(f"{output / 'job.toml'} holds {chosen.label}", markup=False, highlight=False)
+        console.print(f"{output / 'job.toml'} holds {shown(chosen.label)}")
 
 
 class _Bar:
     """Shows how many configurations are done, and how long the others will take."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -161,7 +160,7 @@ class _Bar:
             TextColumn("remaining"),
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
+            console=stderr(),
         )
         self._task = self._progress.add_task("", total=None)
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flink_jobs.cli.errors import stderr, told_plainly
+from flink_jobs.cli.console import stderr, stdout
+from flink_jobs.cli.errors import told_plainly
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
+from flink_jobs.records.shown import shown, shown_lines
 from flink_jobs.times import iso_ms
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ def _exchange(
     with sender, follower or nullcontext():
         # The follower stands at the topic's end by now, so that no answer comes before it listens.
         sender.send(command)
-        stderr().print(f"sent as {command.command_id}", markup=False, highlight=False)
+        stderr().print(f"sent as {command.command_id}")
         for audit in answers(follower, command, wait_s) if follower else ():
             _show(audit, as_json=as_json)
             outcomes.add(audit.outcome)
@@ -149,21 +151,19 @@ def _checked_command(tree: dict[str, Any]) -> Command:
         key, value = str(tree["model"]).encode(), msgspec.json.encode(tree)
         return decode_command(key, value, partition=0, offset=0).command
     except UnusableCommandError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(shown_lines(str(error))) from error
     except UnicodeEncodeError as error:
-        raise typer.BadParameter("the command holds what is no text in UTF-8") from error
+        raise typer.BadParameter("the command holds text that is not UTF-8") from error
 
 
 def _show(audit: Audit, *, as_json: bool) -> None:
-    from rich.console import Console
-
     from flink_jobs.reports.text.alerts import to_json_line
     from flink_jobs.reports.text.audits import audit_line, summary_table
 
     if as_json:
         typer.echo(to_json_line(audit))
         return
-    console = Console()
+    console = stdout()
     console.print(audit_line(audit), soft_wrap=True)
     if audit.summary is not None:
         console.print(summary_table(audit.summary))
@@ -175,9 +175,7 @@ def _say_unanswered(model: str, topic: str, audit_topic: str, wait_s: float) -> 
         f"{topic} and holds once a job reads it. Check that the job runs, that its file has "
         f'kafka.control_topic = "{topic}" and kafka.audit_topic = "{audit_topic}", and that the '
         f'model {model} sends events. With job.delivery = "exactly_once" answers come with the '
-        "next checkpoint: a longer --wait-s may help.",
-        markup=False,
-        highlight=False,
+        "next checkpoint: a longer --wait-s may help."
     )
 
 
@@ -198,10 +196,13 @@ def _read_change(text: str) -> Any:
             return msgspec.json.decode(text)
         return msgspec.toml.decode(Path(text).read_bytes())
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise typer.BadParameter(f"--change is neither TOML nor JSON: {error}") from error
+        raise typer.BadParameter(
+            shown_lines(f"--change is neither TOML nor JSON: {error}")
+        ) from error
     except OSError as error:
         wrong = error.strerror or type(error).__name__
-        raise typer.BadParameter(f"--change {text}: {wrong}; give a TOML file or JSON") from error
+        message = f"--change {shown(text)}: {wrong}; give a TOML file or JSON"
+        raise typer.BadParameter(message) from error
 
 
 def _sending(kind: str, own_keys: Callable[..., dict[str, Any]]) -> Callable[..., None]:

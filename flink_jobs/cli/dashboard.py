@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import ended_by_sigterm, stderr, told_plainly
+from flink_jobs.cli.console import stderr
+from flink_jobs.cli.errors import ended_by_sigterm, told_plainly
 from flink_jobs.cli.extras import require_dashboard_packages
 from flink_jobs.cli.options import BootstrapServers, ClientProperties
 
@@ -71,11 +72,10 @@ def dashboard(
         page = Dashboard(topics, address, control_topic=control_topic, issued_by=issued_by)
         with page:
             errors = stderr()
-            errors.print(f"The page is at {page.url} (Ctrl-C ends it)", highlight=False)
+            errors.print(f"The page is at {page.url} (Ctrl-C ends it)")
             if allow_remote:
                 errors.print(
-                    "Other machines may reach it, and it has no login: whoever opens it sees all "
-                    "models" + (" and may send commands." if control_topic else "."),
-                    highlight=False,
+                    "Other machines may reach it, and it has no login: anyone who opens it sees "
+                    "all models" + (" and may send commands." if control_topic else ".")
                 )
             page.serve()

@@ -1,4 +1,4 @@
-"""Turns the errors that a user can mend into messages, without a traceback."""
+"""Messages, without a traceback, for the errors that a user can fix."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from flink_jobs.cli.console import stderr
 from flink_jobs.cluster.errors import EmbeddedError
 from flink_jobs.config.job import ConfigError
 from flink_jobs.demo.errors import DemoError
@@ -26,14 +27,14 @@ TERMINATED = 143
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """End with a message and status 1 on an error that a user can mend; with 130 on Ctrl-C."""
+    """End with a message and status 1 on an error that a user can fix; with 130 on Ctrl-C."""
     try:
         yield
     except ConfigError as error:
         print_problems(error)
         raise typer.Exit(1) from None
     except (BacktestError, DemoError, EmbeddedError, FollowError) as error:
-        stderr().print(f"[bold red]Error:[/] {_escaped(str(error))}", highlight=False)
+        stderr().print(Text.assemble(("Error: ", "bold red"), str(error)))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         stderr().print("Interrupted.")
@@ -61,15 +62,5 @@ def print_problems(error: ConfigError) -> None:
     table.add_column("what is wrong", overflow="fold")
     table.add_column("what is allowed", overflow="fold")
     for problem in error.problems:
-        table.add_row(*map(_escaped, (problem.key, problem.wrong, problem.allowed)))
-    stderr().print(table, highlight=False)
-
-
-def stderr() -> Console:
-    """A console on standard error."""
-    return Console(stderr=True, soft_wrap=True)
-
-
-def _escaped(text: str) -> str:
-    # Brackets in paths and type names are not rich's markup.
-    return text.replace("[", r"\[")
+        table.add_row(problem.key, problem.wrong, problem.allowed)
+    stderr().print(table)

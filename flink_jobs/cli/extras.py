@@ -1,9 +1,9 @@
-"""Says which packages a command lacks."""
+"""Checks that the optional packages of a command are installed."""
 
 from __future__ import annotations
 
 from flink_jobs.demo.errors import DemoError
-from flink_jobs.histories.packages import missing
+from flink_jobs.histories.packages import how_to_install, missing
 from flink_jobs.kafka.errors import FollowError
 
 _DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly": "plotly"}
@@ -19,7 +19,7 @@ def require_demo_packages() -> None:
         When a package is missing; says how to install it.
     """
     if absent := missing(_DEMO_PACKAGES):
-        raise DemoError(f"the demonstration needs {absent}: pip install 'loudly[demo,flink]'")
+        raise DemoError(f"the demonstration needs {absent}: {how_to_install('demo,flink')}")
 
 
 def require_dashboard_packages() -> None:
@@ -31,4 +31,4 @@ def require_dashboard_packages() -> None:
         When a package is missing; says how to install it.
     """
     if absent := missing(_DASHBOARD_PACKAGES):
-        raise FollowError(f"the page needs {absent}: pip install 'loudly[dashboard]'")
+        raise FollowError(f"the page needs {absent}: {how_to_install('dashboard')}")

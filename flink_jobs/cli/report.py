@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.errors import NOTHING_TESTED, stderr, told_plainly
+from flink_jobs.cli.console import stderr
+from flink_jobs.cli.errors import NOTHING_TESTED, told_plainly
 from flink_jobs.cli.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
+from flink_jobs.records.shown import shown_lines
 
 if TYPE_CHECKING:
     from flink_jobs.reports.page import Contents
@@ -96,7 +98,7 @@ def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], Non
         write(contents, path)
     except OSError as error:
         raise BacktestError(f"{path} cannot be written: {error.strerror}") from error
-    typer.echo(f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{shown_lines(str(path))}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _shape(text: str | None) -> tuple[int, int] | None:

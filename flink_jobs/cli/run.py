@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flink_jobs.cli.console import stdout
 from flink_jobs.cli.errors import told_plainly
 
 
@@ -29,31 +30,56 @@ def run(
             help="Send the Kafka connector along, for a cluster that has none in its lib folder.",
         ),
     ] = False,
+    create_topics: Annotated[
+        bool,
+        typer.Option("--create-topics", help="Make those of the job's topics that are missing."),
+    ] = False,
+    check_topics: Annotated[
+        bool,
+        typer.Option(
+            "--check-topics/--skip-topic-check",
+            help="Skip where the brokers can be reached from the cluster alone.",
+        ),
+    ] = True,
+    wait_s: Annotated[
+        float, typer.Option(min=0.0, help="How long to wait until the job runs; 0: do not wait.")
+    ] = 120.0,
     python: Annotated[
         str, typer.Option(help="Python of the workers on the cluster, with Loudly's dependencies.")
     ] = sys.executable,
 ) -> None:
-    """Check a configuration and submit the drift job to a running Flink cluster."""
+    """Check a configuration and its topics, submit the job to a Flink cluster, see that it runs."""
     with told_plainly():
-        from rich.console import Console
+        from rich.text import Text
 
-        from flink_jobs.cluster.launch import submit_drift_job
+        from flink_jobs.cluster import launch
         from flink_jobs.config.loading import load_config
 
-        kafka = load_config(config).kafka
-        console = Console()
-        with console.status(f"Submitting {config} to {jobmanager}"):
-            job_id = submit_drift_job(
+        loaded = load_config(config)
+        console = stdout()
+        launch.require_cluster(jobmanager)
+        if create_topics and (made := launch.create_job_topics(loaded)):
+            console.print(f"Topics made: {', '.join(made)}", soft_wrap=True)
+        if check_topics:
+            launch.require_job_topics(loaded)
+        with console.status(Text(f"Submitting {config} to {jobmanager}")):
+            job_id = launch.submit_drift_job(
                 jobmanager,
                 config,
                 savepoint=savepoint,
                 ship_connector=with_connector_jar,
                 python=python,
             )
+        if wait_s:
+            with console.status(Text(f"Waiting until job {job_id} runs")):
+                launch.wait_until_it_runs(jobmanager, job_id, timeout_s=wait_s)
+        verb = "runs" if wait_s else "was submitted"
         console.print(
-            f"[green]✔[/] Job {job_id} runs: http://{jobmanager}/#/job/{job_id}/overview\n"
-            f"Follow its alerts: loudly alerts --bootstrap-servers {kafka.bootstrap_servers} "
-            f"--topic {kafka.alerts_topic}",
-            highlight=False,
+            Text.assemble(
+                ("✔", "green"),
+                f" Job {job_id} {verb}: http://{jobmanager}/#/job/{job_id}/overview\n"
+                "Follow its alerts: loudly alerts --bootstrap-servers "
+                f"{loaded.kafka.bootstrap_servers} --topic {loaded.kafka.alerts_topic}",
+            ),
             soft_wrap=True,
         )

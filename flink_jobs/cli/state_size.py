@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from flink_jobs.config.detector_tables import (
-    HardPredictionsConfig,
-    PCAConfig,
-    SparseRandomProjectionConfig,
-)
 from flink_jobs.config.job import DriftJobConfig, detectors_of, n_columns_read
+from flink_jobs.config.reach import n_dimensions
 from flink_jobs.config.reference_tables import FirstTime, MovingReference, Seasonal, TrainingSet
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 
@@ -31,21 +27,6 @@ def history_cells(config: DriftJobConfig) -> int:
     # both, since the panes kept may reach one window further back than the window itself.
     longest_ms = max(_longest_ms(each.window) for each in detectors_of(config))
     return reach_ms // cell_ms + 2 + -(-2 * longest_ms // cell_ms)
-
-
-def n_dimensions(config: DriftJobConfig) -> int:
-    """Numbers kept of each reduced event; an upper limit where the share of variance decides."""
-    match config.detector.reducer:
-        case PCAConfig(n_components=int(n_components)):
-            n = n_components
-        case SparseRandomProjectionConfig(n_components=n_components):
-            n = n_components
-        case HardPredictionsConfig():
-            return 1
-        case _:
-            return n_columns_read(config)
-    # The share of missing features is one dimension more.
-    return n + (config.input.missing_features == "allow")
 
 
 def _reference_text(config: DriftJobConfig, n_ref: int) -> str:

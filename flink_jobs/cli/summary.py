@@ -6,19 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
-from detectors.two_sample.classifier.binomial import accuracy_p_values
-from detectors.two_sample.classifier.domain_classifier import n_held_out
-from detectors.two_sample.ks.distribution import ks_p_values
-from detectors.two_sample.multiplicity import bonferroni
-from flink_jobs.cli.state_size import n_dimensions, state_text
-from flink_jobs.config.detector_tables import (
-    BinomialConfig,
-    ChiSquareConfig,
-    MixedConfig,
-    PermutedConfig,
-)
+from flink_jobs.cli.state_size import state_text
 from flink_jobs.config.job import (
     DriftJobConfig,
     MoreDetectorTable,
@@ -29,6 +18,7 @@ from flink_jobs.config.job import (
     trained_key,
 )
 from flink_jobs.config.overrides import matches, variants
+from flink_jobs.config.reach import fewest_events, lowest_p_value
 from flink_jobs.config.reference_tables import (
     FirstEvents,
     FirstTime,
@@ -64,23 +54,6 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
     return [*lines, Line("control", _control(config)), Line("job", _job(config)), *blocks]
-
-
-def lowest_p_value(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -> float:
-    """The smallest p-value that the smallest window of a detector can have.
-
-    Two samples of ``n_ref`` and ``n_test`` events that do not overlap at all are the extreme case.
-    """
-    test, n_test = detector.test, _fewest_events(detector)
-    if isinstance(test, PermutedConfig):
-        return 1.0 / (1 + test.n_permutations)
-    if isinstance(test, BinomialConfig):
-        return float(accuracy_p_values(n_held_out(n_ref, n_test)).min())
-    if isinstance(test, ChiSquareConfig | MixedConfig):
-        # Of a table whose exact distribution is too long to compute; small tables go lower.
-        return n_dimensions(config) / (1 + test.n_draws)
-    extreme = ks_p_values(np.array([n_ref * n_test]), n_ref, n_test)
-    return float(bonferroni(np.repeat(extreme, n_dimensions(config))).min())
 
 
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
@@ -131,11 +104,6 @@ def _fewest_reference_events(config: DriftJobConfig, n_training: Mapping[str, in
             return config.reference.min_events
 
 
-def _fewest_events(detector: MoreDetectorTable) -> int:
-    window = detector.window
-    return window.size if isinstance(window, CountWindow) else window.min_events
-
-
 def _events(config: DriftJobConfig) -> str:
     what = "outputs" if reads_outputs(config) else "features"
     reducer = _kind(config.detector.reducer)
@@ -169,8 +137,8 @@ def _at_least(reference: Trailing | Seasonal) -> str:
 
 def _detector(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -> str:
     assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
-    level, lowest = detector.calibration.level, lowest_p_value(config, detector, n_ref)
-    fewest = f"{_fewest_events(detector):,} events"
+    level, n_test = detector.calibration.level, fewest_events(detector)
+    lowest, fewest = lowest_p_value(config, detector, n_ref, n_test), f"{n_test:,} events"
     reach = f"{fewest} can reach {lowest:.2g}"
     if lowest > level:
         reach = f"a window of {fewest} cannot alarm, its lowest p-value is {lowest:.2g}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flink_jobs.cli.console import stdout
 from flink_jobs.cli.errors import told_plainly
 
 
@@ -18,7 +19,7 @@ def validate(
     Every problem is printed with its key, what is wrong and what is allowed; the exit status is 1.
     """
     with told_plainly():
-        from rich.console import Console
+        from rich.text import Text
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config.loading import load_config
@@ -28,9 +29,8 @@ def validate(
         loaded = load_config(config)
         blocks = fit_training_sets(loaded)
         n_training = {key: FittedDetectors.from_block(b).main.n_ref for key, b in blocks.items()}
-        console = Console()
-        console.print(f"[green]✔[/] {config} is right.", highlight=False)
+        console = stdout()
+        console.print(Text.assemble(("✔", "green"), f" {config} is right."), soft_wrap=True)
         for name, text in summarise(loaded, n_training):
-            # Patterns and paths may hold what would be markup.
-            console.print(f"  {name:<12}", style="bold", end="", markup=False, highlight=False)
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {name:<12}", style="bold", end="")
+            console.print(text, soft_wrap=True)

@@ -25,7 +25,14 @@ from flink_jobs.config.job import (
     n_columns_read,
     reads_outputs,
 )
+from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.policy_table import check_policy
+from flink_jobs.config.reach import (
+    lowest_p_value,
+    most_events,
+    most_reference_events,
+    n_dimensions,
+)
 from flink_jobs.config.reference_tables import FirstEvents, check_reference
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow, check_window
@@ -42,11 +49,25 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_reducer(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
+        *check_properties(config.kafka.properties),
     ]
     for place, detector in enumerate(detectors_of(config)):
-        prefix = "" if place == 0 else f"detectors[{place - 1}]."
-        problems += _check_detector(config, detector, prefix)
-    return problems
+        problems += _check_detector(config, detector, _prefix(place))
+    return problems or _check_reaches(config)
+
+
+def _check_reaches(config: DriftJobConfig) -> list[Problem]:
+    """Ask every detector's test for its lowest p-value, once all else is right."""
+    return [
+        problem
+        for place, detector in enumerate(detectors_of(config))
+        for problem in _check_reach(config, detector, _prefix(place))
+    ]
+
+
+def _prefix(place: int) -> str:
+    """Where the tables of a detector lie: those of the first are the main ones."""
+    return "" if place == 0 else f"detectors[{place - 1}]."
 
 
 def _check_detector(
@@ -128,6 +149,25 @@ def _check_test(
                 f"{max(test.categorical_columns)} is none of {width} columns",
                 f"0 to {width - 1}",
             )
+
+
+def _check_reach(
+    config: DriftJobConfig, detector: MoreDetectorTable, prefix: str
+) -> Iterator[Problem]:
+    """Refuse windows and references in which samples without anything in common do not alarm."""
+    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
+    level = detector.calibration.level
+    n_test, n_ref = most_events(detector), most_reference_events(config)
+    lowest = lowest_p_value(config, detector, n_ref, n_test)
+    if lowest > level:
+        name = "size" if isinstance(detector.window, CountWindow) else "max_events"
+        yield Problem(
+            f"{prefix}window.{name}",
+            f"{n_test} events against a reference of {n_ref} never alarm: their lowest p-value in "
+            f"{n_dimensions(config)} dimensions is {lowest:.2g}, above the level of {level:g}",
+            "more events in a window or in the reference, fewer dimensions, or a higher "
+            "calibration.level",
+        )
 
 
 def _check_fewest_events(detector: MoreDetectorTable, key: str) -> Iterator[Problem]:

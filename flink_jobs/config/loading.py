@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import msgspec
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
 from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.kafka_properties import DEFAULTS, SECRET, check_properties
 from flink_jobs.config.overrides import check_overrides, variants
 from flink_jobs.config.reference_tables import TrainingSet
 from flink_jobs.config.tables import Problem
 from flink_jobs.config.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
-_SECRET = re.compile(r"^\$\{(env|file):([^}]+)\}$")
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJobConfig:
@@ -81,7 +80,7 @@ def resolve_secret(value: str, environ: Mapping[str, str] = os.environ) -> str:
     ConfigError
         When the variable or file is missing. The message never holds the secret.
     """
-    match = _SECRET.match(value)
+    match = SECRET.match(value)
     if match is None:
         return value
     where, name = match.groups()
@@ -91,6 +90,33 @@ def resolve_secret(value: str, environ: Mapping[str, str] = os.environ) -> str:
         wrong = f"{value} cannot be resolved"
         allowed = "a set environment variable or a readable file"
         raise ConfigError([Problem("kafka.properties", wrong, allowed)]) from error
+
+
+def resolve_properties(
+    properties: Mapping[str, str], environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Fill in defaults and secrets of the properties of Kafka clients, and check them.
+
+    Raises
+    ------
+    ConfigError
+        With all that is wrong; never with a secret.
+
+    Examples
+    --------
+    >>> resolve_properties({"client.id": "${env:ME}"}, {"ME": "on-call"})
+    {'isolation.level': 'read_committed', 'client.id': 'on-call'}
+    """
+    problems, resolved = [], dict(DEFAULTS)
+    for key, value in properties.items():
+        try:
+            resolved[key] = resolve_secret(value, environ)
+        except ConfigError as error:
+            resolved[key] = value
+            problems += error.problems
+    if problems := problems + check_properties(resolved):
+        raise ConfigError(problems)
+    return resolved
 
 
 def _with_address(config: DriftJobConfig, address: str | None) -> DriftJobConfig:

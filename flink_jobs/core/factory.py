@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from detectors import (
     Calibration,
     DriftDetector,
@@ -13,11 +9,9 @@ from detectors import (
     MissingImputation,
     NoReduction,
     Reducer,
-    TwoSampleTest,
     reducer_of_kind,
-    two_sample_test_of_kind,
 )
-from flink_jobs.config.detector_tables import ReducerConfig, TestConfig
+from flink_jobs.config.detector_tables import kind_and_parameters, make_test
 from flink_jobs.config.job import DriftJobConfig, LevelPerWindowConfig, reads_outputs
 
 
@@ -32,20 +26,9 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
 
 
 def _make_reducer(config: DriftJobConfig) -> Reducer:
-    kind, parameters = _kind_and_parameters(config.detector.reducer)
+    kind, parameters = kind_and_parameters(config.detector.reducer)
     reducer = reducer_of_kind(kind)(**parameters)
     takes_missing = reads_outputs(config) or isinstance(reducer, NoReduction)
     if config.input.missing_features == "allow" and not takes_missing:
         return MissingImputation(reducer)
     return reducer
-
-
-def make_test(table: TestConfig) -> TwoSampleTest:
-    """An unfitted two-sample test."""
-    kind, parameters = _kind_and_parameters(table)
-    return two_sample_test_of_kind(kind)(**parameters)
-
-
-def _kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:
-    """A table's tag is the kind, and its keys are the names of the parameters."""
-    return str(table.__struct_config__.tag), msgspec.structs.asdict(table)

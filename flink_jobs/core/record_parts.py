@@ -50,6 +50,7 @@ def window_summary(window: ClosedWindow) -> WindowSummary:
         kind=window.kind,
         start_ms=window.start_ms,
         end_ms=window.end_ms,
+        closed_ms=window.closed_ms,
         first_event=window.first_event,
         n_events=window.n_events,
         n_tested=window.n_tested,

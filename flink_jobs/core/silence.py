@@ -34,9 +34,7 @@ def hear(turn: Turn, start_ms: int, end_ms: int) -> None:
 def _write(turn: Turn, kind: AlertKind, end_ms: int) -> None:
     status = turn.status
     assert status.heard_ms is not None  # noqa: S101 - a silent model has been heard before
-    window = msgspec.structs.replace(
-        turn.moment(end_ms), kind="silence", start_ms=status.heard_ms, end_ms=end_ms
-    )
+    window = msgspec.structs.replace(turn.moment(end_ms), kind="silence", start_ms=status.heard_ms)
     judge = turn.plan.main.judge
     alert = judge.silence(turn.model, kind, status.silence_id, window, turn.reference())
     status.silence_id = alert.incident_id

@@ -99,6 +99,7 @@ class Turn:
             kind=kind,  # type: ignore[arg-type]
             start_ms=at_ms,
             end_ms=at_ms,
+            closed_ms=at_ms,
             first_event=self.status.n_monitored,
             n_events=0,
             n_tested=0,

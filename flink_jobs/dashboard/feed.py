@@ -23,6 +23,7 @@ _RETRY_S = 2.0
 _STOP_S = 10.0
 # A client of Kafka tries again for ever and says nothing; a quiet topic looks the same.
 _CHECK_AFTER_S = 10.0
+_GIVEN_UP = (KafkaError, FollowError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,18 +122,19 @@ class Feed:
         while not self._stopped.is_set():
             try:
                 self._follow()
-            except (KafkaError, FollowError, OSError) as error:
-                self.problem = f"{type(error).__name__}: {error}"
+            except _GIVEN_UP as error:
+                self.problem = _words(error)
             self._stack.close()
-            if self._stopped.wait(_RETRY_S):
-                return
-            self._reopen()
+            while not (self._stopped.wait(_RETRY_S) or self._is_open_again()):
+                pass
 
-    def _reopen(self) -> None:
+    def _is_open_again(self) -> bool:
         try:
             self._open()
-        except (KafkaError, FollowError, OSError) as error:
-            self.problem = str(error)
+        except _GIVEN_UP as error:
+            self.problem = _words(error)
+            return False
+        return True
 
     def _follow(self) -> None:
         busy: set[TailFollower] = set()
@@ -168,10 +170,12 @@ class Feed:
             self.problem = self._unreachable()
 
     def _unreachable(self) -> str:
-        if any("proxy" in name for name in self._topics.properties):
-            return ""
         try:
             require_reachable(self._topics.bootstrap_servers)
         except FollowError as error:
             return str(error)
         return ""
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)

@@ -107,7 +107,7 @@ class Model:
         """Remember a score; whether more changed than its numbers."""
         before = self._look()
         self._job = score.job
-        self._reach(score.window.end_ms)
+        self._reach(score.window.closed_ms)
         series = self._series_of(score.detector)
         if series is not None:
             series.add(score)
@@ -116,14 +116,14 @@ class Model:
             self._recent.append(ratio(score))
             self.unsent.append(ratio(score))
         if score.status is ScoreStatus.TESTED:
-            self._tested_ms = max(self._tested_ms, score.window.end_ms)
+            self._tested_ms = max(self._tested_ms, score.window.closed_ms)
         return self._look() != before
 
     def take_alert(self, alert: Alert) -> None:
         """Open, change or close an incident."""
         self._job = alert.job
         window = alert.window
-        self._reach(window.end_ms)
+        self._reach(window.closed_ms)
         self.alerts.append(
             Mark(
                 alert.detector,
@@ -143,7 +143,7 @@ class Model:
             if is_known:
                 del self._incidents[place]
             return
-        started_ms = known.started_ms if known is not None and is_known else window.end_ms
+        started_ms = known.started_ms if known is not None and is_known else window.closed_ms
         self._incidents[place] = _incident(alert, started_ms)
 
     def take_answer(self, audit: Audit, command: Command | None) -> None:
@@ -297,7 +297,7 @@ def _incident(alert: Alert, started_ms: int) -> IncidentRow:
         is_flapping=alert.is_flapping,
         is_acknowledged=False,
         started_ms=started_ms,
-        last_ms=alert.window.end_ms,
+        last_ms=alert.window.closed_ms,
         statistic=alert.statistic,
         threshold=alert.threshold.statistic if alert.threshold else None,
         effect_size=alert.effect_size,

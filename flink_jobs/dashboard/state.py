@@ -167,7 +167,7 @@ class LiveState:
                 self._take_score(record, model)
             case Alert() if model is not None:
                 model.take_alert(record)
-                self._tell(record, record.window.end_ms)
+                self._tell(record, record.window.closed_ms)
             case Audit():
                 if model is not None:
                     model.take_answer(record, self._sent.get(record.command_id or ""))

@@ -112,7 +112,7 @@ def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
     --------
     >>> from flink_jobs.records.schemas import read_example
     >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
-    >>> print(entry_of(alert, alert.window.end_ms).lines[1])
+    >>> print(entry_of(alert, alert.window.closed_ms).lines[1])
     moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)
     """
     return _of_alert(record) if isinstance(record, Alert) else _of_audit(record, at_ms)
@@ -123,7 +123,7 @@ def _of_alert(alert: Alert) -> AlertEntry:
         id=alert.alert_id,
         model=alert.model,
         detector=alert.detector,
-        at_ms=alert.window.end_ms,
+        at_ms=alert.window.closed_ms,
         start_ms=alert.window.start_ms,
         kind=alert.kind,
         cause=alert.cause,

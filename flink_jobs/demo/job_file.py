@@ -83,7 +83,7 @@ level = 0.00001
 [policy]
 windows_to_start = 1
 windows_to_recover = 2
-ongoing_every_windows = 5
+ongoing_every_ms = 600_000
 """
 
 

@@ -35,7 +35,7 @@ class WindowEnds(NamedTuple):
     start_ms : int
         Of the first.
     ends_ms : ndarray of int64, shape (n_windows,)
-        Ascending; a window that was tested twice counts once.
+        When they were tested, ascending; tests at one moment count once.
     """
 
     start_ms: int

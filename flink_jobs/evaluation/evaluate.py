@@ -1,17 +1,17 @@
 """How well a detector found the labelled drifts, beside detectors that look at nothing.
 
-One *stream* is one detector of one model. All its figures rest on the ends of its tested windows,
-since only then can an alarm be raised:
+One *stream* is one detector of one model. All its figures rest on the times of its tests, the
+``closed_ms`` of its windows, since only then can an alarm be raised:
 
-* An **alarm** is an incident of cause drift. It is raised at the end of the window of its first
-  alert, and stays in force until the end of the window with which it recovered.
+* An **alarm** is an incident of cause drift. It is raised by the test of its first alert, and stays
+  in force until the test with which it recovered.
 * A drift ``[start, end)`` is **detected** by the first alarm that is raised after its start and not
   later than ``tolerance_ms`` after its end. An alarm that is in force at its start counts where it
   was raised in a drift that overlaps this one or ends within the tolerance before it, then from the
-  first window that ends after the start; an alarm that was false when it was raised never counts.
+  first test after the start; an alarm that was false when it was raised never counts.
   So no detector is quicker than one that alarms with every window.
 * An alarm is **false** when it was raised in no drift, the tolerance included.
-* **Monitored time** runs from the start of the first tested window to the end of the last; **quiet
+* **Monitored time** runs from the start of the first tested window to the last test; **quiet
   time** is what of it lies in no drift, the tolerance included.
 
 Over several streams counts and times are summed: a drift counts once for each stream it concerns.
@@ -193,10 +193,10 @@ def alarms_of(alerts: Iterable[Alert]) -> dict[Stream, list[Alarm]]:
         if alert.cause is not Cause.DRIFT:
             continue
         key = Stream(alert.model, alert.detector), alert.incident_id
-        end_ms = alert.window.end_ms
-        alarm = raised.setdefault(key, Alarm(end_ms, NO_END_MS))
+        closed_ms = alert.window.closed_ms
+        alarm = raised.setdefault(key, Alarm(closed_ms, NO_END_MS))
         if alert.kind is AlertKind.RECOVERED:
-            raised[key] = alarm._replace(until_ms=max(end_ms, alarm.raised_ms))
+            raised[key] = alarm._replace(until_ms=max(closed_ms, alarm.raised_ms))
     alarms: dict[Stream, list[Alarm]] = defaultdict(list)
     for (stream, _), alarm in raised.items():
         alarms[stream].append(alarm)
@@ -217,7 +217,7 @@ def window_ends(scores: Iterable[Score]) -> dict[Stream, WindowEnds]:
         if score.status is ScoreStatus.TESTED:
             stream, window = Stream(score.model, score.detector), score.window
             starts[stream] = min(starts.get(stream, window.start_ms), window.start_ms)
-            ends[stream].append(window.end_ms)
+            ends[stream].append(window.closed_ms)
     return {stream: WindowEnds(starts[stream], np.unique(ends[stream])) for stream in ends}
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.loading import resolve_secret
+from flink_jobs.config.loading import resolve_properties
+
+# Flink's connector brings Kafka's client along under names of its own.
+_SHADED = "org.apache.flink.kafka.shaded."
 
 
 def reading_options(config: DriftJobConfig, topic: str, startup_mode: str) -> dict[str, str]:
@@ -29,8 +32,11 @@ def reading_options(config: DriftJobConfig, topic: str, startup_mode: str) -> di
 
 
 def client_properties(config: DriftJobConfig) -> dict[str, str]:
-    """The user's own properties of Kafka clients, secrets filled in."""
-    return {key: resolve_secret(value) for key, value in config.kafka.properties.items()}
+    """Properties of the job's Kafka clients: defaults and the user's own, secrets filled in."""
+    properties = resolve_properties(config.kafka.properties)
+    if jaas := properties.get("sasl.jaas.config"):
+        properties["sasl.jaas.config"] = _SHADED + jaas.strip().removeprefix(_SHADED)
+    return properties
 
 
 def with_clause(options: Mapping[str, str]) -> str:

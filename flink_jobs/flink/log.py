@@ -8,6 +8,7 @@ import msgspec
 
 from flink_jobs.core.notices import Notice
 from flink_jobs.records.alerts import Alert
+from flink_jobs.records.shown import shown_json
 from flink_jobs.version import __version__
 
 
@@ -38,7 +39,7 @@ class JobLog:
     def notice(self, notice: Notice) -> None:
         """Write one line."""
         fields = msgspec.to_builtins(notice) | self._job
-        self._log.warning("%s", msgspec.json.encode(fields).decode())
+        self._log.warning("%s", shown_json(msgspec.json.encode(fields).decode()))
 
     def alert(self, alert: Alert) -> None:
         """Write that an alert was raised; the alerts topic says the rest."""

@@ -1,4 +1,4 @@
-"""Says which packages a backtest lacks."""
+"""Optional packages: which are missing, and how they are installed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,22 @@ def require_backtest_packages() -> None:
         When a package is missing; says how to install it.
     """
     if absent := missing(_PACKAGES):
-        raise BacktestError(f"backtests need {absent}: pip install 'loudly[backtest]'")
+        raise BacktestError(f"backtests need {absent}: {how_to_install('backtest')}")
+
+
+def how_to_install(extras: str) -> str:
+    """The commands that install optional packages; Loudly is on no registry.
+
+    Examples
+    --------
+    >>> how_to_install("backtest")
+    "in Loudly's folder run make setup, or pip install '.[backtest]'"
+    """
+    return f"in Loudly's folder run make setup, or pip install '.[{extras}]'"
 
 
 def missing(packages: dict[str, str]) -> str:
-    """The names of the packages whose module is not installed.
+    """Name the packages whose module is not installed.
 
     Examples
     --------

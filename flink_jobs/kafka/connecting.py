@@ -1,4 +1,4 @@
-"""Makes clients of Kafka that say what is wrong when nobody answers."""
+"""Clients of Kafka that say what is wrong when nobody answers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.reachable import require_reachable
 
 _TIMEOUT_MS = 10_000
-_PROXIES = frozenset({"proxy_url", "socks5_proxy"})
 
 
 def connect(client_type: Any, bootstrap_servers: str, settings: Mapping[str, object]) -> Any:
-    """A connected consumer or producer.
+    """Connect a consumer, a producer or an admin client.
 
     Parameters
     ----------
     client_type : type
-        ``KafkaConsumer`` or ``KafkaProducer``.
+        ``KafkaConsumer``, ``KafkaProducer`` or ``KafkaAdminClient``.
     bootstrap_servers : str
         Host and port of one or more brokers, separated by commas.
     settings : mapping
@@ -32,8 +31,7 @@ def connect(client_type: Any, bootstrap_servers: str, settings: Mapping[str, obj
     FollowError
         When no broker answers.
     """
-    if not _PROXIES.intersection(settings):
-        require_reachable(bootstrap_servers)
+    require_reachable(bootstrap_servers)
     # A constructor that raises leaves a thread that goes on connecting, and nothing to close.
     clients: list[Any] = []
 
@@ -46,6 +44,7 @@ def connect(client_type: Any, bootstrap_servers: str, settings: Mapping[str, obj
         "allow_auto_create_topics": False,
         "bootstrap_timeout_ms": _TIMEOUT_MS,
     }
+    own = {name: value for name, value in own.items() if name in client_type.DEFAULT_CONFIG}
     try:
         return client_type(**(own | dict(settings)), kafka_client=make_client)
     except (KafkaError, OSError) as error:

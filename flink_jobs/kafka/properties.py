@@ -1,19 +1,24 @@
-"""Properties of the Kafka client as users write them, checked against what kafka-python knows."""
+"""Properties of Kafka clients as kafka-python takes them."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kafka import KafkaConsumer
-
 from flink_jobs.config.job import ConfigError
-from flink_jobs.config.loading import resolve_secret
+from flink_jobs.config.kafka_properties import FLAG, NUMBER, PROPERTIES, TEXT, read_login
+from flink_jobs.config.loading import resolve_properties
 from flink_jobs.config.tables import Problem
 
-_BOOLEANS = {"true": True, "false": False}
+_STORES = {
+    "ssl.truststore.location": ("ssl_cafile",),
+    # A PEM file holds the key and its certificates.
+    "ssl.keystore.location": ("ssl_certfile", "ssl_keyfile"),
+    "ssl.key.password": ("ssl_password",),
+}
+# Files of PEM are all that there is.
+_WITHOUT_MEANING = frozenset({"ssl.truststore.type", "ssl.keystore.type"})
 
 
 def parse_properties(assignments: Iterable[str]) -> dict[str, str]:
@@ -40,69 +45,51 @@ def parse_properties(assignments: Iterable[str]) -> dict[str, str]:
 
 
 def client_settings(
-    properties: Mapping[str, str], environ: Mapping[str, str] = os.environ
-) -> dict[str, object]:
-    """Settings for kafka-python from properties named as Kafka names them.
+    client: type[Any], properties: Mapping[str, str], environ: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Translate properties into the settings of a client.
 
     Parameters
     ----------
+    client : type
+        ``KafkaConsumer``, ``KafkaProducer`` or ``KafkaAdminClient``; what is for another is left
+        out.
     properties : mapping of str to str
-        ``security.protocol`` and ``security_protocol`` mean the same. Values may point to a secret
-        by ``${env:NAME}`` or ``${file:PATH}``.
+        See :data:`flink_jobs.config.kafka_properties.PROPERTIES`. Values may point to a secret by
+        ``${env:NAME}`` or ``${file:PATH}``.
     environ : mapping, default ``os.environ``
         Where ``${env:NAME}`` looks.
 
     Raises
     ------
     ConfigError
-        With all unknown names and values of the wrong type; never with a secret.
+        With all that is wrong; never with a secret.
 
     Examples
     --------
-    >>> client_settings({"security.protocol": "SSL", "request.timeout.ms": "5000"})
-    {'security_protocol': 'SSL', 'request_timeout_ms': 5000}
-    """
-    settings, problems = {}, []
-    for key, text in properties.items():
-        name = key.replace(".", "_")
-        try:
-            settings[name] = _converted(key, name, resolve_secret(text, environ))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return settings
-
-
-def settings_known_to(client: type[Any], properties: Mapping[str, str]) -> dict[str, Any]:
-    """Those of :func:`client_settings` that a client other than a consumer takes.
-
-    Users give all clients the same properties; a producer refuses those of consumers alone.
-
-    Examples
-    --------
-    >>> from kafka import KafkaProducer
+    >>> from kafka import KafkaConsumer, KafkaProducer
     >>> properties = {"security.protocol": "SSL", "max.poll.records": "5"}
-    >>> settings_known_to(KafkaProducer, properties)
+    >>> client_settings(KafkaConsumer, properties)
+    {'isolation_level': 'read_committed', 'security_protocol': 'SSL', 'max_poll_records': 5}
+    >>> client_settings(KafkaProducer, properties)
     {'security_protocol': 'SSL'}
     """
-    settings = client_settings(properties)
+    settings: dict[str, Any] = {}
+    for key, value in resolve_properties(properties, environ).items():
+        settings |= _translated(key, value)
     return {name: value for name, value in settings.items() if name in client.DEFAULT_CONFIG}
 
 
-def _converted(key: str, name: str, value: str) -> object:
-    known = KafkaConsumer.DEFAULT_CONFIG
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=3)
-        allowed = ", ".join(close) or "a setting of kafka-python's KafkaConsumer"
-        raise ConfigError([Problem(f"kafka property {key}", "is unknown", allowed)])
-    default = known[name]
-    if isinstance(default, bool):
-        if value.lower() not in _BOOLEANS:
-            raise ConfigError([Problem(f"kafka property {key}", "is no boolean", "true, false")])
-        return _BOOLEANS[value.lower()]
-    if isinstance(default, int):
-        if not value.lstrip("-").isdigit():
-            raise ConfigError([Problem(f"kafka property {key}", "is no whole number", "a number")])
-        return int(value)
-    return value
+def _translated(key: str, value: str) -> dict[str, Any]:
+    if key in _WITHOUT_MEANING:
+        return {}
+    if key in _STORES:
+        return dict.fromkeys(_STORES[key], value)
+    if key == "ssl.endpoint.identification.algorithm":
+        return {"ssl_check_hostname": bool(value)}
+    if key == "sasl.jaas.config" and (login := read_login(value)):
+        return {"sasl_plain_username": login.username, "sasl_plain_password": login.password}
+    if key == "compression.type" and value == "none":
+        return {"compression_type": None}
+    kinds: dict[Any, Any] = {NUMBER: int, FLAG: "true".__eq__, TEXT: str}
+    return {key.replace(".", "_"): kinds.get(PROPERTIES[key], str)(value)}

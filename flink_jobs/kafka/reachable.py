@@ -27,7 +27,7 @@ def require_reachable(bootstrap_servers: str) -> None:
     >>> require_reachable("127.0.0.1")
     Traceback (most recent call last):
         ...
-    flink_jobs.kafka.errors.FollowError: '127.0.0.1' is no address of a Kafka broker: host:port
+    flink_jobs.kafka.errors.FollowError: '127.0.0.1' is not the address of a Kafka broker: host:port
     """
     reasons = [_reason(address.strip()) for address in bootstrap_servers.split(",")]
     if all(reasons):
@@ -41,7 +41,7 @@ def _reason(address: str) -> str | None:
     """Why the address does not answer; None when it does."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):
-        raise FollowError(f"{address!r} is no address of a Kafka broker: host:port")
+        raise FollowError(f"{address!r} is not the address of a Kafka broker: host:port")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S):
             return None

@@ -12,7 +12,8 @@ from kafka.errors import KafkaError
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.following import RecordFollower
-from flink_jobs.kafka.properties import settings_known_to
+from flink_jobs.kafka.properties import client_settings
+from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.control import Audit, Command, encode_command, is_pattern
 
 # Long enough for a broker that elects a leader; a topic that is not there takes as long.
@@ -35,7 +36,7 @@ class CommandSender:
     Raises
     ------
     FollowError
-        On entering, when the brokers do not answer.
+        On entering, when the brokers do not answer, or the topic is missing or cannot be written.
     ConfigError
         When a property is unknown or a secret cannot be resolved.
 
@@ -52,14 +53,16 @@ class CommandSender:
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
+        self._properties = dict(properties or {})
         self._settings = {
             "acks": "all",
             "max_block_ms": _TIMEOUT_S * 1000,
-            **settings_known_to(KafkaProducer, properties or {}),
+            **client_settings(KafkaProducer, self._properties),
         }
         self._producer: Any = None
 
     def __enter__(self) -> Self:
+        require_topics(self._bootstrap_servers, self._properties, writes=[self._topic])
         self._producer = connect(KafkaProducer, self._bootstrap_servers, self._settings)
         return self
 

@@ -76,6 +76,12 @@ class WindowSummary(_Record, frozen=True, kw_only=True):
     start_ms, end_ms : int
         Event time. A window covers ``[start_ms, end_ms)``; a count window runs from its first to
         its last event, both included.
+    closed_ms : int
+        The event time at which the window's test was due, which every rule of the policy takes for
+        the time of its alert. A window of time closes at its end, a session ``gap_ms`` after its
+        last pane or when it is full, a count window with the pane that holds its last event, and a
+        window that is closed early with the pane that brings it ``early_events`` events. It follows
+        from the panes alone, so that neither the order of arrival nor a replay changes it.
     first_event : int
         Position of the window's first event among the model's events after the reference.
     n_events, n_tested : int
@@ -87,6 +93,7 @@ class WindowSummary(_Record, frozen=True, kw_only=True):
     kind: Literal["time", "count", "session", "silence"]
     start_ms: int
     end_ms: int
+    closed_ms: int
     first_event: int
     n_events: int
     n_tested: int

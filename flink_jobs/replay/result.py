@@ -186,10 +186,11 @@ class BacktestResult:
 
     def __repr__(self) -> str:
         summary = self.summary
+        alerts = "alert" if summary.n_alerts == 1 else "alerts"
         return (
             f"<BacktestResult in {self.folder}: {summary.n_events:,} events, "
             f"{summary.n_scores:,} windows, {summary.n_tested:,} tested, "
-            f"{summary.n_alerts:,} alerts>"
+            f"{summary.n_alerts:,} {alerts}>"
         )
 
 

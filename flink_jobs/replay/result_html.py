@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from flink_jobs.records.shown import shown, shown_lines
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult, BacktestSummary
 from flink_jobs.times import between
@@ -19,7 +20,7 @@ def summary_html(result: BacktestResult) -> str:
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
         f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
         f"{count(summary.n_alerts, 'alert')}, " + _dead_letters(summary),
-        *(f"Note: {warning}." for warning in summary.warnings),
+        *(f"Note: {shown_lines(warning)}." for warning in summary.warnings),
     ]
     paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
     where = Markup("<div>The result lies in <code>{}</code></div>").format(result.folder)
@@ -43,7 +44,7 @@ def _models(summary: BacktestSummary) -> Markup:
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
             Markup("").join(
-                Markup("<td>{}</td>").format(cell if isinstance(cell, str) else f"{cell:,}")
+                Markup("<td>{}</td>").format(shown(cell) if isinstance(cell, str) else f"{cell:,}")
                 for cell in row
             )
         )

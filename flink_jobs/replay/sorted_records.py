@@ -39,7 +39,7 @@ class Spool:
         self._encoder = msgspec.json.Encoder()
         self._keys: dict[tuple[str, str], int] = {}
         # One entry a record, 16 bytes: 4 MB for the scores of 50 million events by windows of 200.
-        self._key_of, self._ends_ms, self._lengths = array("i"), array("q"), array("i")
+        self._key_of, self._closed_ms, self._lengths = array("i"), array("q"), array("i")
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -50,7 +50,7 @@ class Spool:
             key = (record.model, record.detector)
             line = self._encoder.encode(record) + b"\n"
             self._key_of.append(self._keys.setdefault(key, len(self._keys)))
-            self._ends_ms.append(record.window.end_ms)
+            self._closed_ms.append(record.window.closed_ms)
             self._lengths.append(len(line))
             self._file.write(line)
 
@@ -59,7 +59,7 @@ class Spool:
         self._file.close()
 
     def sort(self, path: Path, *, keep: Mapping[str, int] | None = None) -> list[Segment]:
-        """Write the records by model, detector and window end to ``path``; the spool is gone then.
+        """Write the records by model, detector and time of the test to ``path``; the spool is gone.
 
         Records with equal keys stay in the order in which they came.
         """
@@ -68,7 +68,7 @@ class Spool:
         ranks = {self._keys[key]: rank for rank, key in enumerate(keys)}
         table = np.array([ranks[number] for number in range(len(keys))], dtype=np.int32)
         rank_of = table[np.asarray(self._key_of)]
-        order = np.lexsort((np.asarray(self._ends_ms), rank_of))
+        order = np.lexsort((np.asarray(self._closed_ms), rank_of))
         starts = np.cumsum(self._lengths, dtype=np.int64) - self._lengths
         segments: list[Segment] = []
         with self._path.open("rb") as lines, path.open("wb") as target:

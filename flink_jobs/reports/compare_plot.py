@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -15,6 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from flink_jobs.evaluation.compare.compare import Comparison, Outcome
+from flink_jobs.records.shown import shown_html, shown_in_plot
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.plots import PLOT_CONFIG
 from flink_jobs.reports.compare_text import HEADER, table_rows
@@ -91,7 +91,7 @@ def _figure(comparison: Comparison, chosen: Outcome | None) -> go.Figure:
             y=[_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes],
             name=look.name,
             mode="markers" if look is _OTHER else "markers+text",
-            text=[escape(names.get(outcome.label, "")) for outcome in outcomes],
+            text=[shown_html(names.get(outcome.label, "")) for outcome in outcomes],
             textposition=[f"top {_side(outcome, most)}" for outcome in outcomes],
             cliponaxis=False,
             hovertext=[_hover(outcome) for outcome in outcomes],
@@ -153,7 +153,7 @@ def write_png(comparison: Comparison, chosen: Outcome | None, path: Path) -> Non
 def _write_name(axis: Axes, name: str, at: Sequence[float], side: str, colour: str) -> None:
     """Write a name beside a point, over the grid and under other points."""
     axis.annotate(
-        name.replace("$", r"\$"),
+        shown_in_plot(name),
         (at[0], at[1]),
         xytext=(10 if side == "right" else -10, 6),
         textcoords="offset points",
@@ -236,7 +236,7 @@ def _named(outcome: Outcome) -> str:
 def _hover(outcome: Outcome) -> str:
     found = outcome.figures.detector
     lines = [
-        f"<b>{escape(outcome.label)}</b>",
+        f"<b>{shown_html(outcome.label)}</b>",
         f"missed {found.n_missed} of {found.n_drifts}",
         f"mean delay {duration(found.mean_delay_ms)}",
         f"false alarms {found.n_false_alarms} of {found.n_alarms}",
@@ -247,9 +247,9 @@ def _hover(outcome: Outcome) -> str:
 def _table(comparison: Comparison, chosen: Outcome | None) -> str:
     """What the plot shows, and more, for those who read it or hear it."""
     looks = {o.label: look.name for look, group in _groups(comparison, chosen) for o in group}
-    lines = ["<tr>", *(f'<th scope="col">{escape(name)}</th>' for name in HEADER)]
+    lines = ["<tr>", *(f'<th scope="col">{shown_html(name)}</th>' for name in HEADER)]
     lines.append('<th scope="col">is</th></tr>')
     for row in table_rows(comparison.outcomes):
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in (*row[1:], looks[row[0]]))
-        lines.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+        cells = "".join(f"<td>{shown_html(cell)}</td>" for cell in (*row[1:], looks[row[0]]))
+        lines.append(f'<tr><th scope="row">{shown_html(row[0])}</th>{cells}</tr>')
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from flink_jobs.config.job import DriftJobConfig, reads_outputs
 from flink_jobs.config.overrides import config_of_model
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.records.alerts import Alert, AlertKind, DimensionShift, Exemplar
+from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.alert_events import (
     Comparison,
     Shape,
@@ -225,7 +225,7 @@ def _dots(dimensions: Sequence[Dimension]) -> dict[str, Any]:
                 "mode": "markers",
                 "x": shifts,
                 "y": heights,
-                "text": [html.escape(f"{d.name}: {d.words}") for d in dimensions],
+                "text": [shown_html(f"{d.name}: {d.words}") for d in dimensions],
                 "customdata": [d.moved.statistic for d in dimensions],
                 "hovertemplate": "%{text}<br>statistic %{customdata:.3~g}<extra></extra>",
                 "marker": {
@@ -255,7 +255,7 @@ def _dots(dimensions: Sequence[Dimension]) -> dict[str, Any]:
             },
             "yaxis": {
                 "tickvals": heights,
-                "ticktext": [html.escape(dimension.name) for dimension in dimensions],
+                "ticktext": [shown_html(dimension.name) for dimension in dimensions],
                 "range": [n - 0.5, -0.5],
                 "automargin": True,
             },

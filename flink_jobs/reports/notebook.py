@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
 from flink_jobs.records.alerts import MAIN_DETECTOR, Alert
+from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
@@ -125,7 +125,7 @@ def figure(
     if history is not None:
         line = AccuracyLine.of(accuracy(result, history), model)
         chart = line.drawn_on(chart)
-    return _finished(Figure(unpacked(chart)), _title(view))
+    return _finished(Figure(unpacked(chart)), shown_html(_title(view)))
 
 
 def moved_figure(
@@ -169,9 +169,9 @@ def moved_figure(
     pair = started, strongest(view, started)
     seen = _incident(pair, result.config, history)
     lines = [
-        f"{_title(view)}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
+        f"{shown_html(_title(view))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
         "" if history is None else "filled: the reference; line: the window",
-        html.escape(seen.note),
+        shown_html(seen.note),
     ]
     said = [line for line in lines if line]
     figure = _finished(_of_dimensions(seen), "<br>".join(said))
@@ -211,7 +211,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
         dots = Figure(seen.dots)
         return dots.update_layout(height=(dots.layout.height or 0) + 80)
     n_rows = -(-len(charts) // _PER_ROW)
-    titles = [html.escape(f"{each.name} {each.words}") for each, _ in charts]
+    titles = [shown_html(f"{each.name} {each.words}") for each, _ in charts]
     figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
@@ -224,7 +224,7 @@ def _of_dimensions(seen: IncidentView) -> Figure:
 
 def _title(view: StreamView) -> str:
     own = view.detector != MAIN_DETECTOR
-    return f"{view.model} · {view.detector}" if own else view.model
+    return shown(f"{view.model} · {view.detector}" if own else view.model)
 
 
 def _finished(figure: Figure, title: str) -> Figure:

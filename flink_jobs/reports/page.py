@@ -23,6 +23,7 @@ from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
 from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import verdict, words
 from flink_jobs.reports.charts import calibration, palette, quality, timeline
@@ -266,7 +267,13 @@ def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("flink_jobs.reports"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Jinja calls it for everything that a template prints; markup is ours."""
+    return shown_lines(value) if type(value) is str else value

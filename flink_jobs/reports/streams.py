@@ -126,7 +126,7 @@ def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[Strea
         views[key].alerts.append(alert)
     for key, view in views.items():
         view.windows = _as_windows(numbers[key])
-        view.alerts.sort(key=lambda alert: alert.window.end_ms)
+        view.alerts.sort(key=lambda alert: alert.window.closed_ms)
     return [views[key] for key in sorted(views)]
 
 

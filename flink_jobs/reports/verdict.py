@@ -132,7 +132,7 @@ def _by_truth(beside: Beside, view: StreamView) -> tuple[Tone, str, list[str]]:
 
 def _by_alerts(view: StreamView) -> tuple[Tone, str, list[str]]:
     n, windows = len(view.started), view.windows
-    first = clock(view.started[0].window.end_ms) if n else "–"
+    first = clock(view.started[0].window.closed_ms) if n else "–"
     n_tested = int(windows.is_tested.sum())
     drifting = f"{int(windows.is_drift.sum()):,} of {n_tested:,}"
     cells = [str(n), drifting if n_tested else "none tested", first, _others(view)]

@@ -1,1 +1,1 @@
-"""Throughput of the drift job beside an identity job and a plain per-event job."""
+"""Benchmarks of the job, the detectors and backtests against other libraries."""

@@ -104,6 +104,12 @@ slide_ms = {window_ms}
 [reference]
 kind = "first_events"
 n_events = {stream.n_reference}
+# An alert with every window that drifts: faults can lose or repeat each of them.
+[policy]
+windows_to_start = 1
+windows_to_recover = 1
+ongoing_every_ms = 0
+flapping_after = 0
 [job]
 checkpoint_interval_ms = {self.checkpoint_interval_ms}
 delivery = "{"exactly_once" if self.exactly_once else "at_least_once"}"

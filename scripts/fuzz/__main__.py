@@ -7,10 +7,9 @@ after naming the payload.
 from __future__ import annotations
 
 import ctypes
+import os
 import warnings
 from collections.abc import Callable
-from pathlib import Path
-from resource import getpagesize
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from flink_jobs.records.dead_letters import Reason
 from scripts.fuzz.fuzzer import PROFILES, BrokenPromiseError, Fuzzer, Totals
+from scripts.shared.processes import resident_bytes
 
 _console = Console()
 _STEP = 500
@@ -81,7 +81,7 @@ def _teller(progress: Progress, task: TaskID) -> Callable[[int], None]:
 def _resident_bytes() -> int:
     # glibc keeps what held a payload of 10 MB, which would look like growth.
     ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize()
+    return resident_bytes(os.getpid())
 
 
 def _outcomes(totals: dict[str, Totals]) -> Table:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import tomlkit
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from flink_jobs.config.job import reads_outputs
+from flink_jobs.config.loading import decode_config
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import InMemoryState
@@ -22,10 +24,18 @@ from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
 from flink_jobs.records.schemas import RecordName, read_schema
-from tests.builders import WIDTH_MS, make_config
-from tests.faults.hostile import N_FEATURES, N_OUTPUTS, HostilePayload, HostileStream
+from scripts.fuzz.hostile import N_FEATURES, N_OUTPUTS, HostilePayload, HostileStream
 
 MODEL = "model"
+WIDTH_MS = 1_000
+_JOB = {
+    "version": 1,
+    "kafka": {"bootstrap_servers": "127.0.0.1:9092"},
+    "panes": {"width_ms": WIDTH_MS},
+    "window": {"kind": "time", "size_ms": 3_000, "slide_ms": 1_000, "min_events": 2},
+    "reference": {"kind": "first_events", "n_events": 30},
+    "calibration": {"kind": "level_per_window", "level": 0.01},
+}
 _PANE_EVENTS = 250
 _KEPT_BYTES = 64
 _NUMBERS = {"reducer": {"kind": "none"}, "test": {"kind": "ks"}}
@@ -71,7 +81,7 @@ class BrokenPromiseError(AssertionError):
 
 @dataclass
 class Totals:
-    """What became of the payloads; ``cpu_s`` is what packer and monitor took."""
+    """Counts of payloads by outcome; ``cpu_s`` is what packer and monitor took."""
 
     payloads: int = 0
     payload_bytes: int = 0
@@ -105,7 +115,8 @@ class Fuzzer:
         missing, tables = PROFILES[profile]
         limits = {"missing_features": missing, "dead_letter_payload_bytes": _KEPT_BYTES}
         lengths = {"n_features": N_FEATURES, "n_outputs": N_OUTPUTS}
-        self._config = make_config(input=limits | lengths, **tables)
+        job = _JOB | {"input": limits | lengths} | tables
+        self._config = decode_config(tomlkit.dumps(job).encode())
         self._packer = PanePacker(self._config)
         self._monitor = DriftMonitor(self._config)
         self._state = InMemoryState()

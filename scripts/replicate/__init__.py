@@ -1,1 +1,1 @@
-"""The protocol of Failing Loudly on real images, beside the paper's own numbers."""
+"""The protocol of Failing Loudly on real images, next to the paper's own numbers."""

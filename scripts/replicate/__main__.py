@@ -46,7 +46,7 @@ def main(
     results: Annotated[Path, typer.Option(help="where decisions are kept")] = Path(
         "build/replication"
     ),
-    output: Annotated[Path, typer.Option(help="the report; a picture goes beside it")] = Path(
+    output: Annotated[Path, typer.Option(help="the report; a picture goes next to it")] = Path(
         "build/replication/report.md"
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="forget former decisions")] = False,

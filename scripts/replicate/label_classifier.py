@@ -36,7 +36,7 @@ class LabelClassifier:
     seed : int
         Decides the initial weights and the order of the batches.
     epochs : int
-        At most so many passes over the training split.
+        The most passes over the training split.
     """
 
     def __init__(self, seed: int, epochs: int = EPOCHS) -> None:

@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 from detectors.base import FloatArray, Reducer, TwoSampleTest
 from detectors.reducers import PCA, NoReduction, SoftmaxOutputs
-from detectors.reducers.hard_predictions import HardPredictions
 from detectors.reducers.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
 from detectors.reducers.neural.training import Training
 from detectors.reducers.random_projection import SparseRandomProjection
+from detectors.reducers.softmax import HardPredictions
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
 from detectors.two_sample.ks.ks import KSTest
@@ -32,7 +32,7 @@ ReducerFactory = Callable[[tuple[int, int], int], Reducer]
 
 @dataclass(frozen=True)
 class Reduction:
-    """How the rows that a test sees come about.
+    """Ways in which the rows that a test sees come about.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The numbers of the paper's Tables 1a and 1b, to print beside ours.
+"""The numbers of the paper's Tables 1a and 1b, to print next to ours.
 
 References
 ----------
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
-"""The paper's 10,000 is left out: no dataset here has so many images."""
+"""The paper's 10,000 is left out: no dataset here has as many images."""
 
 TABLE_1A: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -95,6 +95,6 @@ INTENSITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "large": ("l_gn", "l_img", "m_img+ko", "oz+m_img"),
     }
 )
-"""Which shifts the paper calls small, medium and large."""
+"""Shifts that the paper calls small, medium and large."""
 
 NOISE = ("s_gn", "m_gn", "l_gn")

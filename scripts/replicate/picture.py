@@ -1,4 +1,4 @@
-"""The report's picture: power against sample size, the paper's beside ours."""
+"""The report's picture: power against sample size, the paper's next to ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often what was decided, with intervals."""
+"""Rates of decisions, with intervals."""
 
 from __future__ import annotations
 
@@ -135,11 +135,11 @@ class Decisions:
         return self._cells[method, sample_size]
 
     def power(self, method: str, sample_size: int, where: Where = everything) -> Rate:
-        """How often ``method`` found the shifts ``where`` says."""
+        """Return how often ``method`` found the shifts ``where`` says."""
         return Rate.of(filter(where, self.of(method, sample_size)))
 
     def false_alarms(self, method: str, sample_size: int | None = None) -> Rate:
-        """How often ``method`` found a shift in a control."""
+        """Return how often ``method`` found a shift in a control."""
         return Rate.of(
             record
             for record in self.controls
@@ -148,7 +148,7 @@ class Decisions:
 
 
 def _carried(records: Sequence[Record]) -> Iterable[Record]:
-    """What stands in for the sizes that 'only zeros' has too few rows for."""
+    """Find what stands in for the sizes that 'only zeros' has too few rows for."""
     sizes: dict[str, set[int]] = defaultdict(set)
     largest: dict[tuple[str, int, float, str], Record] = {}
     for record in records:

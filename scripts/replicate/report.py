@@ -108,7 +108,7 @@ pixels, stay below.
 
 
 def write(saved: Saved, output: Path) -> None:
-    """Write the report to ``output`` and its picture beside it."""
+    """Write the report to ``output`` and its picture next to it."""
     decisions = Decisions(saved.records)
     picture = output.with_suffix(".png")
     output.parent.mkdir(parents=True, exist_ok=True)

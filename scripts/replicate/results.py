@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What decides the numbers, apart from the code."""
+    """The configuration: all that decides the numbers, apart from the code."""
 
     methods: tuple[str, ...]
     datasets: tuple[str, ...] = ("mnist", "digits")
@@ -42,7 +42,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: int = 25
     n_natural_repeats: int = 10
     n_images: int | None = None
-    """Only so many images of each dataset, drawn at random; None takes all."""
+    """Number of images of each dataset, drawn at random; None takes all."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ class NaturalRecord(msgspec.Struct, frozen=True):
 
 
 class NaturalAccuracy(msgspec.Struct, frozen=True):
-    """What the label classifier gets right on the reference and on the test images."""
+    """Accuracy of the label classifier on the reference and on the test images."""
 
     comparison: str
     reference: float
@@ -102,7 +102,7 @@ Key = tuple[str, int, str, float, int, str, int]
 
 
 def key(record: Record) -> Key:
-    """What tells a decision from every other of the same configuration."""
+    """Return what tells a decision from every other of the same configuration."""
     return (
         record.dataset,
         record.run,
@@ -153,11 +153,11 @@ class Results:
         self._keys = frozenset(key(record) for record in _complete_lines(folder / RECORDS, Record))
 
     def is_finished(self, dataset: str, run: int) -> bool:
-        """Whether a former run of the program completed this unit."""
+        """Check that a former run of the program completed this unit."""
         return (dataset, run) in self._finished
 
     def decided(self, dataset: str, run: int) -> frozenset[Key]:
-        """What a former run of the program decided about a unit."""
+        """Return what a former run of the program decided about a unit."""
         return frozenset(key for key in self._keys if key[:2] == (dataset, run))
 
     def append(self, records: Iterable[Record]) -> None:
@@ -170,7 +170,7 @@ class Results:
 
     @property
     def has_natural(self) -> bool:
-        """Whether the natural part is complete."""
+        """Check that the natural part is complete."""
         return (self._folder / NATURAL).exists()
 
     def keep_natural(self, natural: NaturalResults) -> None:
@@ -189,7 +189,7 @@ class Saved(NamedTuple):
 
 
 def read(folder: Path) -> Saved:
-    """What ``folder`` holds."""
+    """Read what ``folder`` holds."""
     header = msgspec.json.decode((folder / HEADER).read_bytes(), type=_Header)
     return Saved(
         header.configuration,

@@ -18,11 +18,11 @@ from scripts.replicate.scenarios import scenarios
 from scripts.replicate.unit import Unit
 
 SECONDS = {"mnist": 4.7, "digits": 0.9}
-"""What a scenario of the full form takes on one core, its share of the training included."""
+"""Seconds of a scenario of the full form on one core, its share of the training included."""
 
 
 class Step(NamedTuple):
-    """What a unit reports after each scenario; ``finished`` with the last one."""
+    """Report of a unit after each scenario; ``finished`` with the last one."""
 
     dataset: str
     records: list[Record]

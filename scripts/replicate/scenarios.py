@@ -1,4 +1,4 @@
-"""What happens to the test split: every shift of the paper, in every share, and nothing."""
+"""Scenarios of the test split: every shift of the paper, in every share, and none."""
 
 from __future__ import annotations
 
@@ -106,5 +106,5 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
 def shifted(
     scenario: Scenario, images: Images, classifier: LabelClassifier, rng: np.random.Generator
 ) -> FloatArray:
-    """The pixels of ``images`` under a scenario that is no control."""
+    """The pixels of ``images`` under a scenario that is not a control."""
     return SHIFTS[scenario.shift](images, scenario.share, classifier, rng)

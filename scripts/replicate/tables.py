@@ -19,6 +19,7 @@ from scripts.replicate.rates import (
 )
 from scripts.replicate.results import NaturalResults
 from scripts.replicate.scenarios import SHIFTS
+from scripts.shared.markdown import table
 
 LEADERS = ("ks-bbsds", "mmd-uae")
 """The methods of the paper's Tables 1b and 2."""
@@ -55,7 +56,7 @@ def table_2(decisions: Decisions, method: str) -> str:
 
 
 def false_alarms(decisions: Decisions) -> str:
-    """How often every method found a shift where nothing was shifted."""
+    """Write how often every method found a shift where nothing was shifted."""
     rows = [
         [
             name(method),
@@ -64,11 +65,11 @@ def false_alarms(decisions: Decisions) -> str:
         ]
         for method in decisions.methods
     ]
-    return markdown(["method", *_sizes(decisions.sample_sizes), "all"], rows)
+    return table(["method", *_sizes(decisions.sample_sizes), "all"], rows)
 
 
 def decisions_per_cell(decisions: Decisions) -> str:
-    """How many decisions stand behind a rate of Table 1a, by sample size."""
+    """Write how many decisions stand behind a rate of Table 1a, by sample size."""
     method = decisions.methods[0]
     counts = [
         [
@@ -94,22 +95,16 @@ def natural(results: NaturalResults) -> str:
         [comparison, name(method), *(_p_cell(by_size[size]) for size in sizes)]
         for (comparison, method), by_size in p_values.items()
     ]
-    return markdown(["comparison", "method", *_sizes(sizes)], rows)
+    return table(["comparison", "method", *_sizes(sizes)], rows)
 
 
 def accuracies(results: NaturalResults) -> str:
-    """What the label classifier gets right before and after."""
+    """Write what the label classifier gets right before and after."""
     rows = [
         [each.comparison, percent(each.reference), percent(each.test)]
         for each in results.accuracies
     ]
-    return markdown(["comparison", "accuracy on the reference", "on the test images"], rows)
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """One Markdown table, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(["comparison", "accuracy on the reference", "on the test images"], rows)
 
 
 def _beside_paper(
@@ -132,7 +127,7 @@ def _paper_cells(row: tuple[float, ...], sample_sizes: Sequence[int]) -> list[st
 
 
 def _by_size(first: str, sample_sizes: Sequence[int], rows: Iterable[Sequence[str]]) -> str:
-    return markdown([first, *_sizes(sample_sizes)], rows)
+    return table([first, *_sizes(sample_sizes)], rows)
 
 
 def _sizes(sample_sizes: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What agrees with the paper and what does not, said by the numbers."""
+"""Claims of the paper, each confirmed or not by the numbers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How often each reducer with each two-sample test alarms where nothing has moved."""
+"""Rates of false alarms of each reducer with each two-sample test."""

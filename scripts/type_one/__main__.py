@@ -26,7 +26,7 @@ def main(
     sizes: Annotated[
         list[int] | None, typer.Option("--size", help="rows in each sample, may be repeated")
     ] = None,
-    images: Annotated[int | None, typer.Option(help="use so many images, for a try")] = None,
+    images: Annotated[int | None, typer.Option(help="number of images, for a try")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes, one core each")] = 2,
     output: Annotated[Path, typer.Option(help="the report")] = Path("build/type-one-errors.md"),
 ) -> None:

@@ -45,7 +45,7 @@ TESTS: Mapping[str, Callable[[], TwoSampleTest]] = MappingProxyType(
 )
 
 HARD_AND_SOFT = "bbsdh+bbsds"
-"""The predicted class beside the softmax outputs: a category and numbers, for the mixed test."""
+"""The predicted class next to the softmax outputs: a category and numbers, for the mixed test."""
 
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"chi_square": ("bbsdh",), "mixed": (HARD_AND_SOFT,)}

@@ -23,7 +23,7 @@ CHUNK = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """Plan of a measurement.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Plan:
     level : float
         The nominal false-alarm rate.
     n_images : int or None
-        So many images instead of all.
+        Number of images; None takes all.
     """
 
     sizes: tuple[int, ...]

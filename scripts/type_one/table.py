@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scipy.stats import binomtest
 
 from flink_jobs.version import __version__
+from scripts.shared.markdown import table
 from scripts.type_one.combinations import HARD_AND_SOFT, N_PERMUTATIONS, Combination
 from scripts.type_one.measure import Plan, Rate
 
@@ -74,15 +75,16 @@ def _table(plan: Plan, rates: Sequence[Rate]) -> list[str]:
     rows: dict[Combination, None] = dict.fromkeys(
         sorted((rate.combination for rate in rates), key=lambda each: (each.test, each.reduction))
     )
-    lines = [
-        "| test | reduction | " + " | ".join(str(size) for size in plan.sizes) + " |",
-        "| --- | --- |" + " ---: |" * len(plan.sizes),
+    cells = [
+        [
+            f"`{combination.test}`",
+            combination.reduction,
+            *(_cell(by_place[combination, size], plan.level) for size in plan.sizes),
+        ]
+        for combination in rows
     ]
-    for combination in rows:
-        cells = [_cell(by_place[combination, size], plan.level) for size in plan.sizes]
-        lines.append(
-            f"| `{combination.test}` | {combination.reduction} | " + " | ".join(cells) + " |"
-        )
+    header = ["test", "reduction", *map(str, plan.sizes)]
+    lines = [table(header, cells, n_left=2)]
     if any(each.reduction == HARD_AND_SOFT for each in rows):
         lines += ["", f"{HARD_AND_SOFT}: the predicted class beside the ten softmax outputs."]
     return lines

@@ -65,4 +65,18 @@ def test_a_topic_that_does_not_exist_ends_with_advice(kafka_broker: KafkaBroker)
     result = alerts(kafka_broker, "no-such-topic")
 
     assert result.exit_code == 1
-    assert "start the job first, or choose another topic" in result.stderr
+    assert "there is no topic 'no-such-topic'" in result.stderr
+    assert "check the name" in result.stderr
+
+
+def test_a_topic_of_which_no_record_is_an_alert_is_exit_status_1(kafka_broker: KafkaBroker) -> None:
+    name = f"cli-alerts-{next(_names)}"
+    kafka_broker.create_topic(name)
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap_servers)
+    producer.send(name, value=b'{"schema_version": 1}').get(timeout=30)
+    producer.close()
+
+    result = alerts(kafka_broker, name, "--from-beginning")
+
+    assert result.exit_code == 1
+    assert f"is {name} the job's kafka.alerts_topic?" in result.stderr

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from flink_jobs.cli import app
 from flink_jobs.histories import packages
+from flink_jobs.histories.packages import how_to_install
 from tests.histories.examples import START_MS, Event, make_events, write_json_lines
 
 JOB = """
@@ -209,7 +210,7 @@ def test_a_missing_package_ends_with_one_message(
     status, output = run(command, *arguments[command])
 
     assert status == 1
-    assert "backtests need no-such-package: pip install 'loudly[backtest]'" in output
+    assert f"backtests need no-such-package: {how_to_install('backtest')}" in output
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

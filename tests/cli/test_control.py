@@ -48,7 +48,7 @@ def test_control_stands_beside_the_other_commands() -> None:
         (["pause", ""], "at `$.model`"),
         (["pause", "fraud", "--effective-ms", "-1"], "at `$.effective_ms`"),
         (["pause", "fraud", "--command-id", "c" * 129], "at `$.command_id`"),
-        (["pause", "fraud\udcff"], "no text in UTF-8"),
+        (["pause", "fraud\udcff"], "text that is not UTF-8"),
         (["acknowledge", "fraud"], "Missing option '--incident'"),
         (["configure", "fraud"], "Missing option '--change'"),
         (["configure", "fraud", "--change", "{"], "neither TOML nor JSON"),

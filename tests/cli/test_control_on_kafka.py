@@ -289,7 +289,7 @@ def test_a_control_topic_that_does_not_exist_is_said_plainly(topics: Topics) -> 
     result = loudly(topics._replace(control="no-such-topic"), "pause", "fraud")
 
     assert result.exit_code == 1
-    assert "does not take the command on the topic 'no-such-topic'" in result.stderr
+    assert "there is no topic 'no-such-topic'" in result.stderr
     assert "Traceback" not in result.output
 
 

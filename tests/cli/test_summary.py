@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors import KSTest
+from detectors import KSTest, MixedTest
 from flink_jobs.cli.state_size import history_cells
-from flink_jobs.cli.summary import Line, lowest_p_value, summarise
-from flink_jobs.config.job import DriftJobConfig, detectors_of, trained_key
+from flink_jobs.cli.summary import Line, summarise
+from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.intake.panes import Pane
@@ -33,18 +33,30 @@ def text_of(name: str, **tables: Any) -> str:
 
 @pytest.mark.parametrize(("n_ref", "n_test"), [(30, 2), (30, 20), (3_000, 200)])
 def test_the_lowest_p_value_is_that_of_samples_that_do_not_overlap(n_ref: int, n_test: int) -> None:
-    config = make_config(window={"min_events": n_test})
     test = KSTest().fit(np.zeros((n_ref, 3)))
 
     extreme = test.test(np.ones((n_test, 3)), rng=np.random.default_rng(0))
 
-    assert lowest_p_value(config, detectors_of(config)[0], n_ref) == extreme.p_value
+    text = text_of("detector", window={"min_events": n_test}, reference={"n_events": n_ref})
+    assert f"{n_test:,} events can" in text
+    assert text.endswith(f" {extreme.p_value:.2g}")
 
 
-def test_the_lowest_p_value_of_mmd_comes_from_its_permutations() -> None:
-    config = make_config(detector={"test": {"kind": "mmd", "n_permutations": 199}})
+def test_a_mixed_test_of_many_columns_is_told_what_samples_that_share_nothing_give() -> None:
+    mixed = {"kind": "mixed", "categorical_columns": [3, 4, 5, 6, 7]}
+    test = MixedTest([3, 4, 5, 6, 7]).fit(np.zeros((1_000, 12)))
 
-    assert lowest_p_value(config, detectors_of(config)[0], 30) == 1 / 200
+    extreme = test.test(np.ones((20, 12)), rng=np.random.default_rng(0)).p_value
+
+    assert extreme < 1e-20
+    assert f"20 events can reach {extreme:.2g}" in text_of(
+        "detector",
+        detector={"test": mixed, "reducer": {"kind": "none"}},
+        input={"n_features": 12},
+        window={"min_events": 20},
+        reference={"n_events": 1_000},
+        calibration={"level": 0.001},
+    )
 
 
 @pytest.mark.parametrize(

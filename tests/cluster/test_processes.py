@@ -20,7 +20,7 @@ from flink_jobs.cluster.processes import (
     run_to_end,
     with_free_ports,
 )
-from tests.embedded.sockets import process_group_members
+from scripts.shared.processes import process_group_members
 
 # Starts a grandchild as Flink's TaskManager starts Python workers.
 _FAMILY = ["/bin/sh", "-c", "sleep 600 & echo started; wait"]

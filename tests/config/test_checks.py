@@ -137,9 +137,9 @@ def unchecked(**tables: Any) -> DriftJobConfig:
             "leaves no categories",
         ),
         (
-            {"detectors": [{"name": "a", "window": COUNT, "policy": {"max_alerts": 3}}]},
-            "detectors[0].policy.max_alerts_per_ms",
-            "0 leaves max_alerts = 3 without effect",
+            {"detectors": [{"name": "a", "window": COUNT, "policy": {"flapping_after": 1}}]},
+            "detectors[0].policy.flapping_after",
+            "one incident does not flap",
         ),
     ],
 )  # fmt: skip
@@ -180,6 +180,55 @@ def test_a_level_of_a_further_detector_that_its_inherited_test_never_reaches_is_
     assert problem.key == "detectors[0].test.n_permutations"
 
 
+STRICT = {"calibration": {"level": 1e-3}}
+NONE = {"kind": "none"}
+
+
+@pytest.mark.parametrize(
+    ("test", "n_columns", "size", "n_ref"),
+    [
+        ({"kind": "ks"}, 3, 4, 10),
+        ({"kind": "ks"}, 400, 6, 20),
+        ({"kind": "chi_square"}, 3, 3, 20),
+        ({"kind": "mixed", "categorical_columns": [0]}, 3, 3, 20),
+        ({"kind": "binomial"}, 3, 9, 30),
+        ({"kind": "energy"}, 3, 4, 8),
+    ],
+)
+def test_windows_that_can_never_alarm_are_refused(
+    test: dict[str, Any], n_columns: int, size: int, n_ref: int
+) -> None:
+    config = unchecked(
+        **STRICT,
+        detector={"test": test, "reducer": NONE},
+        input={"n_features": n_columns},
+        window={"kind": "count", "size": size, "slide": size},
+        reference={"n_events": n_ref},
+    )
+
+    (problem,) = cross_check(config)
+
+    assert problem.key == "window.size"
+    assert f"{size} events against a reference of {n_ref} never alarm" in problem.wrong
+
+
+@pytest.mark.parametrize(
+    "test", [{"kind": "chi_square"}, {"kind": "mixed", "categorical_columns": [0, 1]}]
+)
+def test_categories_in_many_columns_can_alarm(test: dict[str, Any]) -> None:
+    config = unchecked(**STRICT, detector={"test": test, "reducer": NONE}, input={"n_features": 40})
+
+    assert cross_check(config) == []
+
+
+def test_a_sample_of_each_window_that_is_too_small_to_alarm_is_refused() -> None:
+    window = {"size_ms": 2_000, "slide_ms": 2_000, "min_events": 2, "max_events": 2}
+
+    (problem,) = cross_check(unchecked(calibration={"level": 1e-6}, window=window))
+
+    assert problem.key == "window.max_events"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -204,28 +253,6 @@ def test_a_wrong_key_of_a_further_detector_is_named_with_what_is_allowed(
         decode_config(f'{BASE}[[detectors]]\nname = "d"\n{text}\n'.encode())
 
     assert f"detectors[0].{message}" in str(caught.value)
-
-
-# Earlier releases gave these for configurations that say all that has had another default since.
-EARLIER_INPUT = {"idle_timeout_ms": 10_000}
-MMD_OF_PCA = PCA | {"test": {"kind": "mmd", "n_permutations": 199}}
-
-
-@pytest.mark.parametrize(
-    ("tables", "version", "fingerprint"),
-    [
-        ({}, "ea8d0ee50dfdd275", "eb87a541f832c66f"),
-        ({"window": COUNT, "detector": MMD_OF_PCA}, "6cb641c01549f1fb", "1b00523eae8f1a5b"),
-        ({"reference": ARTEFACT}, "2afa9f0af5a67a64", "eb242354a9025a37"),
-    ],
-    ids=["time", "count", "artefact"],
-)
-def test_digests_of_a_configuration_without_later_keys_are_those_of_earlier_releases(
-    tables: dict[str, Any], version: str, fingerprint: str
-) -> None:
-    config = make_config(input=EARLIER_INPUT, **tables)
-
-    assert (config_version(config), detector_fingerprint(config)) == (version, fingerprint)
 
 
 @pytest.mark.parametrize(

@@ -183,16 +183,6 @@ def test_further_detectors_leave_the_records_of_the_main_one_as_they_were(
     assert len(scores_of(together, "more")) > 0
 
 
-def test_the_main_detector_gives_records_the_identifiers_of_earlier_releases() -> None:
-    config = make_config(input={"idle_timeout_ms": 10_000})
-
-    it = Replay(config).run(make_panes([30] * 6, shift_from=3))
-
-    assert it.scores[0].score_id == "dd16e2415b4d6066f52e593c569f28cf"
-    assert it.alerts[0].alert_id == "9f011e451c0e71769d68270db3e3a18c"
-    assert it.alerts[0].incident_id == "a84d106654e720fcec1c47f229959c31"
-
-
 def test_a_detector_with_a_test_of_its_own_changes_no_number_of_the_main_one() -> None:
     more = [{"name": "more", "window": time_window(2), "test": MMD, "calibration": level(0.05)}]
     panes = stream([0, 0, 0, 2, 2, 0])

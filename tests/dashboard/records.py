@@ -20,8 +20,13 @@ def score(model: str, place: int, statistic: float | None = 0.04, **changes: Any
     """The score of a model's window number ``place``."""
     start_ms = BEGIN_MS + place * WINDOW_MS
     example = make_score()
+    end_ms = start_ms + WINDOW_MS
     window = msgspec.structs.replace(
-        example.window, start_ms=start_ms, end_ms=start_ms + WINDOW_MS, first_event=place * 500
+        example.window,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        closed_ms=end_ms,
+        first_event=place * 500,
     )
     given: dict[str, Any] = {
         "score_id": f"{model}/{changes.get('detector', 'main')}/{place}",
@@ -39,7 +44,10 @@ def alert(model: str, place: int, variant: str = "", **changes: Any) -> Alert:
     """An alert at the end of a model's window number ``place``; a started one by default."""
     example = make_alert(variant)
     start_ms = BEGIN_MS + place * WINDOW_MS
-    window = msgspec.structs.replace(example.window, start_ms=start_ms, end_ms=start_ms + WINDOW_MS)
+    end_ms = start_ms + WINDOW_MS
+    window = msgspec.structs.replace(
+        example.window, start_ms=start_ms, end_ms=end_ms, closed_ms=end_ms
+    )
     given: dict[str, Any] = {
         "model": model,
         "incident_id": f"incident of {model}",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+from kafka.errors import KafkaConnectionError
+
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.tail import TailFollower
+from flink_jobs.kafka.errors import FollowError
 from flink_jobs.records.alerts import Score
 from tests.dashboard.records import score
 
@@ -34,6 +38,36 @@ def polled(n_rounds: int, *followers: Follower) -> LiveState:
     for _ in range(n_rounds):
         busy = feed._poll(busy)
     return state
+
+
+class GivenUp(Follower):
+    """Ends as a client does that gives up on its broker, and is then closed."""
+
+    def poll(self, timeout_s: float) -> list[Score]:
+        self.waits_s.append(timeout_s)
+        raise KafkaConnectionError("gone") if len(self.waits_s) == 1 else FollowError("closed")
+
+
+def test_why_the_topics_cannot_be_opened_again_stays_to_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), LiveState())
+    feed._followers = cast(Any, [GivenUp()])
+    said: list[str] = []
+
+    def fail() -> None:
+        said.append(feed.problem)
+        if len(said) == 3:
+            feed._stopped.set()
+        raise FollowError("there is no topic 'drift-scores'")
+
+    monkeypatch.setattr("flink_jobs.dashboard.feed._RETRY_S", 0)
+    monkeypatch.setattr(feed, "_open", fail)
+    feed._run()
+
+    reason = "there is no topic 'drift-scores'"
+    assert said == ["KafkaConnectionError: gone", reason, reason]
+    assert feed.problem == reason
 
 
 def test_a_quiet_topic_is_not_waited_for_while_another_one_has_more() -> None:

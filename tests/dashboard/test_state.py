@@ -75,6 +75,18 @@ def test_an_alert_after_it_was_acknowledged_asks_anew() -> None:
     assert only_row(state).state == "critical"
 
 
+def test_a_window_tested_early_takes_the_page_no_further_than_to_its_test() -> None:
+    state = LiveState()
+    found = alert("m", 8, incident_id="i")
+    early = msgspec.structs.replace(found.window, closed_ms=at(3), closed_early=True)
+    state.take([msgspec.structs.replace(found, window=early)])
+
+    state.take([make_audit(model="m", kind="acknowledge", effective_ms=at(4))])
+
+    (incident,) = only_row(state).incidents
+    assert (incident.started_ms, incident.is_acknowledged) == (at(3), True)
+
+
 def test_of_two_incidents_only_the_one_that_this_page_named_is_acknowledged() -> None:
     state = LiveState()
     state.take([alert("m", 3, incident_id="i"), alert("m", 4, incident_id="j", detector="fast")])

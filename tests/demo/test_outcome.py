@@ -27,6 +27,7 @@ def alert_of(model: str, end_minute: int, kind: AlertKind = AlertKind.STARTED) -
         example.window,
         start_ms=end_ms - WINDOW_MS,
         end_ms=end_ms,
+        closed_ms=end_ms,
         first_event=(end_minute - 10) * EVENTS_PER_MINUTE - N_REFERENCE,
         n_events=10 * EVENTS_PER_MINUTE,
     )

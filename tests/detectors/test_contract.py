@@ -28,6 +28,7 @@ from detectors import (
     InvalidStateError,
     JensenShannonTest,
     KSTest,
+    LevelPerWindow,
     MissingImputation,
     MixedTest,
     MMDTest,
@@ -268,7 +269,42 @@ class TestEveryReducer:
             type(reducer).from_arrays({})
 
 
+SIZES = [(80, 50), (1000, 20), (120, 120), (5, 4), (4, 4)]
+
+
 class TestEveryTwoSampleTest:
+    @pytest.mark.parametrize(("n_ref", "n_test"), SIZES)
+    @pytest.mark.parametrize("n_dimensions", [2, 12])
+    def test_samples_without_anything_in_common_have_the_declared_p_value(
+        self, two_sample, n_ref, n_test, n_dimensions
+    ):
+        apart = np.zeros((n_ref, n_dimensions)), np.ones((n_test, n_dimensions))
+        declared = two_sample.lowest_p_value(n_ref, n_test, n_dimensions)
+
+        p_value = two_sample.fit(apart[0]).test(apart[1], rng=seeded()).p_value
+
+        assert p_value >= declared * (1 - 1e-9)
+        if n_ref > 5:
+            assert p_value == pytest.approx(declared, rel=1e-9)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_no_small_samples_have_a_lower_p_value_than_declared(self, two_sample, seed):
+        rng = np.random.default_rng(seed)
+        n_ref, n_test = rng.integers(4, 8, 2).tolist()
+        x_ref, x_test = rng.integers(0, 2, (n_ref, 2)), rng.integers(0, 4, (n_test, 2))
+
+        p_value = two_sample.fit(x_ref).test(x_test, rng=rng).p_value
+
+        assert p_value >= two_sample.lowest_p_value(n_ref, n_test, 2) * (1 - 1e-9)
+
+    def test_a_level_below_the_declared_p_value_has_no_critical_statistic(self, two_sample):
+        apart = np.zeros((6, 2)), np.ones((4, 2))
+        result = two_sample.fit(apart[0]).test(apart[1], rng=seeded())
+        level = two_sample.lowest_p_value(6, 4, 2) * 0.99
+
+        assert not LevelPerWindow(level).judge(two_sample, result).is_drift
+        assert result.statistic < two_sample.critical_statistic(level, result)
+
     def test_fulfils_the_protocol(self, two_sample):
         assert isinstance(two_sample, TwoSampleTest)
 
@@ -495,7 +531,7 @@ def test_every_reducer_works_with_every_test_or_is_refused(reducer_kind, test_ki
     two_sample = MixedTest([0]) if test_kind == "mixed" else TEST_CASES[test_kind]()
     detector = DriftDetector(REDUCER_CASES[reducer_kind](), two_sample)
     if reducer_kind not in TAKES.get(test_kind, REDUCER_CASES):
-        with pytest.raises(InvalidSampleError, match="categories"):
+        with pytest.raises(InvalidSampleError, match="not categorical"):
             detector.fit(X_REF)
         return
     expected = detector.fit(X_REF).test(X_TEST, rng=seeded())

@@ -14,7 +14,7 @@ from flink_jobs.cluster.jars import find_jars
 from flink_jobs.cluster.submission import submit_job
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from tests.embedded.sockets import listening_addresses, process_group_members
+from scripts.shared.processes import listening_addresses, process_group_members
 
 pytestmark = pytest.mark.integration
 

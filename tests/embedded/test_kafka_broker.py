@@ -12,7 +12,7 @@ from kafka.errors import KafkaTimeoutError
 
 from flink_jobs.cluster.errors import EmbeddedError, ProcessFailedError
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from tests.embedded.sockets import listening_addresses, process_group_members
+from scripts.shared.processes import listening_addresses, process_group_members
 
 pytestmark = pytest.mark.integration
 

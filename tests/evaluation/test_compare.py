@@ -237,7 +237,7 @@ def test_a_grid_that_would_never_end_is_refused(tmp_path):
     "tables",
     [
         {},
-        {"kafka": {"properties": {"sasl.password": "${env:SECRET}", "a.b": 'quo"te'}}},
+        {"kafka": {"properties": {"client.rack": "${env:SECRET}", "client.id": 'quo"te'}}},
         {"window": {"kind": "session", "gap_ms": 1_000, "max_size_ms": 9_000, "max_events": 50}},
         {"policy": {"windows_to_start": 2, "critical_effect_size": 0.25, "recover_level": 0.05}},
         {

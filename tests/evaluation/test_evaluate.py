@@ -31,7 +31,9 @@ Incident = tuple[int, int | None]
 def alert(
     end_ms: int, kind: AlertKind, incident: str = "1", stream: Stream = MAIN, cause: str = "drift"
 ) -> Alert:
-    window = msgspec.structs.replace(EXAMPLE.window, start_ms=end_ms - 10, end_ms=end_ms)
+    window = msgspec.structs.replace(
+        EXAMPLE.window, start_ms=end_ms - 10, end_ms=end_ms, closed_ms=end_ms
+    )
     return msgspec.structs.replace(
         EXAMPLE,
         model=stream.model,
@@ -223,10 +225,27 @@ def test_an_incident_whose_started_was_held_back_is_raised_by_its_first_alert():
     assert alarms_of(alerts) == {MAIN: [Alarm(30, 40)]}
 
 
+def test_a_drift_found_by_a_window_tested_early_is_found_at_the_time_of_the_test():
+    window = msgspec.structs.replace(
+        EXAMPLE.window, start_ms=40, end_ms=80, closed_ms=50, closed_early=True
+    )
+    found = msgspec.structs.replace(alert(80, AlertKind.STARTED), window=window)
+    scored = make_score(model="a", detector="main", window=window)
+
+    evaluation = evaluate(
+        [found], window_ends([scored]), [DriftInterval("a", 45, 70)], streams=[MAIN]
+    )
+
+    assert evaluation.total.detector.n_false_alarms == 0
+    assert [each.delay_ms for each in evaluation.detections] == [5]
+
+
 def test_only_tested_windows_count_and_each_of_them_once():
     def score(start_ms: int, end_ms: int, status: ScoreStatus = ScoreStatus.TESTED) -> Score:
         example = make_score()
-        window = msgspec.structs.replace(example.window, start_ms=start_ms, end_ms=end_ms)
+        window = msgspec.structs.replace(
+            example.window, start_ms=start_ms, end_ms=end_ms, closed_ms=end_ms
+        )
         return make_score(model="a", detector="main", window=window, status=status)
 
     scores = [

@@ -23,7 +23,7 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 from scripts.fuzz.fuzzer import PROFILES, Fuzzer
-from tests.faults.hostile import ENORMOUS, N_FEATURES, N_OUTPUTS, HostileStream
+from scripts.fuzz.hostile import ENORMOUS, N_FEATURES, N_OUTPUTS, HostileStream
 from tests.system.streams import N_PARTITIONS, START_MS, WIDTH_MS, Topics, make_topics
 
 SEED = 0

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -9,8 +12,10 @@ from kafka import KafkaProducer
 
 from flink_jobs.cluster.processes import free_ports
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.kafka import connecting
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.following import RecordFollower, Undecodable
+from flink_jobs.kafka.topics import admin_client, create_topics
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
 from tests.records.examples import make_alert, make_score
@@ -45,12 +50,13 @@ def test_no_broker_at_the_address_is_said_at_once() -> None:
         follower.__enter__()
 
 
-def test_what_is_no_broker_is_told_and_left_without_a_thread() -> None:
+def test_what_is_no_broker_is_told_and_left_without_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connecting, "_TIMEOUT_MS", 500)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
-        follower = RecordFollower(
-            address, "alerts", Alert, properties={"bootstrap.timeout.ms": "500"}
-        )
+        follower = RecordFollower(address, "alerts", Alert)
         with pytest.raises(FollowError, match="does not answer as a Kafka broker"):
             follower.__enter__()
 
@@ -144,13 +150,13 @@ def test_an_aborted_transaction_is_not_seen_unless_asked_for(kafka_broker: Kafka
         producer.close()
 
     seen = {}
-    for isolation in ("read_committed", "read_uncommitted"):
+    for properties in ({}, {"isolation.level": "read_uncommitted"}):
         with RecordFollower(
-            kafka_broker.bootstrap_servers, topic, Alert, isolation=isolation
+            kafka_broker.bootstrap_servers, topic, Alert, properties=properties
         ) as follower:
-            seen[isolation] = [a.alert_id for a in follower.follow(exit_when_idle_s=2)]
+            seen[len(properties)] = [a.alert_id for a in follower.follow(exit_when_idle_s=2)]
 
-    assert seen == {"read_committed": ["yes"], "read_uncommitted": ["no", "yes"]}
+    assert seen == {0: ["yes"], 1: ["no", "yes"]}
 
 
 @pytest.mark.integration
@@ -175,5 +181,112 @@ def test_scores_and_dead_letters_are_followed_the_same_way(kafka_broker: KafkaBr
 def test_a_topic_that_does_not_exist_is_refused_with_advice(kafka_broker: KafkaBroker) -> None:
     follower = RecordFollower(kafka_broker.bootstrap_servers, "no-such-topic", Alert)
 
-    with pytest.raises(FollowError, match=r"there is no topic 'no-such-topic'.*start the job"):
+    with pytest.raises(FollowError, match=r"there is no topic 'no-such-topic'.*check the name"):
         follower.__enter__()
+
+
+@pytest.mark.integration
+def test_an_alert_whose_use_failed_comes_again(kafka_broker: KafkaBroker) -> None:
+    topic = make_topic(kafka_broker)
+    write(kafka_broker, topic, *map(alert_bytes, ["a", "b", "c"]))
+
+    def of_group() -> RecordFollower[Alert]:
+        return RecordFollower(kafka_broker.bootstrap_servers, topic, Alert, group_id=topic)
+
+    def page() -> None:
+        with of_group() as follower:
+            for alert in follower.follow(exit_when_idle_s=2):
+                if alert.alert_id == "b":
+                    raise ConnectionError("the pager does not answer")
+
+    with pytest.raises(ConnectionError):
+        page()
+    with of_group() as follower:
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+
+    assert ids == ["b", "c"]
+
+
+_KILLED_BETWEEN_POLL_AND_USE = """
+import os, signal, sys
+from flink_jobs.kafka import connecting
+from flink_jobs.kafka.following import RecordFollower
+from flink_jobs.records.alerts import Alert
+address, topic = sys.argv[1:]
+# The broker waits as long for a member that was killed.
+quick = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "2000"}
+follower = RecordFollower(address, topic, Alert, start="end", group_id=topic, properties=quick)
+with follower:
+    print("ready", flush=True)
+    for alert in follower.follow():
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.integration
+def test_an_alert_comes_again_when_its_reader_is_killed_between_poll_and_use(
+    kafka_broker: KafkaBroker,
+) -> None:
+    topic = make_topic(kafka_broker)
+    write(kafka_broker, topic, alert_bytes("old"))
+    command = [sys.executable, "-c", _KILLED_BETWEEN_POLL_AND_USE]
+    with subprocess.Popen(
+        [*command, kafka_broker.bootstrap_servers, topic], stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"ready\n"
+        write(kafka_broker, topic, *map(alert_bytes, ["a", "b"]))
+        assert reader.wait(timeout=60) == -signal.SIGKILL
+
+    with RecordFollower(
+        kafka_broker.bootstrap_servers,
+        topic,
+        Alert,
+        start="end",
+        group_id=topic,
+    ) as follower:
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=5)]
+
+    assert ids == ["a", "b"]
+
+
+@pytest.mark.integration
+def test_a_member_of_a_group_without_a_partition_waits_until_it_gets_one(
+    kafka_broker: KafkaBroker,
+) -> None:
+    topic = make_topic(kafka_broker)
+    followers = [
+        RecordFollower(kafka_broker.bootstrap_servers, topic, Alert, group_id=topic)
+        for _ in range(2)
+    ]
+    seen: list[str] = []
+
+    def follow(follower: RecordFollower[Alert]) -> None:
+        with follower:
+            seen.extend(alert.alert_id for alert in follower.follow(exit_when_idle_s=10))
+
+    threads = [threading.Thread(target=follow, args=[each]) for each in followers]
+    for thread in threads:
+        thread.start()
+    write(kafka_broker, topic, *map(alert_bytes, ["a", "b"]))
+    for thread in threads:
+        thread.join(timeout=90)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert sorted(set(seen)) == ["a", "b"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_a_topic_that_the_broker_compresses_is_read(kafka_broker: KafkaBroker, codec: str) -> None:
+    topic = f"compressed-{codec}"
+    with admin_client(kafka_broker.bootstrap_servers, {}) as admin:
+        create_topics(admin, [topic], {topic: {"compression.type": codec}})
+    values = [alert_bytes(f"{codec}-{number}") for number in range(50)]
+    write(kafka_broker, topic, *values)
+
+    with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert) as follower:
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+
+    assert ids == [f"{codec}-{number}" for number in range(50)]
+    assert follower.counts.undecodable == 0

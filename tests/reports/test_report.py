@@ -32,7 +32,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.reports.charts.calibration import calibrations
-from flink_jobs.reports.charts.classes import class_mix
+from flink_jobs.reports.charts.classes import class_mix, resampled_range
 from flink_jobs.reports.charts.distributions import histogram
 from flink_jobs.reports.charts.png import draw, write_png
 from flink_jobs.reports.charts.quality import quality
@@ -53,7 +53,7 @@ def score(minute: int, statistic: float | None = 0.05, **others: Any) -> Score:
     """A window of ten minutes that ends so many minutes after the start."""
     end_ms = START_MS + minute * MINUTE_MS
     window = msgspec.structs.replace(
-        make_score().window, start_ms=end_ms - 10 * MINUTE_MS, end_ms=end_ms
+        make_score().window, start_ms=end_ms - 10 * MINUTE_MS, end_ms=end_ms, closed_ms=end_ms
     )
     values = {"model": "m", "statistic": statistic, "p_value": 0.5, "is_drift": False} | others
     return msgspec.structs.replace(make_score(), window=window, **values)
@@ -430,6 +430,26 @@ def test_label_shift_is_estimated_from_outputs_alone():
 
     assert mix.shift is not None
     np.testing.assert_allclose(mix.shift.class_shares, [0.1, 0.3, 0.6], atol=0.04)
+
+
+def test_ranges_of_the_class_mix_are_not_called_confidence_intervals():
+    rng = np.random.default_rng(0)
+    true = np.array([0.1, 0.3, 0.6])
+    sharpened = [
+        outputs**6 / (outputs**6).sum(axis=1, keepdims=True)
+        for outputs in (
+            calibrated(rng.choice(3, size=4_000, p=[0.6, 0.3, 0.1]), rng),
+            calibrated(rng.choice(3, size=4_000, p=true), rng),
+        )
+    ]
+
+    mix = class_mix(*sharpened, seed=1)
+
+    # The outputs are overconfident: the ranges miss true shares, which they do not promise.
+    low, high = resampled_range(mix)
+    assert ((true < low) | (true > high)).any()
+    assert "calibrated" in mix.note
+    assert "not confidence intervals" in mix.note
 
 
 def calibrated(labels: np.ndarray[Any, Any], rng: np.random.Generator) -> np.ndarray[Any, Any]:

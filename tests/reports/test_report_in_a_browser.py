@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flink_jobs.cli.report import report as command
 from flink_jobs.reports.write import gather, write_html
-from tests.reports.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
+from scripts.shared.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
 
 pytestmark = pytest.mark.system
 

@@ -1,7 +1,7 @@
 """Savepoints of the whole job as each state version wrote them, and the stream that goes on.
 
 They lie in ``tests/fixtures/savepoints``, a folder for each version: the savepoint itself, and the
-records that the job had written until then. ``scripts/write_savepoint_fixture.py`` writes them.
+records that the job had written until then. ``write_savepoint_fixture.py`` writes them.
 """
 
 from __future__ import annotations

@@ -207,6 +207,11 @@ min_events = 2
 [reference]
 kind = "first_events"
 n_events = 100
+[policy]
+windows_to_start = 1
+windows_to_recover = 1
+ongoing_every_ms = 0
+flapping_after = 0
 [job]
 checkpoint_interval_ms = 1000
 delivery = "at_least_once"

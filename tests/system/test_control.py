@@ -183,7 +183,7 @@ def _send_commands(job: Controlled) -> None:
         ApproveCurrent(command_id="c-5", model="approved", **at),
         Snooze(command_id="c-6", model="loud", until_ms=RESUME_MS, **at),
         Configure(
-            command_id="c-7", model="strict", change={"policy": {"ongoing_every_windows": 50}}, **at
+            command_id="c-7", model="strict", change={"policy": {"ongoing_every_ms": 50_000}}, **at
         ),
         Acknowledge(command_id="c-8", model="paused", incident_id="unknown", **at),
         Describe(command_id="c-9", model="known"),

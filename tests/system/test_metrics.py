@@ -20,7 +20,7 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, AlertKind, Score
 from flink_jobs.records.control import Describe, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason
-from tests.embedded.sockets import listening_addresses
+from scripts.shared.processes import listening_addresses
 from tests.system.push_gateway import PushGateway
 from tests.system.streams import (
     START_MS,

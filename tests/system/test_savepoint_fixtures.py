@@ -28,7 +28,7 @@ def test_there_is_a_savepoint_of_the_present_version() -> None:
     metadata = FOLDER / f"v{STATE_VERSION}" / "savepoint" / "_metadata"
 
     assert metadata.exists(), (
-        "run `python -m scripts.write_savepoint_fixture` and commit what it writes"
+        "run `python -m tests.system.write_savepoint_fixture` and commit what it writes"
     )
 
 

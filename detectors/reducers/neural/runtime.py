@@ -12,7 +12,8 @@ try:
     from torch import nn
 except ImportError as error:
     raise ImportError(
-        "this part of the detectors needs PyTorch and safetensors: pip install 'loudly[torch]'"
+        "this part of the detectors needs PyTorch and safetensors: in Loudly's folder run make "
+        "torch, or pip install '.[torch]'"
     ) from error
 
 __all__ = ["SafetensorError", "load_file", "nn", "single_threaded", "torch"]

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from detectors.base import FloatArray, IntArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, fitted, state_array, whole_number
-from detectors.errors import InvalidSampleError
-from detectors.two_sample.chi_square.distribution import chi_square_p_value, cramers_v_squared
+from detectors.errors import NotCategoricalError
+from detectors.two_sample.chi_square.distribution import chi_square_p_value
+from detectors.two_sample.chi_square.tables import cramers_v_squared
 from detectors.two_sample.frame import Comparison, ReferenceTest
 from detectors.two_sample.multiplicity import bonferroni
+from detectors.two_sample.permutation import labelling_share
 
 FEW_CATEGORIES = 20
 """Up to here a column is categorical however few rows the reference has."""
 
 DEFAULT_DRAWS = 9_999
-"""Random tables: the smallest p-value is 1e-4. They take 10 to 20 ms for a column with 10
-categories and 0.8 s for one with 200."""
+"""Random tables of a column. They take 10 to 20 ms for one with 10 categories and 0.1 s for 50."""
 
 PRIOR = 0.5
 """Rows added to each category when shares are compared, so that a single row says little."""
@@ -90,8 +91,11 @@ class ChiSquareTest(ReferenceTest):
 
     Every distinct value is a category, whatever its size, and a missing value, NaN, is one of its
     own. A category that is new in the test sample, or vanished from it, is a cell with count 0; one
-    that neither sample has does not exist. A reference is refused that has more than 20 categories
-    in a column and more than half as many as rows: such a column holds numbers.
+    that neither sample has does not exist. Of a column with more than 50 categories, some of them
+    rare, those with less than 2 % of all rows are compared in groups
+    (:func:`~detectors.two_sample.chi_square.tables.group_rare`). A reference is refused that has
+    more than 20 categories in a column and more than half as many as rows: such a column holds
+    numbers or an identifier.
 
     The statistic is the surprise, ``-log10(p_value)``: chi-square values of columns with different
     numbers of categories cannot be compared. The statistic of a dimension is Cramér's V; times the
@@ -100,14 +104,16 @@ class ChiSquareTest(ReferenceTest):
     of its codes and means something only where they are ordered.
 
     p-values are exact for small samples and for two categories, and otherwise asymptotic or, where
-    expected counts are small, from random tables
+    expected counts are small, from random tables. Where no random table is as far from the
+    reference, an upper bound takes their place
     (:func:`~detectors.two_sample.chi_square.distribution.chi_square_p_value`).
 
     Parameters
     ----------
     n_draws : int
-        Random tables, at least 1; where they are needed, the smallest p-value of a column is
-        ``1 / (1 + n_draws)``.
+        Random tables, at least 1. A column's p-value below ``1 / (1 + n_draws)`` is a bound, 10 to
+        200 times too large where it is not tiny: where moderate moves of rare categories matter,
+        draw several times the number of columns over the level.
 
     Raises
     ------
@@ -147,6 +153,10 @@ class ChiSquareTest(ReferenceTest):
             effect_size=max(column.effect_size() for column in columns),
         )
 
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the p-value of samples that share no category, in any dimension."""
+        return min(1.0, labelling_share(n_ref, n_test) * n_dimensions)
+
     def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
         """The surprise of ``level``; ``result.statistic`` reaches it where its p-value does.
 
@@ -178,18 +188,20 @@ class ChiSquareTest(ReferenceTest):
 
 
 def check_categorical(x_ref: FloatArray, columns: Iterable[int]) -> None:
-    """Raise InvalidSampleError where one of ``columns`` holds numbers, not categories.
+    """Refuse columns that hold numbers or identifiers instead of categories.
 
-    That is where it has more than ``FEW_CATEGORIES`` distinct values, and more than half as many as
-    rows. If no value repeated, the p-value would be 1 whatever happens.
+    Those have more than ``FEW_CATEGORIES`` distinct values, and more than half as many as rows. If
+    no value repeated, the p-value would be 1 whatever happens.
+
+    Raises
+    ------
+    NotCategoricalError
+        Names the first such column of ``columns``, counted from 0.
     """
     for column in columns:
         n_categories = np.unique(x_ref[:, column]).size
         if n_categories > max(FEW_CATEGORIES, len(x_ref) / 2):
-            raise InvalidSampleError(
-                f"column {column} of x_ref has {n_categories} categories in {len(x_ref)} rows, "
-                "too many to compare their shares"
-            )
+            raise NotCategoricalError(column, n_categories, len(x_ref))
 
 
 def corrected_comparison(

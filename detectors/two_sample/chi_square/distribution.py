@@ -10,73 +10,40 @@ many rare categories few entries are left.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from detectors.base import FloatArray, IntArray
-from detectors.two_sample.permutation import BATCH_SIZE, permutation_p_value
+from detectors.two_sample.chi_square.tables import (
+    LEAST_EXPECTED,
+    Margins,
+    cramers_v_squared,
+    group_rare,
+    least_expected,
+    margins_of,
+    random_v_squared,
+    v_squared,
+)
+from detectors.two_sample.chi_square.tail import tail_bound
+from detectors.two_sample.permutation import labelling_share, permutation_p_value
 
 EXACT_LIMIT = 30_000
 """The most sums of one step of the exact computation, which keeps it near 10 ms: 9,999 random
 tables of 10 categories take 10 to 20 ms."""
 
-LEAST_EXPECTED = 5.0
-"""The smallest expected count at which the chi-square distribution is used. Cochran's weaker rule,
-all from 1 and four fifths from 5, makes a level of 1e-4 in fact 2.3e-4 at 500 rows against 20 in
-categories with shares of 0.58, 0.29 and 0.13, where one of six expected counts is 2.7."""
-
-
-class Margins(NamedTuple):
-    """What the null keeps of a table.
-
-    Attributes
-    ----------
-    totals : ndarray of int64, shape (n_entries,)
-        Rows of each entry in both samples; the entry of the categories seen once comes last.
-    is_single : ndarray of bool, shape (n_entries,)
-        Which entry holds the categories seen once.
-    n_small, n_large : int
-        Rows of the smaller and of the larger sample.
-    """
-
-    totals: IntArray
-    is_single: NDArray[np.bool_]
-    n_small: int
-    n_large: int
-
-
-def cramers_v_squared(counts: IntArray) -> float:
-    """Chi-square divided by the number of rows, in [0, 1].
-
-    Exactly 0 where the shares are equal and exactly 1 where the samples share no category.
-
-    Parameters
-    ----------
-    counts : ndarray of int64, shape (2, n_categories)
-        Rows of each sample in each category; no category is empty in both.
-
-    Examples
-    --------
-    >>> cramers_v_squared(np.array([[10, 10], [5, 5]]))
-    0.0
-    >>> cramers_v_squared(np.array([[9, 0], [0, 4]]))
-    1.0
-    """
-    margins, small = _margins(counts)
-    return float(_v_squared(small[np.newaxis], margins)[0])
-
 
 def chi_square_p_value(counts: IntArray, n_draws: int, rng: np.random.Generator) -> float:
-    """The probability under the null of a statistic at least as large, in (0, 1].
+    """Compute the probability under the null of a statistic at least as large, in (0, 1].
 
     Exact while that takes at most ``EXACT_LIMIT`` sums at a time: with two categories up to some
     10,000 rows in each sample, with 10 up to 20 or 30. Beyond, the chi-square distribution where
     all expected counts are at least ``LEAST_EXPECTED``, and elsewhere ``(1 + k) / (1 + n_draws)``
-    from random tables. Which of them depends on the margins alone, so that the choice cannot
-    favour a result.
+    from random tables, of which k reach the statistic. Where none does, an upper bound of the
+    probability (:func:`tail_bound`) takes its place if that is smaller: p-values have no floor at
+    ``1 / (1 + n_draws)``, and below it they are conservative. Before tables are drawn rare
+    categories are grouped (:func:`group_rare`). The margins alone decide on the way, so that the
+    choice cannot favour a result.
 
     Parameters
     ----------
@@ -96,55 +63,36 @@ def chi_square_p_value(counts: IntArray, n_draws: int, rng: np.random.Generator)
     >>> round(chi_square_p_value(np.array([[4, 0], [0, 4]]), 99, np.random.default_rng(0)), 6)
     0.028571
     """
+    n_ref, n_test = counts.sum(axis=1).tolist()
+    counts = group_rare(counts)
     if counts.shape[1] == 1:
         return 1.0
-    margins, small = _margins(counts)
+    margins, small = margins_of(counts)
     p_value = _exact_p_value(small, margins)
-    if p_value is None:
-        expected = counts.sum(axis=0) * (margins.n_small / counts.sum())
-        if expected.min() >= LEAST_EXPECTED:
-            statistic = counts.sum() * cramers_v_squared(counts)
-            p_value = float(scipy.stats.chi2.sf(statistic, counts.shape[1] - 1))
-        else:
-            observed = float(_v_squared(small[np.newaxis], margins)[0])
-            p_value = permutation_p_value(observed, _random_v_squared(margins, n_draws, rng))
-    return min(1.0, max(p_value, float(np.finfo(np.float64).tiny)))
+    if p_value is None and least_expected(counts) >= LEAST_EXPECTED:
+        statistic = counts.sum() * cramers_v_squared(counts)
+        p_value = float(scipy.stats.chi2.sf(statistic, counts.shape[1] - 1))
+    elif p_value is None:
+        p_value = _random_p_value(small, margins, n_draws, rng)
+    return min(1.0, max(p_value, labelling_share(n_ref, n_test)))
 
 
-def _margins(counts: IntArray) -> tuple[Margins, IntArray]:
-    """The margins, and the counts of the smaller sample, one for each entry."""
-    n_rows = counts.sum(axis=1)
-    small = counts[n_rows.argmin()]
-    totals = counts.sum(axis=0)
-    once = totals == 1
-    n_once = int(once.sum())
-    if n_once:
-        totals = np.append(totals[~once], n_once)
-        small = np.append(small[~once], small[once].sum())
-    is_single = np.arange(totals.size) == (totals.size - 1 if n_once else -1)
-    return Margins(totals, is_single, int(n_rows.min()), int(n_rows.max())), small
+def _random_p_value(
+    small: IntArray, margins: Margins, n_draws: int, rng: np.random.Generator
+) -> float:
+    """Compare with random tables, and bound the tail where none of them reaches the statistic.
 
-
-def _v_squared(small: IntArray, margins: Margins) -> FloatArray:
-    """V² of tables given by the counts of the smaller sample, shape (n_tables, n_entries)."""
-    totals, is_single, n_small, n_large = margins
-    # Integers as long as they can be: equal shares then give 0 and not a rounding error.
-    scaled = (n_small + n_large) * np.where(is_single, small, small**2)
-    sums = (scaled / np.where(is_single, 1, totals)).sum(axis=1)
-    return np.asarray((sums - n_small**2) / (n_small * n_large))
-
-
-def _random_v_squared(margins: Margins, n_draws: int, rng: np.random.Generator) -> FloatArray:
-    batches = []
-    for start in range(0, n_draws, BATCH_SIZE):
-        size = min(BATCH_SIZE, n_draws - start)
-        tables = rng.multivariate_hypergeometric(margins.totals, margins.n_small, size=size)
-        batches.append(_v_squared(tables, margins))
-    return np.concatenate(batches)
+    Levels from ``1 / (1 + n_draws)`` on are held by the tables as ever. A lower one is reached by
+    the bound alone, which never lies below the probability.
+    """
+    observed = float(v_squared(small[np.newaxis], margins)[0])
+    floor = 1.0 / (1 + n_draws)
+    p_value = permutation_p_value(observed, random_v_squared(margins, n_draws, rng))
+    return p_value if p_value > floor else min(floor, tail_bound(small, margins))
 
 
 def _exact_p_value(small: IntArray, margins: Margins) -> float | None:
-    """The exact probability of a sum of ``t² / m`` as large as observed; None where too costly.
+    """Compute the probability of a sum of ``t² / m`` as large as observed; None where too costly.
 
     Entry by entry, the attainable pairs of rows used and sum so far are kept, each as one integer,
     with their weights. Sums are multiplied by a common multiple of all ``m``, so that ties are

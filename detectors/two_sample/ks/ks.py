@@ -116,6 +116,10 @@ class KSTest(ReferenceTest):
             attribution=attribution,
         )
 
+    def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the p-value of samples that do not overlap in any dimension."""
+        return min(1.0, ks_p_value(n_ref * n_test, n_ref, n_test) * n_dimensions)
+
     def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
         """The smallest D that has a corrected p-value of at most ``level`` at ``result``'s sizes.
 

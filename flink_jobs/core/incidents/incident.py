@@ -1,4 +1,4 @@
-"""Where the alert lifecycle of one detector of a model stands."""
+"""The memory of the alert lifecycle of one detector of a model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,28 @@ from msgspec import Struct
 from flink_jobs.records.alerts import Severity
 
 
+class Vote(Struct, array_like=True):
+    """The last verdict on one test window.
+
+    Attributes
+    ----------
+    start_ms : int
+        Event time at the window's start.
+    is_early : bool
+        Whether the window was still open, so that its test at the end takes this vote's place.
+    is_drift : bool
+    is_calm : bool
+        Whether the window counts towards recovery: it was normal, and so was every test since.
+    """
+
+    start_ms: int
+    is_early: bool
+    is_drift: bool
+    is_calm: bool
+
+
 class Incident(Struct):
-    """What the lifecycle remembers.
+    """The lifecycle's memory.
 
     Its size is bounded: the policy allows at most 100 entries in each list.
 
@@ -17,15 +37,12 @@ class Incident(Struct):
     ----------
     incident_id : str
         Empty while no incident is open.
-    n_drifting, n_normal : int
-        Tested windows in a row, up to the last one, that drifted or count towards recovery.
-    n_since_alert : int
-        Drifting windows since the open incident last raised an alert.
-    recent_drifts : int
-        One bit for each tested window since the last recovery, the last window lowest; 64 at most.
-    now_ms, unquiet_ms, raised_ms, recovered_ms : int or None
-        Event time: how far tested windows have come; the last window that did not count towards
-        recovery; the last alert the open incident raised; the last recovery.
+    votes : list of Vote
+        One for each window tested since the last recovery, in the order of their last tests, as
+        far back as the policy looks.
+    unquiet_ms, raised_ms, recovered_ms : int or None
+        Event time of the last test that did not count towards recovery, of the last alert that the
+        open incident raised, and of the last recovery.
     severity : Severity
         The highest of the open incident.
     told : Severity or None
@@ -43,11 +60,7 @@ class Incident(Struct):
     """
 
     incident_id: str = ""
-    n_drifting: int = 0
-    n_normal: int = 0
-    n_since_alert: int = 0
-    recent_drifts: int = 0
-    now_ms: int | None = None
+    votes: list[Vote] = msgspec.field(default_factory=list)
     unquiet_ms: int | None = None
     raised_ms: int | None = None
     recovered_ms: int | None = None

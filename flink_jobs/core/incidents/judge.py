@@ -38,7 +38,7 @@ from flink_jobs.version import __version__
 
 
 class Verdict(NamedTuple):
-    """What came of a tested window; ``has_recovered`` even where nothing is written of it."""
+    """The records of a tested window; ``has_recovered`` even where nothing is written of it."""
 
     score: Score
     alert: Alert | None
@@ -77,7 +77,7 @@ class Judge:
     def not_tested(
         self, model: str, window: ClosedWindow, reference: ReferenceSummary, status: ScoreStatus
     ) -> Score:
-        """The score of a window that holds too few events, or whose reference does."""
+        """Return the score of a window that holds too few events, or whose reference does."""
         return self._score(self._facts(model, window, reference), status)
 
     def test(
@@ -118,11 +118,13 @@ class Judge:
         transition = lifecycle.advance(
             incident,
             lifecycle.Outcome(
-                window.end_ms,
+                window.start_ms,
+                window.closed_ms,
                 judgement.is_drift,
                 result.p_value,
                 result.effect_size,
-                is_snoozed=snoozed_until_ms is not None and window.end_ms < snoozed_until_ms,
+                is_early=window.closed_early,
+                is_snoozed=snoozed_until_ms is not None and window.closed_ms < snoozed_until_ms,
             ),
             policy=self._policy,
             new_incident_id=self._id("incident", facts) if judgement.is_drift else "",
@@ -145,9 +147,9 @@ class Judge:
         reference: ReferenceSummary,
         ending: Ending,
     ) -> Alert | None:
-        """End an open incident that no window ends; the alert that says so, if any."""
+        """End an open incident that no window ends, and return the alert that says so, if any."""
         facts = Facts(model, self._name, window, reference)
-        transition = lifecycle.end(incident, window.end_ms)
+        transition = lifecycle.end(incident, window.closed_ms)
         if transition is None:
             return None
         return Alert(
@@ -165,7 +167,7 @@ class Judge:
         self, model: str, kind: AlertKind, incident_id: str, window: WindowSummary,
         reference: ReferenceSummary,
     ) -> Alert:  # fmt: skip
-        """An alert about a model that sends nothing, or sends again."""
+        """Return an alert about a model that sends nothing, or sends again."""
         facts = Facts(model, self._name, window, reference)
         return Alert(
             alert_id=self._id(f"silence-{kind}", facts),
@@ -180,7 +182,7 @@ class Judge:
         self, model: str, halves: TwoSampleResult, detector: DriftDetector, window: WindowSummary,
         incident_id: str,
     ) -> Alert | None:  # fmt: skip
-        """An alert where the two halves of a new reference differ, or where they did and no more.
+        """Return an alert where the halves of a new reference differ, or agree again.
 
         ``incident_id`` is that of the incident that is open because of it, or empty.
         """
@@ -230,7 +232,7 @@ class Judge:
         return Facts(model, self._name, window_summary(window), reference)
 
     def _where(self, facts: Facts) -> dict[str, Any]:
-        """What a score and an alert say about where they come from."""
+        """Return the fields that name the origin of a score or an alert."""
         return {
             "model": facts.model,
             "window": facts.window,

@@ -2,30 +2,51 @@
 
 A tested window changes the incident, and the incident may *raise* an alert. A raised alert is
 written, or held back and counted; the next one written says how many were held back. All that is
-remembered lies in :class:`~flink_jobs.core.incidents.incident.Incident`, all time is event time.
+remembered lies in :class:`~flink_jobs.core.incidents.incident.Incident`.
+
+All time is event time, and the time of a test is the moment at which it was due: ``closed_ms`` of
+its window. For a window that is tested early this is the end of the pane that brings it
+``early_events`` events, not the end of the window, which still lies ahead. Snooze, cooldown, the
+maximum rate, the distance of ongoing alerts and flapping all read this one clock.
+
+One window is one vote, however many tests it had: the last verdict counts, and takes the place of
+the early one.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.core.incidents.incident import Incident
-from flink_jobs.records.alerts import AlertKind, Severity
+import msgspec
 
-_RECENT = (1 << 64) - 1
+from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.core.incidents.incident import Incident, Vote
+from flink_jobs.records.alerts import AlertKind, Severity
 
 
 class Outcome(NamedTuple):
-    """What the test of one window found; ``end_ms`` is the event time at the window's end.
+    """The result of one test.
 
-    ``is_snoozed`` holds back what it raises.
+    Attributes
+    ----------
+    start_ms : int
+        Event time at the window's start.
+    closed_ms : int
+        Event time of the test; no test comes before an earlier one.
+    is_drift : bool
+    p_value, effect_size : float
+    is_early : bool
+        Whether the window was still open, so that another test of it may follow.
+    is_snoozed : bool
+        Whether what it raises is held back.
     """
 
-    end_ms: int
+    start_ms: int
+    closed_ms: int
     is_drift: bool
     p_value: float
     effect_size: float
+    is_early: bool = False
     is_snoozed: bool = False
 
 
@@ -42,23 +63,24 @@ class Transition(NamedTuple):
 def advance(
     incident: Incident, outcome: Outcome, *, policy: PolicyTable, new_incident_id: str
 ) -> Transition | None:
-    """Count one tested window and say which alert is to be written, if any.
+    """Count one test and say which alert is to be written, if any.
 
     Parameters
     ----------
     incident : Incident
         Changed in place.
     outcome : Outcome
-        Of the windows of one model, in the order in which they close.
+        Of one detector of a model, in the order of the tests.
     policy : PolicyTable
     new_incident_id : str
-        Taken when this window opens an incident.
+        Taken when this test opens an incident.
 
     Examples
     --------
-    >>> incident, policy = Incident(), PolicyTable(windows_to_start=2, critical_effect_size=0.5)
-    >>> for end_ms, effect_size in ((1, 0.3), (2, 0.3), (3, 0.6), (4, 0.0)):
-    ...     outcome = Outcome(end_ms, effect_size > 0.1, 0.5, effect_size)
+    >>> incident = Incident()
+    >>> policy = PolicyTable(windows_to_start=2, windows_to_recover=1, critical_effect_size=0.5)
+    >>> for start_ms, effect_size in ((1, 0.3), (2, 0.3), (3, 0.6), (4, 0.0)):
+    ...     outcome = Outcome(start_ms, start_ms + 1, effect_size > 0.1, 0.5, effect_size)
     ...     alert = advance(incident, outcome, policy=policy, new_incident_id="i")
     ...     print(alert and (alert.kind.value, alert.severity.value, alert.incident_id))
     None
@@ -66,7 +88,8 @@ def advance(
     ('ongoing', 'critical', 'i')
     ('recovered', 'critical', 'i')
     """
-    now_ms = _count(incident, outcome, policy)
+    _count(incident, outcome, policy)
+    now_ms = outcome.closed_ms
     if not incident.incident_id:
         return _start(incident, outcome, policy, new_incident_id, now_ms)
     if _has_ended(incident, policy, now_ms):
@@ -74,24 +97,19 @@ def advance(
     return _go_on(incident, outcome, policy, now_ms) if outcome.is_drift else None
 
 
-def _count(incident: Incident, outcome: Outcome, policy: PolicyTable) -> int:
-    """Count the window; returns how far event time has come."""
-    # A count window ends with its last event in the order of (partition, offset), so that ends can
-    # step back within a pane; no rule may see time run backwards.
-    now_ms = max(outcome.end_ms, outcome.end_ms if incident.now_ms is None else incident.now_ms)
-    incident.now_ms = now_ms
-    incident.recent_drifts = (incident.recent_drifts << 1 | outcome.is_drift) & _RECENT
-    incident.n_drifting = incident.n_drifting + 1 if outcome.is_drift else 0
-    if _is_normal(outcome, policy):
-        incident.n_normal += 1
-    else:
-        incident.n_normal = 0
-        incident.unquiet_ms = now_ms
-    return now_ms
+def _count(incident: Incident, outcome: Outcome, policy: PolicyTable) -> None:
+    votes = [v for v in incident.votes if not (v.is_early and v.start_ms == outcome.start_ms)]
+    is_normal = _is_normal(outcome, policy)
+    if not is_normal:
+        incident.unquiet_ms = outcome.closed_ms
+        votes = [msgspec.structs.replace(vote, is_calm=False) for vote in votes]
+    votes.append(Vote(outcome.start_ms, outcome.is_early, outcome.is_drift, is_normal))
+    most = max(policy.windows_to_start, policy.start_within_windows, policy.windows_to_recover)
+    incident.votes = votes[-most:]
 
 
 def _is_normal(outcome: Outcome, policy: PolicyTable) -> bool:
-    """Hysteresis: between the two levels a window neither drifts nor counts towards recovery."""
+    """Apply the hysteresis: between the two levels a window neither drifts nor is normal."""
     level = policy.recover_level
     return not outcome.is_drift and not (level is not None and outcome.p_value <= level)
 
@@ -111,33 +129,27 @@ def _start(
 
 
 def _enough_drift(incident: Incident, policy: PolicyTable) -> bool:
-    recent = incident.recent_drifts & ((1 << policy.start_within_windows) - 1)
-    return max(incident.n_drifting, recent.bit_count()) >= policy.windows_to_start
+    recent = incident.votes[-(policy.start_within_windows or policy.windows_to_start) :]
+    return sum(vote.is_drift for vote in recent) >= policy.windows_to_start
 
 
 def _go_on(
     incident: Incident, outcome: Outcome, policy: PolicyTable, now_ms: int
 ) -> Transition | None:
-    incident.n_since_alert += 1
     if _severity(outcome, policy) is Severity.CRITICAL:
         incident.severity = Severity.CRITICAL
     # Not yet told, or told as less than it is: no interval may keep that back, and nobody has
     # acknowledged it.
     is_news = incident.told is not incident.severity
-    if not is_news and (incident.is_acknowledged or not _is_due(incident, policy, now_ms)):
+    is_too_soon = _is_within(incident.raised_ms, policy.ongoing_every_ms, now_ms)
+    if not is_news and (incident.is_acknowledged or is_too_soon):
         return None
     kind = AlertKind.STARTED if incident.told is None else AlertKind.ONGOING
     return _raise(incident, kind, outcome, policy, now_ms)
 
 
-def _is_due(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
-    return incident.n_since_alert >= policy.ongoing_every_windows and not _is_within(
-        incident.raised_ms, policy.ongoing_every_ms, now_ms
-    )
-
-
 def _has_ended(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
-    if incident.n_normal < policy.windows_to_recover:
+    if sum(vote.is_calm for vote in incident.votes) < policy.windows_to_recover:
         return False
     return not (
         incident.is_flapping and _is_within(incident.unquiet_ms, policy.flapping_within_ms, now_ms)
@@ -145,22 +157,22 @@ def _has_ended(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
 
 
 def end(incident: Incident, now_ms: int) -> Transition | None:
-    """End an open incident whatever its windows say; the alert to write, if any.
+    """End an open incident whatever its windows say, and return the alert to write, if any.
 
-    Its windows count no more, as those before a recovery.
+    Windows tested before do not count any more, as after a recovery.
     """
     transition = _recover(incident, now_ms) if incident.incident_id else None
-    incident.recent_drifts = incident.n_drifting = incident.n_normal = 0
+    incident.votes = []
     return transition
 
 
 def _recover(incident: Incident, now_ms: int) -> Transition | None:
-    """Who saw the incident begin sees it end; of what nobody saw there is nothing to say."""
+    """Close the incident; only one that wrote an alert writes its end."""
     written = None if incident.told is None else _write(incident, AlertKind.RECOVERED)
     incident.incident_id = ""
     incident.is_acknowledged = False
     incident.told = None
-    incident.recent_drifts = 0
+    incident.votes = []
     incident.recovered_ms = now_ms
     return written
 
@@ -169,7 +181,6 @@ def _raise(
     incident: Incident, kind: AlertKind, outcome: Outcome, policy: PolicyTable, now_ms: int
 ) -> Transition | None:
     """Write the alert unless somebody snoozed the model or the maximum rate is reached."""
-    incident.n_since_alert = 0
     incident.raised_ms = now_ms
     if outcome.is_snoozed:
         incident.n_suppressed += 1
@@ -199,7 +210,7 @@ def _severity(outcome: Outcome, policy: PolicyTable) -> Severity:
 
 
 def _is_flapping(incident: Incident, policy: PolicyTable, now_ms: int) -> bool:
-    """Note that an incident starts; whether it is one of too many."""
+    """Note that an incident starts, and say whether it is one of too many."""
     starts_ms = [*_since(incident.starts_ms, policy.flapping_within_ms, now_ms), now_ms]
     incident.starts_ms = _newest(starts_ms, policy.flapping_after)
     return 0 < policy.flapping_after <= len(incident.starts_ms)
@@ -214,5 +225,5 @@ def _since(times_ms: list[int], duration_ms: int, now_ms: int) -> list[int]:
 
 
 def _newest(times_ms: list[int], most: int) -> list[int]:
-    """The last ``most`` of them: what lies further back decides nothing."""
+    """Return the last ``most`` of them: what lies further back decides nothing."""
     return times_ms[-most:] if most else []

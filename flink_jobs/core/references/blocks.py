@@ -16,8 +16,9 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
+from flink_jobs.config.detector_tables import make_test
 from flink_jobs.config.job import DriftJobConfig, detectors_of
-from flink_jobs.core.factory import make_detector, make_test
+from flink_jobs.core.factory import make_detector
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
 # Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms, keeping it 80 kB.

@@ -234,6 +234,7 @@ def _report_stability(turn: Turn, x_ref: NDArray[np.float64]) -> None:
         kind="time",
         start_ms=status.reference_start_ms,
         end_ms=status.reference_end_ms,
+        closed_ms=status.reference_end_ms,
         first_event=0,
         n_events=len(x_ref),
         n_tested=len(x_ref),
@@ -243,7 +244,7 @@ def _report_stability(turn: Turn, x_ref: NDArray[np.float64]) -> None:
     )
     if alert is None:
         return
-    is_snoozed = status.snoozed_until_ms is not None and window.end_ms < status.snoozed_until_ms
+    is_snoozed = status.snoozed_until_ms is not None and window.closed_ms < status.snoozed_until_ms
     if is_snoozed and not status.unstable_id:
         status.watches[0].incident.n_suppressed += 1
         turn.notice("its reference drifted while it was collected; alerts are snoozed")

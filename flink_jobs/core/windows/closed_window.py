@@ -37,6 +37,9 @@ class ClosedWindow:
     start_ms, end_ms : int
         The interval ``[start_ms, end_ms)`` of a window of time or of a session; the times of the
         first and the last event of a count window.
+    closed_ms : int
+        The event time at which the test was due, as :attr:`WindowSummary.closed_ms
+        <flink_jobs.records.alerts.WindowSummary>` explains.
     first_event, n_events : int
         Position of the first event, and how many the window holds.
     segments : sequence of Segment
@@ -50,6 +53,7 @@ class ClosedWindow:
     kind: WindowKind
     start_ms: int
     end_ms: int
+    closed_ms: int
     first_event: int
     n_events: int
     segments: Sequence[Segment]

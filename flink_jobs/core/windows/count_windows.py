@@ -25,9 +25,10 @@ class CountWindows:
 
     min_events = 1
 
-    def __init__(self, window: CountWindow, *, remember_last: bool = False) -> None:
+    def __init__(self, window: CountWindow, width_ms: int, *, remember_last: bool = False) -> None:
         self._size = window.size
         self._slide = window.slide
+        self._width_ms = width_ms
         self._remember_last = remember_last
 
     def begin(self, watch: Watch, from_ms: int) -> None:
@@ -72,6 +73,7 @@ class CountWindows:
             kind="count",
             start_ms=int(inside[0].times_ms[begin]),
             end_ms=int(inside[-1].times_ms[end - 1 - inside[-1].first_event]),
+            closed_ms=inside[-1].start_ms + self._width_ms,
             first_event=first,
             n_events=self._size,
             segments=inside,

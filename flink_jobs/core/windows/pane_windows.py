@@ -145,6 +145,7 @@ class PaneWindows(ABC):
             kind=self.kind,
             start_ms=span.start_ms,
             end_ms=self._end_ms(span, closed_early=closed_early),
+            closed_ms=span.close_ms,
             first_event=first_event,
             n_events=end_position_of(inside[-1]) - first_event,
             segments=tested,

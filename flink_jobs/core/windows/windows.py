@@ -65,7 +65,7 @@ def make_windows(window: WindowTable, remember_last: bool = False, *, width_ms: 
     []
     """
     if isinstance(window, CountWindow):
-        return CountWindows(window, remember_last=remember_last)
+        return CountWindows(window, width_ms, remember_last=remember_last)
     if isinstance(window, TimeWindow):
         return TimeWindows(window, width_ms, remember_last=remember_last)
     return SessionWindows(window, width_ms, remember_last=remember_last)

@@ -71,14 +71,20 @@ function el(tag, className, text) {
   return node;
 }
 
-// Control characters and marks of writing direction could make a name look like another one.
-const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-function shown(text) {
-  return String(text ?? "").replace(HIDDEN, (mark) => {
-    const code = mark.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    return `⟨${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+// Control characters, marks of writing direction and what has no width could make a name look like
+// another one. The same as flink_jobs/records/shown.py, which the command line uses.
+const HIDDEN = /(?! )[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+const MOST_SHOWN = 200;
+const MOST_OF_A_LINE = 1000;
+function shown(text, most = MOST_SHOWN) {
+  const plain = String(text ?? "").replace(HIDDEN, (mark) => {
+    const code = mark.codePointAt(0).toString(16);
+    if (code === "a" || code === "d" || code === "9") return { a: "\\n", d: "\\r", 9: "\\t" }[code];
+    if (code.length <= 2) return `\\x${code.padStart(2, "0")}`;
+    return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
   });
+  if (plain.length <= most) return plain;
+  return `${plain.slice(0, most - 21)}…${plain.slice(-20)}`;
 }
 
 const pad = (number, width = 2) => String(number).padStart(width, "0");
@@ -101,7 +107,7 @@ function shortMoment(ms) {
   return eventTimeMs !== null && day(ms) === day(eventTimeMs) ? `${clock(ms)} UTC` : moment(ms);
 }
 // The job's answers write event time as a number.
-const told = (reason) => shown(reason).replace(/\b(\d{12,14}) ms of event time/g, (_, ms) => `${moment(Number(ms))} of event time`);
+const told = (reason) => shown(reason, MOST_OF_A_LINE).replace(/\b(\d{12,14}) ms of event time/g, (_, ms) => `${moment(Number(ms))} of event time`);
 function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -841,10 +847,10 @@ function entryItem(entry) {
     if (entry.is_flapping) remarks.push("flapping");
     if (entry.n_suppressed) remarks.push(`${entry.n_suppressed} suppressed before it`);
     head.append(remarks.join(" · "));
-    item.append(symbol, head, name, ...entry.lines.slice(0, 1).map((line) => el("div", "soft", shown(line))));
+    item.append(symbol, head, name, ...entry.lines.slice(0, 1).map((line) => el("div", "soft", shown(line, MOST_OF_A_LINE))));
     if (entry.lines.length > 1) {
       const more = el("details");
-      more.append(el("summary", "", "What moved"), ...entry.lines.slice(1).map((line) => el("div", "soft", shown(line))));
+      more.append(el("summary", "", "What moved"), ...entry.lines.slice(1).map((line) => el("div", "soft", shown(line, MOST_OF_A_LINE))));
       item.append(more);
     }
   } else {

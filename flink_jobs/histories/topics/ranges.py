@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
@@ -18,6 +19,7 @@ from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
+from flink_jobs.kafka.topics import require_topics
 from flink_jobs.times import FOREVER_MS
 
 _POLL_RECORDS = 20_000
@@ -56,8 +58,8 @@ def parse_topic(name: str) -> TopicName:
     unknown = sorted(set(asked) - {"from", "to"})
     if not topic or "/" in topic or unknown or any(len(values) > 1 for values in asked.values()):
         raise SourceError(
-            f"{name} is no range of a topic: kafka://host:port/topic?from=...&to=..., where from "
-            "and to are offsets (1000), times (2026-01-01T00:00:00Z) or milliseconds "
+            f"{name} is not a range of a topic: kafka://host:port/topic?from=...&to=..., where "
+            "from and to are offsets (1000), times (2026-01-01T00:00:00Z) or milliseconds "
             "(1767225600000ms)"
         )
     return TopicName(servers, topic, asked.get("from", [""])[0], asked.get("to", [""])[0])
@@ -102,8 +104,12 @@ class KafkaRange:
         self._label = config.columns.label
         self.starts: dict[int, int] = {}
         self.ends: dict[int, int] = {}
-        with closing(self._consumer()) as consumer:
-            self._find_range(consumer, parsed, may_be_empty)
+        try:
+            require_topics(self.servers, self._properties, reads=[self.topic])
+            with closing(self._consumer()) as consumer:
+                self._find_range(consumer, parsed, may_be_empty)
+        except (FollowError, KafkaError) as error:
+            raise SourceError(str(error)) from error
         self.total = sum(self.ends[p] - self.starts[p] for p in self.ends)
 
     def place(self, partition: int, offset: int) -> str:
@@ -138,15 +144,14 @@ class KafkaRange:
             "max_poll_records": _POLL_RECORDS,
             "max_partition_fetch_bytes": 4 << 20,
         }
+        settings = client_settings(KafkaConsumer, self._properties) | own
         try:
-            return connect(KafkaConsumer, self.servers, client_settings(self._properties) | own)
+            return connect(KafkaConsumer, self.servers, settings)
         except FollowError as error:
             raise SourceError(str(error)) from error
 
     def _find_range(self, consumer: Any, parsed: TopicName, may_be_empty: bool) -> None:
         numbers = consumer.partitions_for_topic(self.topic)
-        if not numbers:
-            raise SourceError(f"there is no topic {self.topic!r} at {self.servers}")
         partitions = [TopicPartition(self.topic, number) for number in sorted(numbers)]
         first = consumer.beginning_offsets(partitions)
         last = consumer.end_offsets(partitions)
@@ -185,7 +190,7 @@ class KafkaRange:
             time_ms = parse_time_ms(text.removesuffix("ms"))
         except ValueError:
             raise SourceError(
-                f"{text!r} is no offset (1000), time (2026-01-01T00:00:00Z) or number of "
+                f"{text!r} is not an offset (1000), a time (2026-01-01T00:00:00Z) or a number of "
                 "milliseconds (1767225600000ms)"
             ) from None
         found = consumer.offsets_for_times(dict.fromkeys(default, time_ms))

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.admin import NewTopic
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from flink_jobs.config.job import DriftJobConfig, KafkaTable
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.connecting import connect
-from flink_jobs.kafka.properties import settings_known_to
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.properties import client_settings
+from flink_jobs.kafka.topics import admin_client, create_topics
 
-# Retention goes by the record's timestamp: with any limit, records of the past vanish at once.
-_SETTINGS = {"retention.ms": "-1", "cleanup.policy": "delete"}
 _ROOM_BYTES = 64 << 10
 _LEAST_RECORD_BYTES = 1 << 20
 _BATCH_BYTES = 256 << 10
@@ -32,30 +30,23 @@ def own_topics(kafka: KafkaTable, topics: Mapping[str, Mapping[str, str]]) -> It
     BacktestError
         When the broker makes none.
     """
-    settings = settings_known_to(KafkaAdminClient, kafka.properties)
-    with contextlib.closing(_admin(kafka.bootstrap_servers, settings)) as admin:
-        try:
-            new = [NewTopic(n, 1, -1, topic_configs=_SETTINGS | dict(s)) for n, s in topics.items()]
-            admin.create_topics(new, wait_for_metadata=True)
-        except KafkaError as error:
-            raise BacktestError(f"the broker makes no topics for the job: {error}") from error
-        try:
-            yield
-        finally:
-            with contextlib.suppress(KafkaError):
-                admin.delete_topics(list(topics))
-
-
-def _admin(servers: str, settings: dict[str, object]) -> Any:
-    own = {key: value for key, value in settings.items() if key != "allow_auto_create_topics"}
-    return KafkaAdminClient(bootstrap_servers=servers.split(","), **own)
+    where = kafka.bootstrap_servers, kafka.properties
+    try:
+        with admin_client(*where) as admin:
+            create_topics(admin, topics, topics, n_partitions=1)
+    except FollowError as error:
+        raise BacktestError(f"the broker makes no topics for the job: {error}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FollowError), admin_client(*where) as admin:
+            admin.delete_topics(list(topics))
 
 
 def topic_settings(config: DriftJobConfig) -> dict[str, str]:
     """Settings of a topic that takes any event time, and records as large as a payload may be."""
     size = max(_LEAST_RECORD_BYTES, config.input.max_payload_bytes + _ROOM_BYTES)
     return {
-        "message.timestamp.type": "CreateTime",
         "message.timestamp.before.max.ms": _NEVER,
         "message.timestamp.after.max.ms": _NEVER,
         "max.message.bytes": str(size),
@@ -73,7 +64,7 @@ class TopicWriter:
 
     def __init__(self, config: DriftJobConfig) -> None:
         kafka = config.kafka
-        settings = settings_known_to(KafkaProducer, kafka.properties)
+        settings = client_settings(KafkaProducer, kafka.properties)
         own = {
             "acks": "all",
             "enable_idempotence": True,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause
+from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import clock
@@ -32,7 +32,7 @@ def drift_bands(drifts: Sequence[DriftInterval], begin_ms: float, end_ms: float)
     for drift in drifts:
         start, end = max(drift.start_ms, begin_ms), min(drift.end_ms, end_ms)
         if start < end:
-            name = html.escape(drift.name or "true drift")
+            name = shown_html(drift.name or "true drift")
             shape, note = _band(start, end, palette.TRUTH_COLOUR, 0.17, name, "top")
             if start > begin_ms + 0.6 * (end_ms - begin_ms):
                 # To the right there is no room for its name.

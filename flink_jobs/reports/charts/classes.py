@@ -19,8 +19,11 @@ _MOST_ROWS = 4_000
 """The bootstrap of BBSE draws all rows 200 times."""
 _N_BOOTSTRAP = 200
 _BASIS = (
-    "By BBSE, which holds where only the shares of the classes moved. It rests on labels drawn "
-    "from the reference's outputs, as if these were calibrated probabilities."
+    "An estimate by BBSE on two assumptions: only the shares of the classes have moved, and the "
+    "reference's outputs are calibrated probabilities. The labels that it needs are drawn from "
+    "these outputs; labels of the history are not read here. The ranges hold 95 % of the estimates "
+    "from events drawn anew. They are not confidence intervals of the true shares or the true "
+    "accuracy: an error in the drawn labels does not show in them."
 )
 
 
@@ -51,11 +54,13 @@ _CLEARLY = -0.02
 
 
 def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassMix:
-    """The class mix of a window against its reference.
+    """Compare the class mix of a window with that of its reference.
 
     Labels of a history are not read here. BBSE takes labels drawn from the reference's outputs:
     right as far as these are calibrated probabilities, since then a drawn label is distributed as
-    the true one.
+    the true one. Its ranges come from rows drawn anew with their drawn labels. They show sampling
+    noise alone and are not confidence intervals of the true shares: where the outputs are not
+    calibrated, more rows make them narrower around a wrong share.
 
     Parameters
     ----------
@@ -79,7 +84,7 @@ def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassM
 
 
 def chart(mix: ClassMix) -> dict[str, Any]:
-    """One column for each class: predicted before and now, and the estimate with its interval."""
+    """Draw a column for each class: predicted before and now, and the estimate with its range."""
     classes = np.arange(len(mix.reference), dtype=np.float64)
     traces = [
         _points(
@@ -94,11 +99,9 @@ def chart(mix: ClassMix) -> dict[str, Any]:
         ),
     ]
     if mix.shift is not None:
-        low, high = interval(mix)
+        low, high = resampled_range(mix)
         estimate = mix.shift.class_shares
-        trace = _points(
-            classes + 0.22, estimate, "estimated true share", "square", palette.DRIFT_COLOUR
-        )
+        trace = _points(classes + 0.22, estimate, "estimated share", "square", palette.DRIFT_COLOUR)
         trace["error_y"] = {
             "type": "data",
             "symmetric": False,
@@ -119,19 +122,19 @@ def chart(mix: ClassMix) -> dict[str, Any]:
     }
 
 
-def interval(mix: ClassMix) -> tuple[Floats, Floats]:
-    """The bootstrap interval of each estimated share."""
+def resampled_range(mix: ClassMix) -> tuple[Floats, Floats]:
+    """Give the range of each share that 95 % of the resampled estimates keep to."""
     assert mix.shift is not None  # noqa: S101 - asked for where there is an estimate
     return mix.shift.weight_low * mix.shares_ref, mix.shift.weight_high * mix.shares_ref
 
 
 def table(mix: ClassMix) -> list[tuple[str, ...]]:
-    """A row for each class."""
+    """Give a row for each class."""
     rows = []
     for place in range(len(mix.reference)):
         row = [str(place), share(mix.reference[place]), share(mix.window[place])]
         if mix.shift is not None:
-            low, high = interval(mix)
+            low, high = resampled_range(mix)
             reach = f"{share(low[place])} to {share(high[place])}"
             row.append(f"{share(mix.shift.class_shares[place])} ({reach})")
         rows.append(tuple(row))

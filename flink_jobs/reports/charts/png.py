@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, Cause
+from flink_jobs.records.shown import shown_in_plot
 from flink_jobs.records.wording import count
 from flink_jobs.reports import verdict
 from flink_jobs.reports.charts import palette
@@ -76,7 +77,7 @@ def draw(contents: Contents) -> Figure:
         ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     )
     figure.supxlabel(
-        textwrap.fill(_plain(_note(contents, len(shown))), _LINE),
+        textwrap.fill(shown_in_plot(_note(contents, len(shown))), _LINE),
         x=0.012,
         ha="left",
         fontsize=9.5,
@@ -109,7 +110,7 @@ def _note(contents: Contents, n_shown: int) -> str:
 def _panel(axis: Axes, line: verdict.Line, contents: Contents) -> None:
     view, span = contents.views[line.place], _span(contents)
     axis.set_title(
-        _plain(_shortened(line.name)), loc="left", fontsize=11, fontweight="bold", color=_INK
+        shown_in_plot(_shortened(line.name)), loc="left", fontsize=11, fontweight="bold", color=_INK
     )
     sign = "" if line.tone == "plain" else f"{verdict.SIGNS[line.tone]} "
     axis.set_title(f"{sign}{line.word}", loc="right", fontsize=11, color=_TONES[line.tone])
@@ -172,7 +173,7 @@ def _drift(axis: Axes, drift: DriftInterval, span: tuple[float, float], top: flo
     colour = palette.TRUTH_COLOUR
     axis.axvspan(begin, end, facecolor=colour, alpha=0.18, edgecolor=colour, linewidth=1.2)
     axis.annotate(
-        _plain(drift.name or "true drift"),
+        shown_in_plot(drift.name or "true drift"),
         (begin, top),
         xytext=(4, -3),
         textcoords="offset points",
@@ -234,11 +235,6 @@ def _labels(axis: Axes, alerts: Sequence[Alert], top: float) -> None:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
-
-
-def _plain(text: str) -> str:
-    """Dollars would begin a formula."""
-    return text.replace("$", r"\$")
 
 
 def _days(times_ms: NDArray[np.float64]) -> NDArray[np.float64]:

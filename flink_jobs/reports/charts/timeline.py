@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
+from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.bands import alert_bands, drift_bands, reference_bands
 from flink_jobs.reports.charts.packing import packed
@@ -101,7 +101,7 @@ def _with_gaps(shown: Windows, windows: Windows) -> Windows:
 
 
 def _axis(view: StreamView) -> str:
-    return f"{html.escape(view.test)} statistic"
+    return f"{shown_html(view.test)} statistic"
 
 
 def _top(tested: Windows) -> float:
@@ -200,7 +200,7 @@ def _marks(alerts: Sequence[Alert], top: float) -> Iterator[Trace]:
             "mode": "markers",
             "x": [alert.window.end_ms for alert in of_kind],
             "y": [_height(alert, top) for alert in of_kind],
-            "text": [html.escape(_label(alert)) for alert in of_kind],
+            "text": [shown_html(_label(alert)) for alert in of_kind],
             "hovertemplate": f"<b>{symbol.sign} %{{text}}</b><br>%{{x|{_CLOCK}}}<extra></extra>",
             "marker": {
                 "symbol": symbol.plotly,

@@ -16,6 +16,7 @@ from flink_jobs.records.alerts import (
     ThresholdSummary,
 )
 from flink_jobs.records.control import Audit
+from flink_jobs.records.shown import shown, shown_json
 from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
@@ -39,7 +40,7 @@ _INDENT = " " * 4
 
 
 def to_json_line(record: Alert | Audit) -> str:
-    """The alert, or the answer to a command, as one line of JSON.
+    """The alert, or the answer to a command, as one line of JSON, all of it printable.
 
     Examples
     --------
@@ -47,7 +48,7 @@ def to_json_line(record: Alert | Audit) -> str:
     >>> to_json_line(msgspec.json.decode(read_example("alert"), type=Alert))[:35]
     '{"schema_version":1,"alert_id":"6f8'
     """
-    return msgspec.json.encode(record).decode()
+    return shown_json(msgspec.json.encode(record).decode())
 
 
 def to_text(alert: Alert) -> Text:
@@ -66,7 +67,7 @@ def to_text(alert: Alert) -> Text:
     symbol, style = _KINDS[alert.kind]
     text = Text(span(alert.window.start_ms, alert.window.end_ms), style="dim")
     text.append(f"  {symbol} {alert.kind.upper():<9}", style=style)
-    text.append(f"  {alert.model}", style="bold not dim")
+    text.append(f"  {shown(alert.model)}", style="bold not dim")
     if remarks := _remarks(alert):
         text.append(f"  {', '.join(remarks)}", style="bold not dim")
     for line in _details(alert):
@@ -77,7 +78,7 @@ def to_text(alert: Alert) -> Text:
 def _remarks(alert: Alert) -> list[str]:
     """What sets the alert apart from most others."""
     remarks = [
-        "" if alert.detector == MAIN_DETECTOR else f"detector {alert.detector}",
+        "" if alert.detector == MAIN_DETECTOR else f"detector {shown(alert.detector)}",
         _CAUSES[alert.cause],
         "" if alert.ending is None else _ENDINGS[alert.ending],
         "critical" if alert.severity is Severity.CRITICAL else "",
@@ -93,7 +94,7 @@ def _details(alert: Alert) -> list[str]:
     if alert.top_dimensions:
         lines.append("moved most: " + ", ".join(map(_dimension, alert.top_dimensions)))
     if alert.exemplars:
-        ids = ", ".join(exemplar.event_id for exemplar in alert.exemplars)
+        ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
         lines.append(f"most unlike the reference: {ids}")
     return lines
 
@@ -105,7 +106,7 @@ def _silence(alert: Alert) -> str:
 
 
 def _result(alert: Alert) -> str:
-    method = f"{alert.reducer} + {alert.test}"
+    method = f"{shown(alert.reducer)} + {shown(alert.test)}"
     if alert.statistic is None:
         return f"{method}: no test stands behind this"
     numbers = [

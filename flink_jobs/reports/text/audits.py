@@ -7,6 +7,7 @@ from rich.text import Text
 
 from flink_jobs.records.alerts import MAIN_DETECTOR, ReferenceSummary
 from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome
+from flink_jobs.records.shown import shown
 from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
@@ -16,6 +17,8 @@ _OUTCOMES = {
     Outcome.WAITING: ("◷", "yellow"),
     Outcome.ACCEPTED: ("→", "cyan"),
 }
+
+_MOST_OF_A_REASON = 1_000
 
 
 def audit_line(audit: Audit) -> Text:
@@ -31,9 +34,10 @@ the next events
     """
     symbol, style = _OUTCOMES[audit.outcome]
     text = Text(f"{symbol} {audit.outcome.upper():<8}", style=style)
-    text.append(f"  {audit.model or 'no model'}", style="bold not dim")
+    text.append(f"  {shown(audit.model or 'no model')}", style="bold not dim")
     since = _since(audit.effective_ms)
-    text.append(f"  {audit.kind or 'no command'}{since}: {audit.reason}", style="not bold")
+    reason = shown(audit.reason, _MOST_OF_A_REASON)
+    text.append(f"  {shown(audit.kind or 'no command')}{since}: {reason}", style="not bold")
     return text
 
 
@@ -43,7 +47,7 @@ def summary_table(summary: ModelSummary) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _rows(summary):
-        table.add_row(f"    {name}", Text(value))
+        table.add_row(f"    {name}", Text(shown(value, _MOST_OF_A_REASON)))
     return table
 
 
@@ -91,7 +95,7 @@ def _events(summary: ModelSummary) -> str:
 def _incident(incident: OpenIncident) -> str:
     parts = [
         f"{incident.incident_id}  {incident.cause.replace('_', ' ')}",
-        "" if incident.detector == MAIN_DETECTOR else f"detector {incident.detector}",
+        "" if incident.detector == MAIN_DETECTOR else f"detector {shown(incident.detector)}",
         incident.severity.value,
         "acknowledged" if incident.is_acknowledged else "",
     ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flink_jobs.cluster.submission import DRIFT_JOB
-from scripts.bench.measure import measure
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import judge, keep
 from scripts.faults.stage import Teller, open_stage
 from scripts.faults.stream import MAX_OUT_OF_ORDERNESS_MS, Stream, whole_windows
 from scripts.faults.topics import Run
+from scripts.shared.throughput import measure
 
 DISORDER, HOT_MODEL, MANY_MODELS = "duplicates-and-disorder", "hot-model", "many-models"
 _N_MANY_MODELS = 5_000
@@ -90,7 +90,9 @@ def _play(
         path = run.write_job_file(stage.folder, stage.broker.bootstrap_servers)
         n_events = expected.n_records - expected.n_heartbeats
         arguments = ["--config", str(path)]
-        measured = measure(stage.cluster, stream.topic, DRIFT_JOB, arguments, n_events)
+        measured = measure(
+            stage.cluster, stream.topic, DRIFT_JOB, arguments, n_events, savepoints=stage.folder
+        )
         keep(
             measured.n_accounted == n_events,
             f"{stream.topic}: the job counted {measured.n_accounted:,} of {n_events:,} events",

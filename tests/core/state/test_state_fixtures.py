@@ -26,7 +26,7 @@ VERSIONS = sorted(folder.name for folder in FOLDER.iterdir())
 def test_there_is_state_of_each_version_in_each_phase(version: str, phase: str) -> None:
     recent = FOLDER / version / f"{phase}.recent"
 
-    assert recent.exists(), "run `python -m scripts.write_state_fixtures` and commit what it writes"
+    assert recent.exists(), "run `python -m tests.write_state_fixtures` and commit what it writes"
     assert f"v{version_of(recent)}" == version
 
 

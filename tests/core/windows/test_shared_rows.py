@@ -25,7 +25,7 @@ def make_pane(index: int, x: NDArray[np.float64]) -> Segment:
 
 
 def make_window(panes: list[Segment], rows: slice) -> ClosedWindow:
-    return ClosedWindow("count", 0, 1, 0, len(range(60)[rows]), panes, rows)
+    return ClosedWindow("count", 0, 1, 1, 0, len(range(60)[rows]), panes, rows)
 
 
 @pytest.mark.parametrize("most_values", [1, 100, 2_000_000])

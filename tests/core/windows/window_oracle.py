@@ -28,12 +28,14 @@ class _Whole(NamedTuple):
     held: list[Segment]
 
 
-def expected_count_windows(window: CountWindow, panes: Sequence[Segment]) -> list[Expected]:
-    """Every window that is full."""
+def expected_count_windows(
+    window: CountWindow, panes: Sequence[Segment], *, width_ms: int
+) -> list[Expected]:
+    """Every window that is full, due when the pane with its last event is over."""
     events = [(pane, row) for pane in panes for row in range(pane.n_seen)]
     return [
         Expected(
-            due_ms=0,
+            due_ms=events[first + window.size - 1][0].start_ms + width_ms,
             closed_early=False,
             start_ms=_time_ms(events[first]),
             end_ms=_time_ms(events[first + window.size - 1]),

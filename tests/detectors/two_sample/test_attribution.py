@@ -43,12 +43,12 @@ def test_row_order_never_matters(ref, test, seed):
 
 
 def test_every_dimension_is_compared_alone(rng):
-    ref, test = rng.normal(size=(300, 5)), rng.normal([0, 1, 0, -2, 0], size=(80, 5))
+    ref, test = rng.normal(size=(100, 5)), rng.normal([0, 1, 0, -2, 0], size=(80, 5))
 
     attribution = SortedReference(ref).attribute(test)
 
     for dimension in range(5):
-        alone = stats.ks_2samp(ref[:, dimension], test[:, dimension], method="asymp")
+        alone = stats.ks_2samp(ref[:, dimension], test[:, dimension], method="exact")
         assert attribution.statistics[dimension] == pytest.approx(alone.statistic, abs=1e-12)
         assert attribution.p_values[dimension] == pytest.approx(alone.pvalue, rel=1e-9)
 

@@ -98,7 +98,7 @@ def test_columns_that_are_not_different_indices_are_refused(columns):
 
 
 def test_only_categorical_columns_may_not_hold_numbers(rng):
-    with pytest.raises(InvalidSampleError, match="column 2 of x_ref has 80 categories"):
+    with pytest.raises(InvalidSampleError, match=r"column 2 .* 80 different values"):
         MixedTest([1, 2]).fit(rows(rng, 80))
 
 

@@ -12,7 +12,7 @@ from detectors.two_sample import permuted_dimensions
 from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
-from detectors.two_sample.permuted import pooled_rows
+from detectors.two_sample.permutation import pooled_rows
 from detectors.two_sample.permuted_dimensions import PermutedDimensionsTest, standardized
 from detectors.two_sample.wasserstein import WassersteinTest
 

@@ -172,4 +172,4 @@ def test_without_torch_the_import_names_the_extra_that_brings_it():
 
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert printed.count("pip install 'loudly[torch]'") == 3
+    assert printed.count("pip install '.[torch]'") == 3

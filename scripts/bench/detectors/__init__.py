@@ -1,0 +1,1 @@
+"""Speed of the detectors against their peers: same numbers first, then ratios."""

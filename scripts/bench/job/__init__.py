@@ -1,0 +1,1 @@
+"""Throughput of the drift job against an identity job and a plain per-event job."""

@@ -1,1 +1,0 @@
-"""Speed of the detectors beside their peers: same numbers first, then ratios."""

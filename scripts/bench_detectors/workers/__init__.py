@@ -1,1 +1,0 @@
-"""What runs in the environment of each peer: NumPy, the peer and nothing of this project."""

@@ -1,0 +1,1 @@
+"""Shared parts of the scripts; tests use them as well."""
