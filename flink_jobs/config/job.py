@@ -23,7 +23,7 @@ from flink_jobs.config.detector_tables import (
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
-from flink_jobs.config.window_tables import TimeWindow, WindowTable
+from flink_jobs.config.window_tables import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
 TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -216,16 +216,6 @@ def detectors_of(config: DriftJobConfig) -> list[MoreDetectorTable]:
     ]
 
 
-# Keys that came after their table was first digested; where they have their default they are left
-# out, so that an upgrade alone changes no digest.
-_LATER_KEYS: dict[type[Table], tuple[str, ...]] = {
-    TimeWindow: ("early_events", "max_events"),
-    FirstEvents: ("rebaseline",),
-    InputTable: ("max_partition_drift_ms", "heartbeat_every_ms"),
-    PaneTable: ("max_raw_events",),
-}
-
-
 def config_version(config: DriftJobConfig) -> str:
     """Digest of all that can change a result: 16 hex digits, carried by every alert and score.
 
@@ -234,32 +224,31 @@ def config_version(config: DriftJobConfig) -> str:
     """
     parts = [
         config.version,
-        _digestible(config.input),
-        _digestible(config.panes),
-        _digestible(config.window),
-        _digestible(config.reference),
+        config.input,
+        config.panes,
+        config.window,
+        config.reference,
         config.detector,
         config.calibration,
         config.policy,
+        config.silence,
+        config.detectors,
     ]
-    if config.silence.after_ms or config.detectors:
-        parts += [config.silence, config.detectors]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 def detector_fingerprint(config: DriftJobConfig) -> str:
     """Digest of what the state of a model depends on: a mismatch means a new reference."""
-    parts: list[object] = [
+    parts = [
         config.input.n_features,
         config.input.n_outputs,
         config.input.missing_features,
-        _digestible(config.panes),
-        _digestible(config.window),
+        config.panes,
+        config.window,
         _reference_identity(config.reference),
         config.detector,
+        [(each.name, each.window, each.test) for each in config.detectors],
     ]
-    if config.detectors:
-        parts.append([(d.name, _digestible(d.window), d.test) for d in config.detectors])
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
@@ -284,13 +273,6 @@ def _reference_identity(reference: ReferenceTable) -> object:
         case FirstEvents():
             return reference.n_events
         case _:
-            names = {"on_config_change", "rebaseline"}
+            names = {"on_config_change", "rebaseline", "overdue_after_ms"}
             tree = msgspec.to_builtins(reference)
             return {name: value for name, value in tree.items() if name not in names}
-
-
-def _digestible(table: Table) -> dict[str, Any]:
-    later = _LATER_KEYS.get(type(table), ())
-    defaults = {f.name: f.default for f in msgspec.structs.fields(table)}
-    tree: dict[str, Any] = msgspec.to_builtins(table)
-    return {k: v for k, v in tree.items() if k not in later or v != defaults[k]}

@@ -36,7 +36,7 @@ CASES: list[tuple[dict[str, Any], list[int], list[tuple[int, int, int]]]] = [
     (TUMBLING, [0, 1, 3, 8], [(3, 0, 40)]),
     (SLIDING, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40), (4, 0, 40)]),
     (EARLY, [0, 1, 4, 5, 6], [(4, 0, 40), (5, 0, 40), (6, 0, 40)]),
-    (NEWEST, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40), (4, 0, 40)]),
+    (NEWEST, [0, 1, 2, 3, 4], [(3, 30, 40), (4, 0, 40)]),
     # Positions 45 to 95 of the 10 events that pane 0 has left and the 40 of each later one.
     (COUNT, [0, 1, 2], [(1, 20, 40), (2, 0, 30)]),
     (COUNT, [0, 1, 2, 3], [(2, 25, 40), (3, 0, 35)]),
