@@ -27,7 +27,7 @@ def begin(turn: Turn, watch: Watch, watcher: Watcher, window: ClosedWindow) -> N
         untested.n += 1
         untested.until_ms = window.end_ms
     snoozed_ms = turn.status.snoozed_until_ms
-    is_snoozed = snoozed_ms is not None and window.end_ms < snoozed_ms
+    is_snoozed = snoozed_ms is not None and window.closed_ms < snoozed_ms
     if untested.n < UNTESTED_WINDOWS or untested.incident_id or is_snoozed:
         return
     reason = f"{untested.n} windows in a row held fewer than {watcher.windows.min_events} events"
