@@ -8,11 +8,35 @@ from flink_jobs.config.reference_tables import FirstTime, MovingReference, Seaso
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
 
 _FLOAT_BYTES = 8
+# Of a row on the JVM's heap, apart from its payload.
+_ROW_BYTES = 200
 
 
 def state_text(config: DriftJobConfig, n_ref: int) -> str:
     """What the numbers of a model take; the events' identifiers come on top, compressed."""
     return f"per model {_reference_text(config, n_ref)}, {_windows_text(config)}"
+
+
+def open_panes(config: DriftJobConfig) -> int:
+    """Count the panes of a model that can be open at the same time, however a backlog lies.
+
+    The pane that the slowest partition is in, those by which another may be ahead of it, and those
+    of events that come before, or ahead of the clock.
+    """
+    limits = config.input
+    ahead_ms = limits.max_out_of_orderness_ms + limits.max_future_ms
+    return 2 + limits.max_partition_drift_panes + -(-ahead_ms // config.panes.width_ms)
+
+
+def open_panes_text(config: DriftJobConfig) -> str:
+    """Say how many raw events wait at most for their panes to close."""
+    n_panes, n_raw = open_panes(config), config.panes.max_raw_events
+    largest = config.input.max_payload_bytes
+    most = _bytes(n_panes * n_raw * (largest + _ROW_BYTES))
+    return (
+        f"up to {n_panes} of a model, each with up to {n_raw:,} raw events and {_ROW_BYTES} B more "
+        f"than its payload for each: {most} if all are of {largest:,} B"
+    )
 
 
 def history_cells(config: DriftJobConfig) -> int:
@@ -66,8 +90,6 @@ def _windows_text(config: DriftJobConfig) -> str:
         return f"{text}, {_bytes(event_bytes * max(counts))}"
     # A count window must see every event, so none is left out of a pane.
     per_pane = config.panes.max_raw_events if counts else config.panes.max_events
-    if not per_pane:
-        return f"{text}, without a limit (panes.max_raw_events = 0)"
     n_panes = max(_kept_ms(w, keeps_last) for w in windows) // config.panes.width_ms
     return f"{text}, {_bytes(event_bytes * per_pane * n_panes)} at most"
 

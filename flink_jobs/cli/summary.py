@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.cli.state_size import state_text
+from flink_jobs.cli.state_size import open_panes_text, state_text
 from flink_jobs.config.job import (
     DriftJobConfig,
     MoreDetectorTable,
@@ -65,6 +65,7 @@ def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         *(Line("detector", _detector(config, each, fewest)) for each in detectors_of(config)),
         Line("silence", _silence(config)),
         Line("state", state_text(config, fewest)),
+        Line("open panes", open_panes_text(config)),
     ]
 
 

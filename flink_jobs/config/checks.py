@@ -18,6 +18,7 @@ from flink_jobs.config.detector_tables import (
     SparseRandomProjectionConfig,
 )
 from flink_jobs.config.job import (
+    OTHER_MODELS,
     DriftJobConfig,
     KafkaTable,
     MoreDetectorTable,
@@ -50,6 +51,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_silence(config),
         *_check_topics(config.kafka),
         *check_properties(config.kafka.properties),
+        *_check_named_models(config),
     ]
     for place, detector in enumerate(detectors_of(config)):
         problems += _check_detector(config, detector, _prefix(place))
@@ -105,9 +107,9 @@ def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
             f"{least} or more",
         )
     raw, tested = config.panes.max_raw_events, config.panes.max_events
-    if 0 < raw < tested:
+    if raw < tested:
         wrong = f"{raw} is below panes.max_events = {tested}"
-        yield Problem("panes.max_raw_events", wrong, f"{tested} or more, or 0")
+        yield Problem("panes.max_raw_events", wrong, f"{tested} or more")
 
 
 def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
@@ -187,6 +189,12 @@ def _check_silence(config: DriftJobConfig) -> Iterator[Problem]:
     if 0 < after_ms < width_ms:
         wrong = f"{after_ms} is less than a pane"
         yield Problem("silence.after_ms", wrong, f"{width_ms} or more, or 0")
+
+
+def _check_named_models(config: DriftJobConfig) -> Iterator[Problem]:
+    if OTHER_MODELS in config.job.named_models:
+        wrong = f"{OTHER_MODELS!r} is the name under which all other models are counted"
+        yield Problem("job.named_models", wrong, "other names")
 
 
 def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ def begin(
 ) -> None:
     """A window's test failed: write the alert, if none is open and the model is not snoozed."""
     snoozed_ms = turn.status.snoozed_until_ms
-    if watch.failing_id or (snoozed_ms is not None and window.end_ms < snoozed_ms):
+    if watch.failing_id or (snoozed_ms is not None and window.closed_ms < snoozed_ms):
         return
     turn.notice_window(watch.name, window, f"its test failed {error.where}: {error}")
     alert = watcher.judge.about_model(

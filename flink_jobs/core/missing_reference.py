@@ -22,11 +22,11 @@ def wait(turn: Turn, from_ms: int) -> None:
 def due_ms(turn: Turn) -> int | None:
     """The event time from which the reference is overdue; None when that is no question."""
     status, reference = turn.status, turn.plan.config.reference
+    if status.waiting_since_ms is None or status.no_reference_id:
+        return None
+    if turn.is_at_end or status.is_paused:
+        return None
     if isinstance(reference, TrainingSet) or not reference.overdue_after_ms:
-        return None
-    if turn.is_at_end or status.is_paused or status.no_reference_id:
-        return None
-    if status.waiting_since_ms is None:
         return None
     expected_ms = status.waiting_since_ms + covered_ms(reference)
     return max(expected_ms + reference.overdue_after_ms, status.snoozed_until_ms or 0)

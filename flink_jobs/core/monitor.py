@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.core import missing_reference, silence, timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands.commands import Commands

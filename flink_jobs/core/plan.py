@@ -9,7 +9,6 @@ from functools import partial
 import msgspec
 
 from flink_jobs.config.job import (
-    ConfigError,
     DriftJobConfig,
     config_version,
     detector_fingerprint,
@@ -19,7 +18,7 @@ from flink_jobs.config.job import (
 )
 from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.reference_tables import MovingReference, TrainingSet
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 from flink_jobs.config.window_tables import CountWindow
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge

@@ -1,8 +1,8 @@
 """The job's metrics in Flink's own system, in the group ``loudly``; docs/metrics.md explains each.
 
 In PyFlink's process mode every registered metric is sent to the JVM at the end of every bundle,
-changed or not, as a 64-bit integer. Hence few metrics, a bounded number of models, and scaled
-statistics. A distribution arrives, but no reporter can print it: durations are summed instead.
+changed or not, as a 64-bit integer. Hence few metrics, few models by name, and scaled statistics.
+A distribution arrives, but no reporter can print it: durations are summed instead.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ from typing import Generic, TypeVar
 
 from pyflink.metrics import Counter, MetricGroup
 
+from flink_jobs.config.job import OTHER_MODELS
 from flink_jobs.core.actions import Actions, Counts
 from flink_jobs.records.alerts import AlertKind, Score
 from flink_jobs.records.control import Audit, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 
-# Each metric costs the Python worker 25 µs a bundle, and there are up to five bundles a second:
-# twenty models with eight metrics each take 2.5 % of it, a hundred would take 10 %.
-N_NAMED_MODELS = 20
-OTHER_MODELS = "other"
-_LONGEST_NAME = 200
 _LARGEST = (1 << 63) - 1
 _Metrics = TypeVar("_Metrics")
 
@@ -78,36 +74,37 @@ class Counters:
                 self._counters[name].inc(count)
 
 
-class FirstModels(Generic[_Metrics]):
-    """Metrics of the first models that are seen.
+class NamedModels(Generic[_Metrics]):
+    """Metrics of the models that the configuration names, and one for the sum of all others.
 
     Parameters
     ----------
     group : MetricGroup
-    make : callable
-        Makes the metrics of a model from its group.
-    n_named : int
-        How many models have metrics of their own.
+    names : iterable of str
+    make, make_other : callable
+        Make the metrics of a named model, and those of the rest, from their group. Both are called
+        when a model is first seen.
     """
 
     def __init__(
-        self, group: MetricGroup, make: Callable[[MetricGroup], _Metrics], n_named: int
+        self,
+        group: MetricGroup,
+        names: Iterable[str],
+        make: Callable[[MetricGroup], _Metrics],
+        make_other: Callable[[MetricGroup], _Metrics],
     ) -> None:
         self._group = group
-        self._make = make
-        self._n_named = n_named
-        self._named: dict[str, _Metrics] = {}
+        self._names = frozenset(names)
+        self._make, self._make_other = make, make_other
+        self._made: dict[str, _Metrics] = {}
 
-    def of(self, model: str) -> _Metrics | None:
-        """The metrics of a model; None for one that is summed with the rest."""
-        if model not in self._named and self._has_room_for(model):
-            self._named[model] = self._make(self._group.add_group("model", model))
-        return self._named.get(model)
-
-    def _has_room_for(self, model: str) -> bool:
-        # A model that is called like the rest is counted with the rest.
-        is_name = model != OTHER_MODELS and len(model) <= _LONGEST_NAME
-        return is_name and len(self._named) < self._n_named
+    def of(self, model: str) -> _Metrics:
+        """Give the metrics under which a model is counted."""
+        name = model if model in self._names else OTHER_MODELS
+        if name not in self._made:
+            make = self._make if name in self._names else self._make_other
+            self._made[name] = make(self._group.add_group("model", name))
+        return self._made[name]
 
 
 class RefusedMetrics:
@@ -117,32 +114,22 @@ class RefusedMetrics:
     ----------
     group : MetricGroup
         Of the operator.
-    n_named_models : int
-        As many models, the first ones with late events, have a count of their own.
+    named_models : iterable of str
+        They have counts of late events of their own.
     """
 
-    def __init__(self, group: MetricGroup, n_named_models: int = N_NAMED_MODELS) -> None:
+    def __init__(self, group: MetricGroup, named_models: Iterable[str] = ()) -> None:
         loudly = loudly_group(group)
         self._totals = Counters.of_names(loudly, ("events", "dead_letters"))
         self._reasons = Counters.of_label(loudly, "reason", REFUSED_REASONS, "dead_letters")
-        self._late = FirstModels(loudly, _late_events, n_named_models)
-        self._other_late: Counters | None = None
-        self._group = loudly
+        self._late = NamedModels(loudly, named_models, _late_events, _late_events)
 
     def report(self, dead_letter: DeadLetter) -> None:
         """Count one refused record."""
         self._totals.add((("events", 1), ("dead_letters", 1)))
         self._reasons.add(((dead_letter.reason, 1),))
         if dead_letter.reason == Reason.LATE:
-            self._late_events_of(dead_letter.model or "").add((("late_events", 1),))
-
-    def _late_events_of(self, model: str) -> Counters:
-        named = self._late.of(model)
-        if named is not None:
-            return named
-        if self._other_late is None:
-            self._other_late = _late_events(self._group.add_group("model", OTHER_MODELS))
-        return self._other_late
+            self._late.of(dead_letter.model or "").add((("late_events", 1),))
 
 
 def _late_events(group: MetricGroup) -> Counters:
@@ -158,8 +145,8 @@ class MonitorMetrics:
         Of the operator.
     takes_commands : bool
         Whether answers to commands are counted.
-    n_named_models : int
-        As many models, the first ones seen, have metrics of their own; the rest are summed.
+    named_models : iterable of str
+        They have metrics of their own; the rest are summed.
     """
 
     def __init__(
@@ -167,7 +154,7 @@ class MonitorMetrics:
         group: MetricGroup,
         *,
         takes_commands: bool = False,
-        n_named_models: int = N_NAMED_MODELS,
+        named_models: Iterable[str] = (),
     ) -> None:
         loudly = loudly_group(group)
         outcomes = Outcome if takes_commands else ()
@@ -175,9 +162,7 @@ class MonitorMetrics:
         self._reasons = Counters.of_label(loudly, "reason", PANE_REASONS, "dead_letters")
         self._kinds = Counters.of_label(loudly, "kind", AlertKind, "alerts")
         self._outcomes = Counters.of_label(loudly, "outcome", outcomes, "commands")
-        self._models = FirstModels(loudly, _NamedModel, n_named_models)
-        self._others: _ModelCounts | None = None
-        self._group = loudly
+        self._models = NamedModels[_ModelCounts](loudly, named_models, _NamedModel, _ModelCounts)
 
     def report(self, model: str, actions: Actions, state_bytes: Callable[[], int]) -> None:
         """Count what a pane, a timer or a command brought.
@@ -193,14 +178,7 @@ class MonitorMetrics:
         self._reasons.add((d.reason, 1) for d in actions.dead_letters)
         self._kinds.add((a.kind, 1) for a in actions.alerts)
         self.answered(actions.audits)
-        named = self._models.of(model)
-        if named is not None:
-            named.report(actions)
-            named.report_gauges(actions, state_bytes())
-            return
-        if self._others is None:
-            self._others = _ModelCounts(self._group.add_group("model", OTHER_MODELS))
-        self._others.report(actions)
+        self._models.of(model).report(actions, state_bytes)
 
     def answered(self, audits: Iterable[Audit]) -> None:
         """Count answers to commands."""
@@ -211,7 +189,8 @@ class _ModelCounts:
     def __init__(self, group: MetricGroup) -> None:
         self._counters = Counters.of_names(group, ("events", "windows_tested", "alerts"))
 
-    def report(self, actions: Actions) -> None:
+    def report(self, actions: Actions, state_bytes: Callable[[], int]) -> None:
+        """``state_bytes`` is a gauge's, and read for named models alone."""
         counts = actions.counts
         self._counters.add(
             (
@@ -230,8 +209,9 @@ class _NamedModel(_ModelCounts):
         self._group = group
         self._gauges: dict[str, int] = {}
 
-    def report_gauges(self, actions: Actions, state_bytes: int) -> None:
-        self._set("state_bytes", state_bytes)
+    def report(self, actions: Actions, state_bytes: Callable[[], int]) -> None:
+        super().report(actions, state_bytes)
+        self._set("state_bytes", state_bytes())
         self._set("reference_events_missing", actions.reference_events_missing)
         self._set("reference_age_events", actions.reference_age_events)
         self._set("reference_age_ms", actions.reference_age_ms)

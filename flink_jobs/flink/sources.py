@@ -27,10 +27,11 @@ _NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
 
 
 def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
-    """The DDL of the table ``inference``; the job ends with the ``part`` of the topic it names.
+    """Write the DDL of the table ``inference``; with a ``part`` the job ends with that.
 
-    A timestamp far in the future does not move the watermark: one producer with a wrong clock would
-    otherwise make every other event late.
+    The watermark never passes the clock less the bound of disorder, and an event far in the future
+    does not move it at all: a producer whose clock is fast would otherwise make the events of all
+    others late.
     """
     limits = config.input
     return f"""
@@ -44,7 +45,9 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
             WATERMARK FOR ts AS CASE
                 WHEN {_EVENT_MS} > {_NOW_MS} + {limits.max_future_ms}
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
-                ELSE TO_TIMESTAMP_LTZ({_EVENT_MS} - {limits.max_out_of_orderness_ms}, 3)
+                ELSE TO_TIMESTAMP_LTZ(
+                    LEAST({_EVENT_MS}, {_NOW_MS}) - {limits.max_out_of_orderness_ms}, 3
+                )
             END
         ) WITH ({with_clause(_source_options(config, part))})
     """
@@ -55,16 +58,15 @@ def triage_query(config: DriftJobConfig) -> str:
 
     ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
     """
-    query = _verdict_query(config)
-    return _within_room(query, config) if config.panes.max_raw_events else query
+    return _within_room(_verdict_query(config), config)
 
 
 def _verdict_query(config: DriftJobConfig) -> str:
     """Judge each record alone.
 
     A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
-    which the window operator drops rows. An oversized payload is measured through ISO-8859-1, in
-    which one byte is one character.
+    which the window operator drops rows. The cast cuts an oversized payload off, and hands any
+    other on as it is, so that no byte of it is looked at; SQL has no length of bytes.
     """
     width_ms = config.panes.width_ms
     limits = config.input
@@ -75,7 +77,7 @@ def _verdict_query(config: DriftJobConfig) -> str:
             WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
             WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
             WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
-            WHEN CHAR_LENGTH(DECODE(payload, 'ISO-8859-1')) > {limits.max_payload_bytes}
+            WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
                 THEN '{Reason.OVERSIZED_PAYLOAD}'
             WHEN event_ms > {_NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
             WHEN {watermark} IS NOT NULL
@@ -147,12 +149,12 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
         # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
         # events/s, which is more than the rest of the job takes.
         options["scan.parallelism"] = "1"
-    if limits.max_partition_drift_ms:
-        options |= {
-            "scan.watermark.alignment.group": kafka.inference_topic,
-            "scan.watermark.alignment.max-drift": f"{limits.max_partition_drift_ms} ms",
-            "scan.watermark.alignment.update-interval": "200 ms",
-        }
+    drift_ms = limits.max_partition_drift_panes * config.panes.width_ms
+    options |= {
+        "scan.watermark.alignment.group": kafka.inference_topic,
+        "scan.watermark.alignment.max-drift": f"{drift_ms} ms",
+        "scan.watermark.alignment.update-interval": "200 ms",
+    }
     if kafka.bounded:
         # Else a short topic would bring one watermark, that of its end, and a model that fell
         # silent in its midst could not be told from those that the end makes silent.

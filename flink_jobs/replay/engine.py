@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError

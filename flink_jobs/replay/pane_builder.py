@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -67,10 +68,7 @@ class PaneBuilder:
 
     def add(self, batch: Batch, rows: NDArray[np.intp]) -> list[DeadLetter]:
         """Put the chosen rows into panes; returns the dead letters of those that find no room."""
-        if self._most:
-            rows, refused = self._within_room(batch, rows)
-        else:
-            refused = []
+        rows, refused = self._within_room(batch, rows)
         for layout, of_layout in self._by_layout(batch, rows):
             self._add(batch, of_layout, layout)
         return refused
@@ -86,16 +84,17 @@ class PaneBuilder:
         self, batch: Batch, rows: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], list[DeadLetter]]:
         """In order of arrival, as the job counts."""
-        kept, refused = [], []
-        starts = self._starts(batch.times_ms[rows]).tolist()
-        for row, start_ms, code in zip(rows.tolist(), starts, batch.codes[rows], strict=True):
-            pane = self._pane(start_ms, int(code))
-            pane.n_taken += 1
-            if pane.n_taken <= self._most:
-                kept.append(row)
-            else:
-                refused.append(self.refusal(batch, row, Reason.PANE_FULL))
-        return np.array(kept, dtype=np.intp), refused
+        codes, starts = batch.codes[rows], self._starts(batch.times_ms[rows])
+        order, edges = _grouped(codes, starts, self._width_ms)
+        is_kept = np.ones(len(rows), dtype=np.bool_)
+        for begin, end in itertools.pairwise(edges.tolist()):
+            members = order[begin:end]
+            pane = self._pane(int(starts[members[0]]), int(codes[members[0]]))
+            room = max(0, self._most - pane.n_taken)
+            pane.n_taken += len(members)
+            is_kept[members[room:]] = False
+        refused = [self.refusal(batch, row, Reason.PANE_FULL) for row in rows[~is_kept].tolist()]
+        return rows[is_kept], refused
 
     def refusal(self, batch: Batch, row: int, reason: Reason) -> DeadLetter:
         """The dead letter of a row that reaches no pane."""

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from kafka.errors import KafkaError
 from rich.console import Console
@@ -18,12 +17,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import BrokenPromiseError
-from scripts.faults.report import report
+from scripts.faults.report import update
 from scripts.faults.scenarios import SCENARIOS
 from scripts.faults.stage import Teller
 
 _console = Console()
-_RESULTS = Path("build/faults")
 _QUICK = Options(runs=3, events=50_000, soak_events=500_000, payloads=10_000, seed=0)
 
 
@@ -37,7 +35,7 @@ def main(
     payloads: Annotated[int, typer.Option(min=1_000, help="of the fuzzer")] = 100_000,
     seed: Annotated[int, typer.Option(help="draws other victims and moments")] = 0,
     quick: Annotated[bool, typer.Option(help="small streams, few runs; no report")] = False,
-    output: Annotated[Path, typer.Option(help="the report")] = Path("docs/faults.md"),
+    output: Annotated[Path, typer.Option(help="the report, updated")] = Path("docs/faults.md"),
 ) -> None:
     """Run the scenarios, one after the other, and write what they measured."""
     unknown = sorted(set(only or ()) - SCENARIOS.keys())
@@ -52,17 +50,19 @@ def main(
     chosen = [name for name in SCENARIOS if not only or name in only]
     minutes = sum(SCENARIOS[name].seconds(options) for name in chosen) / 60
     _console.print(f"{', '.join(chosen)}: about {minutes:.0f} minutes on two idle cores")
-    broken = _play(chosen, options, keep=not quick)
+    outcomes, broken = _play(chosen, options)
+    if not quick:
+        before = output.read_text() if output.exists() else ""
+        output.write_text(update(before, outcomes, list(SCENARIOS)))
+        _console.print(f"Wrote {output}", markup=False)
     if broken:
         _console.print(f"Failed: {', '.join(broken)}", markup=False, style="red")
         raise typer.Exit(1)
-    if not quick:
-        output.write_text(report(_kept()))
-        _console.print(f"Wrote {output}", markup=False)
 
 
-def _play(chosen: list[str], options: Options, *, keep: bool) -> list[str]:
-    """Play one scenario after the other; the names of those that failed."""
+def _play(chosen: list[str], options: Options) -> tuple[list[Outcome], list[str]]:
+    """Play one scenario after the other; what they found, and the names of those that failed."""
+    outcomes: list[Outcome] = []
     failed: list[str] = []
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
@@ -81,20 +81,8 @@ def _play(chosen: list[str], options: Options, *, keep: bool) -> list[str]:
                 continue
             progress.update(task, completed=1.0)
             teller.say(f"{name}: {outcome.result} ({time.monotonic() - started:.0f} s)")
-            if keep:
-                _keep(outcome)
-    return failed
-
-
-def _keep(outcome: Outcome) -> None:
-    """A scenario that runs alone later must not take the others out of the report."""
-    _RESULTS.mkdir(parents=True, exist_ok=True)
-    (_RESULTS / f"{outcome.name}.json").write_bytes(msgspec.json.encode(outcome))
-
-
-def _kept() -> list[Outcome]:
-    files = [_RESULTS / f"{name}.json" for name in SCENARIOS]
-    return [msgspec.json.decode(file.read_bytes(), type=Outcome) for file in files if file.exists()]
+            outcomes.append(outcome)
+    return outcomes, failed
 
 
 if __name__ == "__main__":

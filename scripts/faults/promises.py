@@ -145,6 +145,11 @@ def count_events(scores: Iterable[bytes]) -> Counter[str]:
     return Counter(windows=n_tested, references=sum(references.values()))
 
 
+def tested_events(score: bytes) -> int:
+    """Events in the test window of a score."""
+    return int(msgspec.json.decode(score)["window"]["n_events"])
+
+
 def record_id(value: bytes) -> str:
     """The id of an alert or score, the place of a dead letter."""
     record: dict[str, Any] = msgspec.json.decode(value)

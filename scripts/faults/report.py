@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from flink_jobs.version import __version__
@@ -31,11 +32,36 @@ and again, so that alerts lie on both sides of every fault. A checkpoint begins 
 """
 
 
-def report(outcomes: Sequence[Outcome]) -> str:
-    """The whole report."""
-    head = _INTRODUCTION.format(version=__version__, cores=os.cpu_count())
-    summary = "".join(_summary(each) for each in outcomes)
-    return "\n".join([head + summary, *(_section(each) for each in outcomes)])
+def update(before: str, outcomes: Sequence[Outcome], names: Sequence[str]) -> str:
+    """The whole report, with the figures of these outcomes in place of earlier ones.
+
+    Parameters
+    ----------
+    before : str
+        The report up to now; empty when there is none.
+    outcomes : sequence of Outcome
+    names : sequence of str
+        All scenarios, in the order of the report.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> base = partial(Outcome, command="", fault="", events=1, runs=1, notes="")
+    >>> first = [base(name="a", result="fine"), base(name="b", result="well")]
+    >>> both = update("", first, ["a", "b"])
+    >>> later = update(both, [base(name="b", result="good")], ["a", "b"])
+    >>> [word in later for word in ("fine", "well", "good")]
+    [True, False, True]
+    """
+    head, *sections = re.split(r"^## ", before, flags=re.MULTILINE)
+    rows = {row.split(" | ")[0].removeprefix("| "): f"{row}\n" for row in head.splitlines()}
+    details = {section.partition("\n")[0]: f"## {section}" for section in sections}
+    rows |= {each.name: _summary(each) for each in outcomes}
+    details |= {each.name: _section(each) for each in outcomes}
+    introduction = _INTRODUCTION.format(version=__version__, cores=os.cpu_count())
+    known = [name for name in names if name in details]
+    parts = [details[name].rstrip("\n") for name in known]
+    return introduction + "".join(rows[name] for name in known) + "\n" + "\n\n".join(parts) + "\n"
 
 
 def _summary(outcome: Outcome) -> str:

@@ -136,11 +136,13 @@ def write(stream: Stream, bootstrap_servers: str, tell: Callable[[float], None])
             tell(1 / N_PARTITIONS)
 
 
-def write_heartbeats(stream: Stream, bootstrap_servers: str) -> None:
-    """Write one more heartbeat, at the end of the stream's time, to each partition."""
+def write_heartbeats(
+    stream: Stream, bootstrap_servers: str, n_partitions: int = N_PARTITIONS
+) -> None:
+    """Write one more heartbeat, at the end of time, to each of the first partitions."""
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
     try:
-        for partition in range(N_PARTITIONS):
+        for partition in range(n_partitions):
             producer.send(
                 stream.topic,
                 key=HEARTBEAT_KEY.encode(),

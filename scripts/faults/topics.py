@@ -16,7 +16,7 @@ from scripts.faults.undisturbed import Record
 
 _READ_TIMEOUT_S = 120.0
 # Above the longest outage of the suite: see the report on what a shorter one does.
-_IDLE_TIMEOUT_MS = 300_000
+IDLE_TIMEOUT_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Run:
     stream: Stream
     exactly_once: bool = False
     checkpoint_interval_ms: int = 1_000
-    idle_timeout_ms: int = _IDLE_TIMEOUT_MS
+    idle_timeout_ms: int = IDLE_TIMEOUT_MS
     max_pane_events: int = 10_000
     properties: Mapping[str, str] = field(default_factory=dict)
 

@@ -131,13 +131,29 @@ def test_a_window_that_a_command_may_approve_is_kept_for_one_more_slide() -> Non
     assert text.endswith("24 B for each event of a window, 96 kB at most")
 
 
-def test_a_count_window_beside_others_leaves_panes_without_a_limit_unless_one_is_set() -> None:
+def test_a_count_window_beside_others_keeps_all_events_that_an_open_pane_takes() -> None:
     more = [{"name": "many", "window": COUNT}]
 
-    assert "without a limit (panes.max_raw_events = 0)" in text_of("state", detectors=more)
-    assert text_of(
-        "state", detectors=more, panes={"max_events": 500, "max_raw_events": 1_000}
-    ).endswith("72 kB at most")
+    panes = {"max_events": 500, "max_raw_events": 1_000}
+
+    assert text_of("state", detectors=more, panes=panes).endswith("72 kB at most")
+
+
+def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
+    text = text_of(
+        "open panes",
+        input={
+            "max_out_of_orderness_ms": 500,
+            "max_future_ms": 1_600,
+            "max_partition_drift_panes": 2,
+            "max_payload_bytes": 800,
+        },
+        panes={"max_events": 50, "max_raw_events": 100},
+    )
+
+    # Panes of 1 s: one being read, one begun, two ahead, three for disorder and fast clocks.
+    assert text.startswith("up to 7 of a model, each with up to 100 raw events")
+    assert text.endswith("700 kB if all are of 800 B")
 
 
 def test_principal_components_are_what_is_kept_and_raw_events_what_is_collected() -> None:

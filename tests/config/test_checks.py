@@ -9,13 +9,13 @@ import pytest
 
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.job import (
-    ConfigError,
     DriftJobConfig,
     config_version,
     detector_fingerprint,
     trained_key,
 )
 from flink_jobs.config.loading import decode_config
+from flink_jobs.config.tables import ConfigError
 from tests.builders import BASE, make_config
 
 HOUR_MS = 3_600_000
@@ -90,6 +90,7 @@ def unchecked(**tables: Any) -> DriftJobConfig:
         ),
         ({"silence": {"after_ms": 999}}, "silence.after_ms", "999 is less than a pane"),
         ({"panes": {"max_raw_events": 9_999}}, "panes.max_raw_events", "below panes.max_events"),
+        ({"job": {"named_models": ["a", "other"]}}, "job.named_models", "'other' is the name"),
         ({"kafka": {"control_topic": "inference"}}, "kafka.control_topic", "is also kafka.infer"),
         (
             {"kafka": {"control_topic": "c", "audit_topic": "c"}},

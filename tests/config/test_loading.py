@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import ConfigError, config_version, detector_fingerprint
+from flink_jobs.config.job import config_version, detector_fingerprint
 from flink_jobs.config.loading import decode_config, load_config, resolve_secret
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.references.trained import fit_training_sets
 from tests.builders import BASE, make_config
@@ -24,6 +25,9 @@ from tests.builders import BASE, make_config
         ("n_events = 30", "events = 30", "reference.events: is unknown"),
         ("width_ms = 1000", 'width_ms = "1s"', "panes.width_ms: is `str`; allowed: `int`"),
         ("width_ms = 1000", "width_ms = 0", "width_ms: 0 is out of range; allowed: `int` >= 1"),
+        # Neither open panes nor their number are ever without a bound.
+        ("width_ms = 1000", "width_ms = 1000\nmax_raw_events = 0", "max_raw_events: 0 is out of"),
+        ("[panes]", "max_partition_drift_panes = 0\n[panes]", "drift_panes: 0 is out of range"),
         ("width_ms = 1000", "", "panes.width_ms: is missing"),
         ("size_ms = 3000", "size_ms = 3500", "3500 is not a multiple of panes.width_ms"),
         ("slide_ms = 1000", "slide_ms = 4000", "slide_ms: 4000 leaves gaps; allowed: up to"),

@@ -14,7 +14,6 @@ from pyflink.fn_execution.metrics.process.metric_impl import GenericMetricGroup
 
 from flink_jobs.core.actions import Actions
 from flink_jobs.flink.metrics import (
-    N_NAMED_MODELS,
     PANE_REASONS,
     REFUSED_REASONS,
     MonitorMetrics,
@@ -76,13 +75,14 @@ def actions() -> list[Actions]:
     return run_monitor(make_config(calibration={"level": 1e-3}), make_panes([30] * 8, shift_from=4))
 
 
-def test_no_more_models_than_allowed_have_metrics_and_the_rest_is_summed(
-    actions: list[Actions],
+@pytest.mark.parametrize("models", [["a", "b", "c", "d"], ["d", "c", "b", "a"]])
+def test_the_models_that_the_job_names_have_metrics_whichever_come_first(
+    models: list[str], actions: list[Actions]
 ) -> None:
     def report(group: GenericMetricGroup) -> None:
-        metrics = MonitorMetrics(group, n_named_models=2)
+        metrics = MonitorMetrics(group, named_models=["a", "b"])
         for each in actions:
-            for model in ("a", "b", "c", "d"):
+            for model in models:
                 metrics.report(model, each, no_state)
 
     counts = counted(report)
@@ -105,18 +105,13 @@ def test_made_up_model_names_cannot_make_more_metrics(actions: list[Actions]) ->
 
     counts = counted(report)
 
-    assert sum(k.startswith("model.") for k in counts) == 3 * (N_NAMED_MODELS + 1)
-    assert sum(v for k, v in counts.items() if k.startswith("model.")) == 1_000 * 30
-
-
-@pytest.mark.parametrize("model", ["other", "x" * 201])
-def test_a_model_that_cannot_have_its_name_is_counted_with_the_rest(
-    model: str, actions: list[Actions]
-) -> None:
-    counts = counted(lambda group: MonitorMetrics(group).report(model, actions[-1], no_state))
-
-    assert [k for k in counts if k.endswith("model.other.events")] == ["model.other.events"]
-    assert not [k for k in counts if "xxx" in k]
+    of_models = {k: v for k, v in counts.items() if k.startswith("model.")}
+    assert of_models.keys() == {
+        "model.other.events",
+        "model.other.windows_tested",
+        "model.other.alerts",
+    }
+    assert of_models["model.other.events"] == 1_000 * 30
 
 
 def test_every_reason_and_kind_is_there_before_it_happens(actions: list[Actions]) -> None:
@@ -144,10 +139,10 @@ def test_answers_are_counted_by_outcome_where_a_job_takes_commands() -> None:
     }
 
 
-def test_late_events_are_counted_for_the_first_models_and_summed_for_the_rest() -> None:
+def test_late_events_are_counted_for_the_named_models_and_summed_for_the_rest() -> None:
     def report(group: GenericMetricGroup) -> None:
-        metrics = RefusedMetrics(group, n_named_models=2)
-        for model in ("a", "b", "c", "d", "a"):
+        metrics = RefusedMetrics(group, ["a", "b"])
+        for model in ("c", "d", "a", "b", "a"):
             metrics.report(msgspec.structs.replace(LATE, model=model))
         metrics.report(msgspec.structs.replace(LATE, reason=Reason.FAR_FUTURE))
 
@@ -165,7 +160,7 @@ def test_gauges_show_the_reference_and_the_size_of_the_state() -> None:
     monitoring = Actions(reference_events_missing=0, reference_age_events=7, reference_age_ms=9_000)
 
     def report(group: GenericMetricGroup, all_actions: list[Actions]) -> None:
-        metrics = MonitorMetrics(group)
+        metrics = MonitorMetrics(group, named_models=["a"])
         for each in all_actions:
             metrics.report("a", each, lambda: 500)
 
@@ -186,7 +181,7 @@ def test_the_two_operators_share_all_reasons_without_overlap() -> None:
 
 
 def test_a_refused_event_is_an_event_and_a_dead_letter_of_its_reason() -> None:
-    counts = counted(lambda group: RefusedMetrics(group).report(LATE))
+    counts = counted(lambda group: RefusedMetrics(group, ["a"]).report(LATE))
 
     assert {k: v for k, v in counts.items() if v} == {
         "events": 1,

@@ -16,7 +16,8 @@ from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.alerts import Score
-from tests.system.streams import N_PARTITIONS, START_MS, Topics, make_topics, model_stream
+from flink_jobs.records.dead_letters import DeadLetter, Reason
+from tests.system.streams import N_PARTITIONS, START_MS, Record, Topics, make_topics, model_stream
 
 pytestmark = pytest.mark.system
 
@@ -52,6 +53,33 @@ def test_heartbeats_close_the_windows_of_a_topic_gone_quiet(
     assert (window.start_ms, window.n_events) == (first_ms + 2 * SECOND_MS, 50)
     assert all(started_ms < each < time.time_ns() // 1_000_000 for each in times_ms)
     assert topics.read(topics.dead_letters) == []
+
+
+def test_producers_with_fast_clocks_make_nobody_else_late(
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    topics = make_topics(kafka_broker)
+    path, _ = topics.config(tmp_path, CLOCKED)
+    stream = model_stream(["fraud"], 3, shifted_from_pane=9)
+    job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    now_ms = time.time_ns() // 1_000_000
+    ahead_ms = (50 * SECOND_MS, 59 * 60 * SECOND_MS)
+    topics.write(Record("fast", stream[0].value, now_ms + each, 1) for each in ahead_ms)
+    topics.wait_for(topics.dead_letters, lambda values: len(values) >= 1, timeout_s=120)
+    # Flink emits watermarks every 0.2 s.
+    time.sleep(1)
+
+    first_ms = time.time_ns() // 1_000_000 // SECOND_MS * SECOND_MS + SECOND_MS
+    topics.write(
+        replace(each, time_ms=first_ms + (each.time_ms - START_MS) // 10, partition=1)
+        for each in stream
+    )
+    [value] = topics.wait_for(topics.scores, lambda values: len(values) >= 1, timeout_s=120)
+    flink_cluster.rest.cancel(job_id)
+
+    assert msgspec.json.decode(value, type=Score).window.n_events == 50
+    [letter] = topics.read(topics.dead_letters)
+    assert msgspec.json.decode(letter, type=DeadLetter).reason is Reason.FAR_FUTURE
 
 
 def _heartbeat_times_ms(topics: Topics, at_least: int) -> list[int]:

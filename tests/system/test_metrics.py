@@ -90,7 +90,9 @@ def watched(
     kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
     topics = make_topics(kafka_broker)
-    path, config = topics.config(tmp_path_factory.mktemp("metrics"), takes_commands=True)
+    named = {"[job]\n": f'[job]\nnamed_models = ["{STEADY}", "{MOVED}"]\n'}
+    folder = tmp_path_factory.mktemp("metrics")
+    path, config = topics.config(folder, named, takes_commands=True)
     stream = model_stream([STEADY, MOVED], N_PANES, shifted_from_pane=7)
     # The only event of its test window.
     lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig, trained_key
+from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.config.overrides import variants
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.blocks import UnusableReferenceError, fit_reference

@@ -98,7 +98,7 @@ class WindowTester:
             self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
             return
         counts.windows_tested += 1
-        missing_reference.end(turn, window.end_ms, Ending.NORMAL)
+        missing_reference.end(turn, window.closed_ms, Ending.NORMAL)
         for incidents in (failed_tests, untested_windows):
             incidents.end(turn, watch, watcher, window_summary(window), Ending.NORMAL)
         self._keep(turn, verdict)

@@ -69,8 +69,10 @@ class _MonitorOperator:
         self._metrics = MonitorMetrics(
             runtime_context.get_metrics_group(),
             takes_commands=self._config.kafka.control_topic is not None,
+            named_models=self._config.job.named_models,
         )
         self._job_log = JobLog(_log, self._config.job.name)
+
         _log.info("loudly %s starts from %s", __version__, __file__)
 
     def _take_pane(

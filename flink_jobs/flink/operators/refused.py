@@ -19,7 +19,8 @@ class RefusedFunction(MapFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Register the metrics; called once in every Python worker."""
-        self._metrics = RefusedMetrics(runtime_context.get_metrics_group())
+        group = runtime_context.get_metrics_group()
+        self._metrics = RefusedMetrics(group, self._config.job.named_models)
 
     def map(self, value: Row) -> Row:
         """One refused record."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from scripts.faults.outcome import Options, Outcome
@@ -29,6 +30,14 @@ def _short(options: Options) -> float:
     return 90 + options.events / 3_000
 
 
+def _soak(name: str) -> Scenario:
+    n_runs = 2 if name == "soak-kill" else 1
+    return Scenario(
+        partial(soak.play, name),
+        lambda o: 60 + o.soak_events / 250_000 + n_runs * (60 + o.soak_events / 60_000),
+    )
+
+
 SCENARIOS = {
     kills.NAME: Scenario(kills.play, lambda o: _short(o) + 105 * o.runs),
     unwritable_checkpoints.NAME: Scenario(unwritable_checkpoints.play, _short),
@@ -37,6 +46,6 @@ SCENARIOS = {
     traffic.DISORDER: Scenario(traffic.play_disorder, _short),
     traffic.HOT_MODEL: Scenario(traffic.play_hot_model, _short),
     traffic.MANY_MODELS: Scenario(traffic.play_many_models, lambda o: 2 * _short(o)),
-    soak.NAME: Scenario(soak.play, lambda o: 90 + o.soak_events / 13_000),
+    **{name: _soak(name) for name in soak.NAMES},
     fuzz.NAME: Scenario(fuzz.play, lambda o: o.payloads / 1_500),
 }

@@ -1,133 +1,233 @@
-"""Ten million events through one job, its memory watched."""
+"""Many millions of events of a backlog through one job, its memory watched."""
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
+from flink_jobs.cluster.jars import find_jars
+from flink_jobs.cluster.prerequisites import find_java
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from scripts.faults.memory import Growth, Reading, growth, read_memory
+from scripts.faults.memory import growth
 from scripts.faults.outcome import Options, Outcome
-from scripts.faults.promises import BrokenPromiseError, add_up, count_events, keep, record_id
+from scripts.faults.promises import add_up, compare, keep, record_id
+from scripts.faults.soaking import Series, Soak
 from scripts.faults.stage import SETTINGS, Stage, Teller
-from scripts.faults.stream import N_PARTITIONS, START_MS, Stream, whole_windows, write_heartbeats
-from scripts.faults.topics import Run, TopicReader, read
+from scripts.faults.stream import (
+    MAX_OUT_OF_ORDERNESS_MS,
+    N_PARTITIONS,
+    START_MS,
+    Stream,
+    whole_windows,
+    write_heartbeats,
+)
+from scripts.faults.topics import IDLE_TIMEOUT_MS, Run, TopicReader, read
 from scripts.faults.undisturbed import Expected
 
-NAME = "soak"
-_PRODUCER_JOB = Path(__file__).parents[1] / "soak_producer.py"
-_POLL_S = 1.0
-# Of the job, without a new score.
-_PATIENCE_S = 120.0
-_HEADER = ["process", "MiB per million events", "95 % interval", "MiB at the end"]
+_PRODUCER = Path(__file__).parents[1] / "SoakProducer.java"
+_RESULTS = Path("build/faults")
+# A shorter stream is over before the workers are warm.
+_FEWEST_TO_JUDGE = 5_000_000
+_HEADER = ["", "MiB per million events", "95 % interval", "MiB at the end", "most MiB"]
 _NOTES = """\
-A job without Python writes the events first, on a cluster of its own; then the drift job reads
-them as fast as it can on a fresh one. Resident memory is read once a second; slopes are those
-after the first 30 % of the events, through the means of 10 blocks, with Student's interval. The
-stream is not kept to be run through the monitor in memory: here the counts are compared, record by
-record of the results.
+A Java program writes the events first, partitions in the shares {weights}; then the drift job reads
+them as fast as it can on a fresh cluster. In each partition events are mixed over the whole of
+`input.max_out_of_orderness_ms`. {what}Memory is that of the Python workers, read once a
+second, with shared pages divided among them; the live objects on the TaskManager's heap, after a
+full collection every 5 s; and the size of each checkpoint, from Flink. Slopes are those over the
+second half of the events, through the means of 10 blocks, with Student's interval, and the scenario
+fails when one of these intervals lies above zero. Counts are compared, record by record of the
+results.
 """
 
 
-def play(options: Options, teller: Teller) -> Outcome:
+class _Variant(NamedTuple):
+    fault: str
+    what: str = ""
+    weights: tuple[int, ...] = (8, 4, 2, 1)
+    silent_from: float = 1.0
+    kill_at: float = 1.0
+
+
+_VARIANTS = {
+    "soak": _Variant("none, for long, from a backlog that was written unevenly"),
+    "soak-silent-partition": _Variant(
+        "one of four partitions falls silent",
+        "After 30 % of the events nothing comes on one partition any more. ",
+        silent_from=0.3,
+    ),
+    "soak-slow-partition": _Variant(
+        "one of four partitions has a hundredth of the events of each other",
+        weights=(100, 100, 100, 1),
+    ),
+    "soak-kill": _Variant(
+        "SIGKILL of the TaskManager in the middle of a backlog",
+        "A first run is left alone, in a second one the TaskManager is killed after 40 %; alerts "
+        "and scores of both are the same, to the byte. ",
+        kill_at=0.4,
+    ),
+}
+NAMES = tuple(_VARIANTS)
+
+
+def play(name: str, options: Options, teller: Teller) -> Outcome:
     """Write the events, let the job read them, and watch."""
-    stream = Stream(
-        topic=NAME,
-        n_events=whole_windows(options.soak_events, 16 * 500),
+    variant = _VARIANTS[name]
+    stream = make_stream(name, options.soak_events)
+    with tempfile.TemporaryDirectory(prefix="loudly-faults-") as folder, KafkaBroker() as broker:
+        teller.say(produce(broker, stream, variant.weights, variant.silent_from))
+        teller.advance(0.2)
+        shares = [variant.kill_at] if variant.kill_at == 1.0 else [1.0, variant.kill_at]
+        soaks = []
+        for number, kill_at in enumerate(shares):
+            run = Run(
+                name=f"{name}-{number}",
+                stream=stream,
+                checkpoint_interval_ms=5_000,
+                idle_timeout_ms=20_000 if variant.silent_from < 1.0 else IDLE_TIMEOUT_MS,
+            )
+            with FlinkCluster(settings=SETTINGS) as cluster:
+                soak = Soak(Stage(broker, cluster, Path(folder), teller), run)
+                n_due = stream.n_events - stream.n_models * stream.n_reference
+                advance = partial(_advance, teller, 0.8 / len(shares))
+                soak.play(n_due, advance, kill_at)
+            soaks.append(soak)
+            soak.save(_RESULTS / f"{run.name}.readings.json")
+            n_heartbeats = N_PARTITIONS - (variant.silent_from < 1.0)
+            result = _judge(broker, run, n_heartbeats, may_repeat=kill_at < 1.0)
+        if len(soaks) > 1:
+            _same(broker, soaks[0].run, soaks[1].run)
+            result += ", all as in the run that was left alone"
+    return _outcome(name, variant, options, soaks[-1], result)
+
+
+def _advance(teller: Teller, whole: float, share: float) -> None:
+    teller.advance(whole * share)
+
+
+def make_stream(topic: str, n_events: int) -> Stream:
+    """Windows of a pane with 500 events each, disordered as far as the job allows."""
+    return Stream(
+        topic=topic,
+        n_events=whole_windows(n_events, 2 * 16 * 500),
+        disorder_ms=MAX_OUT_OF_ORDERNESS_MS,
         events_per_pane=500,
         panes_per_window=1,
     )
-    run = Run(name=f"{NAME}-1", stream=stream, checkpoint_interval_ms=10_000)
-    with tempfile.TemporaryDirectory(prefix="loudly-faults-") as folder, KafkaBroker() as broker:
-        with FlinkCluster(settings=SETTINGS) as cluster:
-            _produce(Stage(broker, cluster, Path(folder), teller), stream)
-            teller.advance(0.2)
-        with FlinkCluster(settings=SETTINGS) as cluster:
-            readings, seconds = _watch(Stage(broker, cluster, Path(folder), teller), run)
-        n_scores, n_alerts = _judge(broker, run)
-    java = growth([r.n_events for r in readings], [r.java_mib for r in readings])
-    python = growth([r.n_events for r in readings], [r.python_mib for r in readings])
-    return Outcome(
-        name=NAME,
-        command=f"--only {NAME} --soak-events {options.soak_events}",
-        fault="none, for long",
-        events=stream.n_events,
-        runs=1,
-        result=f"{stream.n_events / seconds:,.0f} events/s; every event accounted for in "
-        f"{n_scores:,} scores, each there once, {n_alerts:,} alerts; MiB per million events: "
-        f"{python} in the Python workers, {java} in the JVM",
-        notes=_NOTES,
-        header=_HEADER,
-        rows=[_row("TaskManager (JVM)", java), _row("Python workers", python)],
-    )
 
 
-def _produce(stage: Stage, stream: Stream) -> None:
-    """Write the events by Flink and the heartbeats at the end by hand."""
-    servers = stage.broker.bootstrap_servers
-    stage.broker.create_topic(stream.topic, N_PARTITIONS)
-    arguments = (
-        servers, stream.topic, stream.n_events, stream.n_models, stream.events_per_pane,
-        stream.pane_width_ms, START_MS, stream.n_drifting, stream.drift_panes,
-    )  # fmt: skip
+def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_from: float) -> str:
+    """Write the events by Java and the heartbeats at the end by hand; say how long it took.
+
+    Parameters
+    ----------
+    broker : KafkaBroker
+    stream : Stream
+    weights : sequence of int
+        Of each partition in the number of events.
+    silent_from : float
+        The share of the events after which the last partition gets none; 1 for never.
+    """
+    broker.create_topic(stream.topic, N_PARTITIONS)
+    per_pane = stream.n_models * stream.events_per_pane
+    values = {
+        "servers": broker.bootstrap_servers,
+        "topic": stream.topic,
+        "n_events": stream.n_events,
+        "n_models": stream.n_models,
+        "events_per_pane": stream.events_per_pane,
+        "width_ms": stream.pane_width_ms,
+        "start_ms": START_MS,
+        "n_drifting": stream.n_drifting,
+        "drift_panes": stream.drift_panes,
+        "disorder_events": stream.disorder_ms * per_pane // stream.pane_width_ms,
+        "weights": ",".join(map(str, weights)),
+        "silent_from": round(silent_from * stream.n_events),
+    }
+    libraries = ":".join(map(str, find_jars("kafka")))
+    command = [str(find_java()), "-Xmx512m", "-cp", libraries, str(_PRODUCER)]
     started = time.monotonic()
-    job_id = stage.cluster.submit(
-        "soak_producer", [str(each) for each in arguments], python_files=[_PRODUCER_JOB]
-    )
-    stage.cluster.rest.wait_for(job_id, "FINISHED", timeout_s=3_600)
-    write_heartbeats(stream, servers)
+    subprocess.run(
+        [*command, *(f"{key}={value}" for key, value in values.items())],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    is_silent = silent_from < 1.0
+    # A heartbeat on the silent partition would be its next record, at the end of time.
+    write_heartbeats(stream, broker.bootstrap_servers, N_PARTITIONS - is_silent)
     seconds = time.monotonic() - started
-    stage.teller.say(f"{NAME}: wrote {stream.n_events:,} events in {seconds:.0f} s")
+    return f"{stream.topic}: wrote {stream.n_events:,} events in {seconds:.0f} s"
 
 
-def _watch(stage: Stage, run: Run) -> tuple[list[Reading], float]:
-    """Read memory while the job works; how long it took from the first score to the last."""
-    n_due = run.stream.n_events - run.stream.n_models * run.stream.n_reference
-    job_id = stage.start(run)
-    _, group = stage.cluster.pids
-    readings = [read_memory(group, 0)]
-    started = changed = time.monotonic()
-    with TopicReader(stage.broker, run.scores) as reader:
-        while (n_before := readings[-1].n_events) < n_due:
-            time.sleep(_POLL_S)
-            n_now = n_before + count_events(reader.values())["windows"]
-            readings.append(read_memory(group, n_now))
-            stage.teller.advance(0.8 * (n_now - n_before) / n_due)
-            if n_now > n_before:
-                changed = time.monotonic()
-            if time.monotonic() - changed > _PATIENCE_S:
-                causes = stage.cluster.rest.exceptions(job_id)
-                raise BrokenPromiseError(f"{NAME}: stands still at {n_now:,} events: {causes[:1]}")
-    seconds = time.monotonic() - started
-    stage.cluster.rest.wait_for_checkpoint(job_id)
-    stage.cluster.rest.cancel(job_id)
-    return readings, seconds
-
-
-def _judge(broker: KafkaBroker, run: Run) -> tuple[int, int]:
-    """The numbers of scores and alerts, after counting everything."""
-    stream = run.stream
-    scores = read(broker, run.scores)
-    alerts = read(broker, run.alerts)
+def _judge(broker: KafkaBroker, run: Run, n_heartbeats: int, *, may_repeat: bool) -> str:
+    """Count everything; a summary in words."""
+    stream, name = run.stream, run.name
+    scores, alerts = read(broker, run.scores), read(broker, run.alerts)
     dead_letters = read(broker, run.dead_letters)
-    keep(not dead_letters, f"{NAME}: {len(dead_letters)} dead letters, {dead_letters[:1]}")
-    keep(bool(alerts), f"{NAME}: models drifted, and there is no alert")
+    keep(not dead_letters, f"{name}: {len(dead_letters)} dead letters, {dead_letters[:1]}")
+    keep(bool(alerts), f"{name}: models drifted, and there is no alert")
+    n_repeated = 0
     for topic, values in (("scores", scores), ("alerts", alerts)):
-        n_repeated = len(values) - len({record_id(value) for value in values})
-        keep(n_repeated == 0, f"{NAME}: {n_repeated} {topic} are there twice")
+        n_same = len(values) - len(set(map(record_id, values)))
+        keep(may_repeat or n_same == 0, f"{name}: {n_same} {topic} are there twice")
+        n_repeated += n_same
+    once = list({record_id(value): value for value in scores}.values())
     with TopicReader(broker, stream.topic) as reader:
         n_records = reader.n_records()
-    add_up(NAME, scores, 0, Expected([], [], [], n_records, N_PARTITIONS))
-    sizes = Counter(msgspec.json.decode(score)["window"]["n_events"] for score in scores)
-    keep(set(sizes) == {stream.events_per_pane}, f"{NAME}: windows of {dict(sizes)} events")
-    return len(scores), len(alerts)
+    add_up(name, once, 0, Expected([], [], [], n_records, n_heartbeats))
+    sizes = Counter(msgspec.json.decode(score)["window"]["n_events"] for score in once)
+    keep(set(sizes) == {stream.events_per_pane}, f"{name}: windows of {dict(sizes)} events")
+    n_alerts = len(set(map(record_id, alerts)))
+    return (
+        f"every event accounted for in {len(once):,} scores and {n_alerts:,} alerts, "
+        f"{n_repeated:,} of them repeated"
+    )
 
 
-def _row(process: str, found: Growth) -> list[str]:
-    interval = f"{found.low:+.2f} to {found.high:+.2f}"
-    return [process, f"{found.slope:+.2f}", interval, f"{found.last_mib:,.0f}"]
+def _same(broker: KafkaBroker, alone: Run, killed: Run) -> None:
+    compare(killed.scores, read(broker, killed.scores), read(broker, alone.scores))
+    compare(killed.alerts, read(broker, killed.alerts), read(broker, alone.alerts))
+
+
+def _outcome(name: str, variant: _Variant, options: Options, soak: Soak, result: str) -> Outcome:
+    stream = soak.run.stream
+    parts = {
+        "live objects on the TaskManager's heap": soak.heap,
+        "Python workers": soak.python,
+        "checkpoints": soak.checkpoints,
+    }
+    is_long = stream.n_events >= _FEWEST_TO_JUDGE
+    rows = [_row(what, series, is_long=is_long) for what, series in parts.items()]
+    keep(bool(soak.drift.values), f"{name}: Flink shows how far no partition has come")
+    panes = np.array(soak.drift.values) / stream.pane_width_ms
+    memory = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
+    return Outcome(
+        name=name,
+        command=f"--only {name} --soak-events {options.soak_events}",
+        fault=variant.fault,
+        events=stream.n_events,
+        runs=1,
+        result=f"{stream.n_events / soak.seconds:,.0f} events/s; {result}; MiB per million events: "
+        f"{memory}; partitions {np.median(panes):.1f} panes apart, {panes.max():.1f} at most",
+        notes=_NOTES.format(weights=":".join(map(str, variant.weights)), what=variant.what),
+        header=_HEADER,
+        rows=rows,
+    )
+
+
+def _row(what: str, series: Series, *, is_long: bool) -> list[str]:
+    found = growth(series.n_events, series.values) if is_long else None
+    levels = [f"{series.values[-1]:,.1f}", f"{max(series.values):,.1f}"]
+    if found is None:
+        return [what, "not measured", "too short", *levels]
+    keep(found.low <= 0, f"{what} grow by {found} MiB per million events")
+    return [what, f"{found.slope:+.2f}", f"{found.low:+.2f} to {found.high:+.2f}", *levels]

@@ -1,0 +1,37 @@
+"""The pandas aggregate function that packs panes, as Flink calls it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from flink_jobs.flink.operators.panes import PackPane
+from flink_jobs.intake.formats.json import InferenceEvent, encode_event
+from flink_jobs.intake.panes import unpack_pane
+from tests.builders import make_config
+
+
+def event_columns(n: int, n_features: int) -> list[pd.Series]:
+    """Model, payload, partition, offset and time of some events, as Flink hands them over."""
+    numbers = {"features": [0.0] * n_features, "outputs": [0.5, 0.5]}
+    payloads = [
+        encode_event(InferenceEvent(schema_version=1, event_id=f"e-{i}", **numbers))
+        for i in range(n)
+    ]
+    return [pd.Series(c) for c in (["fraud"] * n, payloads, [0] * n, range(n), range(n))]
+
+
+def test_rows_that_come_in_two_calls_are_packed_as_those_of_one() -> None:
+    config = make_config(input={"n_outputs": 2})
+    function = PackPane(config)
+    function.open(None)
+    columns = event_columns(10, config.input.n_features)
+    at_once, in_two = function.create_accumulator(), function.create_accumulator()
+
+    function.accumulate(at_once, *columns)
+    function.accumulate(in_two, *(column[:3] for column in columns))
+    function.accumulate(in_two, *(column[3:] for column in columns))
+
+    packed = function.get_value(in_two)
+    assert packed == function.get_value(at_once)
+    events = unpack_pane("fraud", config.panes.width_ms, packed).events
+    assert events.event_ids == [f"e-{i}" for i in range(10)]
