@@ -51,6 +51,7 @@ _STATES = {
     Cause.NO_REFERENCE: ModelState.NO_REFERENCE,
     Cause.SILENCE: ModelState.SILENT,
     Cause.UNSTABLE_REFERENCE: ModelState.UNSTABLE,
+    Cause.UNTESTED: ModelState.UNTESTED,
 }
 
 

@@ -42,6 +42,7 @@ class Cause(StrEnum):
     UNSTABLE_REFERENCE = "unstable_reference"
     NO_REFERENCE = "no_reference"
     TEST_FAILED = "test_failed"
+    UNTESTED = "untested"
 
 
 class Ending(StrEnum):

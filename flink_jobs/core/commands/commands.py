@@ -317,6 +317,7 @@ def _open_incidents(turn: Turn) -> list[OpenIncident]:
         (turn.status.unstable_id, Cause.UNSTABLE_REFERENCE, main),
         (turn.status.no_reference_id, Cause.NO_REFERENCE, main),
         *((watch.failing_id, Cause.TEST_FAILED, watch.name) for watch in turn.status.watches),
+        *((w.untested.incident_id, Cause.UNTESTED, w.name) for w in turn.status.watches),
     ]
     return found + [
         OpenIncident(incident_id=i, cause=cause, detector=name, severity=Severity.WARNING)

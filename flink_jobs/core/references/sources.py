@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import detectors_of
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, covered_ms
 from flink_jobs.config.window_tables import TimeWindow
-from flink_jobs.core import failed_tests, missing_reference
+from flink_jobs.core import failed_tests, missing_reference, untested_windows
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.references.blocks import (
@@ -85,12 +85,15 @@ def begin(turn: Turn, fingerprint: str, n_ref: int, from_ms: int) -> None:
 
 def begin_windows(turn: Turn, from_ms: int) -> None:
     """Let every detector's windows begin anew; its lifecycle goes on."""
-    old = {watch.name: (watch.incident, watch.failing_id) for watch in turn.status.watches}
+    old = {
+        watch.name: (watch.incident, watch.failing_id, watch.untested)
+        for watch in turn.status.watches
+    }
     turn.status.watches = []
     for watcher in turn.plan.watchers:
         watch = Watch(name=watcher.name)
         if watcher.name in old:
-            watch.incident, watch.failing_id = old[watcher.name]
+            watch.incident, watch.failing_id, watch.untested = old[watcher.name]
         watcher.windows.begin(watch, from_ms)
         turn.status.watches.append(watch)
 
@@ -142,6 +145,7 @@ def end_incidents(turn: Turn, at_ms: int, ending: Ending) -> None:
         # A detector that the configuration no longer has is spoken for by the main one.
         watcher = watchers.get(watch.name, turn.plan.main)
         failed_tests.end(turn, watch, watcher, turn.moment(at_ms), ending)
+        untested_windows.end(turn, watch, watcher, turn.moment(at_ms), ending)
         alert = watcher.judge.end_incident(
             turn.model, watch.incident, turn.moment(at_ms), turn.reference(), ending
         )

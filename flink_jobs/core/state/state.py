@@ -116,6 +116,25 @@ class LastWindow(Struct, array_like=True):
     rows: tuple[int, int]
 
 
+class Untested(Struct):
+    """The windows in a row that held too few events to be tested.
+
+    Attributes
+    ----------
+    n : int
+        Their number; those that overlap one that was counted are not.
+    from_ms, until_ms : int
+        The start of the first and the end of the last that was counted.
+    incident_id : str
+        The incident that is open because of them; empty while there is none.
+    """
+
+    n: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
+    incident_id: str = ""
+
+
 class Watch(Struct):
     """What one detector of a model remembers.
 
@@ -134,6 +153,7 @@ class Watch(Struct):
     incident : Incident
     failing_id : str
         The incident that is open because tests fail; empty while there is none.
+    untested : Untested
     """
 
     name: str
@@ -142,6 +162,7 @@ class Watch(Struct):
     last_window: LastWindow | None = None
     incident: Incident = msgspec.field(default_factory=Incident)
     failing_id: str = ""
+    untested: Untested = msgspec.field(default_factory=Untested)
 
 
 class Status(Struct):

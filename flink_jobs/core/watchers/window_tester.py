@@ -7,7 +7,7 @@ from copy import copy
 from typing import NamedTuple
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
-from flink_jobs.core import failed_tests, missing_reference
+from flink_jobs.core import failed_tests, missing_reference, untested_windows
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.incidents.judge import Verdict
 from flink_jobs.core.plan import Watcher
@@ -78,6 +78,7 @@ class WindowTester:
         if window.n_tested < watcher.windows.min_events:
             counts.windows_too_few += 1
             self._not_tested(turn, watcher, window, ScoreStatus.TOO_FEW_EVENTS)
+            untested_windows.begin(turn, watch, watcher, window)
             return
         started_ns, incident = time.perf_counter_ns(), copy(watch.incident)
         try:
@@ -98,7 +99,8 @@ class WindowTester:
             return
         counts.windows_tested += 1
         missing_reference.end(turn, window.closed_ms, Ending.NORMAL)
-        failed_tests.end(turn, watch, watcher, window_summary(window), Ending.NORMAL)
+        for incidents in (failed_tests, untested_windows):
+            incidents.end(turn, watch, watcher, window_summary(window), Ending.NORMAL)
         self._keep(turn, verdict)
 
     def _verdict(

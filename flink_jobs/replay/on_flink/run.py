@@ -27,7 +27,6 @@ from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
-from flink_jobs.replay.notes import event_warnings
 from flink_jobs.replay.on_flink.counts import HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import TopicWriter, own_topics, topic_settings
@@ -41,6 +40,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
+from flink_jobs.replay.result_warnings import event_warnings
 from flink_jobs.replay.sorted_records import Spool, merge
 from flink_jobs.times import NEVER_MS
 

@@ -31,6 +31,7 @@ _CAUSES = {
     Cause.UNSTABLE_REFERENCE: "unstable reference",
     Cause.NO_REFERENCE: "no reference",
     Cause.TEST_FAILED: "test failed",
+    Cause.UNTESTED: "not tested",
 }
 _ENDINGS = {
     Ending.NORMAL: "",

@@ -1,4 +1,4 @@
-"""What a reader of a backtest should know, a sentence each; none where there is nothing to say."""
+"""The warnings of a result: what is odd about a history or was not tested, a sentence each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _EARLIEST_MS = 10**11
 _MOST_NAMED = 5
 _UNTESTED = {
     ScoreStatus.TOO_FEW_EVENTS: "held fewer events than window.min_events",
+    ScoreStatus.FAILED: "had a test that ended with an error",
     ScoreStatus.NO_REFERENCE: "had fewer events in its reference than reference.min_events",
 }
 _UNIT = "times are milliseconds since 1970"
