@@ -101,7 +101,7 @@ UntrainedReference = CollectedReference | MovingReference
 
 
 def covered_ms(reference: UntrainedReference) -> int:
-    """The event time that a reference takes to be complete where events are enough.
+    """Return the event time that a reference takes to be complete where events are enough.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def detector_code() -> Iterator[None]:
 
 
 def failure_of(error: Exception) -> DetectorFailedError:
-    """The error of a detector as the monitor knows it."""
+    """Return the error of a detector as the monitor knows it."""
     frame = extract_tb(error.__traceback__)[-1]
     where = f"at {PurePath(frame.filename).name}:{frame.lineno} in {frame.name}"
     return DetectorFailedError(reason_of(error), where)
@@ -76,7 +76,7 @@ def reason_of(error: Exception) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without addresses, at most 300 characters of it, escaped where it is not text."""
+    """Return the text without addresses, at most 300 characters of it, escaped where it is not text."""
     text = _ADDRESS.sub("0x...", text[: 2 * _LONGEST_MESSAGE])
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[: _LONGEST_MESSAGE - 3]}..."

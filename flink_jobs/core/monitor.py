@@ -131,7 +131,7 @@ class DriftMonitor:
     def on_end(
         self, model: str, state: MonitorState, standing: Sequence[StandingCommand] = ()
     ) -> Actions:
-        """The input is over: close the windows that hold events, and let no more time pass.
+        """Close the windows that hold events, since the input is over, and let no more time pass.
 
         A model has not fallen silent because a topic ends, and a command whose time lies after its
         last window goes on waiting for it. Raises as :meth:`on_pane`.

@@ -61,7 +61,7 @@ def _next_step_ms(turn: Turn) -> int | None:
 
 
 def next_close_ms(turn: Turn) -> int | None:
-    """The earliest moment at which a window closes or a reference is complete without an event."""
+    """Return when the next window closes or a reference is complete if no event comes."""
     closes = (_next_window_ms(turn), baseline.completes_ms(turn))
     return min((each for each in closes if each is not None), default=None)
 
