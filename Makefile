@@ -1,8 +1,12 @@
 # What a person runs. `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# What is missing is said before anything is installed.
+.NOTPARALLEL:
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+# In the locale POSIX Java reads no file whose path has an accent.
+export LC_ALL := C.UTF-8
 
 ARGS ?=
 VENV := .venv
@@ -16,26 +20,35 @@ CHECKED_JARS := $(JARS)/.checked
 COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 # -C: a checksum that does not match ends the build.
 MAVEN := mvn -q -B -C -f docker/pom.xml
+# A user without a name, as in containers, has the home "?" for Java.
+ifneq ($(shell id -un >/dev/null 2>&1 && echo named),named)
+MAVEN += -Dmaven.repo.local="$(HOME)/.m2/repository"
+endif
 # Even with -q and -B Maven prints colour resets, two for each run.
 NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
 PYTEST := $(BIN)/python -m pytest
 WITH_PARTS := integration or system or faults
 # Looking for tests in all other files, and importing what they test, takes each worker 8 s.
 FILES_WITH_PARTS := $$(grep -rlE 'mark\.(integration|system|faults)' --include='test_*.py' tests)
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What pip fetches, 3 GB with PyTorch, is more than many a /tmp holds. The warnings are about others' packages.
+PIP := TMPDIR="$(CURDIR)/$(VENV)" $(BIN)/python -W ignore -m pip --disable-pip-version-check --quiet
+AGAIN = { echo "loudly: the set-up failed, see above. When that is put right, the same command begins it again." >&2; exit 1; }
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+needs-%:
+	@scripts/check_prerequisites.sh $*
+
 .PHONY: setup
-setup: $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
+setup: needs-setup $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
 
 .PHONY: torch
-torch: $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (done by those that need it)
+torch: needs-torch $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (done by those that need it)
 
 .PHONY: jars
-jars: $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
+jars: needs-setup $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka connector
 
 .PHONY: demo
 demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
@@ -44,7 +57,7 @@ demo: setup ## Watch drift being found: real Kafka and Flink on this machine (AR
 # First what needs no broker and no cluster, on all cores; then the rest, two files at a time, each with parts of its own:
 # they wait for processes to start most of the time.
 .PHONY: test
-test: setup $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
+test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
 	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
 	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "$(WITH_PARTS)" $(FILES_WITH_PARTS)
@@ -53,7 +66,7 @@ else
 endif
 
 .PHONY: lint
-lint: $(TORCH) ## Check style, types and the dependency rule
+lint: needs-torch $(TORCH) ## Check style, types and the dependency rule
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -67,23 +80,23 @@ bench-job: setup ## Throughput against two other jobs, about 10 minutes (ARGS="-
 	@$(BIN)/python -m scripts.bench.job $(ARGS)
 
 .PHONY: bench-detectors
-bench-detectors: $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
+bench-detectors: needs-torch $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
 
 .PHONY: bench-backtest
-bench-backtest: $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")
+bench-backtest: needs-torch $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.backtest $(ARGS)
 
 .PHONY: replicate
-replicate: $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
+replicate: needs-torch $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
 	@$(BIN)/python -m scripts.replicate $(ARGS)
 
 .PHONY: type-one
-type-one: $(TORCH) ## Measure false-alarm rates of every reducer with every test, about 20 minutes
+type-one: needs-torch $(TORCH) ## Measure false-alarm rates of every reducer with every test, about 20 minutes
 	@$(BIN)/python -m scripts.type_one $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(PACKAGE) ## Feed 100,000 hostile payloads to the core, about a minute
+fuzz: needs-setup $(PACKAGE) ## Feed 100,000 hostile payloads to the core, about a minute
 	@$(BIN)/python -m scripts.fuzz $(ARGS)
 
 .PHONY: faults
@@ -94,30 +107,35 @@ faults: setup ## Kill, hinder and flood the job, and compare every result, about
 clean: ## Remove everything that was installed, fetched or built
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
+# Its programs name the folder and the Python that it was made for; either may be gone.
+ifneq ($(shell grep -lsF "$(CURDIR)/$(BIN)/python" $(BIN)/pip && $(BIN)/python -c "" 2>&1),$(BIN)/pip)
+.PHONY: $(DEPENDENCIES)
+endif
+
 # Stamps are touched last: a set-up that was interrupted runs again from its beginning.
 $(DEPENDENCIES): requirements.lock
-	@python=$$(scripts/check_prerequisites.sh); \
+	@python=$$(scripts/check_prerequisites.sh python); \
+	[ ! -e $(VENV) ] || echo "$(VENV) is unfinished, older than requirements.lock, or made for another folder or Python."; \
 	echo "Creating $(VENV) with $$python ..."; \
-	"$$python" -m venv --clear $(VENV)
+	"$$python" -m venv --clear $(VENV) || $(AGAIN)
 	@echo "Installing locked dependencies (about 2 minutes, once) ..."
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r requirements.lock || $(AGAIN)
 	@touch $@
 
 $(PACKAGE): pyproject.toml $(DEPENDENCIES)
 	@echo "Installing Loudly itself ..."
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e . || $(AGAIN)
 	@touch $@
 
 $(TORCH): requirements-torch.lock $(PACKAGE)
 	@echo "Installing PyTorch (about 3 minutes and 6 GB, once) ..."
-	@$(PIP) install --require-hashes -r requirements-torch.lock
+	@$(PIP) install --require-hashes -r requirements-torch.lock || $(AGAIN)
 	@touch $@
 
 $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
-	@scripts/check_prerequisites.sh > /dev/null
 	@echo "Fetching the jars of Kafka and of Flink's Kafka connector (about 1 minute, once) ..."
 	@rm -rf $(JARS)
-	@$(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/flink | $(NO_COLOUR)
-	@$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory=$(CURDIR)/$(JARS)/kafka | $(NO_COLOUR)
-	@cd $(JARS) && sha256sum --check --quiet --strict $(CURDIR)/docker/jars.sha256
+	@{ $(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/flink" && \
+	$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/kafka"; } | $(NO_COLOUR) || $(AGAIN)
+	@cd $(JARS) && sha256sum --check --quiet --strict "$(CURDIR)/docker/jars.sha256" || $(AGAIN)
 	@touch $@

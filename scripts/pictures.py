@@ -1,25 +1,25 @@
 """Takes the pictures of pages that the documents show: ``python -m scripts.pictures``.
 
 Both show one backtest of real images, the live page as it was in the midst of it: the records go to
-a real broker, and a real browser looks at them. Needs ``/usr/bin/chromium``.
+a real broker, and a real browser looks at them.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kafka import KafkaProducer
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.reports.write import gather, write_html
+from scripts.shared.browser import open_browser
 from scripts.shared.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
 
 _DOCS = Path(__file__).parents[1] / "docs"
@@ -32,20 +32,10 @@ _FIRST_MODEL = "#models > article:first-of-type"
 def main() -> None:
     """Take both pictures."""
     # The page shows the history's path.
-    with TemporaryDirectory() as name, chdir(name), _browser() as browser:
+    with TemporaryDirectory() as name, chdir(name), open_browser() as browser:
         sample = run_digits(Path())
         _take_report(sample, Path(name) / "report.html", browser)
         _take_dashboard(sample, browser)
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--headless", "--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def _take_report(sample: Sample, path: Path, browser: Browser) -> None:

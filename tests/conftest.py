@@ -7,10 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser
 
+from flink_jobs.cluster.errors import MissingPrerequisiteError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.one_thread import use_one_thread
+from scripts.shared.browser import find_chromium, open_browser
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
@@ -37,6 +40,13 @@ def flink_cluster() -> Iterator[FlinkCluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests; each opens pages of its own."""
+    with open_browser() as browser:
+        yield browser
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that run whole systems come first: a long one at the end would leave cores idle."""
     long = {item.path for item in items if _is_long(item)}
@@ -45,6 +55,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_long(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) is not None for name in ("faults", "system"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Stop before the first test when one needs a browser and there is none."""
+    # An error here in one of several processes would hide its message below a traceback.
+    if hasattr(session.config, "workerinput"):
+        return
+    if any("browser" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            find_chromium()
+        except MissingPrerequisiteError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,6 @@
-"""State as each of its versions was written, and the stream that goes on where it was cut.
+"""Committed state of one model in several phases, and the stream that goes on where it was cut.
 
-The bytes lie in ``tests/fixtures/state``, a folder for each version, written by the code of that
-version with ``tests/write_state_fixtures.py``.
+The bytes lie in ``tests/fixtures/state``; ``tests/write_state_fixtures.py`` writes them.
 """
 
 from __future__ import annotations
@@ -68,34 +67,23 @@ PHASES = {
 }
 
 
-def read_state(folder: Path, phase: str) -> InMemoryState:
-    """The state of a model at the cut, as a version wrote it."""
+def read_state(phase: str) -> InMemoryState:
+    """The committed state of a model at the cut."""
     state = InMemoryState()
-    state.write_recent((folder / f"{phase}.recent").read_bytes())
-    reference = folder / f"{phase}.reference"
+    state.write_recent((FOLDER / f"{phase}.recent").read_bytes())
+    reference = FOLDER / f"{phase}.reference"
     if reference.exists():
         state.write_reference(reference.read_bytes())
     return state
 
 
-def write_state(folder: Path, phase: str, state: InMemoryState) -> None:
+def write_state(phase: str, state: InMemoryState) -> None:
     """The counterpart of :func:`read_state`."""
     recent, reference = state.read_recent(), state.read_reference()
     assert recent is not None
-    (folder / f"{phase}.recent").write_bytes(recent)
+    (FOLDER / f"{phase}.recent").write_bytes(recent)
     if reference is not None:
-        (folder / f"{phase}.reference").write_bytes(reference)
-
-
-def version_of(recent: Path) -> int:
-    """The version that a file of recent panes says it has."""
-    return int(msgspec.msgpack.decode(recent.read_bytes())["version"])
-
-
-def expected_records(folder: Path, phase: str) -> Records:
-    """What a version made of the panes after the cut."""
-    found = msgspec.json.decode((folder / f"{phase}.expected.json").read_bytes())
-    return {"alerts": found["alerts"], "scores": found["scores"]}
+        (FOLDER / f"{phase}.reference").write_bytes(reference)
 
 
 def records(actions: list[Actions]) -> Records:
@@ -108,7 +96,7 @@ def records(actions: list[Actions]) -> Records:
 
 
 def judged(record: Record) -> Record:
-    """What of an alert or score no version may change; left out is what versions add, and names."""
+    """The part of an alert or score that is the same on every machine."""
     window = {key: record["window"][key] for key in ("kind", "start_ms", "end_ms", "n_events")}
     return {
         "model": record["model"],

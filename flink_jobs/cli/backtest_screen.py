@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -138,9 +139,10 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
 
 
 def _models_table(summary: BacktestSummary) -> Table:
-    table = Table()
+    # Frames around every cell would break a name of 13 letters on 80 columns.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
-    for name in ("events", "dead letters", "windows tested", "drifting", "incidents", "alerts"):
+    for name in ("events", "dead letters", "tested", "drifting", "incidents", "alerts"):
         table.add_column(name, justify="right")
     # Those with most to tell first.
     models = sorted(summary.models.items(), key=lambda m: (-m[1].n_alerts, m[0]))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from flink_jobs.cli.console import stderr
 from flink_jobs.cluster.errors import EmbeddedError
-from flink_jobs.config.job import ConfigError
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.errors import FollowError

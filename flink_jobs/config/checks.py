@@ -28,14 +28,14 @@ from flink_jobs.config.job import (
 )
 from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.policy_table import check_policy
-from flink_jobs.config.reach import (
+from flink_jobs.config.reference_tables import FirstEvents, check_reference
+from flink_jobs.config.tables import Problem
+from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
     most_events,
     most_reference_events,
     n_dimensions,
 )
-from flink_jobs.config.reference_tables import FirstEvents, check_reference
-from flink_jobs.config.tables import Problem
 from flink_jobs.config.window_tables import CountWindow, check_window
 
 
@@ -50,8 +50,8 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *_check_reducer(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
-        *_check_named_models(config),
         *check_properties(config.kafka.properties),
+        *_check_named_models(config),
     ]
     for place, detector in enumerate(detectors_of(config)):
         problems += _check_detector(config, detector, _prefix(place))

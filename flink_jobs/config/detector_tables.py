@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from detectors import TwoSampleTest, two_sample_test_of_kind
 from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Table
 
 
@@ -139,12 +138,6 @@ class DetectorTable(Table, frozen=True, kw_only=True):
     reducer: ReducerConfig = msgspec.field(default_factory=SoftmaxOutputsConfig)
     test: TestConfig = msgspec.field(default_factory=KSConfig)
     seed: NonNegativeInt = 0
-
-
-def make_test(table: TestConfig) -> TwoSampleTest:
-    """Make the two-sample test of a table, not fitted."""
-    kind, parameters = kind_and_parameters(table)
-    return two_sample_test_of_kind(kind)(**parameters)
 
 
 def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:

@@ -22,8 +22,8 @@ from flink_jobs.config.detector_tables import (
 )
 from flink_jobs.config.policy_table import PolicyTable
 from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
-from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
-from flink_jobs.config.window_tables import TimeWindow, WindowTable
+from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.window_tables import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
 OTHER_MODELS = "other"
@@ -202,18 +202,6 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     columns: ColumnsTable = ColumnsTable()
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be used; ``problems`` lists everything found."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
-
-    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Problem]]]:
-        # Processes of a comparison hand it on; by itself it would be made of its own message.
-        return type(self), (self.problems,)
-
-
 def reads_outputs(config: DriftJobConfig) -> bool:
     """Whether the reducer reads the events' outputs; else it reads their features."""
     return isinstance(config.detector.reducer, SoftmaxOutputsConfig | HardPredictionsConfig)
@@ -238,15 +226,6 @@ def detectors_of(config: DriftJobConfig) -> list[MoreDetectorTable]:
     ]
 
 
-# Keys that came after their table was first digested; where they have their default they are left
-# out, so that an upgrade alone changes no digest.
-_LATER_KEYS: dict[type[Table], tuple[str, ...]] = {
-    TimeWindow: ("early_events", "max_events"),
-    FirstEvents: ("rebaseline",),
-    InputTable: ("heartbeat_every_ms",),
-}
-
-
 def config_version(config: DriftJobConfig) -> str:
     """Digest of all that can change a result: 16 hex digits, carried by every alert and score.
 
@@ -255,32 +234,31 @@ def config_version(config: DriftJobConfig) -> str:
     """
     parts = [
         config.version,
-        _digestible(config.input),
-        _digestible(config.panes),
-        _digestible(config.window),
-        _digestible(config.reference),
+        config.input,
+        config.panes,
+        config.window,
+        config.reference,
         config.detector,
         config.calibration,
         config.policy,
+        config.silence,
+        config.detectors,
     ]
-    if config.silence.after_ms or config.detectors:
-        parts += [config.silence, config.detectors]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 def detector_fingerprint(config: DriftJobConfig) -> str:
     """Digest of what the state of a model depends on: a mismatch means a new reference."""
-    parts: list[object] = [
+    parts = [
         config.input.n_features,
         config.input.n_outputs,
         config.input.missing_features,
-        _digestible(config.panes),
-        _digestible(config.window),
+        config.panes,
+        config.window,
         _reference_identity(config.reference),
         config.detector,
+        [(each.name, each.window, each.test) for each in config.detectors],
     ]
-    if config.detectors:
-        parts.append([(d.name, _digestible(d.window), d.test) for d in config.detectors])
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
@@ -305,13 +283,6 @@ def _reference_identity(reference: ReferenceTable) -> object:
         case FirstEvents():
             return reference.n_events
         case _:
-            names = {"on_config_change", "rebaseline"}
+            names = {"on_config_change", "rebaseline", "overdue_after_ms"}
             tree = msgspec.to_builtins(reference)
             return {name: value for name, value in tree.items() if name not in names}
-
-
-def _digestible(table: Table) -> dict[str, Any]:
-    later = _LATER_KEYS.get(type(table), ())
-    defaults = {f.name: f.default for f in msgspec.structs.fields(table)}
-    tree: dict[str, Any] = msgspec.to_builtins(table)
-    return {k: v for k, v in tree.items() if k not in later or v != defaults[k]}

@@ -10,11 +10,11 @@ import msgspec
 
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.kafka_properties import DEFAULTS, SECRET, check_properties
 from flink_jobs.config.overrides import check_overrides, variants
 from flink_jobs.config.reference_tables import TrainingSet
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 from flink_jobs.config.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"

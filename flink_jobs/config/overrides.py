@@ -6,20 +6,24 @@ A *change* is a tree of tables with only the keys that differ. It is merged like
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
-from flink_jobs.config.job import ConfigError, DriftJobConfig, OverrideTable
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.tables import ConfigError, Problem
 
 Change = Mapping[str, Any]
+_Made = TypeVar("_Made")
 
 # The JVM reads the rest of ``input`` before it knows the model.
 _INPUT_KEYS = ("n_features", "n_outputs", "missing_features")
+# Of a model that is not known all patterns are tried: 0.3 µs each.
+_KNOWN_MODELS = 65_536
 _TABLES = tuple(f.name for f in msgspec.structs.fields(OverrideTable) if f.name != "models")
 
 
@@ -50,16 +54,39 @@ def matches(pattern: str, model: str) -> bool:
 
 def config_of_model(config: DriftJobConfig, model: str) -> DriftJobConfig:
     """The configuration of one model: that of the job with the first matching override."""
-    for override in config.overrides:
-        if matches(override.models, model):
-            return changed(config, _change_of(override))
-    return changed(config, {}) if config.overrides else config
+    return _variant(config, _place_of(config.overrides, model))
 
 
 def variants(config: DriftJobConfig) -> list[DriftJobConfig]:
     """Every configuration that a model of this job can start with."""
-    base = msgspec.structs.replace(config, overrides=[])
-    return [base, *(changed(config, _change_of(override)) for override in config.overrides)]
+    return [_variant(config, place) for place in (None, *range(len(config.overrides)))]
+
+
+class PerOverride(Generic[_Made]):
+    """One value for the models of each override and one for the rest, made when first asked for.
+
+    Models are unlimited and overrides are not: what depends on the override alone is kept for good.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+        Of the job.
+    make : callable
+        Makes the value from the configuration of the models that share it.
+    """
+
+    def __init__(self, config: DriftJobConfig, make: Callable[[DriftJobConfig], _Made]) -> None:
+        self._config = config
+        self._make = make
+        self._made: dict[int | None, _Made] = {}
+        self._place = lru_cache(_KNOWN_MODELS)(partial(_place_of, config.overrides))
+
+    def of(self, model: str) -> _Made:
+        """The value of a model."""
+        place = self._place(model)
+        if place not in self._made:
+            self._made[place] = self._make(_variant(self._config, place))
+        return self._made[place]
 
 
 def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
@@ -111,6 +138,18 @@ def check_overrides(config: DriftJobConfig) -> list[Problem]:
                 for each in error.problems
             ]
     return problems
+
+
+def _place_of(overrides: Sequence[OverrideTable], model: str) -> int | None:
+    """The place of the first override that matches."""
+    places = (n for n, override in enumerate(overrides) if matches(override.models, model))
+    return next(places, None)
+
+
+def _variant(config: DriftJobConfig, place: int | None) -> DriftJobConfig:
+    if place is None:
+        return msgspec.structs.replace(config, overrides=[])
+    return changed(config, _change_of(config.overrides[place]))
 
 
 def _change_of(override: OverrideTable) -> Change:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from flink_jobs.config.tables import PositiveInt, Problem, Table
+from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Problem, Table
 from flink_jobs.config.window_tables import check_whole_panes
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -22,8 +22,8 @@ OnConfigChange = Literal["new_reference", "refuse"]
 log, or ``refuse``, which ends the job."""
 Rebaseline = Literal["on_command", "on_recovery", "never"]
 """When a new reference is collected: on command, also on recovery of an incident, or never."""
-
-# The order of keys is part of what a configuration's digest is made of: later keys stand last.
+# Each has ``overdue_after_ms``: a model that still lacks a reference that much event time after it
+# could have had one raises an alert; 0 for never.
 
 
 class FirstEvents(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_events"):
@@ -32,6 +32,7 @@ class FirstEvents(Table, frozen=True, kw_only=True, tag_field="kind", tag="first
     n_events: MinEvents
     on_config_change: OnConfigChange = "new_reference"
     rebaseline: Rebaseline = "on_command"
+    overdue_after_ms: NonNegativeInt = _DAY_MS
 
 
 class FirstTime(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_time"):
@@ -45,6 +46,7 @@ class FirstTime(Table, frozen=True, kw_only=True, tag_field="kind", tag="first_t
     max_events: MinEvents = 10_000
     on_config_change: OnConfigChange = "new_reference"
     rebaseline: Rebaseline = "on_command"
+    overdue_after_ms: NonNegativeInt = _DAY_MS
 
 
 class TrainingSet(Table, frozen=True, kw_only=True, tag_field="kind", tag="artefact"):
@@ -67,6 +69,7 @@ class Trailing(Table, frozen=True, kw_only=True, tag_field="kind", tag="trailing
     min_events: MinEvents = 100
     max_events_per_step: MinEvents = 1_000
     on_config_change: OnConfigChange = "new_reference"
+    overdue_after_ms: NonNegativeInt = _DAY_MS
 
 
 class Seasonal(Table, frozen=True, kw_only=True, tag_field="kind", tag="seasonal"):
@@ -83,6 +86,7 @@ class Seasonal(Table, frozen=True, kw_only=True, tag_field="kind", tag="seasonal
     min_events: MinEvents = 100
     max_events_per_slot: MinEvents = 500
     on_config_change: OnConfigChange = "new_reference"
+    overdue_after_ms: NonNegativeInt = _DAY_MS
 
     @property
     def period_ms(self) -> int:
@@ -93,6 +97,26 @@ class Seasonal(Table, frozen=True, kw_only=True, tag_field="kind", tag="seasonal
 ReferenceTable = FirstEvents | FirstTime | TrainingSet | Trailing | Seasonal
 CollectedReference = FirstEvents | FirstTime
 MovingReference = Trailing | Seasonal
+UntrainedReference = CollectedReference | MovingReference
+
+
+def covered_ms(reference: UntrainedReference) -> int:
+    """The event time that a reference takes to be complete where events are enough.
+
+    Examples
+    --------
+    >>> covered_ms(Trailing(size_ms=20, gap_ms=10, step_ms=10)), covered_ms(FirstEvents(n_events=9))
+    (30, 0)
+    """
+    match reference:
+        case FirstEvents():
+            return 0
+        case FirstTime():
+            return reference.duration_ms
+        case Trailing():
+            return reference.size_ms + reference.gap_ms
+        case Seasonal():
+            return reference.n_periods * reference.period_ms
 
 
 def check_reference(reference: ReferenceTable, width_ms: int) -> Iterator[Problem]:

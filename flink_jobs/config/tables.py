@@ -24,3 +24,15 @@ class Problem(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.wrong}; allowed: {self.allowed}"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; ``problems`` lists everything found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Problem]]]:
+        # Processes of a comparison hand it on; by itself it would be made of its own message.
+        return type(self), (self.problems,)

@@ -14,14 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import (
-    ConfigError,
-    DriftJobConfig,
-    n_columns_read,
-    reads_outputs,
-)
+from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
 from flink_jobs.config.reference_tables import TrainingSet
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 
 
 def read_verified(reference: TrainingSet) -> bytes:

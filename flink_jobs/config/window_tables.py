@@ -17,9 +17,6 @@ class CountWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="count
     slide: PositiveInt
 
 
-# The order of keys is part of what a configuration's digest is made of: later keys stand last.
-
-
 class TimeWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="time"):
     """Test windows of ``size_ms``, one every ``slide_ms``; tumbling when both are equal.
 

@@ -22,8 +22,11 @@ class Counts:
         Used events of the pane that no test window will see.
     paused : int
         Used events that came while the model's tests were paused.
-    windows_tested, windows_too_few, windows_no_reference, alerts : int
-        Of a closed window there is one score, whichever of the three it was.
+    windows_tested, windows_too_few, windows_no_reference, windows_failed : int
+        Of a closed window there is one score, whichever of the four it was.
+    references_unusable : int
+        Collected references that the detectors could not be fitted to.
+    alerts : int
     test_duration_ns : int
         Wall-clock time of the tests. It goes into metrics only, and no comparison of two panes'
         counts sees it: everything else is the same in a replay.
@@ -39,6 +42,8 @@ class Counts:
     windows_tested: int = 0
     windows_too_few: int = 0
     windows_no_reference: int = 0
+    windows_failed: int = 0
+    references_unusable: int = 0
     alerts: int = 0
     test_duration_ns: int = field(default=0, compare=False)
     reference_bytes: int = 0

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+import numpy as np
+
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import silence, timers
+from flink_jobs.config.tables import ConfigError
+from flink_jobs.core import missing_reference, silence, timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands.commands import Commands
+from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.references.blocks import References
@@ -124,6 +128,24 @@ class DriftMonitor:
         self._finish(turn)
         return turn.actions
 
+    def on_end(
+        self, model: str, state: MonitorState, standing: Sequence[StandingCommand] = ()
+    ) -> Actions:
+        """The input is over: close the windows that hold events, and let no more time pass.
+
+        A model has not fallen silent because a topic ends, and a command whose time lies after its
+        last window goes on waiting for it. Raises as :meth:`on_pane`.
+        """
+        turn = self._turn(model, state)
+        self._start_anew_if_changed(turn)
+        turn.is_at_end = True
+        turn.status.wake_ms = None
+        self._take_commands(turn, standing)
+        while (close_ms := timers.next_close_ms(turn)) is not None:
+            self._advance(turn, close_ms)
+        self._finish(turn)
+        return turn.actions
+
     def on_command(
         self,
         model: str,
@@ -155,16 +177,12 @@ class DriftMonitor:
             plan = self._plans.of(model)
             status = Status(detector_fingerprint=plan.fingerprint)
             return Turn(model, state, plan, RecentBlock(status=status, segments=[]))
-        status = block.status
         try:
-            turn = Turn(model, state, self._plans.of(model, status.change), block)
+            turn = Turn(model, state, self._plans.of(model, block.status.change), block)
         except ConfigError as error:
             turn = Turn(model, state, self._plans.of(model), block)
-            status.change = ""
+            block.status.change = ""
             turn.notice(f"its changed configuration does not fit the job's any more: {error}")
-        if status.now_ms is None and status.last_pane_start_ms is not None:
-            # State of version 2 knows only its last pane.
-            status.now_ms = status.last_pane_start_ms + turn.plan.config.panes.width_ms
         return turn
 
     def _start_anew_if_changed(self, turn: Turn) -> None:
@@ -203,6 +221,7 @@ class DriftMonitor:
                 baseline.start_anew(turn, step_ms, Ending.NEW_REFERENCE)
                 turn.notice("its incident is over; a new reference is collected")
             silence.report(turn, step_ms)
+            missing_reference.report(turn, step_ms)
         status.now_ms = until_ms if status.now_ms is None else max(status.now_ms, until_ms)
 
     def _take(self, turn: Turn, pane: Pane) -> None:
@@ -211,6 +230,7 @@ class DriftMonitor:
             silence.hear(turn, pane.start_ms, pane.end_ms)
             baseline.record_history(turn, pane)
         if turn.status.phase == "collecting":
+            missing_reference.wait(turn, pane.start_ms)
             self._begin_without_collecting(turn, pane.start_ms)
         if turn.status.is_paused:
             turn.actions.counts.paused = len(events)
@@ -229,15 +249,24 @@ class DriftMonitor:
     def _append(self, turn: Turn, start_ms: int, events: EventColumns) -> None:
         """Keep the events of a pane, reduced, and sampled where no window counts them."""
         config, status = turn.plan.config, turn.status
-        kept = events
+        kept, failure = events, ""
         if not turn.plan.counts_events:
             kept = sample_events(events, config.panes.max_events, config.detector.seed)
         if not turn.plan.moves:
-            kept = kept.with_x(self._tester.reference(turn).main.reduce(kept.x))
-        segment = make_segment(start_ms, status.n_monitored, len(events), kept)
+            kept, failure = self._reduced(turn, kept)
+        segment = make_segment(start_ms, status.n_monitored, len(events), kept, failure)
         turn.block.segments.append(segment)
         status.n_monitored += len(events)
         turn.actions.counts.sampled_out = len(events) - len(kept)
+
+    def _reduced(self, turn: Turn, events: EventColumns) -> tuple[EventColumns, str]:
+        """Reduced events, or why they could not be: no window that holds them can be tested."""
+        try:
+            fitted = self._tester.reference(turn)
+            with detector_code():
+                return events.with_x(fitted.main.reduce(events.x)), ""
+        except DetectorFailedError as error:
+            return events.with_x(np.zeros((len(events), 1))), str(error)
 
     def _finish(self, turn: Turn) -> None:
         """Forget what is no longer needed, ask for a timer and write the state."""

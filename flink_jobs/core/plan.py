@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from flink_jobs.config.job import (
-    ConfigError,
     DriftJobConfig,
     config_version,
     detector_fingerprint,
@@ -17,15 +16,17 @@ from flink_jobs.config.job import (
     reads_outputs,
     trained_key,
 )
-from flink_jobs.config.overrides import changed, config_of_model
+from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.reference_tables import MovingReference, TrainingSet
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 from flink_jobs.config.window_tables import CountWindow
+from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
 from flink_jobs.core.references.blocks import reference_fingerprint
 from flink_jobs.core.windows.windows import Windows, make_windows
 
-_CACHED_PLANS = 1_024
+# A change is what somebody wrote into a command; making its plan again takes 0.5 ms.
+_CHANGED_PLANS = 1_024
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Plan:
 
 
 class Plans:
-    """Makes the plan of each model, and keeps those used last.
+    """Makes the plan of each model, which models of one override and one change share.
 
     Parameters
     ----------
@@ -76,10 +77,9 @@ class Plans:
     """
 
     def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes]) -> None:
-        self._config = config
         self._trained = trained
-        self._plans: dict[str, Plan] = {}
-        self._of_models: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+        self._plans = PerOverride(config, partial(make_plan, trained=trained))
+        self._changed_plans: BoundedCache[Plan] = BoundedCache(_CHANGED_PLANS, lambda _: 1)
 
     def of(self, model: str, change: str = "") -> Plan:
         """The plan of a model whose configuration a command has changed.
@@ -89,20 +89,13 @@ class Plans:
         ConfigError
             When the change does not fit the model's configuration, or not this job.
         """
-        key = (model, change)
-        if key not in self._of_models:
-            config = self.config_of(model)
-            if change:
-                config = self._changed(config, change)
-            self._of_models[key] = self._plan(config)
-        self._of_models.move_to_end(key)
-        while len(self._of_models) > _CACHED_PLANS:
-            self._of_models.popitem(last=False)
-        return self._of_models[key]
-
-    def config_of(self, model: str) -> DriftJobConfig:
-        """The configuration of a model as the job's file has it."""
-        return config_of_model(self._config, model)
+        plan = self._plans.of(model)
+        if not change:
+            return plan
+        return self._changed_plans.get(
+            (plan.config_version, change),
+            lambda: make_plan(self._changed(plan.config, change), self._trained),
+        )
 
     def _changed(self, base: DriftJobConfig, change: str) -> DriftJobConfig:
         config = changed(base, msgspec.json.decode(change))
@@ -114,13 +107,6 @@ class Plans:
             wrong = "a training set is fitted where the job is submitted"
             raise ConfigError([Problem("reference", wrong, "what job.toml has: change it there")])
         return config
-
-    def _plan(self, config: DriftJobConfig) -> Plan:
-        """Models with equal configurations share one."""
-        version = config_version(config)
-        if version not in self._plans:
-            self._plans[version] = make_plan(config, self._trained)
-        return self._plans[version]
 
 
 def make_plan(config: DriftJobConfig, trained: Mapping[str, bytes]) -> Plan:

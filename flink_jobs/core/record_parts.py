@@ -12,7 +12,6 @@ from detectors import Judgement, TwoSampleResult, choose_exemplars
 from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import (
-    MAIN_DETECTOR,
     DimensionShift,
     Exemplar,
     ReferenceSummary,
@@ -31,16 +30,12 @@ class Facts(NamedTuple):
     reference: ReferenceSummary
 
     def identity(self) -> tuple[str | int, ...]:
-        """What tells this window from every other one of the job.
-
-        The main detector's windows are told apart as before there were others.
-        """
+        """What tells this window from every other one of the job."""
         w = self.window
-        others = () if self.detector == MAIN_DETECTOR else (self.detector,)
         early = ("early", w.n_events) if w.closed_early else ()
         return (
-            self.model, w.kind, w.start_ms, w.end_ms, w.first_event, self.reference.fingerprint,
-            *others, *early,
+            self.model, self.detector, w.kind, w.start_ms, w.end_ms, w.first_event,
+            self.reference.fingerprint, *early,
         )  # fmt: skip
 
 

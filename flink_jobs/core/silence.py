@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from flink_jobs.core.turn import Turn
-from flink_jobs.records.alerts import AlertKind
+from flink_jobs.records.alerts import AlertKind, Cause, Ending
 
 
 def due_ms(turn: Turn) -> int | None:
     """The event time from which the model counts as silent; None when that is no question."""
     status, after_ms = turn.status, turn.plan.config.silence.after_ms
-    if not after_ms or status.heard_ms is None or status.silence_id or status.is_paused:
+    if not after_ms or turn.is_at_end or status.is_paused:
+        return None
+    if status.heard_ms is None or status.silence_id:
         return None
     return max(status.heard_ms + after_ms, status.snoozed_until_ms or 0)
 
@@ -36,6 +38,9 @@ def _write(turn: Turn, kind: AlertKind, end_ms: int) -> None:
     assert status.heard_ms is not None  # noqa: S101 - a silent model has been heard before
     window = msgspec.structs.replace(turn.moment(end_ms), kind="silence", start_ms=status.heard_ms)
     judge = turn.plan.main.judge
-    alert = judge.silence(turn.model, kind, status.silence_id, window, turn.reference())
+    ending = Ending.NORMAL if kind is AlertKind.RECOVERED else None
+    alert = judge.about_model(
+        turn.model, Cause.SILENCE, kind, status.silence_id, window, turn.reference(), ending=ending
+    )
     status.silence_id = alert.incident_id
     turn.actions.alerts.append(alert)

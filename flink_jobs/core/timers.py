@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import silence
+from flink_jobs.core import missing_reference, silence
 from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.turn import Turn
 
@@ -15,12 +15,17 @@ _PANES_OF_GRACE = 4
 
 
 def ask(turn: Turn) -> None:
-    """One timer is outstanding at a time, or one more where something is due earlier."""
+    """One timer is outstanding at a time, or one more where something is due earlier.
+
+    None where the input is over: it would never fire.
+    """
+    if turn.is_at_end:
+        return
     status = turn.status
     width_ms = turn.plan.config.panes.width_ms
-    due = [silence.due_ms(turn), baseline.completes_ms(turn)]
+    due = [silence.due_ms(turn), missing_reference.due_ms(turn), baseline.completes_ms(turn)]
     due += [placed.command.effective_ms for placed in status.pending[:1]]
-    if turn.is_testing and (close_ms := _next_close_ms(turn)) is not None:
+    if (close_ms := _next_window_ms(turn)) is not None:
         due.append(close_ms + _PANES_OF_GRACE * width_ms)
     due_ms = min((each for each in due if each is not None), default=None)
     if due_ms is None:
@@ -34,9 +39,10 @@ def ask(turn: Turn) -> None:
 def steps(turn: Turn, until_ms: int) -> Iterator[int]:
     """The moments at which to look, up to ``until_ms``, so that timers in between change nothing.
 
-    What a record of silence says depends on the windows closed before it, and where a recovery asks
-    for a new reference the windows that close after it must not be tested. Windows of several
-    detectors are looked at one moment at a time, so that they are tested in the order of time.
+    What a record of silence says depends on the windows closed before it; where a reference moves,
+    a window says whether it is missing; and where a recovery asks for a new reference the windows
+    that close after it must not be tested. Windows of several detectors are looked at one moment at
+    a time, so that they are tested in the order of time.
     """
     while (step_ms := _next_step_ms(turn)) is not None and step_ms < until_ms:
         yield step_ms
@@ -44,17 +50,25 @@ def steps(turn: Turn, until_ms: int) -> Iterator[int]:
 
 
 def _next_step_ms(turn: Turn) -> int | None:
-    steps = [silence.due_ms(turn)]
+    steps = [silence.due_ms(turn), missing_reference.due_ms(turn)]
     reference = turn.plan.config.reference
     on_recovery = (
         isinstance(reference, FirstEvents | FirstTime) and reference.rebaseline == "on_recovery"
     )
-    if turn.is_testing and (on_recovery or len(turn.plan.watchers) > 1):
-        steps.append(_next_close_ms(turn))
+    if on_recovery or turn.plan.moves or len(turn.plan.watchers) > 1:
+        steps.append(_next_window_ms(turn))
     return min((each for each in steps if each is not None), default=None)
 
 
-def _next_close_ms(turn: Turn) -> int | None:
+def next_close_ms(turn: Turn) -> int | None:
+    """The earliest moment at which a window closes or a reference is complete without an event."""
+    closes = (_next_window_ms(turn), baseline.completes_ms(turn))
+    return min((each for each in closes if each is not None), default=None)
+
+
+def _next_window_ms(turn: Turn) -> int | None:
+    if not turn.is_testing:
+        return None
     pairs = zip(turn.status.watches, turn.plan.watchers, strict=True)
     segments = turn.block.segments
     closes = [watcher.windows.next_close_ms(watch, segments) for watch, watcher in pairs]

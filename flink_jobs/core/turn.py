@@ -22,7 +22,8 @@ class Turn:
     """One model, its state and its plan, and what has been decided so far.
 
     ``wants_new_reference`` is set when an incident recovered, where the configuration asks for a
-    new reference then. ``history`` is read when it is first needed.
+    new reference then. ``is_at_end`` says that the input is over. ``history`` is read when it is
+    first needed.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Turn:
     block: RecentBlock
     actions: Actions = field(default_factory=Actions)
     wants_new_reference: bool = False
+    is_at_end: bool = False
     _history: History | None = None
 
     @property
@@ -106,20 +108,10 @@ class Turn:
         )
 
     def last_window(self) -> NDArray[np.float64] | None:
-        """The reduced rows of the main detector's last closed window; None when none is kept."""
-        watch = self.status.watches[0]
-        if watch.last_window is None:
+        """The rows that the main detector's last closed window tested; None when none is kept."""
+        last = self.status.watches[0].last_window
+        if last is None:
             return None
-        first, end = watch.last_window
-        inside = [
-            s
-            for s in self.block.segments
-            if s.first_event < end and s.first_event + s.n_seen > first
-        ]
-        if not inside:
-            return None
-        z = join_x(inside)
-        is_sampled = len(z) != sum(s.n_seen for s in inside)
-        # A count window, which is never sampled, may begin and end within a pane.
-        begin = 0 if is_sampled else first - inside[0].first_event
-        return z if is_sampled else z[begin : begin + end - first]
+        positions = range(last.first_event, last.end_event)
+        inside = [s for s in self.block.segments if s.first_event in positions]
+        return join_x(inside)[slice(*last.rows)] if inside else None

@@ -35,12 +35,24 @@ class ModelState(StrEnum):
 
     CRITICAL = "critical"
     DRIFT = "drift"
+    FAILING = "failing"
+    NO_REFERENCE = "no_reference"
     SILENT = "silent"
     UNSTABLE = "unstable"
     PAUSED = "paused"
     COLLECTING = "collecting"
     UNTESTED = "untested"
     QUIET = "quiet"
+
+
+_STATES = {
+    Cause.DRIFT: ModelState.DRIFT,
+    Cause.TEST_FAILED: ModelState.FAILING,
+    Cause.NO_REFERENCE: ModelState.NO_REFERENCE,
+    Cause.SILENCE: ModelState.SILENT,
+    Cause.UNSTABLE_REFERENCE: ModelState.UNSTABLE,
+    Cause.UNTESTED: ModelState.UNTESTED,
+}
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -215,12 +227,9 @@ class Model:
         open_causes = {each.cause for each in self._incidents.values()}
         if any(each.severity is Severity.CRITICAL for each in self._incidents.values()):
             return ModelState.CRITICAL
-        if Cause.DRIFT in open_causes:
-            return ModelState.DRIFT
-        if Cause.SILENCE in open_causes:
-            return ModelState.SILENT
-        if Cause.UNSTABLE_REFERENCE in open_causes:
-            return ModelState.UNSTABLE
+        for cause, state in _STATES.items():
+            if cause in open_causes:
+                return state
         if self._is_paused:
             return ModelState.PAUSED
         if self._is_collecting():

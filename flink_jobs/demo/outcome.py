@@ -59,14 +59,19 @@ class ModelOutcome:
 
     @property
     def is_right(self) -> bool:
-        """Found if there is something to find, and silent otherwise."""
-        return self.n_false_alarms == 0 and (self.drift_ms is None) == (self.found is None)
+        """True if what is to be found was found, or if a model that was tested stayed silent."""
+        is_silent = self.found is None and self.n_windows > 0
+        return self.n_false_alarms == 0 and (
+            is_silent if self.drift_ms is None else self.found is not None
+        )
 
     @property
     def verdict(self) -> str:
         """The outcome in a few words."""
         if self.n_false_alarms:
             return "false alarm"
+        if self.n_windows == 0:
+            return "not tested"
         if self.drift_ms is None:
             return "silent"
         return "missed" if self.found is None else "found"

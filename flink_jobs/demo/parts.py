@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flink_jobs.cluster.errors import EmbeddedError
+from flink_jobs.cluster.jars import find_jars
 from flink_jobs.cluster.launch import require_cluster, submit_drift_job
+from flink_jobs.cluster.prerequisites import find_java
 from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
@@ -21,6 +23,20 @@ class RunningJob:
 
     job_id: str
     rest: FlinkRest
+
+
+def require_parts(bootstrap_servers: str | None) -> None:
+    """Check that what is needed to start a job, and without a given broker also one, is there.
+
+    Raises
+    ------
+    MissingPrerequisiteError
+        When Java 17 or jars are missing; says how to get them.
+    """
+    find_java()
+    find_jars("flink")
+    if bootstrap_servers is None:
+        find_jars("kafka")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from rich.console import Console
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
-from flink_jobs.demo.parts import flink_at, kafka_at, running_job
+from flink_jobs.demo.parts import flink_at, kafka_at, require_parts, running_job
 from flink_jobs.demo.pictures.contents import prepare
 from flink_jobs.demo.pictures.html import write_html
 from flink_jobs.demo.pictures.png import write_png
@@ -64,6 +64,7 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     DemoError, EmbeddedError, FollowError
         When a part fails; the message says what to do or where to look.
     """
+    require_parts(options.bootstrap_servers)
     output = _fresh_folder(options.output)
     logs = output / "logs"
     streams = _announced_streams(options, console)

@@ -56,14 +56,23 @@ def progress_bar(console: Console) -> Progress:
 
 
 def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
-    """One row for each model, narrow enough for 80 columns."""
-    table = Table(title="What the job found", title_justify="left", box=SIMPLE_HEAD)
+    """Return one row for each model; no word is broken on 60 columns or more."""
+    n_windows = sum(outcome.n_windows for outcome in outcomes)
+    n_dead_letters = sum(outcome.n_dead_letters for outcome in outcomes)
+    table = Table(
+        title="What the job found",
+        title_justify="left",
+        caption=f"Windows tested: {n_windows:,}. Dead letters: {n_dead_letters:,}.",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("model", no_wrap=True, style="bold")
     table.add_column("truth")
-    table.add_column("windows", justify="right")
     table.add_column("first alert", no_wrap=True)
     table.add_column("delay in events", justify="right")
-    table.add_column("dead letters", justify="right")
     table.add_column("verdict", no_wrap=True)
     for outcome in outcomes:
         table.add_row(*_cells(outcome))
@@ -76,10 +85,8 @@ def _cells(outcome: ModelOutcome) -> list[str]:
     return [
         outcome.model,
         outcome.truth,
-        str(outcome.n_windows),
         "–" if found is None else clock_span(found.window.start_ms, found.window.end_ms),
         "–" if outcome.delay_events is None else f"{outcome.delay_events:,}",
-        str(outcome.n_dead_letters),
         f"[{style}]{sign} {outcome.verdict}[/]",
     ]
 

@@ -35,8 +35,6 @@ from flink_jobs.flink.operators.standing_commands import STANDING_STATE
 from flink_jobs.flink.sources import HEARTBEAT, kafka_sink, source_table, triage_query
 from flink_jobs.kafka.ranges import TopicRange, decode_range_job
 
-# The id of the window operator in savepoints of version 0.1, which had no name for it.
-_UNNAMED_PANES = "6bb8a980172c79fb21c90e91a7d68063"
 _SHORTEST_ROOM_MS = 60_000
 
 
@@ -136,7 +134,7 @@ def pack_panes(
         .select(*columns)
     )
     panes = tables.to_data_stream(windowed)
-    name_operator(panes, "PythonGroupWindowAggregate", uid="panes", earlier=_UNNAMED_PANES)
+    name_operator(panes, "PythonGroupWindowAggregate", uid="panes")
     return panes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pyflink.datastream import DataStream
 
 
-def name_operator(stream: DataStream, prefix: str, uid: str, earlier: str | None = None) -> None:
+def name_operator(stream: DataStream, prefix: str, uid: str) -> None:
     """Give the nearest operator upstream whose name begins so a lasting identity.
 
     Without one the state of an operator belongs to a place in the job's graph, and is lost when
@@ -20,9 +20,7 @@ def name_operator(stream: DataStream, prefix: str, uid: str, earlier: str | None
     prefix : str
         Of the operator's name.
     uid : str
-        The identity in savepoints from now on.
-    earlier : str, optional
-        The operator's id, 32 hexadecimal digits, in savepoints from before it had a name.
+        The identity in savepoints.
 
     Raises
     ------
@@ -33,8 +31,6 @@ def name_operator(stream: DataStream, prefix: str, uid: str, earlier: str | None
     if transformation is None:
         raise LookupError(f"no operator {prefix!r} upstream")
     transformation.setUid(uid)
-    if earlier is not None:
-        transformation.setUidHash(earlier)
 
 
 def _upstream(transformation: Any, prefix: str) -> Any:

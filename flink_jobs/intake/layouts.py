@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from detectors import is_distribution, normalised
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.overrides import PerOverride
 from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
 from flink_jobs.records.dead_letters import Reason
 
-_CACHED_LAYOUTS = 10_000
 # Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
 # cache of the processor holds, decoding took a third longer.
 BLOCK = 128
@@ -164,7 +163,7 @@ class Layout:
 
 
 class Layouts:
-    """The layouts of all models, each made when it is first asked for.
+    """The layouts of all models.
 
     Parameters
     ----------
@@ -173,15 +172,8 @@ class Layouts:
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
-        self._config = config
-        self._layouts: dict[str, Layout] = {}
+        self._layouts = PerOverride(config, Layout)
 
     def of(self, model: str) -> Layout:
-        """The layout of a model; all share one where nothing overrides it."""
-        if not self._config.overrides:
-            model = ""
-        if model not in self._layouts:
-            if len(self._layouts) >= _CACHED_LAYOUTS:
-                self._layouts.clear()
-            self._layouts[model] = Layout(config_of_model(self._config, model))
-        return self._layouts[model]
+        """The layout of a model, which models of one override share."""
+        return self._layouts.of(model)

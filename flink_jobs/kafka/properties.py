@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flink_jobs.config.job import ConfigError
 from flink_jobs.config.kafka_properties import FLAG, NUMBER, PROPERTIES, TEXT, read_login
 from flink_jobs.config.loading import resolve_properties
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 
 _STORES = {
     "ssl.truststore.location": ("ssl_cafile",),

@@ -40,6 +40,9 @@ class Cause(StrEnum):
     DRIFT = "drift"
     SILENCE = "silence"
     UNSTABLE_REFERENCE = "unstable_reference"
+    NO_REFERENCE = "no_reference"
+    TEST_FAILED = "test_failed"
+    UNTESTED = "untested"
 
 
 class Ending(StrEnum):
@@ -51,15 +54,17 @@ class Ending(StrEnum):
 
 
 class ScoreStatus(StrEnum):
-    """Whether a closed window was tested.
+    """The fate of a closed window: tested, or the reason why not.
 
     ``no_reference`` concerns references that move with the stream: the time from which this
-    window's reference would come holds too few events yet.
+    window's reference would come holds too few events yet. ``failed`` says that the detector's code
+    ended with an error.
     """
 
     TESTED = "tested"
     TOO_FEW_EVENTS = "too_few_events"
     NO_REFERENCE = "no_reference"
+    FAILED = "failed"
 
 
 class _Record(Struct, frozen=True):
@@ -156,7 +161,8 @@ class Alert(_Record, frozen=True, kw_only=True):
     that was written. ``missing_p_value`` says whether the share of missing values changed; None
     where no value is missing. ``ending`` says why the incident is over, with kind recovered.
     ``statistic``, ``p_value``, ``threshold`` and ``effect_size`` are None where no test stands
-    behind the alert: a silent model, or an incident that ended without a test.
+    behind the alert: a silent model, or an incident that ended without a test. ``reason`` says why
+    there is no reference, or why a test failed.
     """
 
     schema_version: Literal[1] = 1
@@ -165,6 +171,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     kind: AlertKind
     cause: Cause = Cause.DRIFT
     ending: Ending | None = None
+    reason: str | None = None
     severity: Severity = Severity.WARNING
     is_flapping: bool = False
     n_suppressed: int = 0
@@ -187,11 +194,15 @@ class Alert(_Record, frozen=True, kw_only=True):
 
 
 class Score(_Record, frozen=True, kw_only=True):
-    """The result of one closed test window (keyed by model); numbers are None when not tested."""
+    """The result of one closed test window (keyed by model); numbers are None when not tested.
+
+    ``reason`` says why the test failed.
+    """
 
     schema_version: Literal[1] = 1
     score_id: str
     status: ScoreStatus
+    reason: str | None = None
     model: str
     detector: str = MAIN_DETECTOR
     window: WindowSummary

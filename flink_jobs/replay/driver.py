@@ -21,18 +21,6 @@ from flink_jobs.replay.sorted_records import Spool
 _MOST_NOTICES = 100
 
 
-def is_silence_at_the_end(alert: Alert, end_ms: int) -> bool:
-    """Whether an alert says that a model fell silent when the history was over.
-
-    A bounded job sees event time end with the history, where every model is silent for ever.
-    """
-    return (
-        alert.cause is Cause.SILENCE
-        and alert.kind is AlertKind.STARTED
-        and alert.window.end_ms > end_ms
-    )
-
-
 @dataclass
 class Tally:
     """Counts the records of one model."""
@@ -134,18 +122,18 @@ class Replay:
         self.n_duplicates += closed.n_duplicates
         self._pass_on(name, model, actions)
 
-    def advance(self, watermark_ms: int, reached_ms: int) -> None:
-        """Fire the timers that the watermark has passed, and those they ask for.
-
-        Which event time the history has ``reached`` decides what is its end.
-        """
+    def advance(self, watermark_ms: int) -> None:
+        """Fire the timers that the watermark has passed, and those they ask for."""
         while self._timers and self._timers[0][0] <= watermark_ms:
             at_ms, name = heapq.heappop(self._timers)
             model = self._models[name]
             model.timers_ms.remove(at_ms)
-            actions = self._monitor.on_time(name, at_ms, model.state)
-            actions.alerts = [a for a in actions.alerts if not is_silence_at_the_end(a, reached_ms)]
-            self._pass_on(name, model, actions)
+            self._pass_on(name, model, self._monitor.on_time(name, at_ms, model.state))
+
+    def end(self) -> None:
+        """Close the windows that are open: the history is over."""
+        for name, model in self._models.items():
+            self._pass_on(name, model, self._monitor.on_end(name, model.state))
 
     def _pass_on(self, name: str, model: _Model, actions: Actions) -> None:
         """Do what the monitor asks for."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError
@@ -23,12 +24,6 @@ from flink_jobs.histories.in_memory import at_hand, is_table
 from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.histories.sources import open_source
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.replay.notes import (
-    duplicate_warning,
-    event_warnings,
-    reference_warning,
-    shift_warning,
-)
 from flink_jobs.replay.processes import run_parts
 from flink_jobs.replay.result import (
     ALERTS_FILE,
@@ -42,6 +37,12 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
+from flink_jobs.replay.result_warnings import (
+    duplicate_warning,
+    event_warnings,
+    reference_warning,
+    shift_warning,
+)
 from flink_jobs.replay.sorted_records import merge
 from flink_jobs.replay.worker import Order, PartResult
 from flink_jobs.times import NEVER_MS

@@ -102,7 +102,6 @@ class _Part:
         self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
         self._n_events = self._n_heartbeats = 0
         self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
-        self._reached_ms = NEVER_MS
 
     def close(self) -> None:
         """Close the files that are written."""
@@ -122,12 +121,12 @@ class _Part:
             self._start_ms = min(self._start_ms, int(times_ms.min()))
             self._end_ms = max(self._end_ms, int(times_ms.max()))
             self._log.add(self._builder.add(batch, rows))
-        self._reached_ms = batch.reached_after_ms
-        self._advance(self._triage.watermark_ms(self._reached_ms))
+        self._advance(self._triage.watermark_ms(batch.reached_after_ms))
 
     def end(self, n_read: int) -> PartResult:
         """Let event time end, and sort what was written."""
-        self._advance(FOREVER_MS)
+        self._close_panes(FOREVER_MS)
+        self._replay.end()
         folder, log, replay = self._order.folder, self._log, self._replay
         n_alerts, n_scores = len(self._alerts), len(self._scores)
         names = sorted(replay.tallies.keys() | log.n_by_model.keys())
@@ -158,9 +157,12 @@ class _Part:
         )
 
     def _advance(self, watermark_ms: int) -> None:
+        self._close_panes(watermark_ms)
+        self._replay.advance(watermark_ms)
+
+    def _close_panes(self, watermark_ms: int) -> None:
         for closed in self._builder.close(watermark_ms):
             self._replay.take(closed)
-        self._replay.advance(watermark_ms, self._reached_ms)
 
     def _own(self, batch: Batch) -> NDArray[np.intp]:
         """Rows without a model are those of the first process; heartbeats are nobody's."""

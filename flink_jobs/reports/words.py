@@ -85,10 +85,8 @@ def direction(moved: DimensionShift) -> str:
 def about(alert: Alert) -> str:
     """What an alert says, in a few words."""
     words = [str(alert.kind)]
-    if alert.cause is Cause.SILENCE:
-        words.append("silence")
-    elif alert.cause is Cause.UNSTABLE_REFERENCE:
-        words.append("unstable reference")
+    if alert.cause is not Cause.DRIFT:
+        words.append(str(alert.cause).replace("_", " "))
     if alert.kind is AlertKind.RECOVERED and alert.ending not in (None, Ending.NORMAL):
         words.append(f"({str(alert.ending).replace('_', ' ')})")
     return " ".join(words)

@@ -9,13 +9,13 @@ import pytest
 
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.job import (
-    ConfigError,
     DriftJobConfig,
     config_version,
     detector_fingerprint,
     trained_key,
 )
 from flink_jobs.config.loading import decode_config
+from flink_jobs.config.tables import ConfigError
 from tests.builders import BASE, make_config
 
 HOUR_MS = 3_600_000

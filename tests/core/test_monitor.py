@@ -12,8 +12,7 @@ from flink_jobs.config.job import trained_key
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import ConfigChangedError, DriftMonitor
 from flink_jobs.core.references.blocks import fit_reference
-from flink_jobs.core.state.codec import decode_recent, encode_recent
-from flink_jobs.core.state.state import InMemoryState, StateVersionError
+from flink_jobs.core.state.state import InMemoryState
 from flink_jobs.records.alerts import AlertKind, ScoreStatus
 from flink_jobs.records.dead_letters import Reason
 from tests.builders import make_config, make_pane, make_panes, run_monitor
@@ -200,18 +199,6 @@ def test_another_detector_configuration_is_refused_where_it_should_be() -> None:
 
     with pytest.raises(ConfigChangedError, match="on_config_change"):
         run_monitor(make_config(detector=PCA, reference=reference), panes[3:], state)
-
-
-def test_state_of_an_unknown_version_is_refused() -> None:
-    state = InMemoryState()
-    panes = make_panes([30, 30])
-    run_monitor(make_config(), panes[:1], state)
-    block = decode_recent(state.read_recent() or b"")
-    block.version = 99
-    state.write_recent(encode_recent(block))
-
-    with pytest.raises(StateVersionError, match="99"):
-        run_monitor(make_config(), panes[1:], state)
 
 
 def test_a_training_set_is_the_reference_from_the_first_event_on() -> None:

@@ -85,6 +85,10 @@ class Watched:
         """A timer."""
         return self._keep(self._monitor.on_time(self.model, now_ms, self.state, self.standing))
 
+    def end(self) -> Actions:
+        """The end of a bounded input."""
+        return self._keep(self._monitor.on_end(self.model, self.state, self.standing))
+
     def take(self, placed: PlacedCommand) -> Actions:
         """A command from the topic."""
         return self._keep(self._monitor.on_command(self.model, placed, self.state, self.standing))

@@ -7,14 +7,13 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
@@ -27,17 +26,6 @@ from tests.records.examples import make_audit
 
 pytestmark = [pytest.mark.integration, pytest.mark.system]
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 expect.set_options(timeout=30_000)
 HOUR_MS = 3_600_000
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\n\"'`${7+7}&lt;\u202edrow"
@@ -112,16 +100,6 @@ def url(setting: Setting) -> Iterator[str]:
         yield dashboard.url
         dashboard.stop()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail(f"these tests need Chromium at {CHROMIUM}: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

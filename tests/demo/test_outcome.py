@@ -90,6 +90,12 @@ def test_only_an_alert_that_starts_an_incident_finds_a_drift(
     assert judge(offline_run, "lost-class", alert).verdict == "missed"
 
 
+def test_a_model_on_which_no_window_was_tested_is_not_silent_but_untested(offline_run: Run) -> None:
+    outcomes = judge_models(offline_run.streams, Reported([], [], []))
+
+    assert {(outcome.verdict, outcome.is_right) for outcome in outcomes} == {("not tested", False)}
+
+
 def test_alerts_of_other_models_do_not_count(offline_run: Run) -> None:
     outcome = judge(offline_run, "stable", alert_of("lost-class", end_minute=40))
 

@@ -65,6 +65,14 @@ def test_the_title_does_not_gloss_over_what_went_wrong(offline_run: Run) -> None
     assert picture.title == "0 of 3 drifts were found, with 0 false alarms"
 
 
+def test_the_title_says_when_nothing_was_tested(offline_run: Run) -> None:
+    nothing = Reported([], [], [])
+
+    picture = prepare(judge_models(offline_run.streams, nothing), nothing)
+
+    assert picture.title.endswith("with 0 false alarms; 4 of 4 models were not tested")
+
+
 def test_the_png_is_an_image_with_something_on_it(picture: Picture, tmp_path: Path) -> None:
     write_png(picture, tmp_path / "drift.png")
 

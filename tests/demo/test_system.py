@@ -163,6 +163,18 @@ def test_an_interrupted_demo_stops_everything_it_started(
     assert demo.files_left() == []
 
 
+def test_without_java_the_demo_ends_before_it_makes_anything(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(demo.scratch))
+
+    status, text = demo.run("--quick")
+
+    assert (status, text.count("\n")) == (1, 1), text
+    assert text.startswith("Error: Java 17 is needed and was not found: install Java 17")
+    assert not demo.output.exists()
+
+
 def test_a_cluster_that_does_not_answer_ends_the_demo_with_one_message(demo: Demo) -> None:
     (port,) = free_ports(1)
 

@@ -110,7 +110,7 @@ class Expected:
 
 
 def expected(config: DriftJobConfig, events: Sequence[Event]) -> Expected:
-    """Every event in its pane, panes in order, timers as Flink fires them, event time to its end.
+    """Every event in its pane, panes in order, and the end.
 
     Offsets are rows of one file.
     """
@@ -122,8 +122,7 @@ def expected(config: DriftJobConfig, events: Sequence[Event]) -> Expected:
     for model, panes in rows.items():
         monitor, state = DriftMonitor(config), InMemoryState()
         actions = [monitor.on_pane(pane, state) for pane in _panes(config, model, panes, events)]
-        # Long after the last event: every window that holds one has ended.
-        actions.append(monitor.on_time(model, START_MS + 10**9, state))
+        actions.append(monitor.on_end(model, state))
         found.alerts[model] = [alert for each in actions for alert in each.alerts]
         found.scores[model] = [score for each in actions for score in each.scores]
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import typer
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 from typer.testing import CliRunner
 
 from flink_jobs.cli.report import report as command
@@ -19,17 +19,6 @@ from scripts.shared.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_
 
 pytestmark = pytest.mark.system
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TIMELINE = "#models > article:first-of-type .chart.timeline"
@@ -50,15 +39,6 @@ def report(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_html(replace(contents, configuration=[("reference", HOSTILE)]), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert Path(CHROMIUM).exists(), f"these tests need Chromium at {CHROMIUM}"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
-"""Savepoints of the whole job as each state version wrote them, and the stream that goes on.
+"""A committed savepoint of the whole job, and the stream that goes on.
 
-They lie in ``tests/fixtures/savepoints``, a folder for each version: the savepoint itself, and the
-records that the job had written until then. ``write_savepoint_fixture.py`` writes them.
+In ``tests/fixtures/savepoint`` lie the savepoint itself and the records that the job had written
+until then. ``tests/system/write_savepoint_fixture.py`` writes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.state_fixtures import Record as Result
 from tests.state_fixtures import Records as Results
 from tests.system.streams import N_PARTITIONS, START_MS, WIDTH_MS, Record, Topics, model_stream
 
-FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "savepoints"
+FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "savepoint"
 N_PANES = 14
 END_MS = START_MS + N_PANES * WIDTH_MS
 # In the middle of a pane and of a test window: pane 8 lies in the monitor's state, the first half
@@ -44,10 +44,9 @@ def stream() -> tuple[list[Record], list[Record]]:
     return records[:n_before], records[n_before:]
 
 
-def savepoint_topics(broker: KafkaBroker, version: str) -> Topics:
+def savepoint_topics(broker: KafkaBroker) -> Topics:
     """Empty topics with the names that the savepoint knows them by."""
-    prefix = f"savepoint-{version}"
-    names = [f"{prefix}-{what}" for what in ("in", "alerts", "scores", "dead")]
+    names = [f"savepoint-{what}" for what in ("in", "alerts", "scores", "dead")]
     with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)) as admin:
         if used := sorted({*names} & {*admin.list_topics()}):
             admin.delete_topics(used)

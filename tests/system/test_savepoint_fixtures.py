@@ -1,4 +1,4 @@
-"""A job goes on from a savepoint: of every state version, at another parallelism, on RocksDB."""
+"""A job goes on from a savepoint, also at another parallelism and on RocksDB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.core.state.state import STATE_VERSION
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from tests.state_fixtures import Record as Result
@@ -21,33 +20,24 @@ from tests.system.streams import START_MS, WIDTH_MS, Topics, by_id
 
 pytestmark = pytest.mark.system
 
-VERSIONS = sorted(folder.name for folder in FOLDER.iterdir())
+SAVEPOINT = str(FOLDER / "savepoint")
 
 
-def test_there_is_a_savepoint_of_the_present_version() -> None:
-    metadata = FOLDER / f"v{STATE_VERSION}" / "savepoint" / "_metadata"
-
-    assert metadata.exists(), (
-        "run `python -m tests.system.write_savepoint_fixture` and commit what it writes"
-    )
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_job_goes_on_from_a_savepoint_of_every_version(
-    version: str, kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+def test_a_job_goes_on_from_a_savepoint(
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    topics = savepoint_topics(kafka_broker, version)
+    topics = savepoint_topics(kafka_broker)
     before, after = stream()
     topics.write(before)
 
     path, config = topics.config(tmp_path)
-    job_id = _submit(flink_cluster, path, _savepoint(version))
+    job_id = _submit(flink_cluster, path, SAVEPOINT)
     topics.write(after)
     topics.heartbeat(END_MS + WIDTH_MS)
-    _wait_for_scores(topics, _n_after(topics, config, version))
+    _wait_for_scores(topics, _n_after(topics, config))
     flink_cluster.rest.cancel(job_id)
 
-    _check(results_on(topics), topics, config, version)
+    _check(results_on(topics), topics, config)
 
 
 # Those of the middle of pane 9 on that are complete in the middle of pane 11: of panes 8-9, of all
@@ -60,15 +50,15 @@ ROCKSDB = 'state_backend = "rocksdb"\n'
 def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
     kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    version, rest = f"v{STATE_VERSION}", flink_cluster.rest
-    topics = savepoint_topics(kafka_broker, version)
+    rest = flink_cluster.rest
+    topics = savepoint_topics(kafka_broker)
     before, after = stream()
     topics.write(before)
     n_logged = len(workers_log(flink_cluster))
 
     # The savepoint was written at parallelism 1 from the heap.
     path, _ = topics.config(tmp_path, {"[job]\n": f"[job]\nparallelism = 2\n{ROCKSDB}"})
-    job_id = _submit(flink_cluster, path, _savepoint(version))
+    job_id = _submit(flink_cluster, path, SAVEPOINT)
     topics.write(record for record in after if record.time_ms < AT_TWO_UNTIL_MS)
     _wait_for_scores(topics, N_SCORES_AT_TWO)
     rest.wait_for_checkpoint(job_id)
@@ -80,11 +70,11 @@ def test_a_job_goes_on_at_two_and_then_four_slots_on_rocksdb(
     job_id = _submit(flink_cluster, path, checkpoint)
     topics.write(record for record in after if record.time_ms >= AT_TWO_UNTIL_MS)
     topics.heartbeat(END_MS + WIDTH_MS)
-    _wait_for_scores(topics, _n_after(topics, config, version))
+    _wait_for_scores(topics, _n_after(topics, config))
     n_subtasks = {vertex["parallelism"] for vertex in rest.job(job_id)["vertices"]}
     rest.cancel(job_id)
 
-    _check(_without_repeated(topics), topics, config, version)
+    _check(_without_repeated(topics), topics, config)
     assert max(n_subtasks) == 4
     assert "RocksDB" in workers_log(flink_cluster)[n_logged:]
 
@@ -93,18 +83,14 @@ def _submit(cluster: FlinkCluster, path: Path, savepoint: str) -> str:
     return cluster.submit(DRIFT_JOB, ["--config", str(path)], savepoint=savepoint)
 
 
-def _savepoint(version: str) -> str:
-    return str(FOLDER / version / "savepoint")
-
-
-def _results_before(version: str) -> Results:
-    found = msgspec.json.decode((FOLDER / version / "results.json").read_bytes())
+def _results_before() -> Results:
+    found = msgspec.json.decode((FOLDER / "results.json").read_bytes())
     return {"alerts": found["alerts"], "scores": found["scores"]}
 
 
-def _n_after(topics: Topics, config: DriftJobConfig, version: str) -> int:
+def _n_after(topics: Topics, config: DriftJobConfig) -> int:
     """How many scores are to be written after the savepoint."""
-    return len(topics.expected(config).scores) - len(_results_before(version)["scores"])
+    return len(topics.expected(config).scores) - len(_results_before()["scores"])
 
 
 def _wait_for_scores(topics: Topics, n_scores: int) -> None:
@@ -121,17 +107,15 @@ def _without_repeated(topics: Topics) -> Results:
     }
 
 
-def _check(found: Results, topics: Topics, config: DriftJobConfig, version: str) -> None:
+def _check(found: Results, topics: Topics, config: DriftJobConfig) -> None:
     """Both parts together are what the monitor alone makes of the stream; the incident goes on."""
-    before, expected = _results_before(version), records([topics.expected(config)])
+    before, expected = _results_before(), records([topics.expected(config)])
     both = {kind: before[kind] + found[kind] for kind in expected}
     for kind in expected:
         assert found[kind]
         assert _in_order(both[kind]) == _in_order(expected[kind])
-    if version == f"v{STATE_VERSION}":
-        # Before version 3 the events of a reference lay in another order, which its digest shows.
-        ids = {score["score_id"] for score in found["scores"]}
-        assert ids <= {score["score_id"] for score in expected["scores"]}
+    ids = {score["score_id"] for score in found["scores"]}
+    assert ids <= {score["score_id"] for score in expected["scores"]}
     assert {alert["model"] for alert in both["alerts"]} == {"moved"}
     assert [alert["kind"] for alert in found["alerts"]] == ["ongoing"] * len(found["alerts"])
     assert len({alert["incident_id"] for alert in both["alerts"]}) == 1

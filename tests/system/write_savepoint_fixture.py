@@ -1,7 +1,7 @@
-"""Write a savepoint of the whole job, of the present state version, to ``tests/fixtures``.
+"""Write a savepoint of the whole job to ``tests/fixtures/savepoint``, for tests to restore.
 
-Run ``python -m tests.system.write_savepoint_fixture`` once for each state version, with the code
-that is released with it. It starts a Kafka broker and a Flink cluster and takes half a minute.
+Run ``python -m tests.system.write_savepoint_fixture`` when the state, or what it depends on, has
+changed. It starts a Kafka broker and a Flink cluster and takes about half a minute.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from flink_jobs.cluster.submission import DRIFT_JOB
-from flink_jobs.core.state.state import STATE_VERSION
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from tests.system.savepoints import (
@@ -32,24 +31,22 @@ _ALL_IN_FILES = {"execution.checkpointing.data-inline-threshold": "0 b"}
 
 def main() -> None:
     """Run the job up to the cut, stop it with a savepoint, and keep that."""
-    version = f"v{STATE_VERSION}"
-    target = FOLDER / version
     with (
         tempfile.TemporaryDirectory() as scratch,
         KafkaBroker() as broker,
         FlinkCluster(settings=_ALL_IN_FILES) as cluster,
     ):
-        topics = savepoint_topics(broker, version)
+        topics = savepoint_topics(broker)
         path, _ = topics.config(Path(scratch))
         topics.write(stream()[0])
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         topics.wait_for(topics.scores, lambda v: len(v) >= N_SCORES_BEFORE, timeout_s=120)
         cluster.rest.wait_for_checkpoint(job_id)
         location = cluster.rest.stop_with_savepoint(job_id, Path(scratch, "savepoints"))
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(urlsplit(location).path, target / "savepoint")
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        shutil.copytree(urlsplit(location).path, FOLDER / "savepoint")
         results = msgspec.json.format(msgspec.json.encode(results_on(topics)))
-        (target / "results.json").write_bytes(results + b"\n")
+        (FOLDER / "results.json").write_bytes(results + b"\n")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from flink_jobs.config.job import ConfigError
 from flink_jobs.config.overrides import matches
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
+from flink_jobs.config.tables import ConfigError
+from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.plan import Plans
 from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.references.blocks import UnusableReferenceError, refit_tests
@@ -140,7 +141,7 @@ class Commands:
                 return "the summary is attached"
 
     def _configure(self, turn: Turn, command: Configure, at_ms: int) -> str:
-        base = self._plans.config_of(turn.model)
+        base = self._plans.of(turn.model).config
         change = msgspec.json.encode(command.change).decode() if command.change else ""
         try:
             plan = self._plans.of(turn.model, change)
@@ -181,7 +182,7 @@ class Commands:
             )
         try:
             fitted = refit_tests(turn.plan.config, self._tester.reference(turn), z_ref)
-        except UnusableReferenceError as error:
+        except (UnusableReferenceError, DetectorFailedError) as error:
             raise RefusedCommandError(f"the last window makes no reference ({error})") from error
         baseline.approve(turn, fitted.to_block(), len(z_ref), at_ms)
         return f"the {len(z_ref)} events of the last test window are the reference"
@@ -257,6 +258,9 @@ def _resume(turn: Turn, at_ms: int) -> str:
     if not turn.status.is_paused:
         raise RefusedCommandError("it is not paused: there is nothing to resume")
     turn.status.is_paused = False
+    if turn.status.waiting_since_ms is not None:
+        # Nothing was collected meanwhile.
+        turn.status.waiting_since_ms = at_ms
     if turn.status.phase == "monitoring":
         turn.status.n_monitored = 0
         baseline.begin_windows(turn, at_ms)
@@ -308,12 +312,15 @@ def _open_incidents(turn: Turn) -> list[OpenIncident]:
         for watch in turn.status.watches
         if watch.incident.incident_id
     ]
-    others = (
-        (turn.status.silence_id, Cause.SILENCE),
-        (turn.status.unstable_id, Cause.UNSTABLE_REFERENCE),
-    )
+    others = [
+        (turn.status.silence_id, Cause.SILENCE, main),
+        (turn.status.unstable_id, Cause.UNSTABLE_REFERENCE, main),
+        (turn.status.no_reference_id, Cause.NO_REFERENCE, main),
+        *((watch.failing_id, Cause.TEST_FAILED, watch.name) for watch in turn.status.watches),
+        *((w.untested.incident_id, Cause.UNTESTED, w.name) for w in turn.status.watches),
+    ]
     return found + [
-        OpenIncident(incident_id=i, cause=cause, detector=main, severity=Severity.WARNING)
-        for i, cause in others
+        OpenIncident(incident_id=i, cause=cause, detector=name, severity=Severity.WARNING)
+        for i, cause, name in others
         if i
     ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from detectors import DriftDetector, Judgement, TwoSampleResult
 from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, config_version
 from flink_jobs.core.factory import make_calibration
+from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
 from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.record_parts import (
@@ -75,10 +76,15 @@ class Judge:
         }
 
     def not_tested(
-        self, model: str, window: ClosedWindow, reference: ReferenceSummary, status: ScoreStatus
+        self,
+        model: str,
+        window: ClosedWindow,
+        reference: ReferenceSummary,
+        status: ScoreStatus,
+        reason: str | None = None,
     ) -> Score:
-        """Return the score of a window that holds too few events, or whose reference does."""
-        return self._score(self._facts(model, window, reference), status)
+        """Return the score of a window that could not be tested."""
+        return self._score(self._facts(model, window, reference), status, reason=reason)
 
     def test(
         self,
@@ -97,6 +103,11 @@ class Judge:
         ``is_reduced`` says whether the window holds reduced rows or raw ones. ``known`` is the
         result where it is known but for the p-values and shifts of dimensions, which only alerts
         show.
+
+        Raises
+        ------
+        DetectorFailedError
+            When the detector does; the incident may have changed.
         """
         facts = self._facts(model, window, reference)
 
@@ -106,8 +117,9 @@ class Judge:
         def z_test() -> NDArray[np.float64]:
             return window.z if is_reduced else detector.reduce(window.z)
 
-        result = known or tested()
-        judgement = self._calibration.judge(detector.two_sample_test, result)
+        with detector_code():
+            result = known or tested()
+            judgement = self._calibration.judge(detector.two_sample_test, result)
         score = self._score(
             facts,
             ScoreStatus.TESTED,
@@ -132,9 +144,12 @@ class Judge:
         has_recovered = was_open and not incident.incident_id
         if transition is None:
             return Verdict(score, None, has_recovered)
-        alert = self._drift_alert(facts, transition, tested() if known else result, judgement)
+        with detector_code():
+            result = tested() if known else result
+        alert = self._drift_alert(facts, transition, result, judgement)
         if self._policy.exemplars:
-            scores = detector.event_scores_reduced(z_test())
+            with detector_code():
+                scores = detector.event_scores_reduced(z_test())
             shown = exemplars(window.columns(), scores, self._policy.exemplars)
             alert = msgspec.structs.replace(alert, exemplars=shown)
         return Verdict(score, alert, has_recovered)
@@ -163,18 +178,19 @@ class Judge:
             **self._where(facts),
         )
 
-    def silence(
-        self, model: str, kind: AlertKind, incident_id: str, window: WindowSummary,
-        reference: ReferenceSummary,
+    def about_model(
+        self, model: str, cause: Cause, kind: AlertKind, incident_id: str, window: WindowSummary,
+        reference: ReferenceSummary, *, ending: Ending | None = None, reason: str | None = None,
     ) -> Alert:  # fmt: skip
-        """Return an alert about a model that sends nothing, or sends again."""
+        """Return an alert without a test behind it; a new incident has an empty ``incident_id``."""
         facts = Facts(model, self._name, window, reference)
         return Alert(
-            alert_id=self._id(f"silence-{kind}", facts),
-            incident_id=incident_id or self._id("silence", facts),
+            alert_id=self._id(f"{cause}-{kind}", facts),
+            incident_id=incident_id or self._id(cause, facts),
             kind=kind,
-            cause=Cause.SILENCE,
-            ending=Ending.NORMAL if kind is AlertKind.RECOVERED else None,
+            cause=cause,
+            ending=ending,
+            reason=reason,
             **self._where(facts),
         )
 
@@ -184,9 +200,11 @@ class Judge:
     ) -> Alert | None:  # fmt: skip
         """Return an alert where the halves of a new reference differ, or agree again.
 
-        ``incident_id`` is that of the incident that is open because of it, or empty.
+        ``incident_id`` is that of the incident that is open because of it, or empty. Raises
+        DetectorFailedError when the calibration fails.
         """
-        judgement = self._calibration.judge(detector.two_sample_test, halves)
+        with detector_code():
+            judgement = self._calibration.judge(detector.two_sample_test, halves)
         if judgement.is_drift == bool(incident_id):
             return None
         facts = Facts(model, self._name, window, ReferenceSummary(n_events=0, fingerprint=""))

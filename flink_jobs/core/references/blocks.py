@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,13 +15,17 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
-from flink_jobs.config.detector_tables import make_test
 from flink_jobs.config.job import DriftJobConfig, detectors_of
+from flink_jobs.config.two_sample_tests import make_test
+from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import make_detector
+from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
-# Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms, keeping it 80 kB.
-_CACHED_REFERENCES = 1_024
+# Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
+# twice its arrays, for what is derived from them, and 10 kB for the objects.
+_MAX_CACHED_BYTES = 256 * 1_024 * 1_024
+_OBJECTS_BYTES = 10_000
 # The halves of fewer events say next to nothing.
 _FEWEST_TO_SPLIT = 40
 _MORE = "more/"
@@ -52,8 +55,14 @@ class FittedDetectors:
         """The detector of this name."""
         return self._others.get(name, self.main)
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of the arrays that the detectors are made of."""
+        detectors = (self.main, *self._others.values())
+        return sum(a.nbytes for each in detectors for a in each.to_arrays().values())
+
     def to_block(self) -> bytes:
-        """The reference block; the arrays of the main detector lie where they always lay."""
+        """The reference block; arrays of further detectors have their names before their keys."""
         arrays = self.main.to_arrays()
         for name, detector in self._others.items():
             arrays |= {f"{_MORE}{name}/{key}": a for key, a in detector.to_arrays().items()}
@@ -78,11 +87,14 @@ def fit_detectors(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> FittedD
     ------
     UnusableReferenceError
         When the events make no reference, for example when PCA finds them constant.
+    DetectorFailedError
+        When a detector fails in any other way.
     """
     try:
         main = make_detector(config).fit(x_ref)
         return FittedDetectors(main, _others(config, main, main.reduce(x_ref)))
-    except (DetectorError, np.linalg.LinAlgError) as error:
+    except Exception as error:
+        raise _not_fitted(error) from error
         raise UnusableReferenceError(str(error)) from error
 
 
@@ -95,12 +107,14 @@ def refit_tests(
     ------
     UnusableReferenceError
         When the rows make no reference.
+    DetectorFailedError
+        When a detector fails in any other way.
     """
     try:
         main = fitted.main.with_test(make_test(config.detector.test), z_ref)
         return FittedDetectors(main, _others(config, main, z_ref))
-    except DetectorError as error:
-        raise UnusableReferenceError(str(error)) from error
+    except Exception as error:
+        raise _not_fitted(error) from error
 
 
 def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
@@ -111,22 +125,26 @@ def fit_reference(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> bytes:
 def compare_halves(
     config: DriftJobConfig, x_ref: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[TwoSampleResult, DriftDetector] | None:
-    """Compare the second half of a reference with the first; None where that cannot be done."""
+    """Compare the second half of a reference with the first; None where they are too small.
+
+    Raises
+    ------
+    DetectorFailedError
+        When the first half makes no reference, or the test fails.
+    """
     n_first = len(x_ref) // 2
     if len(x_ref) < _FEWEST_TO_SPLIT:
         return None
-    try:
+    with detector_code():
         detector = make_detector(config).fit(x_ref[:n_first])
         return detector.test(x_ref[n_first:], rng=rng), detector
-    except (DetectorError, np.linalg.LinAlgError):
-        return None
 
 
 def reference_fingerprint(block: bytes) -> str:
     """Digest of what the main detector learned: 16 hex digits.
 
-    Further detectors with tests of their own do not show in it: it is part of the main detector's
-    ids and seeds.
+    Further detectors with tests of their own do not show in it: it seeds the main detector's
+    permutations, whose p-values another detector beside it must not change.
     """
     arrays = bytes_to_arrays(block)
     main = {key: array for key, array in arrays.items() if not key.startswith(_MORE)}
@@ -135,14 +153,15 @@ def reference_fingerprint(block: bytes) -> str:
 
 
 class References:
-    """Restores detectors, the most recently used ones from memory.
+    """Restores detectors, from memory where they are at hand.
 
-    The cache is keyed by the digest of what the detectors are made of, which the status of a model
-    names: it can hold too much after a restore, and never anything wrong.
+    The cache holds at most 256 MiB. It is keyed by the digest of what the detectors are made of,
+    which the status of a model names: it can hold too much after a restore, and never anything
+    wrong.
     """
 
     def __init__(self) -> None:
-        self._fitted: OrderedDict[str, FittedDetectors] = OrderedDict()
+        self._fitted = BoundedCache(_MAX_CACHED_BYTES, _size_of)
 
     def restored(
         self, plan: str, fingerprint: str, read: Callable[[], bytes | None]
@@ -161,24 +180,22 @@ class References:
         ------
         RuntimeError
             When another block is read: the state is corrupt.
+        DetectorFailedError
+            When what the block holds cannot be restored.
         """
 
         def restore() -> FittedDetectors:
             block = read()
             if block is None or reference_fingerprint(block) != fingerprint:
                 raise RuntimeError(f"the state does not hold the reference {fingerprint}")
-            return FittedDetectors.from_block(block)
+            with detector_code():
+                return FittedDetectors.from_block(block)
 
         return self.kept(f"{plan}-{fingerprint}", restore)
 
     def kept(self, key: str, make: Callable[[], FittedDetectors]) -> FittedDetectors:
         """What was made under this key, or is made now."""
-        if key not in self._fitted:
-            self._fitted[key] = make()
-        self._fitted.move_to_end(key)
-        while len(self._fitted) > _CACHED_REFERENCES:
-            self._fitted.popitem(last=False)
-        return self._fitted[key]
+        return self._fitted.get(key, make)
 
 
 def _others(
@@ -187,6 +204,17 @@ def _others(
     tests = {d.name: d.test for d in detectors_of(config)}
     own = {name: test for name, test in tests.items() if test and test != tests[MAIN_DETECTOR]}
     return {name: main.with_test(make_test(test), z_ref) for name, test in own.items()}
+
+
+def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:
+    """What detectors say of their reference, or what is wrong with them."""
+    if isinstance(error, DetectorError | np.linalg.LinAlgError):
+        return UnusableReferenceError(printable(str(error)))
+    return failure_of(error)
+
+
+def _size_of(fitted: FittedDetectors) -> int:
+    return 2 * fitted.n_bytes + _OBJECTS_BYTES
 
 
 def _split(key: str) -> tuple[str, str, str]:

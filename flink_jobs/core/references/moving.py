@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.reference_tables import MovingReference, Trailing
 from flink_jobs.core.state.segments import Segment
-from flink_jobs.core.state.state import MonitorState, StateVersionError
+from flink_jobs.core.state.state import (
+    STATE_VERSION,
+    MonitorState,
+    StateVersionError,
+    check_version,
+)
 from flink_jobs.records.alerts import ReferenceSummary
-
-HISTORY_VERSION = 1
 
 
 class Cell(Struct, array_like=True):
@@ -39,7 +42,7 @@ class History(Struct):
 
     fingerprint: str
     cells: list[Cell] = msgspec.field(default_factory=list)
-    version: int = HISTORY_VERSION
+    version: int = STATE_VERSION
 
     @classmethod
     def read(cls, state: MonitorState, fingerprint: str) -> History:
@@ -57,10 +60,7 @@ class History(Struct):
             history = _decoder.decode(data)
         except msgspec.DecodeError as error:
             raise StateVersionError(f"not a history block: {error}") from error
-        if history.version != HISTORY_VERSION:
-            raise StateVersionError(
-                f"history version {history.version}, expected {HISTORY_VERSION}"
-            )
+        check_version(history.version)
         return history if history.fingerprint == fingerprint else cls(fingerprint)
 
     def add(self, segment: Segment, cell_start_ms: int, keep_from_ms: int) -> None:

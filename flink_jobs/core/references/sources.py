@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import detectors_of
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, Trailing
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, covered_ms
 from flink_jobs.config.window_tables import TimeWindow
+from flink_jobs.core import failed_tests, missing_reference, untested_windows
+from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.references.blocks import (
     FittedDetectors,
@@ -83,11 +85,15 @@ def begin(turn: Turn, fingerprint: str, n_ref: int, from_ms: int) -> None:
 
 def begin_windows(turn: Turn, from_ms: int) -> None:
     """Let every detector's windows begin anew; its lifecycle goes on."""
-    old = {watch.name: watch.incident for watch in turn.status.watches}
+    old = {
+        watch.name: (watch.incident, watch.failing_id, watch.untested)
+        for watch in turn.status.watches
+    }
     turn.status.watches = []
     for watcher in turn.plan.watchers:
         watch = Watch(name=watcher.name)
-        watch.incident = old.get(watcher.name, watch.incident)
+        if watcher.name in old:
+            watch.incident, watch.failing_id, watch.untested = old[watcher.name]
         watcher.windows.begin(watch, from_ms)
         turn.status.watches.append(watch)
 
@@ -134,10 +140,13 @@ def start_anew(turn: Turn, at_ms: int, ending: Ending) -> None:
 def end_incidents(turn: Turn, at_ms: int, ending: Ending) -> None:
     """Whoever saw an incident begin sees it end, whatever ends it."""
     watchers = {watcher.name: watcher for watcher in turn.plan.watchers}
+    missing_reference.end(turn, at_ms, ending)
     for watch in turn.status.watches:
         # A detector that the configuration no longer has is spoken for by the main one.
-        judge = watchers.get(watch.name, turn.plan.main).judge
-        alert = judge.end_incident(
+        watcher = watchers.get(watch.name, turn.plan.main)
+        failed_tests.end(turn, watch, watcher, turn.moment(at_ms), ending)
+        untested_windows.end(turn, watch, watcher, turn.moment(at_ms), ending)
+        alert = watcher.judge.end_incident(
             turn.model, watch.incident, turn.moment(at_ms), turn.reference(), ending
         )
         if alert is not None:
@@ -182,10 +191,7 @@ def record_history(turn: Turn, pane: Pane) -> None:
 
 def _reach_ms(reference: MovingReference) -> int:
     """How far before a window's start its reference begins."""
-    width_ms = cell_ms(reference)
-    if isinstance(reference, Trailing):
-        return reference.size_ms + reference.gap_ms + width_ms
-    return reference.n_periods * reference.period_ms + width_ms
+    return covered_ms(reference) + cell_ms(reference)
 
 
 def _longest_window_ms(turn: Turn, pane: Pane) -> int:
@@ -202,15 +208,28 @@ def _complete(turn: Turn, from_ms: int, end_ms: int) -> None:
     status = turn.status
     try:
         block = fit_reference(turn.plan.config, x_ref)
-    except UnusableReferenceError as error:
-        turn.notice(f"{len(x_ref)} events make no reference ({error}); collecting the next")
-        turn.block.segments = []
-        status.n_collected, status.reference_start_ms = 0, None
+    except (UnusableReferenceError, DetectorFailedError) as error:
+        _discard(turn, end_ms, f"{len(x_ref):,} events make no reference ({error})")
         return
     status.reference_end_ms = end_ms
     _store(turn, block)
     begin(turn, reference_fingerprint(block), len(x_ref), from_ms)
-    _report_stability(turn, x_ref)
+    missing_reference.end(turn, end_ms, Ending.NORMAL)
+    try:
+        _report_stability(turn, x_ref)
+    except DetectorFailedError as error:
+        turn.notice(f"the halves of its reference could not be compared ({error})")
+        _end_unstable(turn, end_ms)
+
+
+def _discard(turn: Turn, end_ms: int, reason: str) -> None:
+    """Give up the reference that was collected until ``end_ms``, and collect the next."""
+    status = turn.status
+    turn.notice(f"{reason}; collecting the next")
+    turn.actions.counts.references_unusable += 1
+    missing_reference.refuse(turn, end_ms, reason)
+    turn.block.segments = []
+    status.n_collected, status.reference_start_ms = 0, None
 
 
 def _store(turn: Turn, block: bytes) -> None:

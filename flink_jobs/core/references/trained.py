@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig, trained_key
+from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.config.overrides import variants
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables import ConfigError, Problem
 from flink_jobs.config.training_set import read_training_set
+from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.blocks import UnusableReferenceError, fit_reference
 from flink_jobs.one_thread import use_one_thread
 
@@ -44,7 +45,7 @@ def _fit(config: DriftJobConfig) -> bytes | None:
     try:
         with use_one_thread():
             return fit_reference(config, x_ref)
-    except UnusableReferenceError as error:
+    except (UnusableReferenceError, DetectorFailedError) as error:
         wrong = f"its {len(x_ref)} rows make no reference ({error})"
         allowed = "rows that the detector can be fitted to"
         raise ConfigError([Problem("reference.path", wrong, allowed)]) from error

@@ -6,13 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from flink_jobs.core.state.state import (
-    STATE_VERSION,
     LiveState,
     MonitorState,
     RecentBlock,
     StateVersionError,
+    check_version,
 )
-from flink_jobs.core.state.state_v2 import read_v2
 
 
 class _Header(Struct):
@@ -35,17 +34,13 @@ def decode_recent(data: bytes) -> RecentBlock:
     Raises
     ------
     StateVersionError
-        When the bytes come from a version that this code does not read; it reads 1, 2 and 3.
+        When the bytes have another version, or are not a recent block.
     """
     try:
-        version = _header_decoder.decode(data).version
-        if version in (1, 2):
-            return read_v2(data)
-        if version == STATE_VERSION:
-            return _decoder.decode(data)
+        check_version(_header_decoder.decode(data).version)
+        return _decoder.decode(data)
     except msgspec.DecodeError as error:
         raise StateVersionError(f"not a recent block: {error}") from error
-    raise StateVersionError(f"state version {version}, expected {STATE_VERSION}")
 
 
 def read_block(state: MonitorState) -> RecentBlock | None:

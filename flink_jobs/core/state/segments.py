@@ -25,7 +25,8 @@ class Segment(Struct, array_like=True):
 
     They are raw while the reference is collected or moves along, and reduced afterwards. ``n_seen``
     counts the pane's usable events before sampling, ``first_event`` is the position of the first of
-    them since the reference. Nothing is compressed: at level 1 zlib took 0.5 µs an event, as much
+    them since the reference. ``failure`` says why they could not be reduced; their numbers are
+    zeros then. Nothing is compressed: at level 1 zlib took 0.5 µs an event, as much
     as all else that happens to it between its pane and its test.
     """
 
@@ -36,6 +37,7 @@ class Segment(Struct, array_like=True):
     x_bytes: bytes
     times_bytes: bytes
     coordinates_bytes: bytes
+    failure: str = ""
 
     def __len__(self) -> int:
         return len(self.times_bytes) // 8
@@ -66,7 +68,9 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Coordinates)
 
 
-def make_segment(start_ms: int, first_event: int, n_seen: int, events: EventColumns) -> Segment:
+def make_segment(
+    start_ms: int, first_event: int, n_seen: int, events: EventColumns, failure: str = ""
+) -> Segment:
     """Pack the events of a pane for the state."""
     coordinates = Coordinates(
         event_ids=events.event_ids,
@@ -81,6 +85,7 @@ def make_segment(start_ms: int, first_event: int, n_seen: int, events: EventColu
         x_bytes=np.ascontiguousarray(events.x, dtype=np.float64).tobytes(),
         times_bytes=events.times_ms.astype(np.int64).tobytes(),
         coordinates_bytes=_encoder.encode(coordinates),
+        failure=failure,
     )
 
 

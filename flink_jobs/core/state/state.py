@@ -18,11 +18,25 @@ from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.records.control import PlacedCommand
 
-STATE_VERSION = 3
+STATE_VERSION = 1
 
 
 class StateVersionError(ValueError):
     """State bytes of a version that this code does not read."""
+
+
+def check_version(version: int) -> None:
+    """Refuse state of any version but this code's.
+
+    Raises
+    ------
+    StateVersionError
+    """
+    if version != STATE_VERSION:
+        raise StateVersionError(
+            f"the state has version {version}, and this code reads version {STATE_VERSION}: go on "
+            "with the code that wrote it, or start the job without its checkpoint or savepoint"
+        )
 
 
 class MonitorState(Protocol):
@@ -94,6 +108,33 @@ class InMemoryState:
         self._history = block
 
 
+class LastWindow(Struct, array_like=True):
+    """The tested events of a window: ``rows`` of the joined panes at these event positions."""
+
+    first_event: int
+    end_event: int
+    rows: tuple[int, int]
+
+
+class Untested(Struct):
+    """The windows in a row that held too few events to be tested.
+
+    Attributes
+    ----------
+    n : int
+        Their number; those that overlap one that was counted are not.
+    from_ms, until_ms : int
+        The start of the first and the end of the last that was counted.
+    incident_id : str
+        The incident that is open because of them; empty while there is none.
+    """
+
+    n: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
+    incident_id: str = ""
+
+
 class Watch(Struct):
     """What one detector of a model remembers.
 
@@ -107,17 +148,21 @@ class Watch(Struct):
     early_until : int or None
         Windows that start at or before it have had their early test, if not closed before; None
         before the first.
-    last_window : tuple of int, or None
-        Event positions ``[first, end)`` of the last window that closed, where commands may make it
-        the reference.
+    last_window : LastWindow or None
+        The last window that closed, where commands may make it the reference.
     incident : Incident
+    failing_id : str
+        The incident that is open because tests fail; empty while there is none.
+    untested : Untested
     """
 
     name: str
     closed_until: int = 0
     early_until: int | None = None
-    last_window: tuple[int, int] | None = None
+    last_window: LastWindow | None = None
     incident: Incident = msgspec.field(default_factory=Incident)
+    failing_id: str = ""
+    untested: Untested = msgspec.field(default_factory=Untested)
 
 
 class Status(Struct):
@@ -146,9 +191,11 @@ class Status(Struct):
         Usable events seen while collecting, before sampling.
     watches : list of Watch
         One for each detector.
-    silence_id, unstable_id : str
-        The incident that is open because the model is silent, or because its reference drifted
-        while it was collected; empty while there is none.
+    waiting_since_ms : int or None
+        Since when the model lacks a reference that its windows could be tested against.
+    silence_id, unstable_id, no_reference_id : str
+        The incident that is open because the model is silent, because its reference drifted while
+        it was collected, or because it has none; empty while there is none.
     is_paused : bool
         Whether a command stopped the tests.
     snoozed_until_ms : int or None
@@ -178,8 +225,10 @@ class Status(Struct):
     n_monitored: int = 0
     n_collected: int = 0
     watches: list[Watch] = msgspec.field(default_factory=list)
+    waiting_since_ms: int | None = None
     silence_id: str = ""
     unstable_id: str = ""
+    no_reference_id: str = ""
     is_paused: bool = False
     snoozed_until_ms: int | None = None
     change: str = ""

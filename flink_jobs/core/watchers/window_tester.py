@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from typing import NamedTuple
 
 from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
+from flink_jobs.core import failed_tests, missing_reference, untested_windows
+from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.incidents.judge import Verdict
 from flink_jobs.core.plan import Watcher
+from flink_jobs.core.record_parts import window_summary
 from flink_jobs.core.references.blocks import (
     FittedDetectors,
     References,
@@ -18,7 +23,7 @@ from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.windows.shared_rows import SharedRows
 from flink_jobs.core.windows.windows import ClosedWindow
-from flink_jobs.records.alerts import ReferenceSummary, ScoreStatus
+from flink_jobs.records.alerts import Ending, ReferenceSummary, ScoreStatus
 
 
 class Compared(NamedTuple):
@@ -73,19 +78,47 @@ class WindowTester:
         if window.n_tested < watcher.windows.min_events:
             counts.windows_too_few += 1
             self._not_tested(turn, watcher, window, ScoreStatus.TOO_FEW_EVENTS)
+            untested_windows.begin(turn, watch, watcher, window)
             return
-        started_ns = time.perf_counter_ns()
-        compared = self._compared(turn, watch.name, window)
-        if compared.fitted is None:
+        started_ns, incident = time.perf_counter_ns(), copy(watch.incident)
+        try:
+            verdict = self._verdict(turn, watch, watcher, window)
+        except DetectorFailedError as error:
+            # As if the window had not been: it says nothing about drift.
+            watch.incident = incident
+            counts.windows_failed += 1
+            self._not_tested(turn, watcher, window, ScoreStatus.FAILED, str(error))
+            failed_tests.begin(turn, watch, watcher, window, error)
+            return
+        finally:
+            counts.test_duration_ns += time.perf_counter_ns() - started_ns
+        if verdict is None:
             counts.windows_no_reference += 1
+            missing_reference.wait(turn, window.start_ms)
             self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
             return
+        counts.windows_tested += 1
+        missing_reference.end(turn, window.closed_ms, Ending.NORMAL)
+        for incidents in (failed_tests, untested_windows):
+            incidents.end(turn, watch, watcher, window_summary(window), Ending.NORMAL)
+        self._keep(turn, verdict)
+
+    def _verdict(
+        self, turn: Turn, watch: Watch, watcher: Watcher, window: ClosedWindow
+    ) -> Verdict | None:
+        """Test a window; None where it has no reference."""
+        if window.failure:
+            raise DetectorFailedError(window.failure)
+        compared = self._compared(turn, watch.name, window)
+        if compared.fitted is None:
+            return None
         detector, is_reduced = compared.fitted.named(watch.name), not turn.plan.moves
         known = None
         if self._shared is not None and is_reduced:
             fingerprint = turn.status.reference_fingerprint
-            known = self._shared.test(turn.model, window, detector, fingerprint)
-        verdict = watcher.judge.test(
+            with detector_code():
+                known = self._shared.test(turn.model, window, detector, fingerprint)
+        return watcher.judge.test(
             turn.model,
             window,
             compared.summary,
@@ -95,8 +128,8 @@ class WindowTester:
             snoozed_until_ms=turn.status.snoozed_until_ms,
             known=known,
         )
-        counts.test_duration_ns += time.perf_counter_ns() - started_ns
-        counts.windows_tested += 1
+
+    def _keep(self, turn: Turn, verdict: Verdict) -> None:
         turn.actions.scores.append(verdict.score)
         if verdict.alert is not None:
             turn.actions.alerts.append(verdict.alert)
@@ -105,10 +138,15 @@ class WindowTester:
             turn.wants_new_reference |= reference.rebaseline == "on_recovery"
 
     def _not_tested(
-        self, turn: Turn, watcher: Watcher, window: ClosedWindow, status: ScoreStatus
+        self,
+        turn: Turn,
+        watcher: Watcher,
+        window: ClosedWindow,
+        status: ScoreStatus,
+        reason: str | None = None,
     ) -> None:
         summary = self._summary(turn, window)
-        score = watcher.judge.not_tested(turn.model, window, summary, status)
+        score = watcher.judge.not_tested(turn.model, window, summary, status, reason)
         turn.actions.scores.append(score)
 
     def _summary(self, turn: Turn, window: ClosedWindow) -> ReferenceSummary:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.core.state.segments import Segment, join_x
-from flink_jobs.core.state.state import Watch
+from flink_jobs.core.state.state import LastWindow, Watch
 from flink_jobs.intake.panes import EventColumns, concatenate
 
 WindowKind = Literal["time", "count", "session"]
@@ -70,11 +70,23 @@ class ClosedWindow:
         """Events left after sampling, and after all but the newest were left out."""
         return len(range(sum(len(s) for s in self.segments))[self.rows])
 
+    @property
+    def failure(self) -> str:
+        """The reason why some of the events could not be reduced; empty where all were."""
+        return next((s.failure for s in self.segments if s.failure), "")
+
     def columns(self) -> EventColumns:
         """The tested events with their identifiers and coordinates."""
         return concatenate([s.columns() for s in self.segments]).take(self.rows)
 
 
 def remember(watch: Watch, window: ClosedWindow) -> None:
-    """Note which events a command would make the reference."""
-    watch.last_window = (window.first_event, window.first_event + window.n_events)
+    """Note which events a command would make the reference: those that are tested."""
+    if window.failure:
+        return
+    rows = range(sum(map(len, window.segments)))[window.rows]
+    watch.last_window = LastWindow(
+        first_event=window.segments[0].first_event,
+        end_event=end_position_of(window.segments[-1]),
+        rows=(rows.start, rows.stop),
+    )

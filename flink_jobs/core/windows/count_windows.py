@@ -56,7 +56,7 @@ class CountWindows:
         """Whole segments are kept until their last event is no longer needed."""
         needed = self._next_end(watch.closed_until) - self._size
         if watch.last_window is not None:
-            needed = min(needed, watch.last_window[0])
+            needed = min(needed, watch.last_window.first_event)
         return list(segments[bisect_right(segments, needed, key=end_position_of) :])
 
     def _next_end(self, after: int) -> int:

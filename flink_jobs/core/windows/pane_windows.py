@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -14,6 +14,7 @@ from flink_jobs.core.windows.closed_window import (
     ClosedWindow,
     WindowKind,
     end_position_of,
+    position_of,
     remember,
     start_of,
 )
@@ -88,7 +89,8 @@ class PaneWindows(ABC):
         """The next window to close is the earliest that needs anything."""
         first = bisect_left(segments, self._needed_from_ms(watch), key=start_of)
         if watch.last_window is not None:
-            first = min(first, bisect_right(segments, watch.last_window[0], key=end_position_of))
+            kept = bisect_left(segments, watch.last_window.first_event, key=position_of)
+            first = min(first, kept)
         return list(segments[first:])
 
     @abstractmethod

@@ -63,8 +63,8 @@ class SharedRows:
         parts = [self._placed(model, segment, test, fingerprint) for segment in segments]
         if not _are_same(parts, self._last_parts):
             placed = [part for part in parts if part is not None]
-            self._last_parts = parts
             self._last_joined = join_placed(placed) if len(placed) == len(parts) else None
+            self._last_parts = parts
         return self._last_joined
 
     def _placed(

@@ -3,6 +3,8 @@
 const STATES = {
   critical: ["▲", "critical drift"],
   drift: ["△", "drift"],
+  failing: ["!", "tests fail"],
+  no_reference: ["∅", "no reference"],
   silent: ["○", "silent"],
   unstable: ["≈", "unstable reference"],
   paused: ["‖", "paused"],
@@ -11,7 +13,8 @@ const STATES = {
   quiet: ["✓", "no drift"],
 };
 const RANK = Object.fromEntries(Object.keys(STATES).map((state, place) => [state, place]));
-const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference" };
+const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference", no_reference: "no reference", test_failed: "tests fail", untested: "not tested" };
+const CAUSE_STATES = { silence: "silent", unstable_reference: "unstable", no_reference: "no_reference", test_failed: "failing", untested: "untested" };
 const KINDS = { started: ["▲", "started"], ongoing: ["●", "ongoing"], recovered: ["▼", "recovered"] };
 const ENDINGS = { normal: "", new_reference: "ended by a new reference", new_configuration: "ended by a new configuration" };
 const OUTCOMES = { applied: ["✔", "applied"], refused: ["✖", "refused"], waiting: ["◷", "waits for its time"], accepted: ["→", "accepted"] };
@@ -769,7 +772,7 @@ function drawIncidents() {
 }
 
 function incidentItem({ row, incident }) {
-  const state = incident.cause === "drift" ? (incident.severity === "critical" ? "critical" : "drift") : incident.cause === "silence" ? "silent" : "unstable";
+  const state = incident.cause === "drift" ? (incident.severity === "critical" ? "critical" : "drift") : CAUSE_STATES[incident.cause];
   const item = el("li", `${state}${incident.is_acknowledged ? " acknowledged" : ""}`);
   const head = el("div", "row");
   const name = el("button", "link name", shown(row.model));
@@ -869,7 +872,7 @@ let chartAgain = false;
 let chartAt = 0;
 let chartTimer = 0;
 let plotly = null;
-const STATUSES = ["tested", "too few events", "no reference yet"];
+const STATUSES = ["tested", "too few events", "no reference yet", "test failed"];
 const N_WINDOWS = 400;
 // Named one by one: plotly.js has others, and one of them sends the chart to its maker's cloud.
 const CHART_BUTTONS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]];

@@ -94,7 +94,9 @@ def _title(outcomes: Sequence[ModelOutcome]) -> str:
     if all(outcome.is_right for outcome in outcomes):
         return f"All {n_found} drifts were found, and the model without drift stayed silent"
     n_false = sum(outcome.n_false_alarms for outcome in outcomes)
-    return f"{n_found} of {len(drifted)} drifts were found, with {n_false} false alarms"
+    n_untested = sum(outcome.n_windows == 0 for outcome in outcomes)
+    untested = f"; {n_untested} of {len(outcomes)} models were not tested" if n_untested else ""
+    return f"{n_found} of {len(drifted)} drifts were found, with {n_false} false alarms{untested}"
 
 
 def _panel(outcome: ModelOutcome, reported: Reported) -> Panel:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.job import ConfigError, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import changed, check_overrides
-from flink_jobs.config.tables import Problem, Table
+from flink_jobs.config.tables import ConfigError, Problem, Table
 from flink_jobs.config.toml_files import read_table
 
 MOST_COMBINATIONS = 1_000

@@ -23,7 +23,7 @@ from flink_jobs.flink.operators.standing_commands import STANDING_STATE, Standin
 from flink_jobs.flink.state import FlinkMonitorState
 from flink_jobs.intake.panes import unpack_pane
 from flink_jobs.one_thread import use_one_thread
-from flink_jobs.records.alerts import Cause, encode_record
+from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
 from flink_jobs.records.control import Audit, PlacedCommand, StandingCommand, encode_audit
 from flink_jobs.records.dead_letters import encode_dead_letter
@@ -85,15 +85,12 @@ class _MonitorOperator:
     def _take_time(
         self, timestamp: int, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
-        model, now_ms = str(context.get_current_key()), timestamp
-        is_end = context.timer_service().current_watermark() == _END_OF_INPUT
-        while True:
-            actions = self._monitor.on_time(model, now_ms, self._state, standing)
-            wake_ms = _end(actions) if is_end else None
-            yield from self._pass_on(model, actions, context)
-            if wake_ms is None:
-                return
-            now_ms = wake_ms
+        model = str(context.get_current_key())
+        if context.timer_service().current_watermark() == _END_OF_INPUT:
+            actions = self._monitor.on_end(model, self._state, standing)
+        else:
+            actions = self._monitor.on_time(model, timestamp, self._state, standing)
+        yield from self._pass_on(model, actions, context)
 
     def _pass_on(self, model: str, actions: Actions, context: Any) -> Iterator[Output]:
         """Do what the monitor asks for."""
@@ -192,17 +189,6 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
     def _answer(self, audits: Iterable[Audit]) -> Iterator[Output]:
         self._metrics.answered(audits)
         yield from _audit_rows(audits)
-
-
-def _end(actions: Actions) -> int | None:
-    """Make of actions those of a bounded job at its end; the time to go on with, if there is one.
-
-    No model has fallen silent because the topic ends. Timers that are registered now come too late
-    to fire.
-    """
-    actions.alerts = [alert for alert in actions.alerts if alert.cause is not Cause.SILENCE]
-    wake_ms, actions.wake_ms = actions.wake_ms, None
-    return wake_ms
 
 
 def _audit_rows(audits: Iterable[Audit]) -> Iterator[Output]:

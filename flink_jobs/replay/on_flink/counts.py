@@ -28,8 +28,6 @@ class HistoryCounts:
         With and without heartbeats.
     first_ms, last_ms : int
         Event times.
-    end_ms : int
-        The event time that the history reached.
     """
 
     def __init__(self, horizon_ms: int) -> None:
@@ -38,7 +36,6 @@ class HistoryCounts:
         self.n_by_model: Counter[str] = Counter()
         self.n_rows = self.n_events = 0
         self.first_ms, self.last_ms = FOREVER_MS, NEVER_MS
-        self.end_ms = NEVER_MS
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -53,4 +50,3 @@ class HistoryCounts:
         if len(times_ms):
             self.first_ms = min(self.first_ms, int(times_ms.min()))
             self.last_ms = max(self.last_ms, int(times_ms.max()))
-        self.end_ms = batch.reached_after_ms

@@ -25,9 +25,8 @@ from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.replay.driver import DeadLetterLog, Tally, is_silence_at_the_end
+from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
-from flink_jobs.replay.notes import event_warnings
 from flink_jobs.replay.on_flink.counts import HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import TopicWriter, own_topics, topic_settings
@@ -41,6 +40,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
+from flink_jobs.replay.result_warnings import event_warnings
 from flink_jobs.replay.sorted_records import Spool, merge
 from flink_jobs.times import NEVER_MS
 
@@ -110,7 +110,7 @@ def run_on_flink(
             _wait_until_finished(rest, job_id, tell)
         # First of all: by it a folder is known as one of results, should this be killed.
         write_config(target, config)
-        found = _Found.read(job_config, target, counts.end_ms, files)
+        found = _Found.read(job_config, target, files)
         letters = found.log.first()
         write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
         write_summary(target, _summary(config, opened, counts, found, time.monotonic() - begin_s))
@@ -184,9 +184,7 @@ class _Found:
         self.n_alerts = self.n_scores = 0
 
     @classmethod
-    def read(
-        cls, config: DriftJobConfig, folder: Path, end_ms: int, files: FilesOnTopic | None
-    ) -> _Found:
+    def read(cls, config: DriftJobConfig, folder: Path, files: FilesOnTopic | None) -> _Found:
         found, kafka = cls(), config.kafka
         letters = _records(config, kafka.dead_letters_topic, DeadLetter)
         if files is not None:
@@ -199,9 +197,8 @@ class _Found:
             contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
         ):
             for alert in _records(config, kafka.alerts_topic, Alert):
-                if not is_silence_at_the_end(alert, end_ms):
-                    alerts.write([alert if files is None else files.alert(alert)])
-                    found._tally(alert.model).add_alerts([alert])
+                alerts.write([alert if files is None else files.alert(alert)])
+                found._tally(alert.model).add_alerts([alert])
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])

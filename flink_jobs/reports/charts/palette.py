@@ -50,4 +50,5 @@ KINDS = {
 NOT_TESTED = {
     ScoreStatus.TOO_FEW_EVENTS: Symbol("too few events", "x", "x", "✕", THRESHOLD_COLOUR),
     ScoreStatus.NO_REFERENCE: Symbol("no reference yet", "diamond", "D", "◆", THRESHOLD_COLOUR),
+    ScoreStatus.FAILED: Symbol("test failed", "square", "s", "■", THRESHOLD_COLOUR),
 }

@@ -166,6 +166,10 @@ def _no_reference(windows: Windows) -> NDArray[np.bool_]:
     return windows.has_status(ScoreStatus.NO_REFERENCE)
 
 
+def _failed(windows: Windows) -> NDArray[np.bool_]:
+    return windows.has_status(ScoreStatus.FAILED)
+
+
 def _sampled(windows: Windows) -> NDArray[np.bool_]:
     return np.asarray(windows.is_tested & (windows.n_tested < windows.n_events))
 
@@ -182,6 +186,7 @@ _WINDOWS: dict[str, Callable[[Windows], NDArray[np.bool_]]] = {
     "windows tested": lambda windows: windows.is_tested,
     "windows with too few events": _too_few,
     "windows without a reference": _no_reference,
+    "windows whose test failed": _failed,
     "windows tested on a sample": _sampled,
     "windows tested early": _early,
     "windows whose share of missing values changed": _missing,

@@ -29,6 +29,9 @@ _CAUSES = {
     Cause.DRIFT: "",
     Cause.SILENCE: "silent",
     Cause.UNSTABLE_REFERENCE: "unstable reference",
+    Cause.NO_REFERENCE: "no reference",
+    Cause.TEST_FAILED: "test failed",
+    Cause.UNTESTED: "not tested",
 }
 _ENDINGS = {
     Ending.NORMAL: "",
@@ -107,6 +110,8 @@ def _silence(alert: Alert) -> str:
 
 def _result(alert: Alert) -> str:
     method = f"{shown(alert.reducer)} + {shown(alert.test)}"
+    if alert.reason:
+        return f"{method}: {shown(alert.reason)}"
     if alert.statistic is None:
         return f"{method}: no test stands behind this"
     numbers = [

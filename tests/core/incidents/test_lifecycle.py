@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.job import ConfigError
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.config.tables import ConfigError
 from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
 from flink_jobs.core.state.codec import decode_recent, encode_recent

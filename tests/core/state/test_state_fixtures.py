@@ -1,47 +1,47 @@
-"""State of every version that was ever written goes on where it stopped."""
+"""Committed state goes on where it stopped; state of another version is refused."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from flink_jobs.core.state.state import STATE_VERSION
+from flink_jobs.core.references.moving import History
+from flink_jobs.core.state.codec import read_block
+from flink_jobs.core.state.state import STATE_VERSION, InMemoryState, RecentBlock, StateVersionError
 from tests.state_fixtures import (
-    FOLDER,
     PHASES,
+    Record,
     Records,
-    expected_records,
     judged,
     read_state,
     records,
-    version_of,
 )
 
-VERSIONS = sorted(folder.name for folder in FOLDER.iterdir())
+
+def restored(phase: str) -> Records:
+    """What comes of the panes after the cut when the committed state goes on."""
+    actions = PHASES[phase].go_on(PHASES[phase].after(), read_state(phase))
+    assert [n for each in actions for n in each.notices if "belongs to" in n.text] == [], (
+        "run `python -m tests.write_state_fixtures` and commit what it writes"
+    )
+    return records(actions)
 
 
-@pytest.mark.parametrize("version", sorted({*VERSIONS, f"v{STATE_VERSION}"}))
+def undisturbed(phase: str) -> Records:
+    """What comes of the same panes without a cut."""
+    state = InMemoryState()
+    PHASES[phase].go_on(PHASES[phase].before(), state)
+    return records(PHASES[phase].go_on(PHASES[phase].after(), state))
+
+
 @pytest.mark.parametrize("phase", PHASES)
-def test_there_is_state_of_each_version_in_each_phase(version: str, phase: str) -> None:
-    recent = FOLDER / version / f"{phase}.recent"
+def test_a_restored_model_gives_the_results_that_an_undisturbed_one_gives(phase: str) -> None:
+    expected = undisturbed(phase)
 
-    assert recent.exists(), "run `python -m tests.write_state_fixtures` and commit what it writes"
-    assert f"v{version_of(recent)}" == version
+    found = restored(phase)
 
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("phase", PHASES)
-def test_a_restored_model_gives_the_results_that_the_old_code_would_have_given(
-    version: str, phase: str
-) -> None:
-    folder = FOLDER / version
-    expected = expected_records(folder, phase)
-
-    actions = PHASES[phase].go_on(PHASES[phase].after(), read_state(folder, phase))
-
-    assert [n for each in actions for n in each.notices if "belongs to" in n.text] == []
-    found = records(actions)
     assert [judged(s) for s in found["scores"]] == [judged(s) for s in expected["scores"]]
     assert [judged(a) for a in found["alerts"]] == [judged(a) for a in expected["alerts"]]
     assert [_named(a) for a in found["alerts"]] == [_named(a) for a in expected["alerts"]]
@@ -50,34 +50,49 @@ def test_a_restored_model_gives_the_results_that_the_old_code_would_have_given(
     assert p_values == pytest.approx([s["p_value"] for s in expected["scores"]], rel=1e-9)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("phase", ["monitoring", "incident"])
-def test_the_reference_stays_the_one_that_was_learned(version: str, phase: str) -> None:
-    folder = FOLDER / version
-    (expected,) = _references(expected_records(folder, phase))
+def test_the_reference_stays_the_one_that_was_learned(phase: str) -> None:
+    learned = _block(phase).status.reference_fingerprint
 
-    found = records(PHASES[phase].go_on(PHASES[phase].after(), read_state(folder, phase)))
+    found = restored(phase)
 
-    assert _references(found) == {expected}
+    assert {r["reference"]["fingerprint"] for kind in found.values() for r in kind} == {learned}
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_incident_that_was_open_goes_on_until_it_has_recovered(version: str) -> None:
-    folder = FOLDER / version
-    (incident_id,) = {a["incident_id"] for a in expected_records(folder, "incident")["alerts"]}
-    phase = PHASES["incident"]
+def test_an_incident_that_was_open_goes_on_until_it_has_recovered() -> None:
+    incident = _block("incident").status.watches[0].incident
 
-    alerts = records(phase.go_on(phase.after(), read_state(folder, "incident")))["alerts"]
+    alerts = restored("incident")["alerts"]
 
-    assert {alert["incident_id"] for alert in alerts} == {incident_id}
+    assert {alert["incident_id"] for alert in alerts} == {incident.incident_id}
     assert alerts[0]["kind"] == "ongoing"
     assert alerts[-1]["kind"] == "recovered"
 
 
-def _references(found: Records) -> set[str]:
-    return {record["reference"]["fingerprint"] for kind in found.values() for record in kind}
+def test_state_of_another_version_is_refused_with_what_to_do() -> None:
+    state = read_state("monitoring")
+    block = _block("monitoring")
+    block.version = STATE_VERSION + 1
+    state.write_recent(msgspec.msgpack.encode(block))
+
+    with pytest.raises(StateVersionError, match="version 2, and this code reads version 1: go on"):
+        PHASES["monitoring"].go_on(PHASES["monitoring"].after(), state)
 
 
-def _named(alert: dict[str, Any]) -> tuple[str, list[str]]:
+def test_a_history_of_another_version_is_refused() -> None:
+    state = InMemoryState()
+    state.write_history(History("fingerprint", version=STATE_VERSION + 1).to_block())
+
+    with pytest.raises(StateVersionError, match="go on with the code that wrote it"):
+        History.read(state, "fingerprint")
+
+
+def _block(phase: str) -> RecentBlock:
+    block = read_block(read_state(phase))
+    assert block is not None
+    return block
+
+
+def _named(alert: Record) -> tuple[str, list[Any]]:
     """The kind of an alert and the events it shows, which lie in the state with their names."""
     return alert["kind"], [exemplar["event_id"] for exemplar in alert["exemplars"]]

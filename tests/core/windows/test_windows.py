@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
-from flink_jobs.core.state.segments import Segment, make_segment
+from flink_jobs.core.state.segments import Segment, join_x, make_segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.windows import ClosedWindow, Windows, make_windows
 from flink_jobs.intake.panes import EventColumns
@@ -266,10 +266,11 @@ def test_the_events_of_the_last_window_are_kept_where_commands_may_ask_for_them(
         if not run.closed:
             assert run.watch.last_window is None
             continue
-        last = run.closed[-1]
-        assert run.watch.last_window == (last.first_event, last.first_event + last.n_events)
-        kept = {s.first_event for s in run.segments}
-        assert {s.first_event for s in last.segments} <= kept
+        last, noted = run.closed[-1], run.watch.last_window
+        assert noted is not None
+        positions = range(noted.first_event, noted.end_event)
+        kept = [s for s in run.segments if s.first_event in positions]
+        assert np.array_equal(join_x(kept)[slice(*noted.rows)], last.z)
 
 
 @given(time_tables() | session_tables() | count_tables(), pane_sizes)

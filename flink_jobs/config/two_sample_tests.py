@@ -1,0 +1,81 @@
+"""Two-sample tests from their tables, and the lowest p-values that they can give."""
+
+from __future__ import annotations
+
+from detectors import TwoSampleTest, two_sample_test_of_kind
+from flink_jobs.config.detector_tables import (
+    HardPredictionsConfig,
+    PCAConfig,
+    SparseRandomProjectionConfig,
+    TestConfig,
+    kind_and_parameters,
+)
+from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
+from flink_jobs.config.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing
+from flink_jobs.config.window_tables import CountWindow
+
+MANY_EVENTS = 10_000
+"""Events where nothing bounds them: no test is limited by so many."""
+
+
+def make_test(table: TestConfig) -> TwoSampleTest:
+    """Make the two-sample test of a table, not fitted."""
+    kind, parameters = kind_and_parameters(table)
+    return two_sample_test_of_kind(kind)(**parameters)
+
+
+def lowest_p_value(
+    config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int, n_test: int
+) -> float:
+    """Ask the test of a detector for its lowest p-value at these numbers of events.
+
+    Where a share of variance decides how many dimensions there are, there may be a single one.
+    """
+    assert detector.test is not None  # noqa: S101 - detectors_of leaves nothing out
+    reducer = config.detector.reducer
+    is_share = isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, float)
+    return make_test(detector.test).lowest_p_value(
+        n_ref, n_test, 1 if is_share else n_dimensions(config)
+    )
+
+
+def fewest_events(detector: MoreDetectorTable) -> int:
+    """Give the number of events of the smallest window that is tested."""
+    window = detector.window
+    return window.size if isinstance(window, CountWindow) else window.min_events
+
+
+def most_events(detector: MoreDetectorTable) -> int:
+    """Give the number of events of the largest window; ``MANY_EVENTS`` where nothing bounds it."""
+    window = detector.window
+    return window.size if isinstance(window, CountWindow) else window.max_events or MANY_EVENTS
+
+
+def most_reference_events(config: DriftJobConfig) -> int:
+    """Give the number of events of the largest reference; ``MANY_EVENTS`` for a training set."""
+    match config.reference:
+        case FirstEvents(n_events=n_events):
+            return n_events
+        case FirstTime(max_events=max_events):
+            return max_events
+        case Trailing() as trailing:
+            return trailing.max_events_per_step * (trailing.size_ms // trailing.step_ms)
+        case Seasonal() as seasonal:
+            return seasonal.max_events_per_slot * seasonal.n_periods
+        case _:
+            return MANY_EVENTS
+
+
+def n_dimensions(config: DriftJobConfig) -> int:
+    """Count the numbers of each reduced event; a limit where the share of variance decides."""
+    match config.detector.reducer:
+        case PCAConfig(n_components=int(n_components)):
+            n = n_components
+        case SparseRandomProjectionConfig(n_components=n_components):
+            n = n_components
+        case HardPredictionsConfig():
+            return 1
+        case _:
+            return n_columns_read(config)
+    # The share of missing features is one dimension more.
+    return n + (config.input.missing_features == "allow")

@@ -1,0 +1,172 @@
+"""The warnings of a result: what is odd about a history or was not tested, a sentence each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Source
+from flink_jobs.histories.known_drifts.shift_table import Shift
+from flink_jobs.records.alerts import ScoreStatus
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.wording import first_names
+from flink_jobs.replay.result import ModelSummary
+from flink_jobs.times import moment
+
+# Of all events; fewer are no sign of a mistake.
+_NOTED_SHARE = 0.01
+# The year 1973: before, seconds were meant.
+_EARLIEST_MS = 10**11
+_MOST_NAMED = 5
+_UNTESTED = {
+    ScoreStatus.TOO_FEW_EVENTS: "held fewer events than window.min_events",
+    ScoreStatus.FAILED: "had a test that ended with an error",
+    ScoreStatus.NO_REFERENCE: "had fewer events in its reference than reference.min_events",
+}
+_UNIT = "times are milliseconds since 1970"
+
+
+def event_warnings(
+    config: DriftJobConfig,
+    source: Source,
+    reasons: Mapping[str, int],
+    *,
+    n_events: int,
+    n_used: int,
+    start_ms: int | None,
+    models: Mapping[str, ModelSummary],
+    latest_ms: int = 0,
+) -> list[str]:
+    """Say of the events and windows of a backtest, in process or on Flink, what must be known.
+
+    ``reasons`` counts the dead letters, ``start_ms`` is None where no event has a time, and
+    ``latest_ms`` says how late the latest event came; 0 if that is not known.
+    """
+    n_files = len(source.sources)
+    return [
+        *(untested_warning(models) if n_used else unused_warning()),
+        *refused_warning(reasons, n_events),
+        *late_warning(config, reasons.get(Reason.LATE, 0), n_events, latest_ms, n_files=n_files),
+        *future_warning(reasons.get(Reason.FAR_FUTURE, 0), n_events),
+        *([] if start_ms is None else early_warning(start_ms)),
+    ]
+
+
+def unused_warning() -> list[str]:
+    """Say that nothing was tested since no event could be used."""
+    return ["no event could be used, so nothing was tested"]
+
+
+def untested_warning(models: Mapping[str, ModelSummary]) -> list[str]:
+    """Say of which models no window was tested, and why.
+
+    Examples
+    --------
+    >>> untested_warning({"a": ModelSummary(n_scores=3, untested={"too_few_events": 3})})
+    ['no window was tested: each of 3 held fewer events than window.min_events']
+    """
+    untested = {name: each for name, each in models.items() if not each.n_tested}
+    if not untested:
+        return []
+    if len(untested) == len(models):
+        windows = sum((Counter(each.untested) for each in models.values()), Counter[str]())
+        return [f"no window was tested: {_why_untested(windows)}"]
+    named = [f"{name} ({_why_untested(each.untested)})" for name, each in sorted(untested.items())]
+    n = f"{len(untested):,} of {len(models):,} models"
+    return [f"no window was tested of {n}: {first_names(named, _MOST_NAMED)}"]
+
+
+def _why_untested(windows: Mapping[str, int]) -> str:
+    """Return what kept windows, counted by status, from being tested."""
+    if not windows:
+        return "none ended after the reference was complete"
+    parts = [
+        f"{n:,} {_UNTESTED.get(ScoreStatus(status), status)}"
+        for status, n in sorted(windows.items())
+    ]
+    return f"each of {parts[0]}" if len(parts) == 1 else " and ".join(parts)
+
+
+def refused_warning(reasons: Mapping[str, int], n_events: int) -> list[str]:
+    """Say which reasons refused many events: those refused may differ from those used.
+
+    Examples
+    --------
+    >>> refused_warning({Reason.NOT_FINITE: 30, Reason.UNDECODABLE: 1}, 1_000)
+    ['30 of 1,000 events were refused as not_finite: what is tested may differ from what came']
+    """
+    return [
+        f"{n:,} of {n_events:,} events were refused as {reason}: what is tested may differ from "
+        "what came"
+        for reason, n in reasons.items()
+        # These two have notes of their own.
+        if n > _NOTED_SHARE * n_events and reason not in (Reason.LATE, Reason.FAR_FUTURE)
+    ]
+
+
+def future_warning(n_future: int, n_events: int) -> list[str]:
+    """What to say where many events lie ahead of the clock, as where microseconds were meant."""
+    if n_future <= _NOTED_SHARE * n_events:
+        return []
+    ahead = f"{n_future:,} of {n_events:,} events lie ahead of the clock and were not used"
+    return [f"{ahead}: {_UNIT}"]
+
+
+def early_warning(start_ms: int) -> list[str]:
+    """What to say where the first event is so early that its time is probably of another unit.
+
+    Examples
+    --------
+    >>> early_warning(1_767_225_600)
+    ['the first event is of 1970-01-21: times are milliseconds since 1970']
+    """
+    if start_ms >= _EARLIEST_MS:
+        return []
+    return [f"the first event is of {moment(start_ms).split()[0]}: {_UNIT}"]
+
+
+def late_warning(
+    config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int, *, n_files: int
+) -> list[str]:
+    """What to say where many events came too late."""
+    if n_late <= _NOTED_SHARE * n_events:
+        return []
+    latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
+    beside = (
+        f"; where the {n_files:,} files lie beside each other in time, set columns.files = "
+        '"side_by_side"'
+    )
+    return [
+        f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
+        f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
+        f"{beside if n_files > 1 and config.columns.files == 'in_turn' else ''}"
+    ]
+
+
+def duplicate_warning(n_duplicates: int) -> list[str]:
+    """What to say where events came twice."""
+    if not n_duplicates:
+        return []
+    return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
+
+
+def reference_warning(missing: Mapping[str, int]) -> list[str]:
+    """What to say of models whose reference was not complete when the history was over."""
+    if not missing:
+        return []
+    lacking = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())]
+    shown = first_names(lacking, _MOST_NAMED)
+    return [f"the reference was still being collected at the end: {shown}"]
+
+
+def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:
+    """What to say of shifts of which no event shows anything: their drifts cannot be found."""
+    names = [
+        f"{shift.name or shift.__struct_config__.tag} (shifts[{place}])"
+        for place, shift in enumerate(shifts)
+        if place not in effective
+    ]
+    if not names:
+        return []
+    return [f"simulated shifts that changed no event: {first_names(names, _MOST_NAMED)}"]
