@@ -15,7 +15,7 @@ import msgspec
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
 
 Change = Mapping[str, Any]
 _Made = TypeVar("_Made")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from detectors import TwoSampleTest, two_sample_test_of_kind
-from flink_jobs.config.detector_tables import (
+from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
+from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     PCAConfig,
     SparseRandomProjectionConfig,
     TestConfig,
     kind_and_parameters,
 )
-from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing
-from flink_jobs.config.window_tables import CountWindow
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, Seasonal, Trailing
+from flink_jobs.config.tables.windows import CountWindow
 
 MANY_EVENTS = 10_000
 """Events where nothing bounds them: no test is limited by so many."""

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.config.tables import ConfigError
-from flink_jobs.core import missing_reference, silence, timers
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.references import FirstEvents, FirstTime
+from flink_jobs.core import timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands.commands import Commands
+from flink_jobs.core.conditions import missing_reference, silence
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.core.references import sources as baseline

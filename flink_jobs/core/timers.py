@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import missing_reference, silence
+from flink_jobs.config.tables.references import FirstEvents, FirstTime
+from flink_jobs.core.conditions import missing_reference, silence
 from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.turn import Turn
 

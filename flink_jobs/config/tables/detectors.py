@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Table
 
 
 class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.config.reference_tables import (
+from flink_jobs.config.tables.references import (
     FirstEvents,
     TrainingSet,
     covered_ms,
