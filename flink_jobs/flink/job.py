@@ -32,7 +32,8 @@ from flink_jobs.flink.operators.monitor import (
 from flink_jobs.flink.operators.panes import pack_pane
 from flink_jobs.flink.operators.refused import RefusedFunction
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE
-from flink_jobs.flink.sources import HEARTBEAT, kafka_sink, source_table, triage_query
+from flink_jobs.flink.sources import kafka_sink, source_table
+from flink_jobs.intake.triage import HEARTBEAT, triage_query
 from flink_jobs.kafka.ranges import TopicRange, decode_range_job
 
 _SHORTEST_ROOM_MS = 60_000

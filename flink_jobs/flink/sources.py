@@ -1,4 +1,4 @@
-"""The inference topic as a table, the verdict on each of its records, and the Kafka sinks."""
+"""The inference topic as a table, and the Kafka sinks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,14 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
-from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.intake.triage import EVENT_MS, NOW_MS
 from flink_jobs.kafka.ranges import TopicRange
-from flink_jobs.records.dead_letters import Reason
-
-HEARTBEAT = "heartbeat"
 
 _STARTUP_MODES = {
     "earliest": "earliest-offset",
     "latest": "latest-offset",
     "committed": "group-offsets",
 }
-_EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
-_NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
 
 
 def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
@@ -41,72 +36,16 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
             ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
             part INT METADATA FROM 'partition' VIRTUAL,
             off BIGINT METADATA FROM 'offset' VIRTUAL,
-            event_ms AS {_EVENT_MS},
+            event_ms AS {EVENT_MS},
             WATERMARK FOR ts AS CASE
-                WHEN {_EVENT_MS} > {_NOW_MS} + {limits.max_future_ms}
+                WHEN {EVENT_MS} > {NOW_MS} + {limits.max_future_ms}
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
                 ELSE TO_TIMESTAMP_LTZ(
-                    LEAST({_EVENT_MS}, {_NOW_MS}) - {limits.max_out_of_orderness_ms}, 3
+                    LEAST({EVENT_MS}, {NOW_MS}) - {limits.max_out_of_orderness_ms}, 3
                 )
             END
         ) WITH ({with_clause(_source_options(config, part))})
     """
-
-
-def triage_query(config: DriftJobConfig) -> str:
-    """Decide once, before the stream splits, whether a record goes into a pane.
-
-    ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
-    """
-    return _within_room(_verdict_query(config), config)
-
-
-def _verdict_query(config: DriftJobConfig) -> str:
-    """Judge each record alone.
-
-    A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
-    which the window operator drops rows. The cast cuts an oversized payload off, and hands any
-    other on as it is, so that no byte of it is looked at; SQL has no length of bytes.
-    """
-    width_ms = config.panes.width_ms
-    limits = config.input
-    watermark = "CURRENT_WATERMARK(ts)"
-    watermark_ms = _EVENT_MS.replace("ts", watermark)
-    return f"""
-        SELECT model, payload, ts, part, off, event_ms, CASE
-            WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
-            WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
-            WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
-            WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
-                THEN '{Reason.OVERSIZED_PAYLOAD}'
-            WHEN event_ms > {_NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
-            WHEN {watermark} IS NOT NULL
-                AND event_ms - MOD(event_ms, {width_ms}) + {width_ms} - 1 <= {watermark_ms}
-                THEN '{Reason.LATE}'
-        END AS verdict
-        FROM inference
-    """  # noqa: S608 - the numbers and names in it are ours
-
-
-def _within_room(query: str, config: DriftJobConfig) -> str:
-    """Refuse what comes when a pane is full, in order of arrival.
-
-    Counted on the JVM before the rows reach the window, whose buffer this bounds.
-    """
-    width_ms = config.panes.width_ms
-    return f"""
-        SELECT model, payload, ts, part, off, event_ms,
-            CASE WHEN verdict IS NULL AND n_taken > {config.panes.max_raw_events}
-                THEN '{Reason.PANE_FULL}' ELSE verdict END AS verdict
-        FROM (
-            SELECT *, COUNT(CASE WHEN verdict IS NULL THEN 1 END) OVER (
-                PARTITION BY model, event_ms - MOD(event_ms, {width_ms})
-                ORDER BY PROCTIME()
-                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-            ) AS n_taken
-            FROM ({query})
-        )
-    """  # noqa: S608 - the numbers and names in it are ours
 
 
 def kafka_sink(

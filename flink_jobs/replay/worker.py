@@ -15,12 +15,12 @@ from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.intake.triage import Arrivals, Triage
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
 from flink_jobs.replay.driver import DeadLetterLog, Replay
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool
-from flink_jobs.replay.triage import Triage
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
@@ -113,9 +113,11 @@ class _Part:
         self._log.add(self._misplaced(batch))
         rows = self._own(batch)
         self._n_events += len(rows)
-        rows, refused = self._triage.judge(batch, rows)
-        for reason, wrong in refused:
-            self._log.add(self._builder.refusal(batch, row, reason) for row in wrong.tolist())
+        taken, refused = self._triage.judge(_arrivals(batch, rows))
+        for reason, places in refused:
+            wrong = rows[places].tolist()
+            self._log.add(self._builder.refusal(batch, row, reason) for row in wrong)
+        rows = rows[taken]
         if len(rows):
             times_ms = batch.times_ms[rows]
             self._start_ms = min(self._start_ms, int(times_ms.min()))
@@ -200,3 +202,8 @@ def misplaced_letters(
         )
         for each in misplaced
     ]
+
+
+def _arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
+    sizes = batch.rows.sizes(rows) if batch.rows.has_payloads else np.zeros(len(rows), np.int64)
+    return Arrivals(batch.codes[rows] >= 0, sizes, batch.times_ms[rows], batch.reached_ms[rows])

@@ -1,0 +1,152 @@
+"""Which records go into a pane: one rule, as SQL for the job and as NumPy for backtests.
+
+A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by which
+Flink's window operator drops rows. Before the first record nothing is late.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.records.dead_letters import Reason
+from flink_jobs.times import NEVER_MS
+
+HEARTBEAT = "heartbeat"
+"""The verdict of SQL on a heartbeat, which becomes neither an event nor a dead letter."""
+
+EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
+NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
+
+
+def triage_query(config: DriftJobConfig) -> str:
+    """Decide once, before the stream splits, whether a record goes into a pane.
+
+    ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
+    """
+    return _within_room(_verdict_query(config), config)
+
+
+def _verdict_query(config: DriftJobConfig) -> str:
+    """Judge each record alone.
+
+    A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
+    which the window operator drops rows. The cast cuts an oversized payload off, and hands any
+    other on as it is, so that no byte of it is looked at; SQL has no length of bytes.
+    """
+    width_ms = config.panes.width_ms
+    limits = config.input
+    watermark = "CURRENT_WATERMARK(ts)"
+    watermark_ms = EVENT_MS.replace("ts", watermark)
+    return f"""
+        SELECT model, payload, ts, part, off, event_ms, CASE
+            WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
+            WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
+            WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
+            WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
+                THEN '{Reason.OVERSIZED_PAYLOAD}'
+            WHEN event_ms > {NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
+            WHEN {watermark} IS NOT NULL
+                AND event_ms - MOD(event_ms, {width_ms}) + {width_ms} - 1 <= {watermark_ms}
+                THEN '{Reason.LATE}'
+        END AS verdict
+        FROM inference
+    """  # noqa: S608 - the numbers and names in it are ours
+
+
+def _within_room(query: str, config: DriftJobConfig) -> str:
+    """Refuse what comes when a pane is full, in order of arrival.
+
+    Counted on the JVM before the rows reach the window, whose buffer this bounds.
+    """
+    width_ms = config.panes.width_ms
+    return f"""
+        SELECT model, payload, ts, part, off, event_ms,
+            CASE WHEN verdict IS NULL AND n_taken > {config.panes.max_raw_events}
+                THEN '{Reason.PANE_FULL}' ELSE verdict END AS verdict
+        FROM (
+            SELECT *, COUNT(CASE WHEN verdict IS NULL THEN 1 END) OVER (
+                PARTITION BY model, event_ms - MOD(event_ms, {width_ms})
+                ORDER BY PROCTIME()
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS n_taken
+            FROM ({query})
+        )
+    """  # noqa: S608 - the numbers and names in it are ours
+
+
+class Arrivals(NamedTuple):
+    """Records in the order of their arrival, as arrays of shape (n,).
+
+    Attributes
+    ----------
+    has_model : ndarray of bool
+    sizes : ndarray of int64
+        Bytes of the payload; negative where there is none.
+    times_ms : ndarray of int64
+        Event times.
+    reached_ms : ndarray of int64
+        The latest event time that had come before the record, in any partition.
+    """
+
+    has_model: NDArray[np.bool_]
+    sizes: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+    reached_ms: NDArray[np.int64]
+
+
+class Triage:
+    """Judges rows one by one, in their order.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    horizon_ms : int
+        Times beyond it are too far in the future.
+
+    Attributes
+    ----------
+    latest_ms : int
+        How late the row came that came latest of those that were too late.
+    """
+
+    def __init__(self, config: DriftJobConfig, horizon_ms: int) -> None:
+        self._input = config.input
+        self._width_ms = config.panes.width_ms
+        self._horizon_ms = horizon_ms
+        self.latest_ms = 0
+
+    def watermark_ms(self, reached_ms: int) -> int:
+        """The watermark where event time has come so far."""
+        if reached_ms == NEVER_MS:
+            return NEVER_MS
+        return reached_ms - self._input.max_out_of_orderness_ms
+
+    def judge(
+        self, came: Arrivals
+    ) -> tuple[NDArray[np.intp], list[tuple[Reason, NDArray[np.intp]]]]:
+        """Return the places of those that go into panes, and those of the others by reason."""
+        refused = []
+        width_ms = self._width_ms
+        ends_ms = came.times_ms - came.times_ms % width_ms + width_ms
+        is_late = ends_ms - 1 <= came.reached_ms - self._input.max_out_of_orderness_ms
+        is_taken = np.ones(len(came.times_ms), dtype=np.bool_)
+        for reason, is_wrong in (
+            (Reason.MISSING_KEY, ~came.has_model),
+            (Reason.MISSING_PAYLOAD, came.sizes < 0),
+            (Reason.OVERSIZED_PAYLOAD, came.sizes > self._input.max_payload_bytes),
+            (Reason.FAR_FUTURE, came.times_ms > self._horizon_ms),
+            (Reason.LATE, is_late),
+        ):
+            wrong = np.flatnonzero(is_taken & is_wrong)
+            if len(wrong):
+                refused.append((reason, wrong))
+                is_taken[wrong] = False
+                if reason is Reason.LATE:
+                    late_ms = came.reached_ms[wrong] - came.times_ms[wrong]
+                    self.latest_ms = max(self.latest_ms, int(late_ms.max()))
+        return np.flatnonzero(is_taken), refused
