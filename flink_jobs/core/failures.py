@@ -76,7 +76,7 @@ def reason_of(error: Exception) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text without addresses, at most 300 characters of it, escaped where it is not text."""
+    """Return at most 300 characters of the text, without addresses, escaped where needed."""
     text = _ADDRESS.sub("0x...", text[: 2 * _LONGEST_MESSAGE])
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[: _LONGEST_MESSAGE - 3]}..."
