@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from detectors.two_sample.ks.ks import KSTest
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, advance
+from flink_jobs.core.state.incident import Incident
 
 N_MODELS, N_REF, N_PANE, LEVEL = 100, 3_000, 100, 0.001
 PANE_MS, PANES_OF_WINDOW, PANES_OF_DAY, N_DAYS = 120_000, 5, 720, 7

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.console import stderr, stdout
-from flink_jobs.cli.errors import ended_by_sigterm, told_plainly
-from flink_jobs.cli.options import BootstrapServers, ClientProperties
+from flink_jobs.cli.shared.console import stderr, stdout
+from flink_jobs.cli.shared.errors import ended_by_sigterm, told_plainly
+from flink_jobs.cli.shared.options import BootstrapServers, ClientProperties
 
 
 def alerts(

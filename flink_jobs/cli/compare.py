@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.console import stderr, stdout
-from flink_jobs.cli.errors import NOTHING_TESTED, told_plainly
-from flink_jobs.cli.known_drifts import known_drifts
-from flink_jobs.cli.options import TruthColumn
+from flink_jobs.cli.shared.console import stderr, stdout
+from flink_jobs.cli.shared.errors import NOTHING_TESTED, told_plainly
+from flink_jobs.cli.shared.known_drifts import known_drifts
+from flink_jobs.cli.shared.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
 from flink_jobs.records.shown import shown
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flink_jobs.cli.console import stderr, stdout
-from flink_jobs.cli.errors import told_plainly
-from flink_jobs.cli.options import BootstrapServers, ClientProperties
+from flink_jobs.cli.shared.console import stderr, stdout
+from flink_jobs.cli.shared.errors import told_plainly
+from flink_jobs.cli.shared.options import BootstrapServers, ClientProperties
 from flink_jobs.records.control import KINDS, Audit, Command, Outcome
 from flink_jobs.records.shown import shown, shown_lines
 from flink_jobs.times import iso_ms

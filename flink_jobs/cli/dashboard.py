@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.console import stderr
-from flink_jobs.cli.errors import ended_by_sigterm, told_plainly
-from flink_jobs.cli.extras import require_dashboard_packages
-from flink_jobs.cli.options import BootstrapServers, ClientProperties
+from flink_jobs.cli.shared.console import stderr
+from flink_jobs.cli.shared.errors import ended_by_sigterm, told_plainly
+from flink_jobs.cli.shared.extras import require_dashboard_packages
+from flink_jobs.cli.shared.options import BootstrapServers, ClientProperties
 
 
 def dashboard(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.errors import ended_by_sigterm, told_plainly
+from flink_jobs.cli.shared.errors import ended_by_sigterm, told_plainly
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
     with told_plainly(), ended_by_sigterm():
         from rich.console import Console
 
-        from flink_jobs.cli.extras import require_demo_packages
+        from flink_jobs.cli.shared.extras import require_demo_packages
 
         require_demo_packages()
         from flink_jobs.demo.run import DemoOptions, run_demo

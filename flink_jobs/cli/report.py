@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flink_jobs.cli.console import stderr
-from flink_jobs.cli.errors import NOTHING_TESTED, told_plainly
-from flink_jobs.cli.options import TruthColumn
+from flink_jobs.cli.shared.console import stderr
+from flink_jobs.cli.shared.errors import NOTHING_TESTED, told_plainly
+from flink_jobs.cli.shared.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
 from flink_jobs.records.shown import shown_lines
 
@@ -62,7 +62,7 @@ def report(
         require_backtest_packages()
         from dataclasses import replace
 
-        from flink_jobs.cli.known_drifts import labelled_drifts
+        from flink_jobs.cli.shared.known_drifts import labelled_drifts
         from flink_jobs.cli.summary import summarise
         from flink_jobs.replay.result import BacktestResult
         from flink_jobs.reports.charts.png import write_png

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flink_jobs.config.job import DriftJobConfig, detectors_of, n_columns_read
-from flink_jobs.config.reach import n_dimensions
-from flink_jobs.config.reference_tables import FirstTime, MovingReference, Seasonal, TrainingSet
-from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
+from flink_jobs.config.tables.references import FirstTime, MovingReference, Seasonal, TrainingSet
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
+from flink_jobs.config.two_sample_tests import n_dimensions
 
 _FLOAT_BYTES = 8
 # Of a row on the JVM's heap, apart from its payload.

@@ -18,15 +18,15 @@ from flink_jobs.config.job import (
     trained_key,
 )
 from flink_jobs.config.overrides import matches, variants
-from flink_jobs.config.reach import fewest_events, lowest_p_value
-from flink_jobs.config.reference_tables import (
+from flink_jobs.config.tables.references import (
     FirstEvents,
     FirstTime,
     Seasonal,
     Trailing,
     TrainingSet,
 )
-from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
 from flink_jobs.times import duration
 
 

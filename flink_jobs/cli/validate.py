@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flink_jobs.cli.console import stdout
-from flink_jobs.cli.errors import told_plainly
+from flink_jobs.cli.shared.console import stdout
+from flink_jobs.cli.shared.errors import told_plainly
 
 
 def validate(

@@ -7,16 +7,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from flink_jobs.config.detector_tables import (
-    BinomialConfig,
-    ChiSquareConfig,
-    HardPredictionsConfig,
-    MixedConfig,
-    PCAConfig,
-    PermutedConfig,
-    SoftmaxOutputsConfig,
-    SparseRandomProjectionConfig,
-)
 from flink_jobs.config.job import (
     OTHER_MODELS,
     DriftJobConfig,
@@ -27,16 +17,26 @@ from flink_jobs.config.job import (
     reads_outputs,
 )
 from flink_jobs.config.kafka_properties import check_properties
-from flink_jobs.config.policy_table import check_policy
-from flink_jobs.config.reach import (
+from flink_jobs.config.tables.base import Problem
+from flink_jobs.config.tables.detectors import (
+    BinomialConfig,
+    ChiSquareConfig,
+    HardPredictionsConfig,
+    MixedConfig,
+    PCAConfig,
+    PermutedConfig,
+    SoftmaxOutputsConfig,
+    SparseRandomProjectionConfig,
+)
+from flink_jobs.config.tables.policy import check_policy
+from flink_jobs.config.tables.references import FirstEvents, check_reference
+from flink_jobs.config.tables.windows import CountWindow, check_window
+from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
     most_events,
     most_reference_events,
     n_dimensions,
 )
-from flink_jobs.config.reference_tables import FirstEvents, check_reference
-from flink_jobs.config.tables import Problem
-from flink_jobs.config.window_tables import CountWindow, check_window
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables.base import Problem
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")

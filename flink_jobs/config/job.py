@@ -13,17 +13,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.columns_table import ColumnsTable
-from flink_jobs.config.detector_tables import (
+from flink_jobs.config.tables.base import Level, NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables.columns import ColumnsTable
+from flink_jobs.config.tables.detectors import (
     DetectorTable,
     HardPredictionsConfig,
     SoftmaxOutputsConfig,
     TestConfig,
 )
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.config.reference_tables import FirstEvents, ReferenceTable, TrainingSet
-from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Table
-from flink_jobs.config.window_tables import WindowTable
+from flink_jobs.config.tables.policy import PolicyTable
+from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.tables.windows import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR
 
 OTHER_MODELS = "other"

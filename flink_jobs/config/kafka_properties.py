@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from flink_jobs.config.tables import Problem
+from flink_jobs.config.tables.base import Problem
 
 DEFAULTS = {"isolation.level": "read_committed"}
 """Values that differ from Kafka's own: what a transaction wrote that was aborted is not read."""

@@ -13,8 +13,8 @@ from flink_jobs.config.errors import explain
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.kafka_properties import DEFAULTS, SECRET, check_properties
 from flink_jobs.config.overrides import check_overrides, variants
-from flink_jobs.config.reference_tables import TrainingSet
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
+from flink_jobs.config.tables.references import TrainingSet
 from flink_jobs.config.training_set import read_verified
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"

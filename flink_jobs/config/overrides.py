@@ -15,7 +15,7 @@ import msgspec
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
 
 Change = Mapping[str, Any]
 _Made = TypeVar("_Made")
@@ -82,7 +82,7 @@ class PerOverride(Generic[_Made]):
         self._place = lru_cache(_KNOWN_MODELS)(partial(_place_of, config.overrides))
 
     def of(self, model: str) -> _Made:
-        """The value of a model."""
+        """Return the value of a model."""
         place = self._place(model)
         if place not in self._made:
             self._made[place] = self._make(_variant(self._config, place))

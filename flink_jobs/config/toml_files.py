@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from flink_jobs.config.tables import ConfigError, Problem, Table
+from flink_jobs.config.tables.base import ConfigError, Problem, Table
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _DOCUMENT = "what docs/backtests-choosing.md lists"

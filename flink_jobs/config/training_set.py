@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
-from flink_jobs.config.reference_tables import TrainingSet
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
+from flink_jobs.config.tables.references import TrainingSet
 
 
 def read_verified(reference: TrainingSet) -> bytes:

@@ -47,7 +47,7 @@ class BoundedCache(Generic[_Value]):
         return len(self._keys)
 
     def get(self, key: Hashable, make: Callable[[], _Value]) -> _Value:
-        """The value of a key, which ``make`` makes where it is not at hand."""
+        """Return the value of a key, which ``make`` makes where it is not at hand."""
         if key in self._values:
             return self._values[key][1]
         value = make()

@@ -11,8 +11,9 @@ from detectors import (
     Reducer,
     reducer_of_kind,
 )
-from flink_jobs.config.detector_tables import kind_and_parameters, make_test
 from flink_jobs.config.job import DriftJobConfig, LevelPerWindowConfig, reads_outputs
+from flink_jobs.config.tables.detectors import kind_and_parameters
+from flink_jobs.config.two_sample_tests import make_test
 
 
 def make_detector(config: DriftJobConfig) -> DriftDetector:

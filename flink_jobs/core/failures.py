@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from traceback import extract_tb
 
+from flink_jobs.records.shown import shown
+
 _LONGEST_MESSAGE = 300
 # Addresses differ from run to run, and records are the same in a replay.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -53,7 +55,7 @@ def detector_code() -> Iterator[None]:
 
 
 def failure_of(error: Exception) -> DetectorFailedError:
-    """The error of a detector as the monitor knows it."""
+    """Return the error of a detector as the monitor knows it."""
     frame = extract_tb(error.__traceback__)[-1]
     where = f"at {PurePath(frame.filename).name}:{frame.lineno} in {frame.name}"
     return DetectorFailedError(reason_of(error), where)
@@ -71,12 +73,10 @@ def reason_of(error: Exception) -> str:
     >>> reason_of(ZeroDivisionError())
     'ZeroDivisionError'
     """
-    name, shown = type(error).__name__, printable(str(error))
-    return f"{name}: {shown}" if shown else name
+    name, message = type(error).__name__, printable(str(error))
+    return f"{name}: {message}" if message else name
 
 
 def printable(text: str) -> str:
-    """The text without addresses, at most 300 characters of it, escaped where it is not text."""
-    text = _ADDRESS.sub("0x...", text[: 2 * _LONGEST_MESSAGE])
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[: _LONGEST_MESSAGE - 3]}..."
+    """Return what may be shown of a text: no addresses, at most 300 characters, escapes."""
+    return shown(_ADDRESS.sub("0x...", text[: 2 * _LONGEST_MESSAGE]), _LONGEST_MESSAGE)

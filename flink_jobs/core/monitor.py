@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.config.tables import ConfigError
-from flink_jobs.core import missing_reference, silence, timers
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.references import FirstEvents, FirstTime
+from flink_jobs.core import timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands.commands import Commands
+from flink_jobs.core.conditions import missing_reference, silence
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.core.references import sources as baseline
@@ -131,7 +132,7 @@ class DriftMonitor:
     def on_end(
         self, model: str, state: MonitorState, standing: Sequence[StandingCommand] = ()
     ) -> Actions:
-        """The input is over: close the windows that hold events, and let no more time pass.
+        """Close the windows that hold events, since the input is over, and let no more time pass.
 
         A model has not fallen silent because a topic ends, and a command whose time lies after its
         last window goes on waiting for it. Raises as :meth:`on_pane`.

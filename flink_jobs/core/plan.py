@@ -17,9 +17,9 @@ from flink_jobs.config.job import (
     trained_key,
 )
 from flink_jobs.config.overrides import PerOverride, changed
-from flink_jobs.config.reference_tables import MovingReference, TrainingSet
-from flink_jobs.config.tables import ConfigError, Problem
-from flink_jobs.config.window_tables import CountWindow
+from flink_jobs.config.tables.base import ConfigError, Problem
+from flink_jobs.config.tables.references import MovingReference, TrainingSet
+from flink_jobs.config.tables.windows import CountWindow
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
 from flink_jobs.core.references.blocks import reference_fingerprint

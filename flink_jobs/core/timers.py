@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime
-from flink_jobs.core import missing_reference, silence
+from flink_jobs.config.tables.references import FirstEvents, FirstTime
+from flink_jobs.core.conditions import missing_reference, silence
 from flink_jobs.core.references import sources as baseline
 from flink_jobs.core.turn import Turn
 
@@ -61,7 +61,7 @@ def _next_step_ms(turn: Turn) -> int | None:
 
 
 def next_close_ms(turn: Turn) -> int | None:
-    """The earliest moment at which a window closes or a reference is complete without an event."""
+    """Return when the next window closes or a reference is complete if no event comes."""
     closes = (_next_window_ms(turn), baseline.completes_ms(turn))
     return min((each for each in closes if each is not None), default=None)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flink_jobs.config.detector_tables import SoftmaxOutputsConfig
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.tables.detectors import SoftmaxOutputsConfig
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.input_files import InputFiles

@@ -8,7 +8,7 @@ from typing import Any
 
 from flink_jobs.config.kafka_properties import FLAG, NUMBER, PROPERTIES, TEXT, read_login
 from flink_jobs.config.loading import resolve_properties
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
 
 _STORES = {
     "ssl.truststore.location": ("ssl_cafile",),

@@ -16,7 +16,7 @@ import msgspec
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError

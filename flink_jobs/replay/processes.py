@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.one_thread import use_one_thread
 from flink_jobs.replay.worker import Order, PartResult, run_part

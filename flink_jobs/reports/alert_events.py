@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.detector_tables import (
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     NoReductionConfig,
     PCAConfig,
     SoftmaxOutputsConfig,
 )
-from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.overrides import config_of_model
-from flink_jobs.config.reference_tables import FirstEvents, Seasonal, TrainingSet
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.references import FirstEvents, Seasonal, TrainingSet
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.factory import make_detector
 from flink_jobs.histories.input_files import InputFiles

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.detector_tables import NoReductionConfig
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.tables.detectors import NoReductionConfig
 from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.histories.known_drifts.truth import NO_END_MS

@@ -44,6 +44,8 @@ class Soak:
     ----------
     stage : Stage
     run : Run
+    n_moving : int
+        Partitions, the first ones, that never fall silent.
     python, heap, checkpoints : Series
         In MiB: of the Python workers, of live objects on the TaskManager's heap, of each completed
         checkpoint.
@@ -56,6 +58,7 @@ class Soak:
 
     stage: Stage
     run: Run
+    n_moving: int
     python: Series = field(default_factory=Series)
     heap: Series = field(default_factory=Series)
     checkpoints: Series = field(default_factory=Series)
@@ -135,7 +138,7 @@ class Soak:
         rest = self.stage.cluster.rest
         if not self._splits:
             for vertex in rest.job(job_id)["vertices"]:
-                names = [n for n in rest.vertex_metrics(job_id, vertex["id"]) if _SPLIT.search(n)]
+                names = list(filter(self._is_moving, rest.vertex_metrics(job_id, vertex["id"])))
                 if len(names) > len(self._splits):
                     self._source, self._splits = vertex["id"], names
         if self._splits:
@@ -143,6 +146,10 @@ class Soak:
             times_ms = [int(each) for each in found if each and int(each) > 0]
             if times_ms:
                 self.drift.add(n_now, max(times_ms) - min(times_ms))
+
+    def _is_moving(self, metric: str) -> bool:
+        found = _SPLIT.search(metric)
+        return found is not None and int(found[1]) < self.n_moving
 
     _read_at: float = 0.0
     _last_checkpoint: int = -1

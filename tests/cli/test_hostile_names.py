@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from flink_jobs.cli import app
-from flink_jobs.cli.console import PlainConsole
+from flink_jobs.cli.shared.console import PlainConsole
 from flink_jobs.core.notices import Notice
 from flink_jobs.flink.log import JobLog
 from flink_jobs.records.alerts import Alert, Exemplar

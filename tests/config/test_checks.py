@@ -15,7 +15,7 @@ from flink_jobs.config.job import (
     trained_key,
 )
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from tests.builders import BASE, make_config
 
 HOUR_MS = 3_600_000

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import pytest
 
-from flink_jobs.config.columns_table import ColumnsTable
-from flink_jobs.config.detector_tables import DetectorTable, ReducerConfig, TestConfig
 from flink_jobs.config.job import (
     DriftJobConfig,
     InputTable,
@@ -24,10 +22,12 @@ from flink_jobs.config.job import (
     SilenceTable,
 )
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.config.reference_tables import ReferenceTable
-from flink_jobs.config.tables import Table
-from flink_jobs.config.window_tables import WindowTable
+from flink_jobs.config.tables.base import Table
+from flink_jobs.config.tables.columns import ColumnsTable
+from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
+from flink_jobs.config.tables.policy import PolicyTable
+from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.windows import WindowTable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import config_version, detector_fingerprint
 from flink_jobs.config.loading import decode_config, load_config, resolve_secret
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.references.trained import fit_training_sets
 from tests.builders import BASE, make_config

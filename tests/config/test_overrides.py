@@ -13,9 +13,9 @@ import pytest
 from flink_jobs.config.job import DriftJobConfig, config_version, trained_key
 from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.config.overrides import changed, check_overrides, config_of_model, matches, variants
-from flink_jobs.config.reference_tables import FirstTime
-from flink_jobs.config.tables import ConfigError
-from flink_jobs.config.window_tables import CountWindow, TimeWindow
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.references import FirstTime
+from flink_jobs.config.tables.windows import CountWindow, TimeWindow
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state.state import InMemoryState

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from detectors import REDUCERS, TWO_SAMPLE_TESTS, BinomialTest
 from detectors.two_sample.kernels import KERNELS
-from flink_jobs.config.detector_tables import BinomialConfig, MMDConfig, ReducerConfig, TestConfig
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.detectors import BinomialConfig, MMDConfig, ReducerConfig, TestConfig
 from flink_jobs.core.factory import make_detector
 from flink_jobs.records.alerts import ScoreStatus
 from tests.builders import BASE, make_config, make_pane, run_monitor

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.config.job import DriftJobConfig, trained_key
-from flink_jobs.config.reference_tables import Seasonal, TrainingSet
+from flink_jobs.config.tables.references import Seasonal, TrainingSet
 from flink_jobs.core.references.blocks import fit_reference
 from flink_jobs.core.state.codec import encode_recent
 from flink_jobs.core.state.state import LiveState

@@ -8,9 +8,9 @@ import pytest
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.conditions.untested_windows import UNTESTED_WINDOWS
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import InMemoryState
-from flink_jobs.core.untested_windows import UNTESTED_WINDOWS
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
 from tests.builders import WIDTH_MS, make_config, make_pane
 from tests.core.watched import rows

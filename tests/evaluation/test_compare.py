@@ -15,10 +15,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from flink_jobs.cli.compare import compare as compare_command
-from flink_jobs.config.detector_tables import MMDConfig, PCAConfig
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.detectors import MMDConfig, PCAConfig
 from flink_jobs.evaluation.compare.compare import (
     Comparison,
     Outcome,

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from flink_jobs.config.kafka_properties import PROPERTIES
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.following import RecordFollower
 from flink_jobs.kafka.properties import client_settings, parse_properties

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from flink_jobs.config.overrides import matches
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, MovingReference
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.plan import Plans
 from flink_jobs.core.references import sources as baseline

@@ -14,7 +14,6 @@ from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, config_vers
 from flink_jobs.core.factory import make_calibration
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
-from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.record_parts import (
     Facts,
     exemplars,
@@ -23,6 +22,7 @@ from flink_jobs.core.record_parts import (
     top_dimensions,
     window_summary,
 )
+from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import (
     Alert,

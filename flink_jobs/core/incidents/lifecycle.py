@@ -2,7 +2,7 @@
 
 A tested window changes the incident, and the incident may *raise* an alert. A raised alert is
 written, or held back and counted; the next one written says how many were held back. All that is
-remembered lies in :class:`~flink_jobs.core.incidents.incident.Incident`.
+remembered lies in :class:`~flink_jobs.core.state.incident.Incident`.
 
 All time is event time, and the time of a test is the moment at which it was due: ``closed_ms`` of
 its window. For a window that is tested early this is the end of the pane that brings it
@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.core.incidents.incident import Incident, Vote
+from flink_jobs.config.tables.policy import PolicyTable
+from flink_jobs.core.state.incident import Incident, Vote
 from flink_jobs.records.alerts import AlertKind, Severity
 
 

@@ -15,8 +15,8 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
-from flink_jobs.config.detector_tables import make_test
 from flink_jobs.config.job import DriftJobConfig, detectors_of
+from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import make_detector
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable

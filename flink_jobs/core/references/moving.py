@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.config.reference_tables import MovingReference, Trailing
+from flink_jobs.config.tables.references import MovingReference, Trailing
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.core.state.state import (
     STATE_VERSION,

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import detectors_of
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference, covered_ms
-from flink_jobs.config.window_tables import TimeWindow
-from flink_jobs.core import failed_tests, missing_reference, untested_windows
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, MovingReference, covered_ms
+from flink_jobs.config.tables.windows import TimeWindow
+from flink_jobs.core.conditions import failed_tests, missing_reference, untested_windows
 from flink_jobs.core.failures import DetectorFailedError
-from flink_jobs.core.incidents.incident import Incident
 from flink_jobs.core.references.blocks import (
     FittedDetectors,
     UnusableReferenceError,
@@ -23,6 +22,7 @@ from flink_jobs.core.references.blocks import (
 )
 from flink_jobs.core.references.moving import cell_ms, most_events_per_cell
 from flink_jobs.core.sampling import sample_events
+from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.segments import join_x, make_segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn

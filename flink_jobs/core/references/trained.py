@@ -6,7 +6,7 @@ import msgspec
 
 from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.config.overrides import variants
-from flink_jobs.config.tables import ConfigError, Problem
+from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.blocks import UnusableReferenceError, fit_reference

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.records.control import PlacedCommand
 

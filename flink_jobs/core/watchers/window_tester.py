@@ -6,8 +6,8 @@ import time
 from copy import copy
 from typing import NamedTuple
 
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, MovingReference
-from flink_jobs.core import failed_tests, missing_reference, untested_windows
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, MovingReference
+from flink_jobs.core.conditions import failed_tests, missing_reference, untested_windows
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.incidents.judge import Verdict
 from flink_jobs.core.plan import Watcher

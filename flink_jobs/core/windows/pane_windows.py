@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
-from flink_jobs.config.window_tables import SessionWindow, TimeWindow
+from flink_jobs.config.tables.windows import SessionWindow, TimeWindow
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.closed_window import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from flink_jobs.config.window_tables import TimeWindow
+from flink_jobs.config.tables.windows import TimeWindow
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.closed_window import start_of

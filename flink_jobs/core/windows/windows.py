@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from flink_jobs.config.window_tables import CountWindow, TimeWindow, WindowTable
+from flink_jobs.config.tables.windows import CountWindow, TimeWindow, WindowTable
 from flink_jobs.core.state.segments import Segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.closed_window import ClosedWindow

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import changed, check_overrides
-from flink_jobs.config.tables import ConfigError, Problem, Table
+from flink_jobs.config.tables.base import ConfigError, Problem, Table
 from flink_jobs.config.toml_files import read_table
 
 MOST_COMBINATIONS = 1_000

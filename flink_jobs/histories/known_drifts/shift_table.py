@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from detectors.shifts import Intensity
-from flink_jobs.config.tables import ConfigError, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables.base import ConfigError, NonNegativeInt, PositiveInt, Problem, Table
 from flink_jobs.config.toml_files import read_table
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flink_jobs.config.overrides import matches
-from flink_jobs.config.tables import ConfigError, Problem, Table
+from flink_jobs.config.tables.base import ConfigError, Problem, Table
 from flink_jobs.times import LAST_MS, iso_ms
 
 NO_END_MS = LAST_MS

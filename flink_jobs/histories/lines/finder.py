@@ -9,8 +9,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.columns_table import ColumnsTable
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.columns import ColumnsTable
 from flink_jobs.histories.times import parse_time_ms
 from flink_jobs.intake.formats.json import (
     DECODING_FAILS,

@@ -97,14 +97,15 @@ def play(name: str, options: Options, teller: Teller) -> Outcome:
                 idle_timeout_ms=20_000 if variant.silent_from < 1.0 else IDLE_TIMEOUT_MS,
             )
             with FlinkCluster(settings=SETTINGS) as cluster:
-                soak = Soak(Stage(broker, cluster, Path(folder), teller), run)
+                n_moving = N_PARTITIONS - (variant.silent_from < 1.0)
+                soak = Soak(Stage(broker, cluster, Path(folder), teller), run, n_moving)
                 n_due = stream.n_events - stream.n_models * stream.n_reference
                 advance = partial(_advance, teller, 0.8 / len(shares))
                 soak.play(n_due, advance, kill_at)
             soaks.append(soak)
             soak.save(_RESULTS / f"{run.name}.readings.json")
-            n_heartbeats = N_PARTITIONS - (variant.silent_from < 1.0)
-            result = _judge(broker, run, n_heartbeats, may_repeat=kill_at < 1.0)
+            # A silent partition has no heartbeat either.
+            result = _judge(broker, run, n_moving, may_repeat=kill_at < 1.0)
         if len(soaks) > 1:
             _same(broker, soaks[0].run, soaks[1].run)
             result += ", all as in the run that was left alone"

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import DriftDetector
-from flink_jobs.config.detector_tables import make_test
 from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome

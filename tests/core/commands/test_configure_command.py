@@ -36,7 +36,7 @@ def test_another_level_leaves_the_reference_and_the_incident() -> None:
     watched = drifting()
     before = watched.scores[-1]
 
-    audit = watched.send("configure", change={"calibration": {"level": 1e-19}})
+    audit = watched.send("configure", change={"calibration": {"level": 1e-25}})
     watched.panes(3, loc=3.0)
 
     after = watched.scores[-1]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.config.tables.policy import PolicyTable
 
 
 class Look(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.policy_table import PolicyTable
+from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.records.alerts import Alert, Cause, Score, ScoreStatus
 from tests.builders import WIDTH_MS
 from tests.core.incidents.policy_oracle import Look, expected_alerts, off_or, policies

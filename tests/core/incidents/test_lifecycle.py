@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.policy_table import PolicyTable
-from flink_jobs.config.tables import ConfigError
-from flink_jobs.core.incidents.incident import Incident
+from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
 from flink_jobs.core.state.codec import decode_recent, encode_recent
+from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.reference_tables import MovingReference, Trailing
+from flink_jobs.config.tables.references import MovingReference, Trailing
 from flink_jobs.core.factory import make_detector
 from flink_jobs.core.plan import make_plan
 from flink_jobs.core.references.blocks import fit_reference, reference_fingerprint

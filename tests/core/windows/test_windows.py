@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow, WindowTable
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
 from flink_jobs.core.state.segments import Segment, join_x, make_segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.windows import ClosedWindow, Windows, make_windows

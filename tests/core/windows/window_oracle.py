@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flink_jobs.config.window_tables import CountWindow, SessionWindow, TimeWindow
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.core.state.segments import Segment
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, kstest, norm
 
 from detectors.shifts import NOISE_SCALES
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import (
     CM_TO_INCH,

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Problem, Table
-from flink_jobs.config.window_tables import check_whole_panes
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables.windows import check_whole_panes
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 MinEvents = Annotated[int, Meta(ge=2, le=1_000_000)]
@@ -101,7 +101,7 @@ UntrainedReference = CollectedReference | MovingReference
 
 
 def covered_ms(reference: UntrainedReference) -> int:
-    """The event time that a reference takes to be complete where events are enough.
+    """Return the event time that a reference takes to be complete where events are enough.
 
     Examples
     --------

@@ -10,8 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from detectors import TwoSampleTest, two_sample_test_of_kind
-from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Table
 
 
 class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
@@ -139,12 +138,6 @@ class DetectorTable(Table, frozen=True, kw_only=True):
     reducer: ReducerConfig = msgspec.field(default_factory=SoftmaxOutputsConfig)
     test: TestConfig = msgspec.field(default_factory=KSConfig)
     seed: NonNegativeInt = 0
-
-
-def make_test(table: TestConfig) -> TwoSampleTest:
-    """Make the two-sample test of a table, not fitted."""
-    kind, parameters = kind_and_parameters(table)
-    return two_sample_test_of_kind(kind)(**parameters)
 
 
 def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.config.reference_tables import (
+from flink_jobs.config.tables.references import (
     FirstEvents,
     TrainingSet,
     covered_ms,
@@ -14,13 +14,13 @@ from flink_jobs.records.alerts import AlertKind, Cause, Ending
 
 
 def wait(turn: Turn, from_ms: int) -> None:
-    """The model lacks a reference from ``from_ms`` on, if not longer."""
+    """Note that the model lacks a reference from ``from_ms`` on, if not longer."""
     if turn.status.waiting_since_ms is None:
         turn.status.waiting_since_ms = from_ms
 
 
 def due_ms(turn: Turn) -> int | None:
-    """The event time from which the reference is overdue; None when that is no question."""
+    """Return the event time from which the reference is overdue; None where it cannot be."""
     status, reference = turn.status, turn.plan.config.reference
     if status.waiting_since_ms is None or status.no_reference_id:
         return None
@@ -40,7 +40,7 @@ def report(turn: Turn, until_ms: int) -> None:
 
 
 def refuse(turn: Turn, at_ms: int, reason: str) -> None:
-    """The detectors could not be fitted to what was collected until ``at_ms``."""
+    """Say that the detectors could not be fitted to what was collected until ``at_ms``."""
     status = turn.status
     is_snoozed = status.snoozed_until_ms is not None and at_ms < status.snoozed_until_ms
     if not status.no_reference_id and not is_snoozed:
@@ -48,7 +48,7 @@ def refuse(turn: Turn, at_ms: int, reason: str) -> None:
 
 
 def end(turn: Turn, at_ms: int, ending: Ending) -> None:
-    """The model waits no longer: it has a reference, or another is to be collected."""
+    """End the wait: the model has a reference, or another is to be collected."""
     status = turn.status
     if status.no_reference_id:
         _write(turn, AlertKind.RECOVERED, at_ms, ending=ending)

@@ -14,7 +14,7 @@ from flink_jobs.records.alerts import AlertKind, Cause, Ending, WindowSummary
 def begin(
     turn: Turn, watch: Watch, watcher: Watcher, window: ClosedWindow, error: DetectorFailedError
 ) -> None:
-    """A window's test failed: write the alert, if none is open and the model is not snoozed."""
+    """Write the alert of a failed test, if none is open and the model is not snoozed."""
     snoozed_ms = turn.status.snoozed_until_ms
     if watch.failing_id or (snoozed_ms is not None and window.closed_ms < snoozed_ms):
         return
@@ -33,7 +33,7 @@ def begin(
 
 
 def end(turn: Turn, watch: Watch, watcher: Watcher, window: WindowSummary, ending: Ending) -> None:
-    """Tests work again, or the detector is another one."""
+    """End the incident: tests work again, or the detector is another one."""
     if not watch.failing_id:
         return
     alert = watcher.judge.about_model(

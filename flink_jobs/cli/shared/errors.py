@@ -11,9 +11,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from flink_jobs.cli.console import stderr
+from flink_jobs.cli.shared.console import stderr
 from flink_jobs.cluster.errors import EmbeddedError
-from flink_jobs.config.tables import ConfigError
+from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.errors import FollowError

@@ -1,19 +1,27 @@
-"""The lowest p-values that the tests of a configuration can give."""
+"""Two-sample tests from their tables, and the lowest p-values that they can give."""
 
 from __future__ import annotations
 
-from flink_jobs.config.detector_tables import (
+from detectors import TwoSampleTest, two_sample_test_of_kind
+from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
+from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     PCAConfig,
     SparseRandomProjectionConfig,
-    make_test,
+    TestConfig,
+    kind_and_parameters,
 )
-from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
-from flink_jobs.config.reference_tables import FirstEvents, FirstTime, Seasonal, Trailing
-from flink_jobs.config.window_tables import CountWindow
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, Seasonal, Trailing
+from flink_jobs.config.tables.windows import CountWindow
 
 MANY_EVENTS = 10_000
 """Events where nothing bounds them: no test is limited by so many."""
+
+
+def make_test(table: TestConfig) -> TwoSampleTest:
+    """Make the two-sample test of a table, not fitted."""
+    kind, parameters = kind_and_parameters(table)
+    return two_sample_test_of_kind(kind)(**parameters)
 
 
 def lowest_p_value(

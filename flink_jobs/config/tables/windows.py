@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from flink_jobs.config.tables import NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Problem, Table
 
 
 class CountWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="count"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from flink_jobs.config.tables import Level, NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables.base import Level, NonNegativeInt, PositiveInt, Problem, Table
 
 Windows = Annotated[int, Meta(ge=1, le=100)]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from flink_jobs.config.tables import Table
+from flink_jobs.config.tables.base import Table
 
 ColumnName = Annotated[str, Meta(min_length=1)]
 

@@ -1,0 +1,1 @@
+"""Consoles, options and errors that commands share."""

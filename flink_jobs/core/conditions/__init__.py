@@ -1,0 +1,1 @@
+"""Conditions of a model that are told without a test behind them."""
