@@ -57,6 +57,7 @@ class _Variant(NamedTuple):
     weights: tuple[int, ...] = (8, 4, 2, 1)
     silent_from: float = 1.0
     kill_at: float = 1.0
+    is_compared: bool = False
 
 
 _VARIANTS = {
@@ -75,6 +76,16 @@ _VARIANTS = {
         "A first run is left alone, in a second one the TaskManager is killed after 40 %; alerts "
         "and scores of both are the same, to the byte. ",
         kill_at=0.4,
+        is_compared=True,
+    ),
+    "soak-hard": _Variant(
+        "one of four partitions falls silent, one has a hundredth of the events of each other, and "
+        "the TaskManager is killed (SIGKILL) in the middle",
+        "After 30 % of the events nothing comes on the last partition any more; after 50 % the "
+        "TaskManager is killed. ",
+        weights=(100, 1, 100, 100),
+        silent_from=0.3,
+        kill_at=0.5,
     ),
 }
 NAMES = tuple(_VARIANTS)
@@ -87,7 +98,7 @@ def play(name: str, options: Options, teller: Teller) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="loudly-faults-") as folder, KafkaBroker() as broker:
         teller.say(produce(broker, stream, variant.weights, variant.silent_from))
         teller.advance(0.2)
-        shares = [variant.kill_at] if variant.kill_at == 1.0 else [1.0, variant.kill_at]
+        shares = [1.0, variant.kill_at] if variant.is_compared else [variant.kill_at]
         soaks = []
         for number, kill_at in enumerate(shares):
             run = Run(
