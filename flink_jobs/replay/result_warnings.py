@@ -46,6 +46,7 @@ def event_warnings(
     n_files = len(source.sources)
     return [
         *(untested_warning(models) if n_used else unused_warning()),
+        *failed_warning(models),
         *refused_warning(reasons, n_events),
         *late_warning(config, reasons.get(Reason.LATE, 0), n_events, latest_ms, n_files=n_files),
         *future_warning(reasons.get(Reason.FAR_FUTURE, 0), n_events),
@@ -75,6 +76,25 @@ def untested_warning(models: Mapping[str, ModelSummary]) -> list[str]:
     named = [f"{name} ({_why_untested(each.untested)})" for name, each in sorted(untested.items())]
     n = f"{len(untested):,} of {len(models):,} models"
     return [f"no window was tested of {n}: {first_names(named, _MOST_NAMED)}"]
+
+
+def failed_warning(models: Mapping[str, ModelSummary]) -> list[str]:
+    """Say of which models tests ended with an error, while other windows were tested.
+
+    Examples
+    --------
+    >>> failed_warning({"a": ModelSummary(n_scores=9, n_tested=8, untested={"failed": 1})})
+    ['tests ended with an error, the scores say which: a (1 of 9)']
+    """
+    failed = {name: each.untested.get(ScoreStatus.FAILED, 0) for name, each in models.items()}
+    named = [
+        f"{name} ({n:,} of {models[name].n_scores:,})"
+        for name, n in sorted(failed.items())
+        if n and models[name].n_tested
+    ]
+    if not named:
+        return []
+    return [f"tests ended with an error, the scores say which: {first_names(named, _MOST_NAMED)}"]
 
 
 def _why_untested(windows: Mapping[str, int]) -> str:
