@@ -204,7 +204,8 @@ def decode_tolerantly(decode: Callable[[bytes], Any], payload: bytes) -> Any:
     """Decode a payload in which NaN and Infinity may stand, which JSON does not have.
 
     Other programs write them all the same. NaN becomes null, which is a missing number, and
-    Infinity becomes text, which no number may be. Payloads without them cost nothing more.
+    Infinity becomes an empty object, which is neither a number nor a name. Payloads without them
+    cost nothing more.
 
     Raises
     ------
@@ -214,7 +215,7 @@ def decode_tolerantly(decode: Callable[[bytes], Any], payload: bytes) -> Any:
     Examples
     --------
     >>> decode_tolerantly(msgspec.json.decode, b'{"x": [NaN, 1], "y": -Infinity, "z": "NaN"}')
-    {'x': [None, 1], 'y': '-Infinity', 'z': 'NaN'}
+    {'x': [None, 1], 'y': {}, 'z': 'NaN'}
     """
     try:
         return decode(payload)
@@ -228,7 +229,7 @@ def _plain(found: re.Match[bytes]) -> bytes:
     token = found[0]
     if token.startswith(b'"'):
         return token
-    return b"null" if token == b"NaN" else b'"%s"' % token
+    return b"null" if token == b"NaN" else b"{}"
 
 
 def wrong_length(field: str, n: int, n_expected: int, event_id: str | None) -> UnusableEventError:
