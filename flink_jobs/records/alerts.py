@@ -57,8 +57,8 @@ class ScoreStatus(StrEnum):
     """The fate of a closed window: tested, or the reason why not.
 
     ``no_reference`` concerns references that move with the stream: the time from which this
-    window's reference would come holds too few events yet. ``failed`` says that the detector's code
-    ended with an error.
+    window's reference would come holds too few events yet, or events to which no detector can be
+    fitted. ``failed`` says that the detector's code ended with an error.
     """
 
     TESTED = "tested"
@@ -196,7 +196,7 @@ class Alert(_Record, frozen=True, kw_only=True):
 class Score(_Record, frozen=True, kw_only=True):
     """The result of one closed test window (keyed by model); numbers are None when not tested.
 
-    ``reason`` says why the test failed.
+    ``reason`` says why the test failed, or why events made no reference.
     """
 
     schema_version: Literal[1] = 1

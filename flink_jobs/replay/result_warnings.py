@@ -22,7 +22,7 @@ _MOST_NAMED = 5
 _UNTESTED = {
     ScoreStatus.TOO_FEW_EVENTS: "held fewer events than window.min_events",
     ScoreStatus.FAILED: "had a test that ended with an error",
-    ScoreStatus.NO_REFERENCE: "had fewer events in its reference than reference.min_events",
+    ScoreStatus.NO_REFERENCE: "had too few events for a reference, or none could be made of them",
 }
 _UNIT = "times are milliseconds since 1970"
 

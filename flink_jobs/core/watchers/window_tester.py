@@ -27,7 +27,7 @@ from flink_jobs.records.alerts import Ending, ReferenceSummary, ScoreStatus
 
 
 class Compared(NamedTuple):
-    """What a window is compared with; ``fitted`` is None where that holds too few events."""
+    """The reference of a window; ``fitted`` is None where it holds too few events."""
 
     summary: ReferenceSummary
     fitted: FittedDetectors | None
@@ -83,6 +83,9 @@ class WindowTester:
         started_ns, incident = time.perf_counter_ns(), copy(watch.incident)
         try:
             verdict = self._verdict(turn, watch, watcher, window)
+        except UnusableReferenceError as error:
+            self._without_reference(turn, watcher, window, str(error))
+            return
         except DetectorFailedError as error:
             # As if the window had not been: it says nothing about drift.
             watch.incident = incident
@@ -93,9 +96,7 @@ class WindowTester:
         finally:
             counts.test_duration_ns += time.perf_counter_ns() - started_ns
         if verdict is None:
-            counts.windows_no_reference += 1
-            missing_reference.wait(turn, window.start_ms)
-            self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE)
+            self._without_reference(turn, watcher, window)
             return
         counts.windows_tested += 1
         missing_reference.end(turn, window.closed_ms, Ending.NORMAL)
@@ -103,10 +104,20 @@ class WindowTester:
             incidents.end(turn, watch, watcher, window_summary(window), Ending.NORMAL)
         self._keep(turn, verdict)
 
+    def _without_reference(
+        self, turn: Turn, watcher: Watcher, window: ClosedWindow, unusable: str | None = None
+    ) -> None:
+        """Wait for a reference; ``unusable`` says why the events for one make none."""
+        turn.actions.counts.windows_no_reference += 1
+        missing_reference.wait(turn, window.start_ms)
+        if unusable is not None:
+            missing_reference.refuse(turn, window.closed_ms, unusable)
+        self._not_tested(turn, watcher, window, ScoreStatus.NO_REFERENCE, unusable)
+
     def _verdict(
         self, turn: Turn, watch: Watch, watcher: Watcher, window: ClosedWindow
     ) -> Verdict | None:
-        """Test a window; None where it has no reference."""
+        """Test a window; None where its reference holds too few events."""
         if window.failure:
             raise DetectorFailedError(window.failure)
         compared = self._compared(turn, watch.name, window)
@@ -168,6 +179,7 @@ class WindowTester:
         try:
             fitted = self._references.kept(key, lambda: fit_detectors(config, x_ref))
         except UnusableReferenceError as error:
-            turn.notice_window(detector, window, f"{len(x_ref)} events make no reference ({error})")
-            return Compared(moved.summary, None)
+            reason = f"{len(x_ref):,} events make no reference ({error})"
+            turn.notice_window(detector, window, reason)
+            raise UnusableReferenceError(reason) from error
         return Compared(moved.summary, fitted)
