@@ -61,7 +61,7 @@ def panes_of(model: str, n: int = 9) -> list[Pane]:
 def watch(
     config: DriftJobConfig, models: Sequence[str] = MODELS, *, as_in_a_backtest: bool = False
 ) -> dict[str, list[Actions]]:
-    """What one monitor makes of several models, whose panes come in turn."""
+    """Return what one monitor makes of several models, whose panes come in turn."""
     monitor = DriftMonitor(config, shares_rows=as_in_a_backtest)
     states = {m: LiveState() if as_in_a_backtest else InMemoryState() for m in models}
     found: dict[str, list[Actions]] = {model: [] for model in models}

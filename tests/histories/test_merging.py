@@ -1,4 +1,4 @@
-"""Files beside each other in time give what one file in order of time gives."""
+"""Files that overlap in time give what one file in order of time gives."""
 
 from __future__ import annotations
 
