@@ -105,6 +105,7 @@ class Replay:
         self._models: dict[str, _Model] = {}
         self._timers: list[tuple[int, str]] = []
         self.references_missing: dict[str, int] = {}
+        self.references_unusable = Counter[str]()
         self.notices: list[str] = []
         self.n_duplicates = 0
 
@@ -149,6 +150,7 @@ class Replay:
             model.tally.add_scores(actions.scores)
         self._dead_letters.add(actions.dead_letters)
         self.references_missing[name] = actions.reference_events_missing or 0
+        self.references_unusable[name] += actions.counts.references_unusable
         if actions.notices and len(self.notices) < _MOST_NOTICES:
             self.notices += [f"{notice.model}: {notice.text}" for notice in actions.notices]
 

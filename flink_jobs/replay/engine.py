@@ -216,6 +216,7 @@ def _summary(
             "this is an error of Loudly"
         )
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
+    unusable = {n: k for part in parts for n, k in part.references_unusable.items()}
     warnings = [
         *source.warnings,
         *event_warnings(
@@ -229,7 +230,7 @@ def _summary(
             models=models,
         ),
         *duplicate_warning(n_duplicates),
-        *reference_warning(missing),
+        *reference_warning(missing, unusable),
         *shift_warning(shifts, set[int]().union(*(part.effective_shifts for part in parts))),
     ]
     return BacktestSummary(

@@ -10,7 +10,7 @@ from flink_jobs.histories.batches import Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from flink_jobs.records.wording import first_names
+from flink_jobs.records.wording import count, first_names
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.times import moment
 
@@ -168,13 +168,30 @@ def duplicate_warning(n_duplicates: int) -> list[str]:
     return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
 
 
-def reference_warning(missing: Mapping[str, int]) -> list[str]:
-    """Say of which models the reference was not complete when the history was over."""
-    if not missing:
-        return []
-    lacking = [f"{name} lacks {n:,} events" for name, n in sorted(missing.items())]
-    shown = first_names(lacking, _MOST_NAMED)
-    return [f"the reference was still being collected at the end: {shown}"]
+def reference_warning(missing: Mapping[str, int], unusable: Mapping[str, int]) -> list[str]:
+    """Say of models that had no reference when the history was over why they had none.
+
+    Parameters
+    ----------
+    missing : mapping of str to int
+        How many events the reference lacks of each such model.
+    unusable : mapping of str to int
+        How many references were complete, and no detector could be fitted to them.
+
+    Examples
+    --------
+    >>> for note in reference_warning({"a": 90, "b": 20}, {"a": 3}):
+    ...     print(note)
+    no reference could be made of what came, the alerts say why: a (3 times)
+    the reference was still being collected at the end: b lacks 20 events
+    """
+    refused = [f"{n} ({count(unusable[n], 'time')})" for n in sorted(missing) if n in unusable]
+    lacking = [f"{n} lacks {k:,} events" for n, k in sorted(missing.items()) if n not in unusable]
+    notes = {
+        "no reference could be made of what came, the alerts say why": refused,
+        "the reference was still being collected at the end": lacking,
+    }
+    return [f"{what}: {first_names(named, _MOST_NAMED)}" for what, named in notes.items() if named]
 
 
 def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:

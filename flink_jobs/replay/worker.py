@@ -59,6 +59,7 @@ class PartResult:
     n_duplicates: int
     latest_ms: int
     references_missing: dict[str, int]
+    references_unusable: dict[str, int]
     effective_shifts: set[int]
     notices: list[str] = field(default_factory=list)
 
@@ -154,6 +155,7 @@ class _Part:
             n_duplicates=replay.n_duplicates,
             latest_ms=self._triage.latest_ms,
             references_missing={n: k for n, k in replay.references_missing.items() if k},
+            references_unusable={n: k for n, k in replay.references_unusable.items() if k},
             effective_shifts=self._builder.effective_shifts,
             notices=replay.notices,
         )

@@ -194,6 +194,15 @@ def test_errors_show_names_and_paths_as_text(tmp_path: Path, name: str) -> None:
         assert "Traceback" not in output
 
 
+def test_a_table_of_problems_cuts_nothing_off_a_name_with_escapes(tmp_path: Path) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text(JOB + '\n"a\\u001b[31mend" = 1\n')
+
+    output = loudly("validate", str(job)).output
+
+    assert r"a\x1b[31mend" in output
+
+
 def test_an_alert_as_json_is_the_alert() -> None:
     exemplar = Exemplar(event_id="\u202e", score=1.0, partition=0, offset=0)
     alert = make_alert(model="".join(HOSTILE), exemplars=[exemplar])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,24 @@ def test_bad_cells_of_csv_cost_their_row_and_not_the_file(tmp_path: Path) -> Non
     assert details["2"] == "the row has 2 cells, not 6"
     assert details["4"] == "model is not UTF-8"
     assert details["6"] == "f0 is 'many', which is not a number"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_row_of_csv_in_another_encoding_and_of_another_width_costs_itself_alone(
+    tmp_path: Path, mark: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_csv(tmp_path / "a.csv", EVENTS)
+    rows = path.read_bytes().split(b"\n")
+    expected = run(path).folder.joinpath("scores.jsonl").read_bytes()
+    rows[2:2] = ["Größe,5".encode("latin-1"), "模型".encode("gb18030")]
+    path.write_bytes(mark + b"\n".join(rows))
+
+    result = run(path)
+
+    assert found(result) == [("2", "invalid_event"), ("3", "invalid_event")]
+    assert result.summary.n_used == len(EVENTS)
+    assert result.folder.joinpath("scores.jsonl").read_bytes() == expected
+    assert "Exception" not in capfd.readouterr().err
 
 
 def replaced(row: bytes, place: int, cell: bytes) -> bytes:
@@ -440,3 +459,22 @@ def test_a_timestamp_that_no_calendar_has_costs_its_row_alone() -> None:
         2: "is missing",
         3: "lies beyond the years 1 to 9999",
     }
+
+
+def test_references_that_cannot_be_made_are_not_noted_as_still_being_collected(
+    tmp_path: Path,
+) -> None:
+    constant = [replace(event, features=[1.0, 2.0, 3.0]) for event in make_events(("a",))]
+    few = make_events(("few",), 10)
+    pca = {"reducer": {"kind": "pca", "n_components": 2}}
+    first = {"kind": "first_events", "n_events": 150}
+
+    path = write_csv(tmp_path / "a.csv", [*few, *constant])
+    result = run(path, detector=pca, reference=first)
+
+    assert [note for note in result.summary.warnings if "reference" in note][-2:] == [
+        "no reference could be made of what came, the alerts say why: a (2 times)",
+        "the reference was still being collected at the end: few lacks 140 events",
+    ]
+    (alert,) = result.alerts()
+    assert "the reference is constant" in (alert.reason or "")

@@ -43,13 +43,14 @@ def written(rows: Sequence[tuple[str, ...]], *, ends: str = "\n", last: bool = T
     return text.getvalue().removesuffix("" if last else ends).encode()
 
 
-def read(pieces: list[Piece]) -> dict[int, tuple[str, ...]]:
+def read(pieces: list[Piece], encoding: str = "utf-8") -> dict[int, tuple[str, ...]]:
     """The cells of each row, by its place in the file."""
     found: dict[int, tuple[str, ...]] = {}
     for piece in pieces:
         columns = [column.to_pylist() for column in piece.batch.columns]
         cells = (
-            tuple((cell or b"").decode() for cell in row) for row in zip(*columns, strict=True)
+            tuple((cell or b"").decode(encoding) for cell in row)
+            for row in zip(*columns, strict=True)
         )
         found |= dict(zip(piece.offsets.tolist(), cells, strict=True))
     return found
@@ -104,6 +105,29 @@ def test_ragged_rows_and_long_ones_keep_their_places(
     ragged = [row for piece in pieces for row, _ in piece.ragged]
     assert ragged == [place for place, row in enumerate(rows) if len(row) < 3]
     assert read(pieces) == {place: row for place, row in enumerate(rows) if len(row) == 3}
+
+
+@given(
+    rows=st.lists(st.lists(st.text("aé,ÿ\n", max_size=30), min_size=1, max_size=4), max_size=30),
+    size=st.integers(64, 400),
+    encoding=st.sampled_from(["latin-1", "utf-8"]),
+)
+def test_cells_come_in_the_bytes_of_the_file_whatever_its_encoding(
+    rows: list[list[str]], size: int, encoding: str
+) -> None:
+    cells = [tuple(f"{number}{cell}" for cell in row) for number, row in enumerate(rows)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "a.csv")
+        path.write_bytes(written(cells).decode().encode(encoding))
+        blocks(patch, size)
+
+        pieces = list(csv_pieces(path, shape(*NAMES), 1))
+
+    ragged = [row for piece in pieces for row, _ in piece.ragged]
+    assert ragged == [place for place, row in enumerate(cells) if len(row) != len(NAMES)]
+    assert read(pieces, encoding) == {
+        place: row for place, row in enumerate(cells) if len(row) == len(NAMES)
+    }
 
 
 def test_a_text_column_with_line_breaks_costs_no_event(tmp_path: Path) -> None:

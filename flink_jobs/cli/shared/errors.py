@@ -17,6 +17,7 @@ from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.kafka.errors import FollowError
+from flink_jobs.records.shown import shown_lines
 
 # The exit codes of all commands. 0 is success, 1 an error that the user can fix, 2 a wrong option.
 NOTHING_TESTED = 3
@@ -62,5 +63,6 @@ def print_problems(error: ConfigError) -> None:
     table.add_column("what is wrong", overflow="fold")
     table.add_column("what is allowed", overflow="fold")
     for problem in error.problems:
-        table.add_row(problem.key, problem.wrong, problem.allowed)
+        # The console would escape them too, but only in cells that were measured without.
+        table.add_row(*map(shown_lines, (problem.key, problem.wrong, problem.allowed)))
     stderr().print(table)
