@@ -22,7 +22,7 @@ def alerts(
     ] = False,
     exit_when_idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="End after so many seconds without a new alert."),
+        typer.Option(metavar="SECONDS", help="End after this many seconds without a new alert."),
     ] = None,
     group: Annotated[
         str | None,

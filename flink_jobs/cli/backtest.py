@@ -37,7 +37,9 @@ def backtest(
     truth_column: TruthColumn = None,
     tolerance_ms: Annotated[
         int,
-        typer.Option(min=0, help="For so long after a drift an alarm still counts as one of it."),
+        typer.Option(
+            min=0, help="An alarm within this time after a drift's end still counts as one of it."
+        ),
     ] = 0,
     shifts: Annotated[
         Path | None, typer.Option(help="Simulated shifts of the recorded events, a TOML file.")

@@ -46,7 +46,10 @@ def compare(
         int, typer.Option(min=0, help="What the chosen configuration may raise at most.")
     ] = 0,
     tolerance_ms: Annotated[
-        int, typer.Option(min=0, help="An alarm so long after a drift's end still belongs to it.")
+        int,
+        typer.Option(
+            min=0, help="An alarm within this time after a drift's end still counts as one of it."
+        ),
     ] = 0,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Of each backtest; all cores by default.")

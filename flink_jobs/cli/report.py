@@ -30,7 +30,9 @@ def report(
     tolerance_ms: Annotated[
         int,
         typer.Option(
-            "--tolerance-ms", min=0, help="For so long after a drift's end an alarm is still right."
+            "--tolerance-ms",
+            min=0,
+            help="An alarm within this time after a drift's end still counts as one of it.",
         ),
     ] = 0,
     output: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path(
@@ -106,5 +108,5 @@ def _shape(text: str | None) -> tuple[int, int] | None:
         return None
     rows, _, columns = text.lower().partition("x")
     if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
-        raise typer.BadParameter(f"{text!r} is no shape such as 8x8", param_hint="--image-shape")
+        raise typer.BadParameter(f"{text!r} is not a shape such as 8x8", param_hint="--image-shape")
     return int(rows), int(columns)

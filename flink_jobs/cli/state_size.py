@@ -18,10 +18,11 @@ def state_text(config: DriftJobConfig, n_ref: int) -> str:
 
 
 def open_panes(config: DriftJobConfig) -> int:
-    """Count the panes of a model that can be open at the same time, however a backlog lies.
+    """Count the panes of a model that are open at the same time within the allowed drift.
 
     The pane that the slowest partition is in, those by which another may be ahead of it, and those
-    of events that come before, or ahead of the clock.
+    of events that come before, or ahead of the clock. Of a backlog, events that are read while
+    Flink stops a partition come on top.
     """
     limits = config.input
     ahead_ms = limits.max_out_of_orderness_ms + limits.max_future_ms
@@ -35,7 +36,8 @@ def open_panes_text(config: DriftJobConfig) -> str:
     most = _bytes(n_panes * n_raw * (largest + _ROW_BYTES))
     return (
         f"up to {n_panes} of a model, each with up to {n_raw:,} raw events and {_ROW_BYTES} B more "
-        f"than its payload for each: {most} if all are of {largest:,} B"
+        f"than its payload for each: {most} if all are of {largest:,} B; of a backlog also what is "
+        "read in 0.1 s"
     )
 
 

@@ -68,7 +68,7 @@ def _check_reaches(config: DriftJobConfig) -> list[Problem]:
 
 
 def _prefix(place: int) -> str:
-    """Where the tables of a detector lie: those of the first are the main ones."""
+    """Return the key under which the tables of a detector lie: the first has the main ones."""
     return "" if place == 0 else f"detectors[{place - 1}]."
 
 

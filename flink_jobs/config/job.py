@@ -90,8 +90,8 @@ class InputTable(Table, frozen=True, kw_only=True):
         read for a while. Rows of panes that cannot close yet lie in memory: this bounds how many
         panes those are while a backlog is read.
     heartbeat_every_ms : int
-        The job writes a heartbeat with the clock's time so often, which closes the windows of a
-        topic gone quiet; 0 for never. Only for topics whose event time is the clock's.
+        The job writes a heartbeat with the clock's time at this interval, which closes the windows
+        of a topic gone quiet; 0 for never. Only for topics whose event time is the clock's.
     """
 
     n_features: NonNegativeInt = 0

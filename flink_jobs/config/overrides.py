@@ -95,7 +95,7 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
     Raises
     ------
     ConfigError
-        When the result is no configuration that could run.
+        When the result is not a configuration that could run.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from flink_jobs.config.tables.references import FirstEvents, FirstTime, Seasonal
 from flink_jobs.config.tables.windows import CountWindow
 
 MANY_EVENTS = 10_000
-"""Events where nothing bounds them: no test is limited by so many."""
+"""Events where nothing bounds them: no test is limited by this many."""
 
 
 def make_test(table: TestConfig) -> TwoSampleTest:

@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     reference: ReferenceSummary
 
     def identity(self) -> tuple[str | int, ...]:
-        """What tells this window from every other one of the job."""
+        """Return what tells this window from every other one of the job."""
         w = self.window
         early = ("early", w.n_events) if w.closed_early else ()
         return (

@@ -58,7 +58,7 @@ class CommandDesk:
         Raises
         ------
         RefusedOrderError
-            When it is no order, or one that the job would refuse.
+            When it is not an order, or one that the job would refuse.
         FollowError
             When the brokers do not take it.
         """
@@ -95,4 +95,4 @@ def _decoded(body: bytes) -> Order:
     try:
         return msgspec.json.decode(body, type=Order)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedOrderError(f"this is no order: {error}") from error
+        raise RefusedOrderError(f"this is not an order: {error}") from error

@@ -89,8 +89,8 @@ class Dashboard:
         if not (address.is_remote_allowed or is_loopback(address.host)):
             raise DashboardError(
                 f"{address.host} can be reached from other machines, and the page has no login: "
-                "whoever opens it sees all models and may send commands. Put a proxy with a login "
-                "in front of 127.0.0.1, or give --allow-remote"
+                "anyone who opens it sees all models and may send commands. Put a proxy with a "
+                "login in front of 127.0.0.1, or give --allow-remote"
             )
         self.url = ""
         self._topics = topics

@@ -168,7 +168,7 @@ def merged(spans: Iterable[tuple[int, int]]) -> Spans:
 
 
 def intersection(a: Spans, b: Spans) -> Spans:
-    """What lies in both."""
+    """Return the spans that lie in both."""
     parts = [
         (max(start, other_start), min(end, other_end))
         for start, end in a.tolist()

@@ -136,8 +136,8 @@ def evaluate(
     streams : iterable of Stream
         Further streams that were there but tested nothing: their drifts are missed.
     tolerance_ms : int
-        For so long after the end of a drift an alarm is still one of it. About a window's length is
-        fair, since windows that end later still hold drifted events.
+        An alarm within this time after the end of a drift is still one of it. About a window's
+        length is fair, since windows that end later still hold drifted events.
 
     Returns
     -------

@@ -53,7 +53,7 @@ def write_table(table: Any, configs: Sequence[DriftJobConfig], folder: Path) -> 
     Raises
     ------
     SourceError
-        When it is no table, or lacks a column.
+        When it is not a table, or lacks a column.
     """
     read = _of_frame(table, configs) if _is_frame(table) else _of_arrow(table, configs)
     path = folder / "table.arrow"
@@ -74,7 +74,7 @@ def _of_arrow(table: Any, configs: Sequence[DriftJobConfig]) -> pa.Table:
         whole = pa.table(table)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise SourceError(
-            f"{type(table).__name__} is no table that can be replayed: pass a path, a pyarrow "
+            f"{type(table).__name__} is not a table that can be replayed: pass a path, a pyarrow "
             f"table or a pandas data frame ({error})"
         ) from error
     return whole.select(_columns_read(configs, whole.column_names))

@@ -26,7 +26,7 @@ _FORMATS: dict[str, Format] = {
 class InputFiles:
     """Files of one format, in the order in which they are read.
 
-    ``passed_over`` names what lies beside them in their folder and is no history. ``titles`` are
+    ``passed_over`` names what else lies in their folder and is not a history. ``titles`` are
     what people call the files, their paths if left out. ``n_beside`` is how many files are read at
     a time, which share the memory.
     """
@@ -63,7 +63,7 @@ def find_files(path: Path) -> InputFiles:
     kind = _format(path)
     if kind is None:
         raise SourceError(
-            f"{path.name} is no history that can be read: its name must end in {_endings()}"
+            f"{path.name} is not a history that can be read: its name must end in {_endings()}"
         )
     return InputFiles(kind, (path,))
 

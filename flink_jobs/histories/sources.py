@@ -68,7 +68,7 @@ def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:
 
 
 def _give_back_freed_memory() -> None:
-    """Give back to the system what is free now: this process will not need so much again."""
+    """Give back to the system what is free now: this process will not need as much again."""
     # Other C libraries have no such call, and need none.
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

@@ -22,7 +22,7 @@ def parse_time_ms(value: object) -> int:
     Raises
     ------
     ValueError
-        When the value is no time.
+        When the value is not a time.
 
     Examples
     --------
@@ -44,14 +44,14 @@ def parse_time_ms(value: object) -> int:
             return iso_ms(value)
         case _:
             pass
-    raise ValueError(f"{_short(value)} is no time")
+    raise ValueError(f"{_short(value)} is not a time")
 
 
 def _iso_ms(text: str) -> int:
     try:
         return iso_ms(text)
     except ValueError:
-        raise ValueError(f"{_short(text)} is no time") from None
+        raise ValueError(f"{_short(text)} is not a time") from None
 
 
 def _short(value: object) -> str:
@@ -65,7 +65,7 @@ def times_of(column: pa.Array) -> tuple[NDArray[np.int64], dict[int, str]]:
     Examples
     --------
     >>> times_of(pa.array(["7", None, "soon"]))
-    (array([7, 0, 0]), {1: 'is missing', 2: "is 'soon', which is no time"})
+    (array([7, 0, 0]), {1: 'is missing', 2: "is 'soon', which is not a time"})
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -81,7 +81,7 @@ def times_of(column: pa.Array) -> tuple[NDArray[np.int64], dict[int, str]]:
         except OverflowError:
             wrong[place] = "lies beyond the years 1 to 9999"
         except ValueError as error:
-            wrong[place] = f"is {error}".replace(" is no time", ", which is no time")
+            wrong[place] = f"is {error}".replace(" is not a time", ", which is not a time")
     return times_ms, wrong
 
 

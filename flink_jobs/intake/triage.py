@@ -1,4 +1,4 @@
-"""Which records go into a pane: one rule, as SQL for the job and as NumPy for backtests.
+"""The records that go into a pane: one rule, as SQL for the job and as NumPy for backtests.
 
 A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by which
 Flink's window operator drops rows. Before the first record nothing is late.

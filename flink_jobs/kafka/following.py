@@ -47,7 +47,7 @@ class Undecodable:
 
 @dataclass
 class FollowCounts:
-    """What came in; ``received == delivered + duplicates + undecodable``."""
+    """Counts of the records that came in; ``received == delivered + duplicates + undecodable``."""
 
     received: int = 0
     delivered: int = 0
@@ -56,7 +56,7 @@ class FollowCounts:
 
 
 def identity(record: Alert | Score | DeadLetter | Audit) -> Hashable:
-    """What two copies of one record have in common."""
+    """Return what two copies of one record have in common."""
     match record:
         case Alert():
             return record.alert_id

@@ -157,12 +157,12 @@ class Alert(_Record, frozen=True, kw_only=True):
 
     ``incident_id`` is the same for all alerts from started to recovered. ``severity`` is the
     highest that the incident has reached. ``is_flapping`` marks an incident that stands for
-    several. ``n_suppressed`` counts the alerts of this model that were held back since the last one
-    that was written. ``missing_p_value`` says whether the share of missing values changed; None
+    several. ``n_suppressed`` counts the alerts of this detector that were held back since the last
+    one that was written. ``missing_p_value`` says whether the share of missing values changed; None
     where no value is missing. ``ending`` says why the incident is over, with kind recovered.
     ``statistic``, ``p_value``, ``threshold`` and ``effect_size`` are None where no test stands
     behind the alert: a silent model, or an incident that ended without a test. ``reason`` says why
-    there is no reference, or why a test failed.
+    there is no reference, why a test failed, or why none was made.
     """
 
     schema_version: Literal[1] = 1

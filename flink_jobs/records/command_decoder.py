@@ -24,7 +24,7 @@ _decoder = msgspec.json.Decoder(Command)
 
 
 class UnusableCommandError(ValueError):
-    """A record on the control topic that is no command.
+    """A record on the control topic that is not a command.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ model 'fraud': send the model as key
 
 
 def refusal(error: UnusableCommandError, partition: int, offset: int, job: str) -> Audit:
-    """The answer to a record that is no command.
+    """The answer to a record that is not a command.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _explain(key: bytes | None, value: bytes, error: Exception) -> UnusableComma
 def _reason(tree: Mapping[str, Any], message: str) -> str:
     kind, version = tree.get("kind"), tree.get("schema_version", 1)
     if not (isinstance(kind, str) and kind in KINDS):
-        wrong = f"{_shown(kind)} is no kind of command" if "kind" in tree else "it has no kind"
+        wrong = f"{_shown(kind)} is not a kind of command" if "kind" in tree else "it has no kind"
         return f"{wrong}: kind is one of {', '.join(KINDS)}"
     # Not isinstance: true is an int to Python, and no version of ours.
     if type(version) is not int or version != 1:

@@ -47,13 +47,13 @@ class Rebaseline(_Command, frozen=True, kw_only=True, tag="rebaseline"):
 
 
 class ApproveCurrent(_Command, frozen=True, kw_only=True, tag="approve_current"):
-    """The last closed test window of the main detector becomes the reference."""
+    """Make the last closed test window of the main detector the reference."""
 
 
 class Snooze(_Command, frozen=True, kw_only=True, tag="snooze"):
     """Write no alert before ``until_ms`` of event time; what is held back is counted.
 
-    Whoever saw an incident begin sees it end: of such an incident ``recovered`` is written.
+    Anyone who saw an incident begin sees it end: of such an incident ``recovered`` is written.
     """
 
     until_ms: EventTimeMs

@@ -39,7 +39,7 @@ class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
 
 
 class ModelSummary(Struct, frozen=True, kw_only=True):
-    """What became of one model.
+    """The counts of one model.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     start_ms, end_ms : int
         Event time of the first and the last event; 0 without events.
     n_events, n_used : int
-        Rows of the history, and how many of them are no dead letters.
+        Rows of the history, and how many of them are not dead letters.
     dead_letters : dict of str to int
         Their number by :class:`~flink_jobs.records.dead_letters.Reason`.
     n_by_model : dict of str to int

@@ -14,7 +14,7 @@ from flink_jobs.records.wording import count, first_names
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.times import moment
 
-# Of all events; fewer are no sign of a mistake.
+# Of all events; fewer are not a sign of a mistake.
 _NOTED_SHARE = 0.01
 # The year 1973: before, seconds were meant.
 _EARLIEST_MS = 10**11
@@ -126,7 +126,7 @@ def refused_warning(reasons: Mapping[str, int], n_events: int) -> list[str]:
 
 
 def future_warning(n_future: int, n_events: int) -> list[str]:
-    """What to say where many events lie ahead of the clock, as where microseconds were meant."""
+    """Say that many events lie ahead of the clock, as where microseconds were meant."""
     if n_future <= _NOTED_SHARE * n_events:
         return []
     ahead = f"{n_future:,} of {n_events:,} events lie ahead of the clock and were not used"
@@ -134,7 +134,7 @@ def future_warning(n_future: int, n_events: int) -> list[str]:
 
 
 def early_warning(start_ms: int) -> list[str]:
-    """What to say where the first event is so early that its time is probably of another unit.
+    """Say that the first event is so early that its time is probably of another unit.
 
     Examples
     --------
@@ -149,23 +149,20 @@ def early_warning(start_ms: int) -> list[str]:
 def late_warning(
     config: DriftJobConfig, n_late: int, n_events: int, latest_ms: int, *, n_files: int
 ) -> list[str]:
-    """What to say where many events came too late."""
+    """Say that many events came too late."""
     if n_late <= _NOTED_SHARE * n_events:
         return []
     latest = f"; the latest came {latest_ms:,} ms late" if latest_ms else ""
-    beside = (
-        f"; where the {n_files:,} files lie beside each other in time, set columns.files = "
-        '"side_by_side"'
-    )
+    overlap = f'; where the {n_files:,} files overlap in time, set columns.files = "side_by_side"'
     return [
         f"{n_late:,} of {n_events:,} events came too late and were not used: raise "
         f"input.max_out_of_orderness_ms, which is {config.input.max_out_of_orderness_ms:,}{latest}"
-        f"{beside if n_files > 1 and config.columns.files == 'in_turn' else ''}"
+        f"{overlap if n_files > 1 and config.columns.files == 'in_turn' else ''}"
     ]
 
 
 def duplicate_warning(n_duplicates: int) -> list[str]:
-    """What to say where events came twice."""
+    """Say that events came twice."""
     if not n_duplicates:
         return []
     return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
@@ -198,7 +195,7 @@ def reference_warning(missing: Mapping[str, int], unusable: Mapping[str, int]) -
 
 
 def shift_warning(shifts: Sequence[Shift], effective: Set[int]) -> list[str]:
-    """What to say of shifts of which no event shows anything: their drifts cannot be found."""
+    """Name the shifts of which no event shows anything: their drifts cannot be found."""
     names = [
         f"{shift.name or shift.__struct_config__.tag} (shifts[{place}])"
         for place, shift in enumerate(shifts)

@@ -71,7 +71,7 @@ public final class SoakProducer {
                 new ByteArraySerializer());
     }
 
-    /** In each stretch of so many events, which no factor of 1009 divides, all are mixed. */
+    /** In each stretch of this many events, which no factor of 1009 divides, all are mixed. */
     private static long disordered(long place, long stretch) {
         return place - place % stretch + place % stretch * 1009 % stretch;
     }

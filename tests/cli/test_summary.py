@@ -153,7 +153,7 @@ def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
 
     # Panes of 1 s: one being read, one begun, two ahead, three for disorder and fast clocks.
     assert text.startswith("up to 7 of a model, each with up to 100 raw events")
-    assert text.endswith("700 kB if all are of 800 B")
+    assert "700 kB if all are of 800 B; of a backlog also what is read in 0.1 s" in text
 
 
 def test_principal_components_are_what_is_kept_and_raw_events_what_is_collected() -> None:

@@ -1,4 +1,4 @@
-"""What models share is made once, however many there are; what they do not share is bounded."""
+"""Parts that models share are made once, however many there are; the others are bounded."""
 
 from __future__ import annotations
 

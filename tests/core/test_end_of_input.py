@@ -1,4 +1,4 @@
-"""Where a bounded input ends its windows close, and nothing else happens."""
+"""At the end of a bounded input its windows close, and nothing else happens."""
 
 from __future__ import annotations
 

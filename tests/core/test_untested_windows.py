@@ -21,7 +21,7 @@ WINDOWS = {"kind": "time", "size_ms": WIDTH_MS, "slide_ms": WIDTH_MS, "min_event
 
 
 def watch(sizes: Sequence[int], config: DriftJobConfig | None = None) -> list[Actions]:
-    """What the monitor makes of panes with so many events each; it is restored after each."""
+    """Return what the monitor makes of panes of these sizes; it is restored after each."""
     config, state = config or make_config(window=WINDOWS), InMemoryState()
     return [
         DriftMonitor(config).on_pane(

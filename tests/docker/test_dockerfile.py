@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from dockerfile_parse import DockerfileParser
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DOCKERFILE = _ROOT / "docker" / "Dockerfile"
@@ -74,6 +78,31 @@ def test_the_image_has_the_locked_versions_and_no_test_tools() -> None:
     assert image.items() <= full.items()
     assert {"apache-flink", "kafka-python", "msgspec", "scipy"} <= image.keys()
     assert not {"pytest", "mypy", "ruff"} & image.keys()
+
+
+def test_the_image_has_all_that_the_job_and_the_demo_import() -> None:
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["flink"], *extras["demo"]]
+
+    # The package itself is installed with --no-deps: what the lock leaves out would be missing.
+    assert _with_their_own(asked) <= _pins(_ROOT / "docker" / "requirements.lock").keys()
+
+
+def _with_their_own(requirements: list[str]) -> set[str]:
+    """Return the names of these requirements and of all that they ask for on this machine."""
+    found: set[tuple[str, str]] = set()
+    waiting = [(Requirement(each), "") for each in requirements]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for each in {"", *requirement.extras}:
+            if (name, each) not in found:
+                found.add((name, each))
+                waiting += [(Requirement(line), each) for line in requires(name) or []]
+    return {name for name, _ in found}
 
 
 def _pins(lock: Path) -> dict[str, str]:

@@ -78,7 +78,7 @@ def test_bad_lines_are_dead_letters_with_their_row(tmp_path: Path) -> None:
     assert result.summary.n_used == result.summary.n_events - 9
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}
     assert details["4"] == "time_ms is missing"
-    assert details["16"] == "time_ms: 'soon' is no time"
+    assert details["16"] == "time_ms: 'soon' is not a time"
 
 
 def test_a_pane_of_which_no_row_can_be_used_is_dead_letters_alone(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_files_that_are_none_say_so(tmp_path: Path) -> None:
     (tmp_path / "header.csv").write_text("model,time_ms,event_id,f0,f1,f2\n")
     (tmp_path / "none").mkdir()
 
-    with pytest.raises(SourceError, match=r"cut\.parquet is no complete Parquet file"):
+    with pytest.raises(SourceError, match=r"cut\.parquet is not a complete Parquet file"):
         run(tmp_path / "cut.parquet")
     for name in ("empty.csv", "empty.jsonl", "empty.parquet", "header.csv"):
         with pytest.raises(SourceError, match=f"{name} holds no event"):
@@ -362,7 +362,7 @@ def test_files_beside_each_other_in_time_are_told_from_rows_that_are_late(tmp_pa
 
     assert result.summary.dead_letters["late"] > 300
     [warning] = [text for text in result.summary.warnings if "too late" in text]
-    assert 'where the 2 files lie beside each other in time, set columns.files = "side' in warning
+    assert 'where the 2 files overlap in time, set columns.files = "side' in warning
 
 
 def test_late_rows_are_counted_and_the_option_to_raise_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files beside each other in time give what one file in order of time gives."""
+"""Files that overlap in time give what one file in order of time gives."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(merged_files, "MOST_FILES", 2)
     folder = write_models(tmp_path / "models", "csv", write_csv, make_events(n=5))
 
-    with pytest.raises(SourceError, match="3 files cannot be read beside each other"):
+    with pytest.raises(SourceError, match="3 files cannot be read side by side"):
         run_backtest(beside_each_other(), folder, processes=1)
 
 

@@ -85,7 +85,7 @@ def _server_config(port: int) -> str:
     for listeners in ("listeners", "advertised.listeners"):
         config = config.replace(f"\n{listeners}=", f"\n{listeners}=GUARDED://{LOOPBACK}:{port},")
     config = config.replace("protocol.map=", "protocol.map=GUARDED:SASL_PLAINTEXT,")
-    # Backslashes of a file of Java properties, and braces that are no places to fill in.
+    # Backslashes of a file of Java properties, and braces that are not places to fill in.
     return config + added.replace("\\", "\\\\").replace("{", "{{").replace("}", "}}")
 
 

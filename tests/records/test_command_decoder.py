@@ -78,7 +78,7 @@ def test_a_refusal_says_what_is_wrong(tree: Any, said: str) -> None:
 def test_an_unknown_kind_is_answered_with_those_there_are() -> None:
     reason = refused(json.dumps(make_tree("pause") | {"kind": "stop"}).encode()).reason
 
-    assert "'stop' is no kind of command" in reason
+    assert "'stop' is not a kind of command" in reason
     assert all(kind in reason for kind in KINDS)
 
 

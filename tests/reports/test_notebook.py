@@ -162,8 +162,8 @@ def test_nothing_of_the_table_is_left_behind(
         (pd.DataFrame(np.zeros((1, 2)), columns=["time_ms", "time_ms"]), "lacks the columns"),
         (to_table(make_events(n=1)).append_column("f1", pa.array([0.0] * 3)), "several columns"),
         (to_table([]), "table holds no event"),
-        ([1, 2], "list is no table that can be replayed"),
-        (None, "NoneType is no table"),
+        ([1, 2], "list is not a table that can be replayed"),
+        (None, "NoneType is not a table"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_what_to_do(table: Any, said: str) -> None:

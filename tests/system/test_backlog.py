@@ -67,7 +67,7 @@ def _is_later(record: Record) -> bool:
 
 
 def _committed(topics: Topics, partition: int) -> int:
-    """Where the job would read on, as of its last checkpoint."""
+    """Return the offset from which the job would go on, as of its last checkpoint."""
     consumer = KafkaConsumer(
         bootstrap_servers=topics.broker.bootstrap_servers,
         group_id=topics.inference,

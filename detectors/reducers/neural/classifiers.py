@@ -135,7 +135,8 @@ class TorchSoftmax:
         InvalidParameterError
             If ``outputs`` is outside its range.
         InvalidStateError
-            If the file is no such program; see :class:`~detectors.reducers.neural.program.Program`.
+            If the file is not a program as :class:`~detectors.reducers.neural.program.Program`
+            describes it.
         FileNotFoundError
             If there is no such file.
         """

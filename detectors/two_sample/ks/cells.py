@@ -137,7 +137,7 @@ class Cells:
         return np.asarray(behind[self._padded[reached - 1] == sought])
 
     def largest_gaps(self, rows: PlacedRows) -> IntArray:
-        """What :func:`~detectors.two_sample.ks.distance.largest_gaps` gives for these rows.
+        """Give what :func:`~detectors.two_sample.ks.distance.largest_gaps` does for these rows.
 
         Between two values of the reference only the sample's distribution function moves, and it
         only rises, so D is reached at a value of the reference or just below one.

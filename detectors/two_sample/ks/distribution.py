@@ -22,7 +22,7 @@ EXACT_LIMIT = 10_000
 dimensions there, and up to it C(n_ref + n_test, n_ref) stays under 1e60, far from overflow."""
 
 FEW_ROWS = 20
-"""Where a sample has fewer rows p-values are exact up to ten times ``EXACT_LIMIT``: a row of the
+"""With fewer rows in a sample p-values are exact up to ten times ``EXACT_LIMIT``: a row of the
 lattice is a single step, so that 10 dimensions take 9 ms there."""
 
 LATTICE_WEIGHTS = (1.0, 0.7, 0.45, 0.25)

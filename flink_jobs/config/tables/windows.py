@@ -25,10 +25,10 @@ class TimeWindow(Table, frozen=True, kw_only=True, tag_field="kind", tag="time")
     min_events : int
         With fewer a window is not tested.
     early_events : int
-        As soon as a window holds so many it is tested, and once more at its end if more came; 0
+        As soon as a window holds this many it is tested, and once more at its end if more came; 0
         waits for the end.
     max_events : int
-        Only so many events are tested, the newest; 0 for all.
+        Only this many events are tested, the newest; 0 for all.
     """
 
     size_ms: PositiveInt

@@ -144,7 +144,7 @@ def reference_fingerprint(block: bytes) -> str:
     """Digest of what the main detector learned: 16 hex digits.
 
     Further detectors with tests of their own do not show in it: it seeds the main detector's
-    permutations, whose p-values another detector beside it must not change.
+    permutations, whose p-values a further detector must not change.
     """
     arrays = bytes_to_arrays(block)
     main = {key: array for key, array in arrays.items() if not key.startswith(_MORE)}
@@ -207,7 +207,7 @@ def _others(
 
 
 def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:
-    """What detectors say of their reference, or what is wrong with them."""
+    """Tell a reference that the detectors refuse from an error in their code."""
     if isinstance(error, DetectorError | np.linalg.LinAlgError):
         return UnusableReferenceError(printable(str(error)))
     return failure_of(error)

@@ -201,7 +201,7 @@ def _check_kind(shift: Shift) -> Iterator[Problem]:
     match shift:
         case ImageMoveShift(columns=[_, *_] as columns, image_shape=image_shape):
             if len(columns) != math.prod(image_shape):
-                wrong = f"{len(columns)} columns are no image of {image_shape}"
+                wrong = f"{len(columns)} columns are not an image of {image_shape}"
                 yield Problem("columns", wrong, f"{math.prod(image_shape)}, or none for all")
         case NoiseShift(clip=(low, high)) if low >= high:
             yield Problem("clip", f"{[low, high]} holds no stretch", "the smaller number first")

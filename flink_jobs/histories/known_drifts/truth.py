@@ -247,7 +247,7 @@ def _time_of(row: Mapping[str, Any], name: str, default_ms: int | None) -> int:
     """The value of ``name_ms`` or of ``name``, of which one at most is given."""
     given = [key for key in (f"{name}_ms", name) if key in row]
     if len(given) == 2:
-        raise _WrongKeyError(name, f"stands beside {name}_ms", "one of the two")
+        raise _WrongKeyError(name, f"stands next to {name}_ms", "one of the two")
     if not given:
         if default_ms is None:
             raise _WrongKeyError(name, "is missing", _ALLOWED_TIMES)

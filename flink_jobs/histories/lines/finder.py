@@ -115,7 +115,7 @@ class LineFinder:
         columns = self._columns
         model = columns.model_name or tree.get(columns.model)
         if model is not None and not isinstance(model, str):
-            detail = f"{columns.model} is {model!r}, which is no text"
+            detail = f"{columns.model} is {model!r}, which is not text"
             raise Unusable(Reason.INVALID_EVENT, detail)
         if tree.get(columns.time) is None:
             raise Unusable(Reason.INVALID_EVENT, f"{columns.time} is missing")

@@ -1,4 +1,4 @@
-"""Histories of JSON lines: an event in each, with its model and its time beside it."""
+"""Histories of JSON lines: an event in each, with its model and its time next to it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class JsonLines:
         return f"{self.sources[partition]}:{offset + 1}"
 
     def batches(self, names: Names, horizon_ms: int) -> Iterator[Batch]:
-        """All lines; empty ones are no rows. Events are decoded when they are asked for."""
+        """Read all lines; empty ones are not rows. Events are decoded when they are asked for."""
         reader, done = _Reader(self._config, names, EventTime(horizon_ms)), 0
         for partition, path in enumerate(self._files.paths):
             first = 0
@@ -162,7 +162,7 @@ class SharedLines:
         self._next: tuple[Place, _Taken] | None = None
 
     def batches(self, names: Names, time: EventTime) -> Iterator[Batch]:
-        """All lines, in the order of the files; empty ones are no rows.
+        """Read all lines, in the order of the files; empty ones are not rows.
 
         Raises
         ------

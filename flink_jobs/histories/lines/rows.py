@@ -61,7 +61,7 @@ class PayloadRows:
         return layout.decode(payloads)
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
-        """The true classes of the chosen rows; what is no number or text is none."""
+        """Return the true classes of the chosen rows; only numbers and texts are classes."""
         if not self._label:
             return None
         decode = _label_decoder(self._label)
@@ -153,7 +153,7 @@ class DecodedRows:
         return ReadEvents(places, event_ids, self._numbers(events, layout.n_columns), unusable)
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
-        """The true classes of the chosen rows; what is no number or text is none."""
+        """Return the true classes of the chosen rows; only numbers and texts are classes."""
         if not self._label:
             return None
         payloads = PayloadRows([self.payload(row) for row in rows.tolist()], label=self._label)

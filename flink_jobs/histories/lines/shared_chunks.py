@@ -206,7 +206,7 @@ class Exchange:
         return (self.part - file) % self.n_parts
 
     def is_own(self, place: Place) -> bool:
-        """Whether this process reads the chunk for all."""
+        """Say if this process reads the chunk for all."""
         return self._reader(place) == self.part
 
     def publish(self, place: Place, message: bytes) -> None:

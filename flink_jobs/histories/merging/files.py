@@ -38,7 +38,7 @@ class MergedFiles:
     def __init__(self, files: Sequence[Source]) -> None:
         if len(files) > MOST_FILES:
             raise SourceError(
-                f"{len(files):,} files cannot be read beside each other, which keeps all of them "
+                f"{len(files):,} files cannot be read side by side, which keeps all of them "
                 f'open: merge them into at most {MOST_FILES}, or set columns.files = "in_turn" '
                 "where each begins when the one before has ended"
             )

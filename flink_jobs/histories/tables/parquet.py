@@ -27,7 +27,7 @@ def parquet_schema(path: Path) -> pa.Schema | None:
         with pq.ParquetFile(path) as file:
             return file.schema_arrow if file.metadata.num_rows else None
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path} is no complete Parquet file: {error}") from error
+        raise SourceError(f"{path} is not a complete Parquet file: {error}") from error
 
 
 def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:

@@ -204,7 +204,7 @@ class Piece(NamedTuple):
 
 
 def bytes_at_a_time(n_rows: int, *, per_row: int, least: int, most: int) -> int:
-    """How much of a file to read at a time for batches of so many rows.
+    """Return how much of a file to read at a time for batches of this many rows.
 
     Examples
     --------

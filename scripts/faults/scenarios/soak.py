@@ -62,15 +62,6 @@ class _Variant(NamedTuple):
 
 _VARIANTS = {
     "soak": _Variant("none, for long, from a backlog that was written unevenly"),
-    "soak-silent-partition": _Variant(
-        "one of four partitions falls silent",
-        "After 30 % of the events nothing comes on one partition any more. ",
-        silent_from=0.3,
-    ),
-    "soak-slow-partition": _Variant(
-        "one of four partitions has a hundredth of the events of each other",
-        weights=(100, 100, 100, 1),
-    ),
     "soak-kill": _Variant(
         "SIGKILL of the TaskManager in the middle of a backlog",
         "A first run is left alone, in a second one the TaskManager is killed after 40 %; alerts "

@@ -21,7 +21,7 @@ from tests.state_fixtures import (
 
 
 def restored(phase: str) -> Records:
-    """What comes of the panes after the cut when the committed state goes on."""
+    """Return what comes of the panes after the cut when the committed state goes on."""
     actions = PHASES[phase].go_on(PHASES[phase].after(), read_state(phase))
     assert [n for each in actions for n in each.notices if "belongs to" in n.text] == [], (
         "run `python -m tests.write_state_fixtures` and commit what it writes"
@@ -30,7 +30,7 @@ def restored(phase: str) -> Records:
 
 
 def undisturbed(phase: str) -> Records:
-    """What comes of the same panes without a cut."""
+    """Return what comes of the same panes without a cut."""
     state = InMemoryState()
     PHASES[phase].go_on(PHASES[phase].before(), state)
     return records(PHASES[phase].go_on(PHASES[phase].after(), state))

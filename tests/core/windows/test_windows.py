@@ -130,7 +130,7 @@ def run_all(
 
 
 def told(windows: Sequence[ClosedWindow]) -> list[Expected]:
-    """What windows say, and what they hold."""
+    """Return what windows say, and what they hold."""
     return [
         Expected(
             w.closed_ms,

@@ -75,7 +75,7 @@ def test_a_file_may_list_no_drift(tmp_path, name, text):
         ('model = "a"', "drift[0].start", "is missing"),
         ("start_ms = 1", "drift[0].model", "is None"),
         ('model = ""\nstart_ms = 1', "drift[0].model", "is ''"),
-        ('model = "a"\nstart_ms = 1\nstart = "2026-01-01"', "drift[0].start", "stands beside"),
+        ('model = "a"\nstart_ms = 1\nstart = "2026-01-01"', "drift[0].start", "stands next to"),
         ('model = "a"\nstart_ms = true', "drift[0].start_ms", "is True"),
         ('model = "a"\nstart_ms = -1', "drift[0].start_ms", "is -1"),
         ('model = "a"\nstart = "soon"', "drift[0].start", "is 'soon'"),
