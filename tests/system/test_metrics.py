@@ -196,6 +196,8 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
         "windows_tested": len(tested),
         "windows_too_few": 1,
         "windows_no_reference": 0,
+        "windows_failed": 0,
+        "references_unusable": 0,
         "paused": 0,
         "history_bytes": 0,
         f"model.{STEADY}.late_events": reasons[Reason.LATE],
