@@ -1,4 +1,4 @@
-"""How well a detector found the labelled drifts, beside detectors that look at nothing.
+"""How well a detector found the labelled drifts, next to trivial baselines.
 
 One *stream* is one detector of one model. All its figures rest on the times of its tests, the
 ``closed_ms`` of its windows, since only then can an alarm be raised:
@@ -100,7 +100,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     def to_table(self) -> pa.Table:
         """A row of :data:`FIGURES_SCHEMA` for each detector.
 
-        The first is the configuration's, over all its streams; the others look at nothing.
+        The first is the configuration's, over all its streams; the others are trivial baselines.
         """
         return _figures_table(
             {

@@ -115,7 +115,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class Beside(Struct, frozen=True, kw_only=True):
-    """A detector's figures, and those of three that look at nothing, over the same windows.
+    """A detector's figures, and those of three trivial baselines, over the same windows.
 
     Attributes
     ----------

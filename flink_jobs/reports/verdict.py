@@ -158,7 +158,7 @@ def _short(figures: Figures) -> str:
 
 
 def totals(evaluation: Evaluation) -> Iterator[tuple[str, list[str]]]:
-    """The figures of all streams, with those of detectors that look at nothing below."""
+    """The figures of all streams, with those of trivial baselines below."""
     total = evaluation.total
     named = {
         "this configuration": total.detector,

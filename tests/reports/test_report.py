@@ -218,7 +218,7 @@ def test_the_verdict_says_what_was_found_missed_and_false(tmp_path):
     assert "1 of 2 true drifts found, 1 false alarm" in text
     assert "first from 2026-01-01 00:40 UTC found after 10 min (1 window)" in text
     assert "second from 2026-01-01 03:20 UTC missed" in text
-    # Detectors that look at nothing stand beside it.
+    # Trivial baselines stand next to it.
     for dummy in ("an alarm every n windows", "always alarm", "never alarm"):
         assert dummy in text
 
