@@ -50,7 +50,8 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         n_restarts = cluster.rest.checkpoints(job_id)["counts"]["restored"]
         cluster.rest.cancel(job_id)
 
-    assert n_restarts == 1
+    # Once more where the job is restarted before Flink has noticed that the TaskManager is gone.
+    assert n_restarts >= 1
     assert by_id(topics.read(topics.scores), "score_id") == undisturbed_scores
     assert by_id(topics.read(topics.alerts), "alert_id") == undisturbed_alerts
     assert undisturbed_alerts
