@@ -72,7 +72,6 @@ class _MonitorOperator:
             named_models=self._config.job.named_models,
         )
         self._job_log = JobLog(_log, self._config.job.name)
-
         _log.info("loudly %s starts from %s", __version__, __file__)
 
     def _take_pane(
