@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flink_jobs.config.job import DriftJobConfig, detectors_of, n_columns_read
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import FirstTime, MovingReference, Seasonal, TrainingSet
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
 from flink_jobs.config.two_sample_tests import n_dimensions
+from flink_jobs.config.views import detectors_of, n_columns_read
 
 _FLOAT_BYTES = 8
 # Of a row on the JVM's heap, apart from its payload.

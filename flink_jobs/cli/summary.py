@@ -8,15 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flink_jobs.cli.state_size import open_panes_text, state_text
-from flink_jobs.config.job import (
-    DriftJobConfig,
-    MoreDetectorTable,
-    OverrideTable,
-    detectors_of,
-    n_columns_read,
-    reads_outputs,
-    trained_key,
-)
+from flink_jobs.config.job import DriftJobConfig, OverrideTable, trained_key
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.references import (
     FirstEvents,
@@ -27,6 +19,7 @@ from flink_jobs.config.tables.references import (
 )
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
+from flink_jobs.config.views import Detector, detectors_of, n_columns_read, reads_outputs, views_of
 from flink_jobs.times import duration
 
 
@@ -107,7 +100,7 @@ def _fewest_reference_events(config: DriftJobConfig, n_training: Mapping[str, in
 
 def _events(config: DriftJobConfig) -> str:
     what = "outputs" if reads_outputs(config) else "features"
-    reducer = _kind(config.detector.reducer)
+    reducer = _kind(views_of(config)[0].reducer)
     width = duration(config.panes.width_ms)
     return f"{n_columns_read(config)} {what} of each, reducer {reducer}, in panes of {width}"
 
@@ -136,8 +129,7 @@ def _at_least(reference: Trailing | Seasonal) -> str:
     return f"; no test with fewer than {reference.min_events:,} events"
 
 
-def _detector(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -> str:
-    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
+def _detector(config: DriftJobConfig, detector: Detector, n_ref: int) -> str:
     level, n_test = detector.calibration.level, fewest_events(detector)
     lowest, fewest = lowest_p_value(config, detector, n_ref, n_test), f"{n_test:,} events"
     reach = f"{fewest} can reach {lowest:.2g}"
@@ -146,7 +138,7 @@ def _detector(config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int) -
     return f"{detector.name}: {_window(detector)}; {_kind(detector.test)} at {level:g}; {reach}"
 
 
-def _window(detector: MoreDetectorTable) -> str:
+def _window(detector: Detector) -> str:
     match detector.window:
         case CountWindow() as count:
             return f"{count.size:,} events, every {count.slide:,}"

@@ -7,15 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from flink_jobs.config.job import (
-    OTHER_MODELS,
-    DriftJobConfig,
-    KafkaTable,
-    MoreDetectorTable,
-    detectors_of,
-    n_columns_read,
-    reads_outputs,
-)
+from flink_jobs.config.job import OTHER_MODELS, DriftJobConfig, KafkaTable
 from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
@@ -37,6 +29,7 @@ from flink_jobs.config.two_sample_tests import (
     most_reference_events,
     n_dimensions,
 )
+from flink_jobs.config.views import Detector, detectors_of, n_columns_read, reads_outputs, views_of
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
@@ -72,12 +65,8 @@ def _prefix(place: int) -> str:
     return "" if place == 0 else f"detectors[{place - 1}]."
 
 
-def _check_detector(
-    config: DriftJobConfig, detector: MoreDetectorTable, prefix: str
-) -> Iterator[Problem]:
+def _check_detector(config: DriftJobConfig, detector: Detector, prefix: str) -> Iterator[Problem]:
     """``prefix`` is empty for the main tables, whose test lies under ``detector``."""
-    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
-    assert detector.policy is not None  # noqa: S101
     if prefix:
         yield from check_window(f"{prefix}window", detector.window, config.panes.width_ms)
     level = detector.calibration.level
@@ -99,7 +88,7 @@ def _check_names(config: DriftJobConfig) -> Iterator[Problem]:
 def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
     field, least = ("outputs", 2) if reads_outputs(config) else ("features", 1)
     if n_columns_read(config) < least:
-        kind = msgspec.to_builtins(config.detector.reducer)["kind"]
+        kind = msgspec.to_builtins(views_of(config)[0].reducer)["kind"]
         yield Problem(
             f"input.n_{field}",
             f"the reducer {kind!r} reads the events' {field}, and there are "
@@ -113,7 +102,7 @@ def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
 
 
 def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
-    reducer = config.detector.reducer
+    reducer = views_of(config)[0].reducer
     if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
         most = config.input.n_features
         if isinstance(config.reference, FirstEvents):
@@ -127,9 +116,9 @@ def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
 
 
 def _check_test(
-    config: DriftJobConfig, detector: MoreDetectorTable, level: float, key: str
+    config: DriftJobConfig, detector: Detector, level: float, key: str
 ) -> Iterator[Problem]:
-    reducer, test = config.detector.reducer, detector.test
+    reducer, test = views_of(config)[0].reducer, detector.test
     if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
         yield Problem(
             f"{key}.n_permutations",
@@ -153,11 +142,8 @@ def _check_test(
             )
 
 
-def _check_reach(
-    config: DriftJobConfig, detector: MoreDetectorTable, prefix: str
-) -> Iterator[Problem]:
+def _check_reach(config: DriftJobConfig, detector: Detector, prefix: str) -> Iterator[Problem]:
     """Refuse windows and references in which samples without anything in common do not alarm."""
-    assert detector.calibration is not None  # noqa: S101 - detectors_of leaves nothing out
     level = detector.calibration.level
     n_test, n_ref = most_events(detector), most_reference_events(config)
     lowest = lowest_p_value(config, detector, n_ref, n_test)
@@ -172,7 +158,7 @@ def _check_reach(
         )
 
 
-def _check_fewest_events(detector: MoreDetectorTable, key: str) -> Iterator[Problem]:
+def _check_fewest_events(detector: Detector, key: str) -> Iterator[Problem]:
     window = detector.window
     name, fewest = (
         ("size", window.size)

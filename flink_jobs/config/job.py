@@ -13,18 +13,19 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import Level, NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Table
 from flink_jobs.config.tables.columns import ColumnsTable
 from flink_jobs.config.tables.detectors import (
     DetectorTable,
-    HardPredictionsConfig,
-    SoftmaxOutputsConfig,
-    TestConfig,
 )
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.tables.watching import (
+    LevelPerWindowConfig,
+    MoreDetectorTable,
+    ViewTable,
+)
 from flink_jobs.config.tables.windows import WindowTable
-from flink_jobs.records.alerts import MAIN_DETECTOR
 
 OTHER_MODELS = "other"
 """The name under which metrics count the models that have none of their own."""
@@ -46,6 +47,9 @@ class JobTable(Table, frozen=True, kw_only=True):
     ----------
     named_models : list of str
         Models with metrics of their own; those of all others are summed.
+    forget_after_ms : int
+        All state of a model that sent no event for this much event time is removed, and an alert
+        says so; 0 for never.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")] = "loudly"
@@ -56,6 +60,7 @@ class JobTable(Table, frozen=True, kw_only=True):
     transaction_timeout_ms: Annotated[int, Meta(ge=1_000, le=900_000)] = 600_000
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
     named_models: _NamedModels = msgspec.field(default_factory=list)
+    forget_after_ms: NonNegativeInt = 0
 
 
 class KafkaTable(Table, frozen=True, kw_only=True):
@@ -123,31 +128,25 @@ class PaneTable(Table, frozen=True, kw_only=True):
     max_raw_events: PositiveInt = 100_000
 
 
-class LevelPerWindowConfig(
-    Table, frozen=True, kw_only=True, tag_field="kind", tag="level_per_window"
-):
-    """A test window drifts when its p-value is at or below ``level``."""
+class SampleTable(Table, frozen=True, kw_only=True):
+    """The events of a window that are kept one by one.
 
-    level: Level = 0.001
+    Tests on rows, exemplars, the command ``approve_current`` and what reports show see them. Tests
+    on counts see every event.
+
+    Attributes
+    ----------
+    size : int
+        At most this many of each window, chosen by a hash of the event's time and name.
+    """
+
+    size: Annotated[int, Meta(ge=20, le=20_000)] = 1_000
 
 
 class SilenceTable(Table, frozen=True, kw_only=True):
     """When a model that sends no event raises an alert: after ``after_ms``; 0 for never."""
 
     after_ms: NonNegativeInt = 0
-
-
-class MoreDetectorTable(Table, frozen=True, kw_only=True):
-    """One more detector over the same panes, reducer and reference.
-
-    What is left out is as in the tables ``detector``, ``calibration`` and ``policy``.
-    """
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
-    window: WindowTable
-    test: TestConfig | None = None
-    calibration: LevelPerWindowConfig | None = None
-    policy: PolicyTable | None = None
 
 
 class OverrideTable(Table, frozen=True, kw_only=True):
@@ -165,7 +164,10 @@ class OverrideTable(Table, frozen=True, kw_only=True):
     calibration: dict[str, Any] = msgspec.field(default_factory=dict)
     policy: dict[str, Any] = msgspec.field(default_factory=dict)
     silence: dict[str, Any] = msgspec.field(default_factory=dict)
+    columns: dict[str, Any] = msgspec.field(default_factory=dict)
+    sample: dict[str, Any] = msgspec.field(default_factory=dict)
     detectors: list[dict[str, Any]] | None = None
+    views: list[dict[str, Any]] | None = None
 
 
 class DriftJobConfig(Table, frozen=True, kw_only=True):
@@ -188,7 +190,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
 
     version: Literal[1]
     kafka: KafkaTable
-    input: InputTable
+    input: InputTable = InputTable()
     panes: PaneTable
     window: WindowTable
     reference: ReferenceTable
@@ -198,32 +200,10 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     policy: PolicyTable = PolicyTable()
     silence: SilenceTable = SilenceTable()
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
+    sample: SampleTable = SampleTable()
+    views: list[ViewTable] = msgspec.field(default_factory=list)
     overrides: list[OverrideTable] = msgspec.field(default_factory=list)
     columns: ColumnsTable = ColumnsTable()
-
-
-def reads_outputs(config: DriftJobConfig) -> bool:
-    """Whether the reducer reads the events' outputs; else it reads their features."""
-    return isinstance(config.detector.reducer, SoftmaxOutputsConfig | HardPredictionsConfig)
-
-
-def n_columns_read(config: DriftJobConfig) -> int:
-    """How many numbers of each event the reducer reads."""
-    return config.input.n_outputs if reads_outputs(config) else config.input.n_features
-
-
-def detectors_of(config: DriftJobConfig) -> list[MoreDetectorTable]:
-    """All detectors of a model, the one of the main tables first, with nothing left out."""
-    main = MoreDetectorTable(name=MAIN_DETECTOR, window=config.window)
-    return [
-        msgspec.structs.replace(
-            each,
-            test=each.test or config.detector.test,
-            calibration=each.calibration or config.calibration,
-            policy=each.policy or config.policy,
-        )
-        for each in (main, *config.detectors)
-    ]
 
 
 def config_version(config: DriftJobConfig) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.references import TrainingSet
+from flink_jobs.config.views import n_columns_read, reads_outputs
 
 
 def read_verified(reference: TrainingSet) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detectors import TwoSampleTest, two_sample_test_of_kind
-from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, n_columns_read
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     PCAConfig,
@@ -13,6 +13,7 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, Seasonal, Trailing
 from flink_jobs.config.tables.windows import CountWindow
+from flink_jobs.config.views import Detector, n_columns_read, views_of
 
 MANY_EVENTS = 10_000
 """Events where nothing bounds them: no test is limited by this many."""
@@ -24,28 +25,25 @@ def make_test(table: TestConfig) -> TwoSampleTest:
     return two_sample_test_of_kind(kind)(**parameters)
 
 
-def lowest_p_value(
-    config: DriftJobConfig, detector: MoreDetectorTable, n_ref: int, n_test: int
-) -> float:
+def lowest_p_value(config: DriftJobConfig, detector: Detector, n_ref: int, n_test: int) -> float:
     """Ask the test of a detector for its lowest p-value at these numbers of events.
 
     Where a share of variance decides how many dimensions there are, there may be a single one.
     """
-    assert detector.test is not None  # noqa: S101 - detectors_of leaves nothing out
-    reducer = config.detector.reducer
+    reducer = views_of(config)[0].reducer
     is_share = isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, float)
     return make_test(detector.test).lowest_p_value(
         n_ref, n_test, 1 if is_share else n_dimensions(config)
     )
 
 
-def fewest_events(detector: MoreDetectorTable) -> int:
+def fewest_events(detector: Detector) -> int:
     """Give the number of events of the smallest window that is tested."""
     window = detector.window
     return window.size if isinstance(window, CountWindow) else window.min_events
 
 
-def most_events(detector: MoreDetectorTable) -> int:
+def most_events(detector: Detector) -> int:
     """Give the number of events of the largest window; ``MANY_EVENTS`` where nothing bounds it."""
     window = detector.window
     return window.size if isinstance(window, CountWindow) else window.max_events or MANY_EVENTS
@@ -68,7 +66,7 @@ def most_reference_events(config: DriftJobConfig) -> int:
 
 def n_dimensions(config: DriftJobConfig) -> int:
     """Count the numbers of each reduced event; a limit where the share of variance decides."""
-    match config.detector.reducer:
+    match views_of(config)[0].reducer:
         case PCAConfig(n_components=int(n_components)):
             n = n_components
         case SparseRandomProjectionConfig(n_components=n_components):

@@ -11,14 +11,16 @@ from detectors import (
     Reducer,
     reducer_of_kind,
 )
-from flink_jobs.config.job import DriftJobConfig, LevelPerWindowConfig, reads_outputs
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import kind_and_parameters
+from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.two_sample_tests import make_test
+from flink_jobs.config.views import detectors_of, reads_outputs, views_of
 
 
 def make_detector(config: DriftJobConfig) -> DriftDetector:
     """An unfitted detector."""
-    return DriftDetector(_make_reducer(config), make_test(config.detector.test))
+    return DriftDetector(_make_reducer(config), make_test(detectors_of(config)[0].test))
 
 
 def make_calibration(table: LevelPerWindowConfig) -> Calibration:
@@ -27,7 +29,7 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
 
 
 def _make_reducer(config: DriftJobConfig) -> Reducer:
-    kind, parameters = kind_and_parameters(config.detector.reducer)
+    kind, parameters = kind_and_parameters(views_of(config)[0].reducer)
     reducer = reducer_of_kind(kind)(**parameters)
     takes_missing = reads_outputs(config) or isinstance(reducer, NoReduction)
     if config.input.missing_features == "allow" and not takes_missing:

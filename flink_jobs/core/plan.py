@@ -8,18 +8,12 @@ from functools import partial
 
 import msgspec
 
-from flink_jobs.config.job import (
-    DriftJobConfig,
-    config_version,
-    detector_fingerprint,
-    detectors_of,
-    reads_outputs,
-    trained_key,
-)
+from flink_jobs.config.job import DriftJobConfig, config_version, detector_fingerprint, trained_key
 from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.references import MovingReference, TrainingSet
 from flink_jobs.config.tables.windows import CountWindow
+from flink_jobs.config.views import detectors_of, reads_outputs
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
 from flink_jobs.core.references.blocks import reference_fingerprint

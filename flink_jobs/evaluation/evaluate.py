@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from flink_jobs.config.job import detectors_of
 from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.views import detectors_of
 from flink_jobs.evaluation.detections import (
     Alarm,
     Detection,

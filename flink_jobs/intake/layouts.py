@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import is_distribution, normalised
-from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
+from flink_jobs.config.views import n_columns_read, reads_outputs
 from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
 from flink_jobs.records.dead_letters import Reason
 

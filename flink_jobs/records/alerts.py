@@ -16,7 +16,9 @@ import msgspec
 from msgspec import Struct
 
 MAIN_DETECTOR = "main"
-"""The name of the detector that the main tables of a configuration describe."""
+"""The name of the detector that the main tables of a configuration, or of a view, describe."""
+MAIN_VIEW = "main"
+"""The name of the view of a configuration that has no ``views``."""
 
 
 class AlertKind(StrEnum):

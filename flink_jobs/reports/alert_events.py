@@ -20,6 +20,7 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.references import FirstEvents, Seasonal, TrainingSet
 from flink_jobs.config.training_set import read_training_set
+from flink_jobs.config.views import views_of
 from flink_jobs.core.factory import make_detector
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.records.alerts import Alert
@@ -78,7 +79,7 @@ def compare(
 
 def dimension_name(config: DriftJobConfig, dimension: int, image_shape: Shape | None) -> str:
     """What a dimension of the reduced events stands for."""
-    match config.detector.reducer:
+    match views_of(config)[0].reducer:
         case SoftmaxOutputsConfig():
             return f"output for class {dimension}"
         case HardPredictionsConfig():

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import DriftJobConfig, reads_outputs
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.views import reads_outputs
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.records.alerts import Alert, AlertKind, DimensionShift, Exemplar
 from flink_jobs.records.shown import shown_html

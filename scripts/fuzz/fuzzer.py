@@ -15,8 +15,8 @@ import numpy as np
 import tomlkit
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from flink_jobs.config.job import reads_outputs
 from flink_jobs.config.loading import decode_config
+from flink_jobs.config.views import reads_outputs
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import InMemoryState

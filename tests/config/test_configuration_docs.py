@@ -15,8 +15,6 @@ from flink_jobs.config.job import (
     InputTable,
     JobTable,
     KafkaTable,
-    LevelPerWindowConfig,
-    MoreDetectorTable,
     OverrideTable,
     PaneTable,
     SilenceTable,
@@ -27,6 +25,7 @@ from flink_jobs.config.tables.columns import ColumnsTable
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable
 from flink_jobs.config.tables.windows import WindowTable
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -95,6 +95,7 @@ def test_a_table_of_another_kind_takes_the_place_of_the_whole_table() -> None:
 
     assert of_model.window == CountWindow(size=20, slide=7)
     assert of_model.reference == FirstTime(duration_ms=5_000)
+    assert of_model.detector.test is not None
     assert of_model.detector.test.__struct_config__.tag == "energy"
     assert of_model.detector.reducer == config.detector.reducer
 

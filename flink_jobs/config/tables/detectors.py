@@ -55,9 +55,13 @@ class ChiSquareConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="c
 
 
 class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed"):
-    """Kolmogorov-Smirnov for numbers, chi-square for the named columns, Bonferroni over all."""
+    """Kolmogorov-Smirnov for numbers, chi-square for categories, Bonferroni over all.
 
-    categorical_columns: Annotated[list[NonNegativeInt], Meta(min_length=1)]
+    ``categorical_columns`` are places of numbers that stand for categories, for vectors without
+    typed columns.
+    """
+
+    categorical_columns: list[NonNegativeInt] = msgspec.field(default_factory=list)
     n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
 
 
@@ -133,10 +137,10 @@ TestConfig = (
 
 
 class DetectorTable(Table, frozen=True, kw_only=True):
-    """Which reducer and which two-sample test."""
+    """Which reducer and which two-sample test; by default those that suit the columns."""
 
-    reducer: ReducerConfig = msgspec.field(default_factory=SoftmaxOutputsConfig)
-    test: TestConfig = msgspec.field(default_factory=KSConfig)
+    reducer: ReducerConfig | None = None
+    test: TestConfig | None = None
     seed: NonNegativeInt = 0
 
 

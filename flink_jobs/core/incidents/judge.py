@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import DriftDetector, Judgement, TwoSampleResult
-from flink_jobs.config.job import DriftJobConfig, MoreDetectorTable, config_version
+from flink_jobs.config.job import DriftJobConfig, config_version
+from flink_jobs.config.views import Detector, views_of
 from flink_jobs.core.factory import make_calibration
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
@@ -53,14 +54,11 @@ class Judge:
     ----------
     config : DriftJobConfig
         Of the model.
-    detector : MoreDetectorTable
+    detector : Detector
         One of :func:`~flink_jobs.config.job.detectors_of` of it.
     """
 
-    def __init__(self, config: DriftJobConfig, detector: MoreDetectorTable) -> None:
-        assert detector.test is not None  # noqa: S101 - detectors_of leaves nothing out
-        assert detector.policy is not None  # noqa: S101
-        assert detector.calibration is not None  # noqa: S101
+    def __init__(self, config: DriftJobConfig, detector: Detector) -> None:
         self._name = detector.name
         self._policy = detector.policy
         self._seed = config.detector.seed
@@ -68,7 +66,7 @@ class Judge:
         self._config_version = config_version(config)
         self._about = {
             "detector": detector.name,
-            "reducer": kind_of(config.detector.reducer),
+            "reducer": kind_of(views_of(config)[0].reducer),
             "test": kind_of(detector.test),
             "job": config.job.name,
             "job_version": __version__,

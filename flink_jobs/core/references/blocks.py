@@ -15,8 +15,9 @@ from detectors import (
     arrays_to_bytes,
     bytes_to_arrays,
 )
-from flink_jobs.config.job import DriftJobConfig, detectors_of
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.two_sample_tests import make_test
+from flink_jobs.config.views import detectors_of
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import make_detector
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
@@ -111,7 +112,7 @@ def refit_tests(
         When a detector fails in any other way.
     """
     try:
-        main = fitted.main.with_test(make_test(config.detector.test), z_ref)
+        main = fitted.main.with_test(make_test(detectors_of(config)[0].test), z_ref)
         return FittedDetectors(main, _others(config, main, z_ref))
     except Exception as error:
         raise _not_fitted(error) from error

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import detectors_of
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, MovingReference, covered_ms
 from flink_jobs.config.tables.windows import TimeWindow
+from flink_jobs.config.views import detectors_of
 from flink_jobs.core.conditions import failed_tests, missing_reference, untested_windows
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.blocks import (

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from flink_jobs.config.job import DriftJobConfig, n_columns_read, reads_outputs
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.columns import ColumnsTable
+from flink_jobs.config.views import n_columns_read, reads_outputs
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.records.wording import first_names
 

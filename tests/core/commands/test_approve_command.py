@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detectors import DriftDetector
 from flink_jobs.config.job import DriftJobConfig, trained_key
 from flink_jobs.config.two_sample_tests import make_test
+from flink_jobs.config.views import detectors_of
 from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
@@ -47,7 +48,7 @@ CASES: list[tuple[dict[str, Any], list[int], list[tuple[int, int, int]]]] = [
 def by_hand(config: DriftJobConfig, x: NDArray[np.float64]) -> DriftDetector:
     """The reducer of the first reference, and the test fitted to the reduced rows ``x``."""
     first = FittedDetectors.from_block(fit_reference(config, rows(0)[:30])).main
-    return first.with_test(make_test(config.detector.test), first.reduce(x))
+    return first.with_test(make_test(detectors_of(config)[0].test), first.reduce(x))
 
 
 @pytest.mark.parametrize("detector", [NONE, PCA])
@@ -82,7 +83,9 @@ def test_later_windows_are_compared_with_it(detector: dict[str, Any]) -> None:
     (score,) = watched.panes(3).scores
 
     first = FittedDetectors.from_block(fit_reference(config, rows(0, loc=1.0)[:30])).main
-    fitted = first.with_test(make_test(config.detector.test), first.reduce(rows(2, loc=1.0)))
+    fitted = first.with_test(
+        make_test(detectors_of(config)[0].test), first.reduce(rows(2, loc=1.0))
+    )
     assert score.p_value == fitted.test(rows(3), rng=np.random.default_rng(0)).p_value
 
 

@@ -1,0 +1,208 @@
+"""The views of a model: which columns are watched together, by which reducer and detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.detectors import (
+    ChiSquareConfig,
+    HardPredictionsConfig,
+    KSConfig,
+    MixedConfig,
+    NoReductionConfig,
+    PCAConfig,
+    ReducerConfig,
+    SoftmaxOutputsConfig,
+    TestConfig,
+)
+from flink_jobs.config.tables.policy import PolicyTable
+from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable, ViewTable
+from flink_jobs.config.tables.windows import WindowTable
+from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
+
+_MOST_COMPONENTS = 32
+
+
+class Detector(Struct, frozen=True):
+    """One detector of a view, with nothing left out."""
+
+    name: str
+    window: WindowTable
+    test: TestConfig
+    calibration: LevelPerWindowConfig
+    policy: PolicyTable
+
+
+@dataclass(frozen=True)
+class View:
+    """Some columns of a model's events, and all that watches them.
+
+    Attributes
+    ----------
+    name : str
+    columns : tuple of Column
+    slots : tuple of Slot
+        The floats that stand for them.
+    places : tuple of int
+        The places of these floats among those of the model's panes.
+    reducer : ReducerConfig
+    seed : int
+    reference : ReferenceTable
+    detectors : tuple of Detector
+        The view's own one, ``main``, and further ones.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    slots: tuple[Slot, ...]
+    places: tuple[int, ...]
+    reducer: ReducerConfig
+    seed: int
+    reference: ReferenceTable
+    detectors: tuple[Detector, ...]
+
+    @property
+    def categorical(self) -> tuple[int, ...]:
+        """The places, among the view's floats, of codes of texts."""
+        return tuple(place for place, slot in enumerate(self.slots) if slot.is_category)
+
+
+def views_of(config: DriftJobConfig) -> tuple[View, ...]:
+    """List the views of a model; one called ``main`` where the configuration has no ``views``.
+
+    Examples
+    --------
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... columns = {features = {age = "number", plan = "category"}, outputs = {p = "probability"}}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... views = [{name = "inputs", columns = ["features"]}, {name = "answers", columns = ["p"]}]
+    ... ''')
+    >>> [(view.name, view.places, view.detectors[0].test.__struct_config__.tag)
+    ...  for view in views_of(config)]
+    [('inputs', (0, 1), 'mixed'), ('answers', (2,), 'ks')]
+    """
+    placed = {slot: place for place, slot in enumerate(slots_of(columns_read(config)))}
+    return tuple(_view(config, table, placed) for table in view_tables(config))
+
+
+def view_tables(config: DriftJobConfig) -> list[ViewTable]:
+    """List the tables of views, or the one that the main tables stand for."""
+    if config.views:
+        return config.views
+    reducer = config.detector.reducer
+    if reducer is not None:
+        is_output = isinstance(reducer, SoftmaxOutputsConfig | HardPredictionsConfig)
+    else:
+        is_output = any(column.role == "output" for column in columns_of(config))
+    return [
+        ViewTable(
+            name=MAIN_VIEW,
+            columns=["outputs" if is_output else "features"],
+            reducer=reducer,
+            test=config.detector.test,
+            detectors=config.detectors,
+        )
+    ]
+
+
+def columns_of_view(config: DriftJobConfig, table: ViewTable) -> tuple[Column, ...]:
+    """List the columns that a view names, in the order of the model's columns.
+
+    Names that no column has are passed over: checks find them.
+    """
+    roles = {"feature": "features", "output": "outputs"}
+    names = set(table.columns)
+    return tuple(
+        column
+        for column in columns_of(config)
+        if column.name in names or roles.get(column.role) in names
+    )
+
+
+def columns_read(config: DriftJobConfig) -> tuple[Column, ...]:
+    """List the columns that a pane carries: what views read, then segments and label."""
+    tables = view_tables(config)
+    viewed = {column for table in tables for column in columns_of_view(config, table)}
+    always = {column for column in columns_of(config) if column.role in ("segment", "label")}
+    return tuple(column for column in columns_of(config) if column in viewed | always)
+
+
+def default_reducer(columns: Sequence[Column]) -> ReducerConfig:
+    """Choose the reducer that suits columns: none, but for class probabilities and embeddings."""
+    kinds = {column.kind for column in columns}
+    if len(columns) == 1 and kinds == {"class_probabilities"}:
+        return SoftmaxOutputsConfig()
+    if len(columns) == 1 and kinds == {"embedding"} and columns[0].size > 1:
+        return PCAConfig(n_components=min(_MOST_COMPONENTS, columns[0].size))
+    return NoReductionConfig()
+
+
+def default_test(columns: Sequence[Column], reducer: ReducerConfig) -> TestConfig:
+    """Choose the test that suits reduced columns: by counts for categories, KS for numbers."""
+    if isinstance(reducer, HardPredictionsConfig):
+        return ChiSquareConfig()
+    if isinstance(reducer, NoReductionConfig):
+        n_categories = sum(column.is_category for column in columns)
+        if n_categories == len(columns):
+            return ChiSquareConfig()
+        if n_categories:
+            return MixedConfig()
+    return KSConfig()
+
+
+def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> View:
+    columns = columns_of_view(config, table)
+    slots = slots_of(columns)
+    reducer = table.reducer or default_reducer(columns)
+    return View(
+        name=table.name,
+        columns=columns,
+        slots=slots,
+        places=tuple(placed[slot] for slot in slots),
+        reducer=reducer,
+        seed=config.detector.seed,
+        reference=table.reference or config.reference,
+        detectors=_detectors(config, table, table.test or default_test(columns, reducer)),
+    )
+
+
+def _detectors(config: DriftJobConfig, table: ViewTable, test: TestConfig) -> tuple[Detector, ...]:
+    calibration = table.calibration or config.calibration
+    policy = table.policy or config.policy
+    main = MoreDetectorTable(name=MAIN_DETECTOR, window=table.window or config.window)
+    return tuple(
+        Detector(
+            each.name,
+            each.window,
+            each.test or test,
+            each.calibration or calibration,
+            each.policy or policy,
+        )
+        for each in (main, *table.detectors)
+    )
+
+
+def reads_outputs(config: DriftJobConfig) -> bool:
+    """Whether the first view reads the events' outputs; else it reads their features."""
+    return any(column.role == "output" for column in views_of(config)[0].columns)
+
+
+def n_columns_read(config: DriftJobConfig) -> int:
+    """Count the numbers of each event that the first view reads."""
+    return len(views_of(config)[0].slots)
+
+
+def detectors_of(config: DriftJobConfig) -> list[Detector]:
+    """List the detectors of the first view, with nothing left out."""
+    return list(views_of(config)[0].detectors)
