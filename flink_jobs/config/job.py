@@ -7,7 +7,6 @@ in :mod:`flink_jobs.config.checks`. Times are event-time milliseconds.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +18,7 @@ from flink_jobs.config.tables.detectors import (
     DetectorTable,
 )
 from flink_jobs.config.tables.policy import PolicyTable
-from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.tables.references import ReferenceTable
 from flink_jobs.config.tables.watching import (
     LevelPerWindowConfig,
     MoreDetectorTable,
@@ -204,65 +203,3 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     views: list[ViewTable] = msgspec.field(default_factory=list)
     overrides: list[OverrideTable] = msgspec.field(default_factory=list)
     columns: ColumnsTable = ColumnsTable()
-
-
-def config_version(config: DriftJobConfig) -> str:
-    """Digest of all that can change a result: 16 hex digits, carried by every alert and score.
-
-    Addresses, topics and the way the job runs are left out: the same stream gives the same alerts
-    from another broker and at another parallelism.
-    """
-    parts = [
-        config.version,
-        config.input,
-        config.panes,
-        config.window,
-        config.reference,
-        config.detector,
-        config.calibration,
-        config.policy,
-        config.silence,
-        config.detectors,
-    ]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-
-
-def detector_fingerprint(config: DriftJobConfig) -> str:
-    """Digest of what the state of a model depends on: a mismatch means a new reference."""
-    parts = [
-        config.input.n_features,
-        config.input.n_outputs,
-        config.input.missing_features,
-        config.panes,
-        config.window,
-        _reference_identity(config.reference),
-        config.detector,
-        [(each.name, each.window, each.test) for each in config.detectors],
-    ]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-
-
-def trained_key(config: DriftJobConfig) -> str:
-    """Digest of what the detectors fitted to a training set depend on."""
-    parts = (
-        config.input.n_features,
-        config.input.n_outputs,
-        config.input.missing_features,
-        _reference_identity(config.reference),
-        config.detector,
-        [(each.name, each.test) for each in config.detectors],
-    )
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-
-
-def _reference_identity(reference: ReferenceTable) -> object:
-    """What of the reference's table decides which events it is made of."""
-    match reference:
-        case TrainingSet():
-            return reference.sha256
-        case FirstEvents():
-            return reference.n_events
-        case _:
-            names = {"on_config_change", "rebaseline", "overdue_after_ms"}
-            tree = msgspec.to_builtins(reference)
-            return {name: value for name, value in tree.items() if name not in names}

@@ -10,14 +10,15 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.columns import BOOLEAN_TEXTS, Column
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.references import TrainingSet
-from flink_jobs.config.views import n_columns_read, reads_outputs
+from flink_jobs.config.views import View
 
 
 def read_verified(reference: TrainingSet) -> bytes:
@@ -42,26 +43,68 @@ def read_verified(reference: TrainingSet) -> bytes:
     return data
 
 
-def read_training_set(config: DriftJobConfig) -> NDArray[np.float64] | None:
-    """The rows that the reducer reads, shape (n_ref, n_columns); None without an artefact.
+class TrainingRows(NamedTuple):
+    """The rows of a training set, as the columns of a view.
+
+    Attributes
+    ----------
+    x : ndarray of float64, shape (n_ref, n_slots)
+        NaN is missing; a category holds the code of its text.
+    texts : dict of int to list of str
+        By place of a category: what its codes stand for.
+    """
+
+    x: NDArray[np.float64]
+    texts: dict[int, list[str]]
+
+
+def read_training_set(view: View) -> TrainingRows:
+    """Read the columns of a view from the artefact that is its reference.
+
+    The file holds an array for each column, by its name: numbers of shape (n_ref,), of shape
+    (n_ref, size) for a vector, and texts or booleans of shape (n_ref,) for a category.
 
     Raises
     ------
     ConfigError
-        When the file cannot be used or does not hold the array that is needed.
+        When the file cannot be used or does not hold the arrays that are needed.
     """
-    if not isinstance(config.reference, TrainingSet):
-        return None
-    name = "outputs" if reads_outputs(config) else "features"
-    data = read_verified(config.reference)
+    assert isinstance(view.reference, TrainingSet)  # noqa: S101 - asked where it is one
+    data = read_verified(view.reference)
+    floats: list[NDArray[np.float64]] = []
+    texts: dict[int, list[str]] = {}
+    for column in view.columns:
+        array = _array(view.reference.path, data, column)
+        place = sum(each.shape[1] for each in floats)
+        if column.is_category:
+            array, texts[place] = _codes(array)
+        floats.append(array.reshape(len(array), -1))
+    lengths = {len(each) for each in floats}
+    if len(lengths) > 1:
+        wrong = f"arrays of {view.reference.path} hold different numbers of rows: {sorted(lengths)}"
+        raise ConfigError([Problem("reference.path", wrong, "one row for each event")])
+    return TrainingRows(np.concatenate(floats, axis=1), texts)
+
+
+def _array(path: str, data: bytes, column: Column) -> NDArray[Any]:
+    dtype = None if column.is_category else np.float64
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            x_ref = np.asarray(arrays[name], dtype=np.float64)
+            array = np.asarray(arrays[column.name], dtype=dtype)
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        wrong = f"{config.reference.path} holds no readable array {name!r} ({error})"
+        wrong = f"{path} holds no readable array {column.name!r} ({error})"
         raise ConfigError([Problem("reference.path", wrong, "an npz file")]) from error
-    if x_ref.ndim != 2 or x_ref.shape[1] != n_columns_read(config):
-        wrong = f"the array {name!r} has the shape {x_ref.shape}"
-        allowed = f"(n_events, {n_columns_read(config)})"
+    expected = (column.size,) if column.type == "vector" else ()
+    if array.ndim == 0 or array.shape[1:] != expected:
+        wrong = f"the array {column.name!r} has the shape {array.shape}"
+        allowed = f"(n_events, {column.size})" if column.type == "vector" else "(n_events,)"
         raise ConfigError([Problem("reference.path", wrong, allowed)])
-    return x_ref
+    return array
+
+
+def _codes(array: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
+    """The codes of texts, and the texts; booleans are the texts of their column."""
+    if array.dtype.kind == "b":
+        return array.astype(np.float64), list(BOOLEAN_TEXTS)
+    texts, codes = np.unique(array.astype(str), return_inverse=True)
+    return codes.astype(np.float64), texts.tolist()

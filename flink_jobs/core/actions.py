@@ -16,10 +16,8 @@ class Counts:
 
     Attributes
     ----------
-    events, used, dead_letters : int
-        ``events == used + dead_letters``.
-    sampled_out : int
-        Used events of the pane that no test window will see.
+    events, used, dead_letters, duplicates : int
+        ``events == used + dead_letters + duplicates``.
     paused : int
         Used events that came while the model's tests were paused.
     windows_tested, windows_too_few, windows_no_reference, windows_failed : int
@@ -30,14 +28,14 @@ class Counts:
     test_duration_ns : int
         Wall-clock time of the tests. It goes into metrics only, and no comparison of two panes'
         counts sees it: everything else is the same in a replay.
-    reference_bytes, recent_bytes, history_bytes : int
-        Size of the blocks written to state.
+    reference_bytes, state_bytes : int
+        Bytes of references, and of all entries, written to state.
     """
 
     events: int = 0
     used: int = 0
     dead_letters: int = 0
-    sampled_out: int = 0
+    duplicates: int = 0
     paused: int = 0
     windows_tested: int = 0
     windows_too_few: int = 0
@@ -47,8 +45,7 @@ class Counts:
     alerts: int = 0
     test_duration_ns: int = field(default=0, compare=False)
     reference_bytes: int = 0
-    recent_bytes: int = 0
-    history_bytes: int = 0
+    state_bytes: int = 0
 
     def items(self) -> list[tuple[str, int]]:
         """Name and value of each count."""

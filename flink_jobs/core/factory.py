@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from detectors import (
     Calibration,
-    DriftDetector,
     LevelPerWindow,
-    MissingImputation,
-    NoReduction,
+    Prepared,
     Reducer,
+    needs_preparation,
     reducer_of_kind,
 )
-from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.tables.detectors import kind_and_parameters
+from flink_jobs.config.tables.detectors import TestConfig, kind_and_parameters
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.two_sample_tests import make_test
-from flink_jobs.config.views import detectors_of, reads_outputs, views_of
+from flink_jobs.config.views import View
 
-
-def make_detector(config: DriftJobConfig) -> DriftDetector:
-    """An unfitted detector."""
-    return DriftDetector(_make_reducer(config), make_test(detectors_of(config)[0].test))
+__all__ = ["is_prepared", "make_calibration", "make_reducer", "make_test"]
 
 
 def make_calibration(table: LevelPerWindowConfig) -> Calibration:
@@ -28,10 +23,20 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
     return LevelPerWindow(table.level)
 
 
-def _make_reducer(config: DriftJobConfig) -> Reducer:
-    kind, parameters = kind_and_parameters(views_of(config)[0].reducer)
+def is_prepared(view: View, test: TestConfig) -> bool:
+    """Whether a test of a view sees columns that were scaled, completed and made indicators."""
+    reducer_kind, _ = kind_and_parameters(view.reducer)
+    test_kind, _ = kind_and_parameters(test)
+    return needs_preparation(reducer_kind, test_kind)
+
+
+def make_reducer(view: View, test: TestConfig) -> Reducer:
+    """Make the reducer that stands in front of a test of a view, not fitted."""
+    kind, parameters = kind_and_parameters(view.reducer)
+    scale = parameters.pop("scale", None)
     reducer = reducer_of_kind(kind)(**parameters)
-    takes_missing = reads_outputs(config) or isinstance(reducer, NoReduction)
-    if config.input.missing_features == "allow" and not takes_missing:
-        return MissingImputation(reducer)
-    return reducer
+    if not is_prepared(view, test):
+        return reducer
+    if scale is None:
+        scale = getattr(test, "scale", True)
+    return Prepared(reducer, categorical_columns=view.categorical, scale=scale)

@@ -1,42 +1,32 @@
 """The drift monitor: panes, timers and commands in, actions out.
 
-The same class runs in the Flink job and in memory. It keeps nothing of a model between calls but a
-cache of restored detectors, which is keyed by the digest of what they are made of and can therefore
-never disagree with the state.
+The same class runs in the Flink job and in memory. It keeps nothing of a model between calls but
+caches, which are keyed by digests of what they are made of and can therefore never disagree with
+the state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import ConfigError
-from flink_jobs.config.tables.references import FirstEvents, FirstTime
-from flink_jobs.core import timers
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.commands.commands import Commands
-from flink_jobs.core.conditions import missing_reference, silence
-from flink_jobs.core.failures import DetectorFailedError, detector_code
-from flink_jobs.core.plan import Plan, Plans
-from flink_jobs.core.references import sources as baseline
-from flink_jobs.core.references.blocks import References
-from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.state.codec import read_block, write_block
-from flink_jobs.core.state.segments import make_segment
-from flink_jobs.core.state.state import MonitorState, RecentBlock, Status
-from flink_jobs.core.turn import Turn
-from flink_jobs.core.watchers.window_tester import WindowTester
-from flink_jobs.core.windows.shared_rows import SharedRows
-from flink_jobs.intake.panes import EventColumns, Pane
+from flink_jobs.core.context import Context
+from flink_jobs.core.events import PaneEvents
+from flink_jobs.core.memory import Memory
+from flink_jobs.core.plan import Plans
+from flink_jobs.core.state.entries import Entries
+from flink_jobs.core.state.model_state import ModelState
+from flink_jobs.core.state.status import STATUS, Status
+from flink_jobs.core.watched_model import ConfigChangedError, WatchedModel
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Ending
 from flink_jobs.records.control import PlacedCommand, StandingCommand
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 
-
-class ConfigChangedError(RuntimeError):
-    """State of another detector configuration, where the configuration says to refuse it."""
+__all__ = ["ConfigChangedError", "DriftMonitor"]
 
 
 class DriftMonitor:
@@ -46,26 +36,17 @@ class DriftMonitor:
     ----------
     config : DriftJobConfig
     trained : mapping of str to bytes, optional
-        The reference blocks fitted on training sets, by :func:`~flink_jobs.config.job.trained_key`;
-        needed where the configuration names one.
-    shares_rows : bool
-        Whether overlapping windows share what they can, which takes 8 MB: for one that watches few
-        models at a time, as a backtest does. No result depends on it.
+        The reference blocks fitted on training sets, by
+        :func:`~flink_jobs.config.digests.trained_key`; needed where the configuration names one.
     """
 
-    def __init__(
-        self,
-        config: DriftJobConfig,
-        trained: Mapping[str, bytes] | None = None,
-        *,
-        shares_rows: bool = False,
-    ) -> None:
+    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes] | None = None) -> None:
         self._plans = Plans(config, trained or {})
-        self._tester = WindowTester(References(), SharedRows() if shares_rows else None)
-        self._commands = Commands(self._plans, self._tester)
+        self._memory = Memory()
+        self._commands = Commands(self._plans)
 
     def on_pane(
-        self, pane: Pane, state: MonitorState, standing: Sequence[StandingCommand] = ()
+        self, pane: Pane, state: ModelState, standing: Sequence[StandingCommand] = ()
     ) -> Actions:
         """Take the next pane of a model; panes of a model come in event-time order.
 
@@ -75,7 +56,7 @@ class DriftMonitor:
         Parameters
         ----------
         pane : Pane
-        state : MonitorState
+        state : ModelState
             Of the pane's model.
         standing : sequence of StandingCommand
             Commands to patterns of models; those that the model has taken are passed over.
@@ -87,29 +68,32 @@ class DriftMonitor:
         StateVersionError
             When the state was written by a version that this code does not read.
         """
-        turn = self._turn(pane.model, state)
-        turn.actions.dead_letters = list(pane.dead_letters)
-        if _is_past(turn.status, pane):
-            turn.actions.dead_letters += _late_after_restore(pane)
+        model = self._model(pane.model, state)
+        status, actions = model.context.status, model.context.actions
+        actions.dead_letters = list(pane.dead_letters)
+        if status.now_ms is not None and pane.end_ms <= status.now_ms:
+            actions.dead_letters += _late_after_restore(pane)
         else:
-            self._start_anew_if_changed(turn)
-            if turn.is_new:
+            model.follow_plan()
+            if model.is_new:
                 # It has no past that commands could have reached before this pane.
-                self._advance(turn, pane.start_ms)
-            self._take_commands(turn, standing)
-            self._advance(turn, pane.start_ms)
-            turn.status.last_pane_start_ms = pane.start_ms
-            self._take(turn, pane)
-            self._advance(turn, pane.end_ms)
-            self._finish(turn)
-        _count(turn, pane)
-        return turn.actions
+                self._advance(model, pane.start_ms)
+            self._take_commands(model, standing)
+            self._advance(model, pane.start_ms)
+            if model.context.is_forgotten:
+                _forget(model)
+                model = self._begun_again(model)
+                self._advance(model, pane.start_ms)
+            self._take(model, pane)
+            self._finish(model)
+        _count(actions, pane)
+        return actions
 
     def on_time(
         self,
         model: str,
         now_ms: int,
-        state: MonitorState,
+        state: ModelState,
         standing: Sequence[StandingCommand] = (),
     ) -> Actions:
         """Event time has reached ``now_ms``, for which a timer of the model was registered.
@@ -117,198 +101,136 @@ class DriftMonitor:
         Whether and when this is called changes no record: a pane that comes later would have found
         the same windows closed. Raises as :meth:`on_pane`.
         """
-        turn = self._turn(model, state)
-        status = turn.status
-        self._start_anew_if_changed(turn)
+        watched = self._model(model, state)
+        status = watched.context.status
+        watched.follow_plan()
         if status.wake_ms is not None and now_ms >= status.wake_ms:
             status.wake_ms = None
-        self._take_commands(turn, standing)
+        self._take_commands(watched, standing)
         # The pane that holds this moment is still to come.
-        until_ms = now_ms - now_ms % turn.plan.config.panes.width_ms
-        self._advance(turn, max(until_ms, status.now_ms or 0))
-        self._finish(turn)
-        return turn.actions
+        until_ms = now_ms - now_ms % watched.context.config.panes.width_ms
+        self._advance(watched, max(until_ms, status.now_ms or 0))
+        self._finish(watched)
+        return watched.context.actions
 
     def on_end(
-        self, model: str, state: MonitorState, standing: Sequence[StandingCommand] = ()
+        self, model: str, state: ModelState, standing: Sequence[StandingCommand] = ()
     ) -> Actions:
         """Close the windows that hold events, since the input is over, and let no more time pass.
 
         A model has not fallen silent because a topic ends, and a command whose time lies after its
         last window goes on waiting for it. Raises as :meth:`on_pane`.
         """
-        turn = self._turn(model, state)
-        self._start_anew_if_changed(turn)
-        turn.is_at_end = True
-        turn.status.wake_ms = None
-        self._take_commands(turn, standing)
-        while (close_ms := timers.next_close_ms(turn)) is not None:
-            self._advance(turn, close_ms)
-        self._finish(turn)
-        return turn.actions
+        watched = self._model(model, state)
+        watched.follow_plan()
+        watched.context.is_at_end = True
+        watched.context.status.wake_ms = None
+        self._take_commands(watched, standing)
+        while (close_ms := watched.next_close_ms()) is not None:
+            self._advance(watched, close_ms)
+        self._finish(watched)
+        return watched.context.actions
 
     def on_command(
         self,
         model: str,
         placed: PlacedCommand,
-        state: MonitorState,
+        state: ModelState,
         standing: Sequence[StandingCommand] = (),
     ) -> Actions:
         """Take a command to this model; raises as :meth:`on_pane`."""
-        turn = self._turn(model, state)
-        self._start_anew_if_changed(turn)
-        self._take_commands(turn, standing)
-        self._take_command(turn, placed)
-        self._finish(turn)
-        return turn.actions
+        watched = self._model(model, state)
+        watched.follow_plan()
+        self._take_commands(watched, standing)
+        self._take_command(watched, placed)
+        self._finish(watched)
+        return watched.context.actions
 
-    def _take_commands(self, turn: Turn, standing: Sequence[StandingCommand]) -> None:
-        for placed in self._commands.not_taken(turn, standing):
-            self._take_command(turn, placed)
-
-    def _take_command(self, turn: Turn, placed: PlacedCommand) -> None:
-        """Take a command and let it have all its effect before the next one of the same moment."""
-        self._commands.take(turn, placed)
-        if turn.status.now_ms is not None:
-            self._advance(turn, turn.status.now_ms)
-
-    def _turn(self, model: str, state: MonitorState) -> Turn:
-        block = read_block(state)
-        if block is None:
-            plan = self._plans.of(model)
-            status = Status(detector_fingerprint=plan.fingerprint)
-            return Turn(model, state, plan, RecentBlock(status=status, segments=[]))
+    def _model(self, name: str, state: ModelState) -> WatchedModel:
+        entries = Entries(state)
+        status = entries.load(STATUS, Status) or Status()
         try:
-            turn = Turn(model, state, self._plans.of(model, block.status.change), block)
+            plan = self._plans.of(name, status.change)
         except ConfigError as error:
-            turn = Turn(model, state, self._plans.of(model), block)
-            block.status.change = ""
-            turn.notice(f"its changed configuration does not fit the job's any more: {error}")
-        return turn
+            status.change = ""
+            plan = self._plans.of(name)
+            context = Context(name, plan.config, status, entries)
+            context.notice(f"its changed configuration does not fit the job's any more: {error}")
+            return WatchedModel(context, plan, self._memory)
+        return WatchedModel(Context(name, plan.config, status, entries), plan, self._memory)
 
-    def _start_anew_if_changed(self, turn: Turn) -> None:
-        """Begin again where event time stood, whether a pane, a timer or a command comes first."""
-        status, plan = turn.status, turn.plan
-        if status.detector_fingerprint == plan.fingerprint and _has_its_training_set(status, plan):
-            return
-        what = (
-            f"its state belongs to the configuration {status.detector_fingerprint} and the "
-            f"reference {status.reference_fingerprint or 'being collected'}, this job runs the "
-            f"configuration {plan.fingerprint}"
-        )
-        if plan.config.reference.on_config_change == "refuse":
-            hint = 'set reference.on_config_change = "new_reference" to start a new reference'
-            raise ConfigChangedError(f"model {turn.model}: {what}; {hint}")
-        at_ms = status.now_ms or 0
-        baseline.start_anew(turn, at_ms, Ending.NEW_CONFIGURATION)
-        turn.follow(plan)
-        turn.notice(f"{what}; a new reference starts at {at_ms} ms")
+    def _begun_again(self, gone: WatchedModel) -> WatchedModel:
+        """Take a model that was forgotten for a new one."""
+        plan, old = self._plans.of(gone.name), gone.context
+        context = Context(gone.name, plan.config, Status(), old.entries, old.actions)
+        context.status.n_standing = old.status.n_standing
+        return WatchedModel(context, plan, self._memory)
 
-    def _advance(self, turn: Turn, until_ms: int) -> None:
+    def _take(self, model: WatchedModel, pane: Pane) -> None:
+        model.context.status.last_pane_start_ms = pane.start_ms
+        seed = model.context.config.detector.seed
+        model.take(PaneEvents(pane.start_ms, pane.end_ms, pane.events, seed))
+        self._advance(model, pane.end_ms)
+
+    def _take_commands(self, model: WatchedModel, standing: Sequence[StandingCommand]) -> None:
+        for placed in self._commands.not_taken(model, standing):
+            self._take_command(model, placed)
+
+    def _take_command(self, model: WatchedModel, placed: PlacedCommand) -> None:
+        """Take a command and let it have all its effect before the next one of the same moment."""
+        self._commands.take(model, placed)
+        if model.context.status.now_ms is not None:
+            self._advance(model, model.context.status.now_ms)
+
+    def _advance(self, model: WatchedModel, until_ms: int) -> None:
         """Let event time pass: windows close, commands take effect, silence is noticed."""
-        for at_ms, placed in self._commands.due(turn, until_ms):
-            self._advance_quietly(turn, at_ms)
-            self._commands.carry_out(turn, placed, at_ms)
-        self._advance_quietly(turn, until_ms)
+        for at_ms, placed in self._commands.due(model, until_ms):
+            model.advance(at_ms)
+            self._commands.carry_out(model, placed, at_ms)
+        if not model.context.is_forgotten:
+            model.advance(until_ms)
 
-    def _advance_quietly(self, turn: Turn, until_ms: int) -> None:
-        """Advance while no command takes effect."""
-        status = turn.status
-        for step_ms in timers.steps(turn, until_ms):
-            baseline.complete_by_time(turn, step_ms)
-            self._tester.test_closed(turn, step_ms)
-            if turn.wants_new_reference:
-                turn.wants_new_reference = False
-                baseline.start_anew(turn, step_ms, Ending.NEW_REFERENCE)
-                turn.notice("its incident is over; a new reference is collected")
-            silence.report(turn, step_ms)
-            missing_reference.report(turn, step_ms)
-        status.now_ms = until_ms if status.now_ms is None else max(status.now_ms, until_ms)
-
-    def _take(self, turn: Turn, pane: Pane) -> None:
-        events = pane.events
-        if len(events):
-            silence.hear(turn, pane.start_ms, pane.end_ms)
-            baseline.record_history(turn, pane)
-        if turn.status.phase == "collecting":
-            missing_reference.wait(turn, pane.start_ms)
-            self._begin_without_collecting(turn, pane.start_ms)
-        if turn.status.is_paused:
-            turn.actions.counts.paused = len(events)
+    def _finish(self, model: WatchedModel) -> None:
+        if model.context.is_forgotten:
+            _forget(model)
             return
-        while turn.status.phase == "collecting" and len(events):
-            events = baseline.collect(turn, pane, events)
-        if turn.status.phase == "monitoring" and len(events):
-            self._append(turn, pane.start_ms, events)
-
-    def _begin_without_collecting(self, turn: Turn, from_ms: int) -> None:
-        if turn.plan.trained is not None:
-            baseline.begin_trained(turn, from_ms)
-        elif turn.plan.moves:
-            baseline.begin_moving(turn, from_ms)
-
-    def _append(self, turn: Turn, start_ms: int, events: EventColumns) -> None:
-        """Keep the events of a pane, reduced, and sampled where no window counts them."""
-        config, status = turn.plan.config, turn.status
-        kept, failure = events, ""
-        if not turn.plan.counts_events:
-            kept = sample_events(events, config.panes.max_events, config.detector.seed)
-        if not turn.plan.moves:
-            kept, failure = self._reduced(turn, kept)
-        segment = make_segment(start_ms, status.n_monitored, len(events), kept, failure)
-        turn.block.segments.append(segment)
-        status.n_monitored += len(events)
-        turn.actions.counts.sampled_out = len(events) - len(kept)
-
-    def _reduced(self, turn: Turn, events: EventColumns) -> tuple[EventColumns, str]:
-        """Reduced events, or why they could not be: no window that holds them can be tested."""
-        try:
-            fitted = self._tester.reference(turn)
-            with detector_code():
-                return events.with_x(fitted.main.reduce(events.x)), ""
-        except DetectorFailedError as error:
-            return events.with_x(np.zeros((len(events), 1))), str(error)
-
-    def _finish(self, turn: Turn) -> None:
-        """Forget what is no longer needed, ask for a timer and write the state."""
-        if turn.is_testing:
-            self._tester.forget(turn)
-        timers.ask(turn)
-        turn.actions.counts.recent_bytes += write_block(turn.state, turn.block)
-        turn.actions.counts.alerts = len(turn.actions.alerts)
-        _tell_reference(turn)
+        model.finish()
+        _tell_reference(model)
 
 
-def _is_past(status: Status, pane: Pane) -> bool:
-    """Whether event time has passed the pane."""
-    return status.now_ms is not None and pane.end_ms <= status.now_ms
+def _forget(model: WatchedModel) -> None:
+    """End what is open, and remove all state of a model that is gone."""
+    for view in model.views:
+        view.end_incidents(model.context.now_ms, Ending.FORGOTTEN)
+        view.stability.end(model.context.now_ms)
+    model.forget()
+    model.context.actions.counts.alerts = len(model.context.actions.alerts)
 
 
-def _has_its_training_set(status: Status, plan: Plan) -> bool:
-    if plan.trained is None or status.is_approved or not status.reference_fingerprint:
-        return True
-    return status.reference_fingerprint == plan.trained_fingerprint
+def _count(actions: Actions, pane: Pane) -> None:
+    counts = actions.counts
+    counts.events = len(pane.events) + len(pane.dead_letters) + pane.n_duplicates
+    counts.dead_letters = len(actions.dead_letters)
+    counts.duplicates = pane.n_duplicates
+    counts.used = counts.events - counts.dead_letters - counts.duplicates
 
 
-def _count(turn: Turn, pane: Pane) -> None:
-    counts = turn.actions.counts
-    counts.events = len(pane.events) + len(pane.dead_letters)
-    counts.dead_letters = len(turn.actions.dead_letters)
-    counts.used = counts.events - counts.dead_letters
-
-
-def _tell_reference(turn: Turn) -> None:
-    status, actions = turn.status, turn.actions
-    reference = turn.plan.config.reference
-    if status.phase == "monitoring":
-        actions.reference_events_missing = None if turn.plan.moves else 0
-        actions.reference_age_events = None if turn.plan.moves else status.n_monitored
-        if status.reference_end_ms is not None and status.now_ms is not None:
-            actions.reference_age_ms = status.now_ms - status.reference_end_ms
-    elif isinstance(reference, FirstEvents):
-        actions.reference_events_missing = reference.n_events - status.n_collected
-    elif isinstance(reference, FirstTime):
-        actions.reference_events_missing = max(0, reference.min_events - status.n_collected)
+def _tell_reference(model: WatchedModel) -> None:
+    """Say how old the oldest reference is, and how many events the least complete one lacks."""
+    actions, now_ms = model.context.actions, model.context.status.now_ms
+    missing = [view.plan.rule.missing_events(view) for view in model.views
+               if view.status.phase == "collecting"]  # fmt: skip
+    if missing:
+        known = [each for each in missing if each is not None]
+        actions.reference_events_missing = max(known) if known else None
+        return
+    staying = [view.status for view in model.views if not view.plan.rule.moves]
+    actions.reference_events_missing = 0 if staying else None
+    if staying:
+        actions.reference_age_events = max(status.n_monitored for status in staying)
+    ends_ms = [s.reference_end_ms for s in staying if s.reference_end_ms is not None]
+    if ends_ms and now_ms is not None:
+        actions.reference_age_ms = now_ms - min(ends_ms)
 
 
 def _late_after_restore(pane: Pane) -> list[DeadLetter]:
@@ -320,6 +242,7 @@ def _late_after_restore(pane: Pane) -> list[DeadLetter]:
             model=pane.model,
             partition=int(events.partitions[row]),
             offset=int(events.offsets[row]),
+            row=int(events.rows[row]),
             event_time_ms=int(events.times_ms[row]),
             event_id=events.event_ids[row],
         )

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One remark about one model; the window where it concerns one.
+    """One remark about one model; the view and the window where it concerns one.
 
     Examples
     --------
@@ -17,6 +17,7 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     model: str
     text: str
+    view: str | None = None
     detector: str | None = None
     window_start_ms: int | None = None
     window_end_ms: int | None = None

@@ -1,4 +1,4 @@
-"""What a configuration means for one model: its detectors, ready to be used."""
+"""What a configuration means for one model: its views and their watchers, ready to be used."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from functools import partial
 
 import msgspec
 
-from flink_jobs.config.job import DriftJobConfig, config_version, detector_fingerprint, trained_key
+from flink_jobs.config.columns import columns_of
+from flink_jobs.config.digests import config_version, trained_key, view_fingerprint
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.tables.base import ConfigError, Problem
-from flink_jobs.config.tables.references import MovingReference, TrainingSet
-from flink_jobs.config.tables.windows import CountWindow
-from flink_jobs.config.views import detectors_of, reads_outputs
+from flink_jobs.config.tables.references import TrainingSet
+from flink_jobs.config.views import View, columns_read, views_of
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
-from flink_jobs.core.references.blocks import reference_fingerprint
+from flink_jobs.core.references.fitted import test_places
+from flink_jobs.core.references.rules import ReferenceRule, make_rule
 from flink_jobs.core.windows.windows import Windows, make_windows
 
 # A change is what somebody wrote into a command; making its plan again takes 0.5 ms.
@@ -24,39 +26,49 @@ _CHANGED_PLANS = 1_024
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """One detector: which windows it tests and who judges them."""
+class WatcherPlan:
+    """One detector of a view: which windows it tests and who judges them.
+
+    ``test_place`` is the place of its test among the distinct ones of the view.
+    """
 
     name: str
     windows: Windows
     judge: Judge
+    test_place: int
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """One view: its columns, its reference and its watchers.
+
+    Attributes
+    ----------
+    view : View
+    fingerprint : str
+        Digest of the configuration that its state depends on.
+    rule : ReferenceRule
+    watchers : tuple of WatcherPlan
+    """
+
+    view: View
+    fingerprint: str
+    rule: ReferenceRule
+    watchers: tuple[WatcherPlan, ...]
+
+    @property
+    def main(self) -> WatcherPlan:
+        """The view's own detector."""
+        return self.watchers[0]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is the same for models with equal configurations.
-
-    ``trained`` is the reference block of the training set, where the configuration names one.
-    ``counts_events`` says whether a window counts events, so that no pane may be sampled.
-    """
+    """All that is the same for models with equal configurations."""
 
     config: DriftJobConfig
-    fingerprint: str
     config_version: str
-    watchers: list[Watcher]
-    trained: bytes | None
-    trained_fingerprint: str | None
-    counts_events: bool
-
-    @property
-    def moves(self) -> bool:
-        """Whether the reference moves with the stream, so that events are kept raw."""
-        return isinstance(self.config.reference, MovingReference)
-
-    @property
-    def main(self) -> Watcher:
-        """The detector of the main tables."""
-        return self.watchers[0]
+    views: tuple[ViewPlan, ...]
 
 
 class Plans:
@@ -67,7 +79,7 @@ class Plans:
     config : DriftJobConfig
         Of the job, with its overrides.
     trained : mapping of str to bytes
-        Reference blocks of training sets by :func:`~flink_jobs.config.job.trained_key`.
+        Reference blocks of training sets by :func:`~flink_jobs.config.digests.trained_key`.
     """
 
     def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes]) -> None:
@@ -94,34 +106,40 @@ class Plans:
     def _changed(self, base: DriftJobConfig, change: str) -> DriftJobConfig:
         config = changed(base, msgspec.json.decode(change))
         # What of an event is read is decided before it reaches the monitor.
-        if config.input != base.input or reads_outputs(config) != reads_outputs(base):
-            wrong = "which numbers of an event are read cannot change while the job runs"
-            raise ConfigError([Problem("input", wrong, "what job.toml has: change it there")])
-        if isinstance(config.reference, TrainingSet) and trained_key(config) not in self._trained:
-            wrong = "a training set is fitted where the job is submitted"
-            raise ConfigError([Problem("reference", wrong, "what job.toml has: change it there")])
+        is_read_alike = columns_read(config) == columns_read(base)
+        if (
+            config.input != base.input
+            or columns_of(config) != columns_of(base)
+            or not is_read_alike
+        ):
+            wrong = "which columns of an event are read cannot change while the job runs"
+            raise ConfigError([Problem("columns", wrong, "what job.toml has: change it there")])
+        for view in views_of(config):
+            if isinstance(view.reference, TrainingSet) and trained_key(view) not in self._trained:
+                wrong = "a training set is fitted where the job is submitted"
+                raise ConfigError(
+                    [Problem("reference", wrong, "what job.toml has: change it there")]
+                )
         return config
 
 
 def make_plan(config: DriftJobConfig, trained: Mapping[str, bytes]) -> Plan:
     """The plan of a configuration without overrides."""
+    views = tuple(_view_plan(config, view, trained) for view in views_of(config))
+    return Plan(config, config_version(config), views)
+
+
+def _view_plan(config: DriftJobConfig, view: View, trained: Mapping[str, bytes]) -> ViewPlan:
     remember_last = config.kafka.control_topic is not None
-    watchers = [
-        Watcher(
-            d.name,
-            make_windows(d.window, width_ms=config.panes.width_ms, remember_last=remember_last),
-            Judge(config, d),
+    width_ms, places = config.panes.width_ms, test_places(view)
+    watchers = tuple(
+        WatcherPlan(
+            detector.name,
+            make_windows(detector.window, remember_last, width_ms=width_ms),
+            Judge(config, view, detector),
+            places[detector.name],
         )
-        for d in detectors_of(config)
-    ]
-    is_trained = isinstance(config.reference, TrainingSet)
-    block = trained[trained_key(config)] if is_trained else None
-    return Plan(
-        config=config,
-        fingerprint=detector_fingerprint(config),
-        config_version=config_version(config),
-        watchers=watchers,
-        trained=block,
-        trained_fingerprint=None if block is None else reference_fingerprint(block),
-        counts_events=any(isinstance(d.window, CountWindow) for d in detectors_of(config)),
+        for detector in view.detectors
     )
+    fingerprint = view_fingerprint(config, view)
+    return ViewPlan(view, fingerprint, make_rule(config, view, fingerprint, trained), watchers)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Judgement, TwoSampleResult, choose_exemplars
-from flink_jobs.core.windows.windows import ClosedWindow
+from detectors import ColumnMove, Judgement, TwoSampleResult, choose_exemplars, ranking
+from flink_jobs.config.columns import Slot
+from flink_jobs.config.views import View
+from flink_jobs.core.views.encoding import Encoder
+from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import (
-    DimensionShift,
+    CategoryShare,
+    ColumnShift,
     Exemplar,
     ReferenceSummary,
     ThresholdSummary,
@@ -20,11 +25,14 @@ from flink_jobs.records.alerts import (
     finite_or_none,
 )
 
+_MOST_CATEGORIES = 5
+
 
 class Facts(NamedTuple):
     """What the score and the alert of one window have in common."""
 
     model: str
+    view: str
     detector: str
     window: WindowSummary
     reference: ReferenceSummary
@@ -34,12 +42,12 @@ class Facts(NamedTuple):
         w = self.window
         early = ("early", w.n_events) if w.closed_early else ()
         return (
-            self.model, self.detector, w.kind, w.start_ms, w.end_ms, w.first_event,
+            self.model, self.view, self.detector, w.kind, w.start_ms, w.end_ms, w.first_event,
             self.reference.fingerprint, *early,
         )  # fmt: skip
 
 
-def window_summary(window: ClosedWindow) -> WindowSummary:
+def window_summary(window: ClosedWindow, n_tested: int) -> WindowSummary:
     """The window as records show it."""
     return WindowSummary(
         kind=window.kind,
@@ -48,7 +56,7 @@ def window_summary(window: ClosedWindow) -> WindowSummary:
         closed_ms=window.closed_ms,
         first_event=window.first_event,
         n_events=window.n_events,
-        n_tested=window.n_tested,
+        n_tested=n_tested,
         closed_early=window.closed_early,
     )
 
@@ -67,28 +75,81 @@ def result_fields(result: TwoSampleResult, judgement: Judgement) -> dict[str, An
     }
 
 
-def top_dimensions(result: TwoSampleResult, most: int) -> list[DimensionShift]:
-    """The dimensions with the largest statistics, the first one first among equals."""
-    order = np.argsort(-result.dimension_statistics, kind="stable")[:most]
+def column_shifts(
+    moves: Sequence[ColumnMove], view: View, encoder: Encoder, new: Mapping[int, Mapping[str, float]],
+    most: int,
+) -> list[ColumnShift]:  # fmt: skip
+    """Name the columns that moved most, the one that moved most first.
+
+    Parameters
+    ----------
+    moves : sequence of ColumnMove
+        One for each float of the view.
+    view : View
+    encoder : Encoder
+        Names the codes of categories.
+    new : mapping of int to mapping of str to float
+        By place of a category: the shares in the window of texts that the reference does not tell
+        apart.
+    most : int
+        How many columns to name.
+    """
     return [
-        DimensionShift(
-            dimension=dimension,
-            statistic=float(result.dimension_statistics[dimension]),
-            p_value=float(result.dimension_p_values[dimension]),
-            direction=_direction(float(result.dimension_shifts[dimension])),
-            shift=finite_or_none(float(result.dimension_shifts[dimension])),
-        )
-        for dimension in order.tolist()
+        _column_shift(moves[place], view.slots[place], place, encoder, new.get(place, {}))
+        for place in ranking(moves)[:most]
     ]
 
 
-def exemplars(columns: EventColumns, scores: NDArray[np.float64], most: int) -> list[Exemplar]:
+def _column_shift(
+    move: ColumnMove, slot: Slot, place: int, encoder: Encoder, new: Mapping[str, float]
+) -> ColumnShift:
+    texts, rare = encoder.texts.get(place), encoder.rare.get(place, {})
+    is_boolean = slot.column.type == "boolean"
+    return ColumnShift(
+        column=slot.name,
+        type="number" if texts is None else "boolean" if is_boolean else "category",
+        statistic=move.statistic,
+        p_value=move.p_value,
+        direction=move.direction,
+        ref_quantiles=None if move.quantiles_ref is None else list(move.quantiles_ref),
+        test_quantiles=None if move.quantiles_test is None else list(move.quantiles_test),
+        categories=[] if texts is None else _category_shares(move, texts, rare, new),
+        ref_missing=move.missing_ref,
+        test_missing=move.missing_test,
+    )
+
+
+def _category_shares(
+    move: ColumnMove, texts: Sequence[str], rare: Mapping[str, float], new: Mapping[str, float]
+) -> list[CategoryShare]:
+    """List the categories whose share moved most; new and rare ones by their names, too."""
+    assert move.shares_ref is not None and move.shares_test is not None  # noqa: S101, PT018 - of a category
+    before, after = move.shares_ref, move.shares_test
+    shares = [
+        CategoryShare(category=text, ref_share=_at(before, code), test_share=_at(after, code))
+        for code, text in enumerate(texts)
+    ]
+    shares += [
+        CategoryShare(category=text, ref_share=rare.get(text, 0.0), test_share=share)
+        for text, share in new.items()
+    ]
+    moved = [each for each in shares if each.ref_share != each.test_share]
+    moved.sort(key=lambda each: (-abs(each.test_share - each.ref_share), each.category))
+    return moved[:_MOST_CATEGORIES]
+
+
+def _at(shares: Sequence[float] | NDArray[np.float64], code: int) -> float:
+    return float(shares[code]) if code < len(shares) else 0.0
+
+
+def exemplars(events: EventColumns, scores: NDArray[np.float64], most: int) -> list[Exemplar]:
     """The events least like the reference; ``scores`` has one entry for each event."""
     return [
         Exemplar(
-            event_id=columns.event_ids[row],
-            partition=int(columns.partitions[row]),
-            offset=int(columns.offsets[row]),
+            event_id=events.event_ids[row],
+            partition=int(events.partitions[row]),
+            offset=int(events.offsets[row]),
+            row=int(events.rows[row]),
             score=float(scores[row]),
         )
         for row in choose_exemplars(scores, most).most_different.tolist()
@@ -98,9 +159,3 @@ def exemplars(columns: EventColumns, scores: NDArray[np.float64], most: int) -> 
 def kind_of(table: msgspec.Struct) -> str:
     """The tag of a table."""
     return str(table.__struct_config__.tag)
-
-
-def _direction(shift: float) -> Literal["up", "down", "none"]:
-    if shift == 0.0:
-        return "none"
-    return "up" if shift > 0.0 else "down"

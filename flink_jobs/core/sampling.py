@@ -10,21 +10,37 @@ from numpy.typing import NDArray
 from flink_jobs.intake.panes import EventColumns
 
 
-def sample_events(events: EventColumns, max_events: int, seed: int) -> EventColumns:
-    """Keep at most ``max_events`` events, chosen by a hash of (seed, event time, event id).
+def event_keys(events: EventColumns, seed: int) -> NDArray[np.uint64]:
+    """Hash the (seed, event time, event id) of events, shape (n,).
 
-    Every event has the same chance, whatever its numbers, and the order is kept. Those kept are the
-    ones with the smallest hashes: a sample of samples is a sample of the whole.
+    Events with the smallest keys are a sample: each event has the same chance, whatever its
+    numbers, and a sample of samples is a sample of the whole.
     """
-    if len(events) <= max_events:
-        return events
     ids = np.fromiter(
         (crc32(event_id.encode()) for event_id in events.event_ids), np.uint64, len(events)
     )
-    keys = hash_of(events.times_ms.astype(np.uint64), ids, seed)
-    # Stable, so that of events with one id and time the first ones are kept.
-    chosen = np.argsort(keys, kind="stable")[:max_events]
-    return events.take(np.sort(chosen))
+    return hash_of(events.times_ms.astype(np.uint64), ids, seed)
+
+
+def smallest(keys: NDArray[np.uint64], most: int) -> NDArray[np.intp] | slice:
+    """Choose the places of the ``most`` smallest keys, in their order; all of fewer.
+
+    Examples
+    --------
+    >>> smallest(np.array([5, 1, 4, 2], dtype=np.uint64), 2)
+    array([1, 3])
+    """
+    if len(keys) <= most:
+        return slice(None)
+    # Stable, so that of equal keys the first ones are kept.
+    return np.sort(np.argsort(keys, kind="stable")[:most])
+
+
+def sample_events(events: EventColumns, most: int, seed: int) -> EventColumns:
+    """Keep at most ``most`` events, those with the smallest keys, in their order."""
+    if len(events) <= most:
+        return events
+    return events.take(smallest(event_keys(events, seed), most))
 
 
 def hash_of(times_ms: NDArray[np.uint64], ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

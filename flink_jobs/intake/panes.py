@@ -8,8 +8,8 @@ What cannot be used rides along as dead letters, so that nothing is lost on the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -38,16 +38,22 @@ class EventColumns:
     event_ids : list of str
     partitions : ndarray of int32, shape (n,)
     offsets : ndarray of int64, shape (n,)
+    rows : ndarray of int32, shape (n,)
+        The row within the Kafka message.
     times_ms : ndarray of int64, shape (n,)
-    x : ndarray of float64, shape (n, n_columns)
-        The numbers that the reducer reads, or what it made of them.
+    x : ndarray of float64, shape (n, n_slots)
+        The slots; those of a category hold codes. NaN is missing.
+    texts : mapping of int to sequence of str
+        By slot of a category: the texts that its codes stand for.
     """
 
     event_ids: list[str]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    rows: NDArray[np.int32]
     times_ms: NDArray[np.int64]
     x: NDArray[np.float64]
+    texts: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -59,26 +65,54 @@ class EventColumns:
             event_ids=ids[rows] if isinstance(rows, slice) else [ids[i] for i in rows.tolist()],
             partitions=self.partitions[rows],
             offsets=self.offsets[rows],
+            rows=self.rows[rows],
             times_ms=self.times_ms[rows],
             x=self.x[rows],
+            texts=self.texts,
         )
 
     def with_x(self, x: NDArray[np.float64]) -> EventColumns:
         """The same events with other numbers."""
-        return EventColumns(self.event_ids, self.partitions, self.offsets, self.times_ms, x)
+        return replace(self, x=x, texts={})
 
 
 def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     """Join columns of consecutive panes; at least one part."""
     if len(parts) == 1:
         return parts[0]
+    texts, matrices = _one_dictionary(parts)
     return EventColumns(
         event_ids=[event_id for part in parts for event_id in part.event_ids],
         partitions=np.concatenate([part.partitions for part in parts]),
         offsets=np.concatenate([part.offsets for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
         times_ms=np.concatenate([part.times_ms for part in parts]),
-        x=np.concatenate([part.x for part in parts]),
+        x=np.concatenate(matrices),
+        texts=texts,
     )
+
+
+def _one_dictionary(
+    parts: Sequence[EventColumns],
+) -> tuple[dict[int, list[str]], list[NDArray[np.float64]]]:
+    """The texts of all parts, and their matrices with codes of these."""
+    slots = sorted({slot for part in parts for slot in part.texts})
+    if not slots:
+        return {}, [part.x for part in parts]
+    codes: dict[int, dict[str, int]] = {slot: {} for slot in slots}
+    matrices = []
+    for part in parts:
+        x = part.x.copy()
+        for slot in slots:
+            known = codes[slot]
+            table = np.array(
+                [known.setdefault(text, len(known)) for text in part.texts.get(slot, ())],
+                dtype=np.float64,
+            )
+            is_there = ~np.isnan(x[:, slot])
+            x[is_there, slot] = table[x[is_there, slot].astype(np.intp)]
+        matrices.append(x)
+    return {slot: list(known) for slot, known in codes.items()}, matrices
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +124,7 @@ class Pane:
     end_ms: int
     events: EventColumns
     dead_letters: list[DeadLetter]
+    n_duplicates: int = 0
 
 
 class _PackedPane(Struct, array_like=True):
@@ -224,6 +259,7 @@ def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
         event_ids=packed.event_ids,
         partitions=np.frombuffer(packed.partitions, dtype=np.int32),
         offsets=np.frombuffer(packed.offsets, dtype=np.int64),
+        rows=np.zeros(packed.n_events, dtype=np.int32),
         times_ms=np.frombuffer(packed.times_ms, dtype=np.int64),
         x=np.frombuffer(packed.x, dtype=np.float64).reshape(packed.n_events, packed.n_columns),
     )

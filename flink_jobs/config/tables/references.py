@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from msgspec import Meta
 
@@ -75,14 +76,15 @@ class Trailing(Table, frozen=True, kw_only=True, tag_field="kind", tag="trailing
 class Seasonal(Table, frozen=True, kw_only=True, tag_field="kind", tag="seasonal"):
     """The reference is the same time of day or of week, in the ``n_periods`` before.
 
-    A day or week (in UTC, a week from Thursday on like the epoch) is cut into slots of ``slot_ms``;
-    a test window belongs to the slot in which it starts. Of each slot at most
-    ``max_events_per_slot`` are kept, a sample.
+    A day or week (a week from Thursday on like the epoch), by the clock of ``timezone``, is cut into
+    slots of ``slot_ms``; a test window belongs to the slot in which it starts. Of each slot at most
+    ``max_events_per_slot`` are kept one by one, a sample.
     """
 
     period: Literal["day", "week"]
     slot_ms: PositiveInt = 3_600_000
     n_periods: Annotated[int, Meta(ge=1, le=52)] = 1
+    timezone: str = "UTC"
     min_events: MinEvents = 100
     max_events_per_slot: MinEvents = 500
     on_config_change: OnConfigChange = "new_reference"
@@ -152,6 +154,9 @@ def _check_trailing(reference: Trailing, width_ms: int) -> Iterator[Problem]:
 
 
 def _check_seasonal(reference: Seasonal, width_ms: int) -> Iterator[Problem]:
+    if reference.timezone not in available_timezones():
+        wrong = f"{reference.timezone!r} is not a time zone that this machine knows"
+        yield Problem("reference.timezone", wrong, "a name such as 'Europe/Berlin', or 'UTC'")
     yield from check_whole_panes("reference.slot_ms", reference.slot_ms, width_ms)
     if reference.period_ms % reference.slot_ms:
         wrong = f"{reference.slot_ms} does not divide a {reference.period}"

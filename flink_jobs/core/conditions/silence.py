@@ -1,46 +1,66 @@
-"""Models that send nothing any more."""
+"""Models that send nothing any more: what is said of it, and when they are forgotten."""
 
 from __future__ import annotations
 
 import msgspec
 
-from flink_jobs.core.turn import Turn
+from flink_jobs.core.context import Context
+from flink_jobs.core.events import PaneEvents
+from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 
 
-def due_ms(turn: Turn) -> int | None:
-    """The event time from which the model counts as silent; None when that is no question."""
-    status, after_ms = turn.status, turn.plan.config.silence.after_ms
-    if not after_ms or turn.is_at_end or status.is_paused:
-        return None
-    if status.heard_ms is None or status.silence_id:
-        return None
-    return max(status.heard_ms + after_ms, status.snoozed_until_ms or 0)
+class Silence:
+    """Tells when a model falls silent, and when it is heard again.
 
+    Parameters
+    ----------
+    context : Context
+    teller : Teller
+        Of the detector that speaks for the model.
+    """
 
-def report(turn: Turn, until_ms: int) -> None:
-    """Raise an alert where event time has passed the moment from which the model is silent."""
-    at_ms = due_ms(turn)
-    if at_ms is not None and until_ms >= at_ms:
-        _write(turn, AlertKind.STARTED, at_ms)
+    def __init__(self, context: Context, teller: Teller) -> None:
+        self._context = context
+        self._teller = teller
 
+    def on_events(self, pane: PaneEvents) -> None:
+        """Events came: the model is not silent."""
+        status = self._context.status
+        if status.silence_id:
+            self._write(AlertKind.RECOVERED, pane.start_ms)
+            status.silence_id = ""
+        status.heard_ms = pane.end_ms
 
-def hear(turn: Turn, start_ms: int, end_ms: int) -> None:
-    """Events came in the pane ``[start_ms, end_ms)``."""
-    if turn.status.silence_id:
-        _write(turn, AlertKind.RECOVERED, start_ms)
-        turn.status.silence_id = ""
-    turn.status.heard_ms = end_ms
+    def on_time(self, until_ms: int) -> None:
+        """Raise an alert from the moment on at which the model counts as silent."""
+        at_ms = self.due_ms()
+        if at_ms is not None and until_ms >= at_ms:
+            self._write(AlertKind.STARTED, at_ms)
 
+    def due_ms(self) -> int | None:
+        """Return the event time from which the model counts as silent; None where it does not."""
+        context, status = self._context, self._context.status
+        after_ms = context.config.silence.after_ms
+        if not after_ms or context.is_at_end or status.is_paused:
+            return None
+        if status.heard_ms is None or status.silence_id:
+            return None
+        return max(status.heard_ms + after_ms, status.snoozed_until_ms or 0)
 
-def _write(turn: Turn, kind: AlertKind, end_ms: int) -> None:
-    status = turn.status
-    assert status.heard_ms is not None  # noqa: S101 - a silent model has been heard before
-    window = msgspec.structs.replace(turn.moment(end_ms), kind="silence", start_ms=status.heard_ms)
-    judge = turn.plan.main.judge
-    ending = Ending.NORMAL if kind is AlertKind.RECOVERED else None
-    alert = judge.about_model(
-        turn.model, Cause.SILENCE, kind, status.silence_id, window, turn.reference(), ending=ending
-    )
-    status.silence_id = alert.incident_id
-    turn.actions.alerts.append(alert)
+    def wake_ms(self) -> int | None:
+        """Ask for a timer at that time: no pane tells of silence."""
+        return self.due_ms()
+
+    def snapshot(self) -> None:
+        """All that it remembers lies in the status."""
+
+    def _write(self, kind: AlertKind, end_ms: int) -> None:
+        status = self._context.status
+        assert status.heard_ms is not None  # noqa: S101 - a silent model has been heard before
+        window = self._teller.moment(end_ms)
+        window = msgspec.structs.replace(window, kind="silence", start_ms=status.heard_ms)
+        ending = Ending.NORMAL if kind is AlertKind.RECOVERED else None
+        status.silence_id = self._teller.tell(
+            Cause.SILENCE, kind, status.silence_id, window, ending=ending
+        )

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors import DriftDetector, Judgement, TwoSampleResult
+from detectors import Judgement, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.job import DriftJobConfig, config_version
-from flink_jobs.config.views import Detector, views_of
-from flink_jobs.core.factory import make_calibration
+from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
+from flink_jobs.config.views import Detector, View
+from flink_jobs.core.factory import is_prepared, make_calibration
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
-from flink_jobs.core.record_parts import (
-    Facts,
-    exemplars,
-    kind_of,
-    result_fields,
-    top_dimensions,
-    window_summary,
-)
+from flink_jobs.core.record_parts import Facts, kind_of, result_fields
 from flink_jobs.core.state.incident import Incident
-from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
     Cause,
+    ColumnShift,
     Ending,
+    Exemplar,
     ReferenceSummary,
+    SampleSummary,
     Score,
     ScoreStatus,
     WindowSummary,
@@ -47,6 +43,31 @@ class Verdict(NamedTuple):
     has_recovered: bool = False
 
 
+class Evidence(NamedTuple):
+    """What an alert shows of the events, of which it sees a sample."""
+
+    columns: list[ColumnShift]
+    exemplars: list[Exemplar]
+    sample: SampleSummary
+
+
+class Comparison(Protocol):
+    """A window and its reference, ready to be tested; all of it runs code of detectors."""
+
+    @property
+    def test(self) -> TwoSampleTest:
+        """The test, fitted."""
+        ...
+
+    def run(self, rng: np.random.Generator) -> TwoSampleResult:
+        """Test the window."""
+        ...
+
+    def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
+        """Say what moved most, and name the events that are least like the reference."""
+        ...
+
+
 class Judge:
     """Writes the scores and alerts of one detector.
 
@@ -54,19 +75,24 @@ class Judge:
     ----------
     config : DriftJobConfig
         Of the model.
+    view : View
+        One of :func:`~flink_jobs.config.views.views_of` of it.
     detector : Detector
-        One of :func:`~flink_jobs.config.job.detectors_of` of it.
+        One of the view's.
     """
 
-    def __init__(self, config: DriftJobConfig, detector: Detector) -> None:
+    def __init__(self, config: DriftJobConfig, view: View, detector: Detector) -> None:
+        self._view = view.name
         self._name = detector.name
         self._policy = detector.policy
         self._seed = config.detector.seed
         self._calibration = make_calibration(detector.calibration)
         self._config_version = config_version(config)
+        self._dimension_names = _dimension_names(view, detector)
         self._about = {
+            "view": view.name,
             "detector": detector.name,
-            "reducer": kind_of(views_of(config)[0].reducer),
+            "reducer": kind_of(view.reducer),
             "test": kind_of(detector.test),
             "job": config.job.name,
             "job_version": __version__,
@@ -76,7 +102,7 @@ class Judge:
     def not_tested(
         self,
         model: str,
-        window: ClosedWindow,
+        window: WindowSummary,
         reference: ReferenceSummary,
         status: ScoreStatus,
         reason: str | None = None,
@@ -87,20 +113,14 @@ class Judge:
     def test(
         self,
         model: str,
-        window: ClosedWindow,
+        window: WindowSummary,
         reference: ReferenceSummary,
-        detector: DriftDetector,
+        comparison: Comparison,
         incident: Incident,
         *,
-        is_reduced: bool,
-        snoozed_until_ms: int | None,
-        known: TwoSampleResult | None = None,
+        is_snoozed: bool,
     ) -> Verdict:
         """Test a window and advance the incident.
-
-        ``is_reduced`` says whether the window holds reduced rows or raw ones. ``known`` is the
-        result where it is known but for the p-values and shifts of dimensions, which only alerts
-        show.
 
         Raises
         ------
@@ -108,20 +128,14 @@ class Judge:
             When the detector does; the incident may have changed.
         """
         facts = self._facts(model, window, reference)
-
-        def tested() -> TwoSampleResult:
-            return detector.test_reduced(z_test(), rng=self._rng(facts))
-
-        def z_test() -> NDArray[np.float64]:
-            return window.z if is_reduced else detector.reduce(window.z)
-
         with detector_code():
-            result = known or tested()
-            judgement = self._calibration.judge(detector.two_sample_test, result)
+            result = comparison.run(self._rng(facts))
+            judgement = self._calibration.judge(comparison.test, result)
         score = self._score(
             facts,
             ScoreStatus.TESTED,
             is_drift=judgement.is_drift,
+            top_column=self._top_column(result),
             **result_fields(result, judgement),
         )
         was_open = bool(incident.incident_id)
@@ -134,7 +148,7 @@ class Judge:
                 result.p_value,
                 result.effect_size,
                 is_early=window.closed_early,
-                is_snoozed=snoozed_until_ms is not None and window.closed_ms < snoozed_until_ms,
+                is_snoozed=is_snoozed,
             ),
             policy=self._policy,
             new_incident_id=self._id("incident", facts) if judgement.is_drift else "",
@@ -143,13 +157,8 @@ class Judge:
         if transition is None:
             return Verdict(score, None, has_recovered)
         with detector_code():
-            result = tested() if known else result
-        alert = self._drift_alert(facts, transition, result, judgement)
-        if self._policy.exemplars:
-            with detector_code():
-                scores = detector.event_scores_reduced(z_test())
-            shown = exemplars(window.columns(), scores, self._policy.exemplars)
-            alert = msgspec.structs.replace(alert, exemplars=shown)
+            evidence = comparison.evidence(self._policy.top_columns, self._policy.exemplars)
+        alert = self._drift_alert(facts, transition, result, judgement, evidence)
         return Verdict(score, alert, has_recovered)
 
     def end_incident(
@@ -161,7 +170,7 @@ class Judge:
         ending: Ending,
     ) -> Alert | None:
         """End an open incident that no window ends, and return the alert that says so, if any."""
-        facts = Facts(model, self._name, window, reference)
+        facts = self._facts(model, window, reference)
         transition = lifecycle.end(incident, window.closed_ms)
         if transition is None:
             return None
@@ -181,7 +190,7 @@ class Judge:
         reference: ReferenceSummary, *, ending: Ending | None = None, reason: str | None = None,
     ) -> Alert:  # fmt: skip
         """Return an alert without a test behind it; a new incident has an empty ``incident_id``."""
-        facts = Facts(model, self._name, window, reference)
+        facts = self._facts(model, window, reference)
         return Alert(
             alert_id=self._id(f"{cause}-{kind}", facts),
             incident_id=incident_id or self._id(cause, facts),
@@ -193,8 +202,8 @@ class Judge:
         )
 
     def reference_stability(
-        self, model: str, halves: TwoSampleResult, detector: DriftDetector, window: WindowSummary,
-        incident_id: str,
+        self, model: str, halves: TwoSampleResult, test: TwoSampleTest, evidence: Evidence,
+        window: WindowSummary, incident_id: str,
     ) -> Alert | None:  # fmt: skip
         """Return an alert where the halves of a new reference differ, or agree again.
 
@@ -202,10 +211,10 @@ class Judge:
         DetectorFailedError when the calibration fails.
         """
         with detector_code():
-            judgement = self._calibration.judge(detector.two_sample_test, halves)
+            judgement = self._calibration.judge(test, halves)
         if judgement.is_drift == bool(incident_id):
             return None
-        facts = Facts(model, self._name, window, ReferenceSummary(n_events=0, fingerprint=""))
+        facts = self._facts(model, window, ReferenceSummary(n_events=0, fingerprint=""))
         kind = AlertKind.STARTED if judgement.is_drift else AlertKind.RECOVERED
         return Alert(
             alert_id=self._id(f"unstable-{kind}", facts),
@@ -213,7 +222,8 @@ class Judge:
             kind=kind,
             cause=Cause.UNSTABLE_REFERENCE,
             ending=None if judgement.is_drift else Ending.NORMAL,
-            top_dimensions=top_dimensions(halves, self._policy.top_dimensions),
+            top_columns=evidence.columns[: self._policy.top_columns],
+            sample=evidence.sample,
             **result_fields(halves, judgement),
             **self._where(facts),
         )
@@ -224,6 +234,7 @@ class Judge:
         transition: lifecycle.Transition,
         result: TwoSampleResult,
         judgement: Judgement,
+        evidence: Evidence,
     ) -> Alert:
         is_over = transition.kind is AlertKind.RECOVERED
         return Alert(
@@ -234,7 +245,9 @@ class Judge:
             severity=transition.severity,
             is_flapping=transition.is_flapping,
             n_suppressed=transition.n_suppressed,
-            top_dimensions=top_dimensions(result, self._policy.top_dimensions),
+            top_columns=evidence.columns,
+            exemplars=evidence.exemplars,
+            sample=evidence.sample,
             **result_fields(result, judgement),
             **self._where(facts),
         )
@@ -244,8 +257,15 @@ class Judge:
             score_id=self._id("score", facts), status=status, **numbers, **self._where(facts)
         )
 
-    def _facts(self, model: str, window: ClosedWindow, reference: ReferenceSummary) -> Facts:
-        return Facts(model, self._name, window_summary(window), reference)
+    def _facts(self, model: str, window: WindowSummary, reference: ReferenceSummary) -> Facts:
+        return Facts(model, self._view, self._name, window, reference)
+
+    def _top_column(self, result: TwoSampleResult) -> str | None:
+        """Name the column that moved most, where each dimension is one."""
+        names, statistics = self._dimension_names, result.dimension_statistics
+        if len(names) != statistics.size or not statistics.size or not statistics.max() > 0.0:
+            return None
+        return names[int(np.argmax(statistics))]
 
     def _where(self, facts: Facts) -> dict[str, Any]:
         """Return the fields that name the origin of a score or an alert."""
@@ -263,3 +283,11 @@ class Judge:
         """Seeded by what is tested, so that a replay permutes the same way."""
         identity = msgspec.json.encode((self._seed, *facts.identity()))
         return np.random.default_rng(int.from_bytes(hashlib.sha256(identity).digest()[:16], "big"))
+
+
+def _dimension_names(view: View, detector: Detector) -> Sequence[str]:
+    """Name the dimensions that a test sees; none where the reducer mixes columns."""
+    is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
+    if not is_plain or is_prepared(view, detector.test):
+        return ()
+    return [slot.name for slot in view.slots]

@@ -1,132 +1,423 @@
-"""References that move with the stream: what they are made of and where they lie.
+"""References that move with the stream: sums of cells, as windows are sums of slices.
 
-Event time is cut into *cells*: steps of a trailing reference, slots of a seasonal one. Each keeps a
-sample of raw events. Which cells make the reference of a window depends on where the window starts
-and on nothing else, so a replay finds the same.
+Event time is cut into *cells*: steps of a trailing reference, slots of a seasonal one. Each is
+reduced to the measures of the view's tests and a sample of raw events. Which cells make the
+reference of a window follows from where the window starts and from nothing else, so a replay finds
+the same.
+
+Detectors are fitted once, to the cells of the first complete reference; from then on both sides
+are counted in the same cells of the tests, so that no rows are read and no detector is fitted when
+the reference moves.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.config.tables.references import MovingReference, Trailing
-from flink_jobs.core.state.segments import Segment
-from flink_jobs.core.state.state import (
-    STATE_VERSION,
-    MonitorState,
-    StateVersionError,
-    check_version,
+from detectors import ColumnShifts, DriftDetector
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.references import MovingReference, Seasonal, Trailing, covered_ms
+from flink_jobs.config.tables.windows import TimeWindow
+from flink_jobs.config.views import View
+from flink_jobs.core.commands.refused import RefusedCommandError
+from flink_jobs.core.events import PaneEvents
+from flink_jobs.core.factory import make_test
+from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.references.fitted import (
+    FittedView,
+    ReferenceRows,
+    UnusableReferenceError,
+    distinct_tests,
+    rows_of,
 )
-from flink_jobs.records.alerts import ReferenceSummary
+from flink_jobs.core.references.rules import Compared
+from flink_jobs.core.slices.slices import Slice, Slices
+from flink_jobs.core.slices.store import SliceStore
+from flink_jobs.core.slices.summary import Summary, merge, merge_samples
+from flink_jobs.core.state.rows import StoredRows
+from flink_jobs.core.watchers.work import PaneWork
+from flink_jobs.core.windows.closed_window import ClosedWindow
+from flink_jobs.records.alerts import Ending, ReferenceSummary
+
+if TYPE_CHECKING:
+    from flink_jobs.core.views.view_watch import ViewWatch
+
+MOST_FITTED = 10_000
+"""Detectors of a reference that moves are fitted to at most this many of its events."""
 
 
-class Cell(Struct, array_like=True):
-    """The raw events of one step or slot."""
+class Cells(Protocol):
+    """How a kind of moving reference cuts event time."""
 
-    start_ms: int
-    n_columns: int
-    x_bytes: bytes
+    def cell_of(self, at_ms: int) -> int:
+        """Return the cell in which a moment lies, by its start."""
+        ...
 
-    def __len__(self) -> int:
-        return len(self.x_bytes) // (8 * self.n_columns)
+    def wanted(self, at_ms: int) -> list[int]:
+        """Return the cells that make the reference of a window that starts at a moment."""
+        ...
 
-
-class History(Struct):
-    """The complete cells of a model, oldest first."""
-
-    fingerprint: str
-    cells: list[Cell] = msgspec.field(default_factory=list)
-    version: int = STATE_VERSION
-
-    @classmethod
-    def read(cls, state: MonitorState, fingerprint: str) -> History:
-        """The history of a model; empty where another configuration wrote it.
-
-        Raises
-        ------
-        StateVersionError
-            When the bytes come from a version that this code does not read.
-        """
-        data = state.read_history()
-        if data is None:
-            return cls(fingerprint)
-        try:
-            history = _decoder.decode(data)
-        except msgspec.DecodeError as error:
-            raise StateVersionError(f"not a history block: {error}") from error
-        check_version(history.version)
-        return history if history.fingerprint == fingerprint else cls(fingerprint)
-
-    def add(self, segment: Segment, cell_start_ms: int, keep_from_ms: int) -> None:
-        """Add a complete cell and forget those that start before ``keep_from_ms``."""
-        self.cells = [c for c in self.cells if c.start_ms >= keep_from_ms]
-        self.cells.append(Cell(cell_start_ms, segment.n_columns, segment.x_bytes))
-
-    def to_block(self) -> bytes:
-        """The bytes kept in state."""
-        return _encoder.encode(self)
+    def needed_from(self, at_ms: int) -> int:
+        """Return the earliest cell that a window that starts at a moment or later needs."""
+        ...
 
 
-class MovedReference(NamedTuple):
-    """The reference of one window; too few events where ``x_ref`` is None."""
-
-    summary: ReferenceSummary
-    x_ref: NDArray[np.float64] | None
-
-
-def cell_ms(reference: MovingReference) -> int:
-    """The width of a cell."""
-    return reference.step_ms if isinstance(reference, Trailing) else reference.slot_ms
-
-
-def most_events_per_cell(reference: MovingReference) -> int:
-    """How many events of a cell are kept."""
-    if isinstance(reference, Trailing):
-        return reference.max_events_per_step
-    return reference.max_events_per_slot
-
-
-def cell_starts(reference: MovingReference, window_start_ms: int) -> list[int]:
-    """The cells that make the reference of a window, oldest first.
+class TrailingCells:
+    """Steps of a trailing reference.
 
     Examples
     --------
-    >>> cell_starts(Trailing(size_ms=20, gap_ms=10, step_ms=10), 105)
+    >>> TrailingCells(Trailing(size_ms=20, gap_ms=10, step_ms=10)).wanted(105)
     [70, 80]
     """
-    width_ms = cell_ms(reference)
-    at_ms = window_start_ms - window_start_ms % width_ms
-    if isinstance(reference, Trailing):
-        end_ms = at_ms - reference.gap_ms
-        return list(range(end_ms - reference.size_ms, end_ms, width_ms))
-    return [at_ms - n * reference.period_ms for n in range(reference.n_periods, 0, -1)]
+
+    def __init__(self, table: Trailing) -> None:
+        self._table = table
+
+    def cell_of(self, at_ms: int) -> int:
+        """Return the step in which a moment lies."""
+        return at_ms - at_ms % self._table.step_ms
+
+    def wanted(self, at_ms: int) -> list[int]:
+        """Return the steps of ``size_ms`` that end ``gap_ms`` before the step of a moment."""
+        end_ms = self.cell_of(at_ms) - self._table.gap_ms
+        return list(range(end_ms - self._table.size_ms, end_ms, self._table.step_ms))
+
+    def needed_from(self, at_ms: int) -> int:
+        """Return the first of these."""
+        return self.wanted(at_ms)[0]
 
 
-def moved_reference(
-    reference: MovingReference, history: History, window_start_ms: int
-) -> MovedReference:
-    """The reference of a window that starts at ``window_start_ms``."""
-    wanted = set(cell_starts(reference, window_start_ms))
-    cells = [c for c in history.cells if c.start_ms in wanted]
-    n_events = sum(len(c) for c in cells)
-    if n_events < reference.min_events:
-        return MovedReference(ReferenceSummary(n_events=n_events, fingerprint=""), None)
-    digest = hashlib.sha256(b"".join(c.x_bytes for c in cells))
-    summary = ReferenceSummary(
-        n_events=n_events,
-        fingerprint=digest.hexdigest()[:16],
-        start_ms=cells[0].start_ms,
-        end_ms=cells[-1].start_ms + cell_ms(reference),
-    )
-    rows = [np.frombuffer(c.x_bytes, dtype=np.float64).reshape(-1, c.n_columns) for c in cells]
-    return MovedReference(summary, np.concatenate(rows))
+class SeasonalCells:
+    """Slots of a day or a week, by the clock of a time zone.
+
+    A cell is named after the local time at which it starts, as if that were UTC. When clocks go
+    back, the hour that comes twice is in the same slots twice.
+
+    Examples
+    --------
+    >>> cells = SeasonalCells(Seasonal(period="day", slot_ms=3_600_000, n_periods=2))
+    >>> [at_ms / 3_600_000 for at_ms in cells.wanted(50 * 3_600_000 + 5)]
+    [2.0, 26.0]
+    """
+
+    def __init__(self, table: Seasonal) -> None:
+        self._table = table
+        self._zone = None if table.timezone == "UTC" else ZoneInfo(table.timezone)
+
+    def cell_of(self, at_ms: int) -> int:
+        """Return the slot in which a moment lies."""
+        local_ms = at_ms + self._offset_ms(at_ms)
+        return local_ms - local_ms % self._table.slot_ms
+
+    def wanted(self, at_ms: int) -> list[int]:
+        """Return the slots of the same local time in the ``n_periods`` before."""
+        cell, table = self.cell_of(at_ms), self._table
+        return [cell - n * table.period_ms for n in range(table.n_periods, 0, -1)]
+
+    def needed_from(self, at_ms: int) -> int:
+        """Return the first slot that this moment or a later one needs."""
+        return self.wanted(at_ms)[0]
+
+    def _offset_ms(self, at_ms: int) -> int:
+        if self._zone is None:
+            return 0
+        moment = datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone(self._zone)
+        offset = moment.utcoffset()
+        assert offset is not None  # noqa: S101 - the moment has a zone
+        return int(offset.total_seconds() * 1_000)
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(History)
+class MovingRule:
+    """A reference that moves with the stream.
+
+    Parameters
+    ----------
+    table : Trailing or Seasonal
+    cells : Cells
+    config : DriftJobConfig
+    view : View
+    """
+
+    moves = True
+    is_new_on_recovery = False
+
+    def __init__(
+        self, table: MovingReference, cells: Cells, config: DriftJobConfig, view: View
+    ) -> None:
+        self._table = table
+        self._cells = cells
+        self.refuses_change = table.on_config_change == "refuse"
+        self._n_tests = len(distinct_tests(view))
+        windows = [detector.window for detector in view.detectors]
+        sizes_ms = [window.size_ms for window in windows if isinstance(window, TimeWindow)]
+        self._longest_ms = max(sizes_ms, default=0)
+        self._sample_size = (
+            table.max_events_per_step if isinstance(table, Trailing) else table.max_events_per_slot
+        )
+
+    # Events ---------------------------------------------------------------------------------------
+
+    def record(self, view: ViewWatch, pane: PaneEvents) -> None:
+        """Add the events of a pane to its cell; first begin to watch, where that can be."""
+        if view.status.begun_ms is None:
+            view.status.begun_ms = pane.start_ms
+        store = self._store(view)
+        if len(store.slices) and self._begins_cell(store.slices, pane.start_ms):
+            if view.status.phase == "collecting" and self._is_complete(view, pane.start_ms):
+                self._begin(view, pane.start_ms)
+                store = self._store(view)
+            self._forget_old(view, store, pane.start_ms)
+        self._add(view, store, pane)
+        self._keep(view, store)
+
+    def collect(self, view: ViewWatch, pane: PaneEvents) -> PaneEvents | None:
+        """Keep everything in cells: nothing is watched before the reference is complete."""
+        view.status.n_collected += len(pane)
+        return None
+
+    def complete_by_time(self, view: ViewWatch, until_ms: int) -> None:
+        """The next pane begins to watch."""
+
+    def completes_ms(self, view: ViewWatch) -> int | None:
+        """No time completes it: the next pane does."""
+        return None
+
+    # Windows --------------------------------------------------------------------------------------
+
+    def fitted(self, view: ViewWatch) -> FittedView:
+        """Return what both sides are counted by; raises DetectorFailedError if that fails."""
+        return view.restored(view.read_reference)
+
+    def compared(self, view: ViewWatch, window: ClosedWindow) -> Compared:
+        """Compare a window with the cells before it."""
+        store = self._store(view)
+        inside = self._inside(store, window)
+        summary = self._summary(view, inside)
+        n_events = sum(each.n_events for each in inside)
+        if n_events < self._table.min_events:
+            return Compared(summary, None)
+        fitted = self.fitted(view)
+        return Compared(summary, fitted, _Moved(view, store, inside, fitted, summary))
+
+    def summary(self, view: ViewWatch, window: ClosedWindow | None) -> ReferenceSummary:
+        """Return the cells before a window as records show them."""
+        if window is None:
+            return view.reference_summary()
+        return self._summary(view, self._inside(self._store(view), window))
+
+    # What is said of it ---------------------------------------------------------------------------
+
+    def overdue_ms(self, waiting_since_ms: int) -> int | None:
+        """Return the event time from which the reference is overdue; None for never."""
+        if not self._table.overdue_after_ms:
+            return None
+        return waiting_since_ms + covered_ms(self._table) + self._table.overdue_after_ms
+
+    def missing_events(self, view: ViewWatch) -> int | None:
+        """No number of events completes it."""
+        return None
+
+    def overdue_reason(self, view: ViewWatch) -> str:
+        """Say what has been lacking."""
+        return f"no test window has had a reference of {self._table.min_events:,} events"
+
+    def rebaseline(self, view: ViewWatch, at_ms: int) -> str:
+        """Fit the detectors anew to the cells at hand; the reference goes on moving."""
+        if view.status.phase != "monitoring":
+            raise RefusedCommandError("the reference is not complete yet: wait for it")
+        view.end_incidents(at_ms, Ending.NEW_REFERENCE)
+        if not self._begin(view, at_ms):
+            raise RefusedCommandError("the events at hand make no reference")
+        return "the detectors are fitted to the reference as it is now; it goes on moving"
+
+    def check_approval(self) -> None:
+        """Refuse: no window can take the place of a reference that moves."""
+        raise RefusedCommandError(
+            "the reference moves along by itself, and no window can take its place; "
+            "configure another reference first"
+        )
+
+    def forget(self, view: ViewWatch) -> None:
+        """Remove all cells."""
+        store = self._store(view)
+        store.forget_all()
+        self._keep(view, store)
+        view.status.begun_ms = None
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _is_complete(self, view: ViewWatch, at_ms: int) -> bool:
+        """Whether all cells that a window from now on needs have been seen, with enough events."""
+        begun_ms = view.status.begun_ms
+        assert begun_ms is not None  # noqa: S101 - set with the first pane
+        if self._cells.needed_from(at_ms) < self._cells.cell_of(begun_ms):
+            return False
+        wanted = set(self._cells.wanted(at_ms))
+        slices = Slices(view.status.cells)
+        inside = sum(each.n_events for each in slices if each.start_ms in wanted)
+        return inside >= self._table.min_events
+
+    def _begin(self, view: ViewWatch, from_ms: int) -> bool:
+        """Fit the detectors to the cells at hand, and count these by them."""
+        store = self._store(view)
+        sample = merge_samples(
+            [summary.sample for summary in store.summaries(list(store.slices))], MOST_FITTED
+        )
+        try:
+            fitted = view.fit(rows_of(sample.events(), sample.key_array))
+        except (UnusableReferenceError, DetectorFailedError) as error:
+            reason = f"{len(sample):,} events make no reference ({error})"
+            view.context.actions.counts.references_unusable += 1
+            view.notice(f"{reason}; another attempt follows with the next cell")
+            view.missing.refuse(from_ms, reason)
+            return False
+        self._recount(view, store, fitted)
+        self._keep(view, store)
+        view.status.reference_start_ms = view.status.begun_ms
+        view.status.reference_end_ms = from_ms
+        view.begin_with(fitted, from_ms)
+        view.missing.end(from_ms)
+        return True
+
+    def _recount(self, view: ViewWatch, store: SliceStore, fitted: FittedView) -> None:
+        """Count what the cells keep, a sample, by the detectors."""
+        for place, each in enumerate(list(store.slices)):
+            sample = merge(store.summaries([each]), self._sample_size).sample
+            pane = PaneEvents(each.start_ms, each.end_ms, sample.events(), view.plan.view.seed)
+            pane.__dict__["keys"] = sample.key_array
+            store.replace(place, self._summarised(PaneWork(pane, fitted, self._sample_size), pane))
+
+    def _add(self, view: ViewWatch, store: SliceStore, pane: PaneEvents) -> None:
+        fitted: FittedView | DetectorFailedError
+        if view.status.phase == "monitoring":
+            try:
+                fitted = self.fitted(view)
+            except DetectorFailedError as error:
+                fitted = error
+            summary = self._summarised(PaneWork(pane, fitted, self._sample_size), pane)
+        else:
+            work = PaneWork(pane, DetectorFailedError(""), self._sample_size)
+            summary = self._summarised(work, pane)
+        times_ms = pane.events.times_ms
+        begins = not len(store.slices) or self._begins_cell(store.slices, pane.start_ms)
+        piece = Slice(
+            start_ms=self._cells.cell_of(pane.start_ms),
+            end_ms=pane.end_ms,
+            first_ms=int(times_ms[0]),
+            last_ms=int(times_ms[-1]),
+            first_event=pane.start_ms,
+            n_events=len(pane),
+        )
+        (store.begin if begins else store.extend)(piece, summary)
+
+    def _begins_cell(self, slices: Slices, at_ms: int) -> bool:
+        return self._cells.cell_of(at_ms) > slices[-1].start_ms
+
+    def _summarised(self, work: PaneWork, pane: PaneEvents) -> Summary:
+        rows = slice(0, len(pane))
+        measures = [work.measure(place, rows) for place in range(self._n_tests)]
+        return Summary(len(pane), measures, work.sample(rows))
+
+    def _forget_old(self, view: ViewWatch, store: SliceStore, now_ms: int) -> None:
+        """Remove the cells that no window needs, however long it has been open."""
+        oldest_ms = view.oldest_ms
+        oldest_ms = now_ms if oldest_ms is None else min(now_ms, oldest_ms)
+        needed = self._cells.needed_from(oldest_ms - self._longest_ms)
+        store.forget_before(store.slices.first_from(needed))
+
+    def _inside(self, store: SliceStore, window: ClosedWindow) -> list[Slice]:
+        wanted = set(self._cells.wanted(window.start_ms))
+        return [each for each in store.slices if each.start_ms in wanted]
+
+    def _summary(self, view: ViewWatch, inside: Sequence[Slice]) -> ReferenceSummary:
+        n_events = sum(each.n_events for each in inside)
+        if n_events < self._table.min_events:
+            return ReferenceSummary(n_events=n_events, fingerprint="")
+        parts = [(each.start_ms, each.digest) for each in inside]
+        identity = msgspec.json.encode((view.status.reference_fingerprint, parts))
+        return ReferenceSummary(
+            n_events=n_events,
+            fingerprint=hashlib.sha256(identity).hexdigest()[:16],
+            start_ms=inside[0].first_ms,
+            end_ms=inside[-1].end_ms,
+        )
+
+    def _store(self, view: ViewWatch) -> SliceStore:
+        sums = [
+            view.memory.running_sums(view.context.model, view.name, "cells", str(place))
+            for place in range(self._n_tests)
+        ]
+        return SliceStore(
+            view.context.entries,
+            f"cell/{view.name}/",
+            Slices(view.status.cells),
+            self._sample_size,
+            view.status.n_cell_parts,
+            sums,
+        )
+
+    def _keep(self, view: ViewWatch, store: SliceStore) -> None:
+        view.status.cells = store.slices.to_bytes()
+        view.status.n_cell_parts = store.n_parts
+
+
+class _Moved:
+    """The cells before one window."""
+
+    def __init__(
+        self,
+        view: ViewWatch,
+        store: SliceStore,
+        inside: list[Slice],
+        fitted: FittedView,
+        summary: ReferenceSummary,
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._inside = inside
+        self._fitted = fitted
+        self._summary = summary
+
+    def counts(self, test: int, n_cells: int) -> tuple[NDArray[np.int64], int]:
+        """Return the counts of the cells of a test, and the number of events."""
+        return self._store.counts(self._inside, n_cells, test), self._summary.n_events
+
+    def sums(self, test: int) -> tuple[NDArray[np.float64], int]:
+        """Return the sums of the features of a test, and the number of events."""
+        return self._store.sums(self._inside, test), self._summary.n_events
+
+    def detector(self, test: int) -> DriftDetector:
+        """Return the detector of a test on rows, fitted to a sample of the cells."""
+        view, fitted = self._view, self._fitted
+        table = distinct_tests(view.plan.view)[test]
+
+        def fit() -> FittedView:
+            base = fitted.detectors[test]
+            with detector_code():
+                z_ref = base.reduce(fitted.encoder.encode(self._rows.x, self._rows.texts))
+                detector = base.with_test(make_test(table, view.plan.view), z_ref)
+            return FittedView(fitted.encoder, (detector,), fitted.shifts, len(z_ref))
+
+        key = (view.plan.fingerprint, self._summary.fingerprint, str(test))
+        return view.memory.fitted.kept(key, fit).detectors[0]
+
+    def shifts(self) -> ColumnShifts:
+        """Return what tells how columns have moved from a sample of the cells."""
+        x = self._fitted.encoder.encode(self._rows.x, self._rows.texts)
+        return ColumnShifts(self._view.plan.view.categorical).fit(x)
+
+    @cached_property
+    def _rows(self) -> ReferenceRows:
+        samples: list[StoredRows] = [s.sample for s in self._store.summaries(self._inside)]
+        sample = merge_samples(samples, self._view.sample_size)
+        return rows_of(sample.events(), sample.key_array)

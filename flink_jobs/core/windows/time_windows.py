@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from math import gcd
 
 from flink_jobs.config.tables.windows import TimeWindow
-from flink_jobs.core.state.segments import Segment
-from flink_jobs.core.state.state import Watch
-from flink_jobs.core.windows.closed_window import start_of
+from flink_jobs.core.slices.slices import Slices
+from flink_jobs.core.state.watch import Watch
 from flink_jobs.core.windows.pane_windows import PaneWindows, Span
 
 
 class TimeWindows(PaneWindows):
     """Windows ``[i * slide_ms, i * slide_ms + size_ms)``.
 
-    The first one tested is the first one that starts at or after the beginning: an earlier one
-    would be only partly filled.
+    Their edges are multiples of the greatest common divisor of size and slide, which is the length
+    of a slice. The first window tested is the first one that starts at or after the beginning: an
+    earlier one would be only partly filled.
+
+    References
+    ----------
+    Traub, Grulich, Rodríguez Cuéllar, Breß, Katsifodimos, Rabl, Markl: Scotty: General and
+    Efficient Open-source Window Aggregation for Stream Processing Systems, TODS 2021,
+    doi:10.1145/3433675
     """
 
     kind = "time"
@@ -25,6 +30,10 @@ class TimeWindows(PaneWindows):
         super().__init__(window, width_ms, remember_last=remember_last)
         self._size_ms = window.size_ms
         self._slide_ms = window.slide_ms
+        self._slice_ms = gcd(window.size_ms, window.slide_ms)
+
+    def _slice_start(self, slices: Slices, start_ms: int) -> int:
+        return start_ms - start_ms % self._slice_ms
 
     def _closed_before(self, from_ms: int) -> int:
         return from_ms + self._size_ms - 1
@@ -32,18 +41,17 @@ class TimeWindows(PaneWindows):
     def _needed_from_ms(self, watch: Watch) -> int:
         return self._next_end(watch.closed_until) - self._size_ms
 
-    def _next(self, segments: Sequence[Segment], closed_until: int) -> Span | None:
+    def _next(self, slices: Slices, closed_until: int) -> Span | None:
         end_ms = self._next_end(closed_until)
-        first = bisect_left(segments, end_ms - self._size_ms, key=start_of)
-        if first == len(segments):
+        first = slices.first_from(end_ms - self._size_ms)
+        if first == len(slices):
             return None
-        # No slide is longer than a window, so the first window that ends after a pane holds it.
-        end_ms = max(end_ms, self._next_end(segments[first].start_ms))
-        stop = bisect_left(segments, end_ms, first, key=start_of)
-        return Span(end_ms - self._size_ms, end_ms, end_ms, first, stop)
+        # No slide is longer than a window, so the first window that ends after a slice holds it.
+        end_ms = max(end_ms, self._next_end(slices[first].start_ms))
+        return Span(end_ms - self._size_ms, end_ms, end_ms, first, slices.first_from(end_ms))
 
-    def _next_started_after(self, segments: Sequence[Segment], after_ms: int) -> Span | None:
-        return self._next(segments, after_ms + self._size_ms)
+    def _next_started_after(self, slices: Slices, after_ms: int) -> Span | None:
+        return self._next(slices, after_ms + self._size_ms)
 
     def _next_end(self, after_ms: int) -> int:
         """The first window end after ``after_ms``."""

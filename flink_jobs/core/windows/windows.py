@@ -1,26 +1,26 @@
-"""Which test windows close when, and which events they hold."""
+"""Which test windows close when, and which slices they are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 from flink_jobs.config.tables.windows import CountWindow, TimeWindow, WindowTable
-from flink_jobs.core.state.segments import Segment
-from flink_jobs.core.state.state import Watch
-from flink_jobs.core.windows.closed_window import ClosedWindow
+from flink_jobs.core.slices.slices import Slices
+from flink_jobs.core.state.watch import Watch
+from flink_jobs.core.windows.closed_window import ClosedWindow, Piece
 from flink_jobs.core.windows.count_windows import CountWindows
 from flink_jobs.core.windows.session_windows import SessionWindows
 from flink_jobs.core.windows.time_windows import TimeWindows
 
-__all__ = ["ClosedWindow", "Windows", "make_windows"]
+__all__ = ["ClosedWindow", "Piece", "Windows", "make_windows"]
 
 
 class Windows(Protocol):
-    """A definition of test windows over a model's panes.
+    """A definition of test windows over a model's slices.
 
-    ``segments`` are those panes of a model that hold events, oldest first, with the positions of
-    their events since the reference; panes that no window needs any more may be among them.
+    ``slices`` are those of one watcher that hold events, oldest first; slices that no window needs
+    any more may be among them.
     """
 
     min_events: int
@@ -29,8 +29,23 @@ class Windows(Protocol):
         """Start monitoring with the pane that starts at ``from_ms``, and with position 0."""
         ...
 
+    def cut(
+        self, slices: Slices, start_ms: int, first_event: int, n_events: int
+    ) -> Iterator[Piece]:
+        """Cut the events of a pane where edges of windows lie.
+
+        Parameters
+        ----------
+        slices : Slices
+        start_ms : int
+            Of the pane.
+        first_event, n_events : int
+            Position of the pane's first event, and their number, at least 1.
+        """
+        ...
+
     def close(
-        self, watch: Watch, segments: Sequence[Segment], n_monitored: int, until_ms: int
+        self, watch: Watch, slices: Slices, n_monitored: int, until_ms: int
     ) -> Iterator[ClosedWindow]:
         """Yield, oldest first, the windows due by ``until_ms`` or the position ``n_monitored``.
 
@@ -38,30 +53,29 @@ class Windows(Protocol):
         """
         ...
 
-    def next_close_ms(self, watch: Watch, segments: Sequence[Segment]) -> int | None:
+    def next_close_ms(self, watch: Watch, slices: Slices) -> int | None:
         """The event time at which the next window with events closes if none follow.
 
         None where no window holds events, and for count windows.
         """
         ...
 
-    def still_needed(self, watch: Watch, segments: Sequence[Segment]) -> list[Segment]:
-        """Drop the segments that neither an open, a future nor the last window holds."""
+    def first_needed(self, watch: Watch, slices: Slices) -> int:
+        """Return the place of the first slice that an open, a future or the last window holds."""
         ...
 
 
 def make_windows(window: WindowTable, remember_last: bool = False, *, width_ms: int) -> Windows:
     """The windows that the configuration asks for, over panes of ``width_ms``.
 
-    With ``remember_last`` the watch says which events the last window held, and they stay needed.
+    With ``remember_last`` the slices of the last window stay needed.
 
     Examples
     --------
-    >>> from flink_jobs.core.state.state import Watch
     >>> watch = Watch(name="main")
     >>> windows = make_windows(TimeWindow(size_ms=3_000, slide_ms=1_000), width_ms=1_000)
     >>> windows.begin(watch, 0)
-    >>> list(windows.close(watch, [], n_monitored=0, until_ms=9_000))
+    >>> list(windows.close(watch, Slices(), n_monitored=0, until_ms=9_000))
     []
     """
     if isinstance(window, CountWindow):

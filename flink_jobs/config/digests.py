@@ -1,0 +1,69 @@
+"""Digests of configurations: of all that changes a result, and of what state depends on."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.views import View, views_of
+
+
+def config_version(config: DriftJobConfig) -> str:
+    """Digest of all that can change a result: 16 hex digits, carried by every alert and score.
+
+    Addresses, topics and the way the job runs are left out: the same stream gives the same alerts
+    from another broker and at another parallelism. So are the places where a history keeps its
+    columns.
+    """
+    return _digest(
+        config.version,
+        config.input,
+        config.panes,
+        config.silence,
+        config.sample,
+        config.job.forget_after_ms,
+        [(view.name, _view_parts(view), view.detectors) for view in views_of(config)],
+        [view.reference for view in views_of(config)],
+    )
+
+
+def view_fingerprint(config: DriftJobConfig, view: View) -> str:
+    """Digest of what the state of a view depends on: a mismatch means a new reference."""
+    return _digest(
+        config.panes.width_ms,
+        config.sample,
+        _view_parts(view),
+        _reference_identity(view.reference),
+        [(each.name, each.window, each.test) for each in view.detectors],
+    )
+
+
+def trained_key(view: View) -> str:
+    """Digest of what the detectors of a view fitted to a training set depend on."""
+    tests = [each.test for each in view.detectors]
+    return _digest(_view_parts(view), _reference_identity(view.reference), tests)
+
+
+def _view_parts(view: View) -> tuple[object, ...]:
+    columns = [(c.name, c.type, c.role, c.size, c.may_be_missing, c.kind) for c in view.columns]
+    return columns, view.reducer, view.seed
+
+
+def _reference_identity(reference: ReferenceTable) -> object:
+    """What of the reference's table decides which events it is made of."""
+    match reference:
+        case TrainingSet():
+            return reference.sha256
+        case FirstEvents():
+            return reference.n_events
+        case _:
+            names = {"on_config_change", "rebaseline", "overdue_after_ms"}
+            tree = msgspec.to_builtins(reference)
+            return {name: value for name, value in tree.items() if name not in names}
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

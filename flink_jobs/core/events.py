@@ -1,0 +1,53 @@
+"""The usable events of one pane, as parts take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.core.sampling import event_keys
+from flink_jobs.core.views.columns import columns_at
+from flink_jobs.intake.panes import EventColumns
+
+
+@dataclass(frozen=True, eq=False)
+class PaneEvents:
+    """The usable events of the pane ``[start_ms, end_ms)``.
+
+    Attributes
+    ----------
+    start_ms, end_ms : int
+    events : EventColumns
+    seed : int
+        Of the hashes by which samples are chosen.
+    """
+
+    start_ms: int
+    end_ms: int
+    events: EventColumns
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """The hashes by which samples are chosen, shape (n,)."""
+        return event_keys(self.events, self.seed)
+
+    def of_view(self, places: tuple[int, ...]) -> PaneEvents:
+        """Return the same events with the columns of a view; their hashes are computed once."""
+        seen = replace(self, events=columns_at(self.events, places))
+        seen.__dict__["keys"] = self.keys
+        return seen
+
+    def take(self, rows: slice) -> PaneEvents:
+        """Return some consecutive events."""
+        if rows == slice(0, len(self)):
+            return self
+        taken = replace(self, events=self.events.take(rows))
+        taken.__dict__["keys"] = self.keys[rows]
+        return taken

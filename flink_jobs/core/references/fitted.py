@@ -1,0 +1,283 @@
+"""The detectors of a view, fitted to a reference, as bytes and restored from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import (
+    ColumnShifts,
+    DetectorError,
+    DriftDetector,
+    Needs,
+    Reducer,
+    TwoSampleResult,
+    arrays_to_bytes,
+    bytes_to_arrays,
+)
+from detectors.arrays_io import arrays_below
+from flink_jobs.config.tables.detectors import TestConfig
+from flink_jobs.config.views import View
+from flink_jobs.core.bounded_cache import BoundedCache
+from flink_jobs.core.factory import is_prepared, make_reducer, make_test
+from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
+from flink_jobs.core.sampling import hash_of, smallest
+from flink_jobs.core.views.encoding import Encoder
+from flink_jobs.intake.panes import EventColumns
+
+# Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
+# twice its arrays, for what is derived from them, and 10 kB for the objects.
+_MAX_CACHED_BYTES = 256 * 1_024 * 1_024
+_OBJECTS_BYTES = 10_000
+# The halves of fewer events say next to nothing.
+_FEWEST_TO_SPLIT = 40
+_MOST_SHOWN = 1_000
+
+
+class UnusableReferenceError(ValueError):
+    """Events that the detectors cannot be fitted to."""
+
+
+class ReferenceRows(NamedTuple):
+    """The raw rows of a reference.
+
+    Attributes
+    ----------
+    x : ndarray of float64, shape (n_ref, n_slots)
+    texts : mapping of int to sequence of str
+        By place of a category: what its codes stand for.
+    keys : ndarray of uint64, shape (n_ref,)
+        The hashes by which a sample of them is chosen.
+    """
+
+    x: NDArray[np.float64]
+    texts: Mapping[int, Sequence[str]]
+    keys: NDArray[np.uint64]
+
+
+def rows_of(events: EventColumns, keys: NDArray[np.uint64]) -> ReferenceRows:
+    """Take events for a reference."""
+    return ReferenceRows(events.x, events.texts, keys)
+
+
+def rows_without_times(
+    x: NDArray[np.float64], texts: Mapping[int, Sequence[str]], seed: int
+) -> ReferenceRows:
+    """Take rows that have neither times nor names, such as those of a training set."""
+    places = np.arange(len(x), dtype=np.uint64)
+    return ReferenceRows(x, texts, hash_of(places, places, seed))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedView:
+    """All detectors of a view, fitted to one reference.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    detectors : tuple of DriftDetector
+        One for each distinct test of the view, in the order of :func:`distinct_tests`. Those with
+        equal reducers share one.
+    shifts : ColumnShifts
+        Of at most 1,000 raw rows of the reference.
+    n_ref : int
+    """
+
+    encoder: Encoder
+    detectors: tuple[DriftDetector, ...]
+    shifts: ColumnShifts
+    n_ref: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the arrays that it is made of."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    def to_block(self) -> bytes:
+        """Return the entry of the state."""
+        return arrays_to_bytes(self._arrays())
+
+    def fingerprint(self) -> str:
+        """Digest what the view's own detector learned: 16 hex digits.
+
+        Further detectors do not show in it: it seeds the permutations of the first one, whose
+        p-values a further detector must not change.
+        """
+        arrays = {"encoder": self.encoder.to_array(), **self.detectors[0].to_arrays()}
+        return hashlib.sha256(arrays_to_bytes(arrays)).hexdigest()[:16]
+
+    @classmethod
+    def from_block(cls, block: bytes) -> FittedView:
+        """Restore what :meth:`to_block` packed."""
+        arrays = bytes_to_arrays(block)
+        n_tests, n_ref = arrays["sizes"].tolist()
+        detectors = [
+            DriftDetector.from_arrays(arrays_below(f"{n}/", arrays)) for n in range(n_tests)
+        ]
+        return cls(
+            Encoder.from_array(arrays["encoder"].astype(np.uint8)),
+            tuple(_sharing_reducers(detectors)),
+            ColumnShifts.from_arrays(arrays_below("shifts/", arrays)),
+            n_ref,
+        )
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        arrays: dict[str, NDArray[np.generic]] = {
+            "sizes": np.array([len(self.detectors), self.n_ref], dtype=np.int64),
+            "encoder": self.encoder.to_array(),
+            **{f"shifts/{name}": array for name, array in self.shifts.to_arrays().items()},
+        }
+        for place, detector in enumerate(self.detectors):
+            arrays |= {f"{place}/{name}": array for name, array in detector.to_arrays().items()}
+        return arrays
+
+
+def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
+    """Fit the detectors of a view to raw rows.
+
+    Tests on rows keep a sample of the reference, of the size of that of a window.
+
+    Raises
+    ------
+    UnusableReferenceError
+        When the events make no reference, for example when PCA finds them constant.
+    DetectorFailedError
+        When a detector fails in any other way.
+    """
+    try:
+        encoder = Encoder.fit(view, rows.x, rows.texts)
+        x_ref = encoder.encode(rows.x, rows.texts)
+        shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, _MOST_SHOWN)])
+        return FittedView(
+            encoder, _fit_tests(view, x_ref, rows.keys, sample_size), shifts, len(x_ref)
+        )
+    except Exception as error:
+        raise _not_fitted(error) from error
+
+
+def distinct_tests(view: View) -> list[TestConfig]:
+    """List the distinct tests of a view, that of its own detector first."""
+    return list(dict.fromkeys(detector.test for detector in view.detectors))
+
+
+def test_places(view: View) -> dict[str, int]:
+    """Return by the name of each detector the place of its test among the distinct ones."""
+    tests = distinct_tests(view)
+    return {detector.name: tests.index(detector.test) for detector in view.detectors}
+
+
+def compare_halves(
+    view: View, rows: ReferenceRows, sample_size: int, rng: np.random.Generator
+) -> tuple[TwoSampleResult, FittedView] | None:
+    """Compare the second half of a reference with the first; None where they are too small.
+
+    Raises
+    ------
+    DetectorFailedError
+        When the first half makes no reference, or the test fails.
+    """
+    n_first = len(rows.x) // 2
+    if len(rows.x) < _FEWEST_TO_SPLIT:
+        return None
+    first, second = slice(None, n_first), slice(n_first, None)
+    own = _with_own_test(view)
+    with detector_code():
+        half = ReferenceRows(rows.x[first], rows.texts, rows.keys[first])
+        fitted = fit_view(own, half, sample_size)
+        x_test = fitted.encoder.encode(rows.x[second], rows.texts)
+        detector = fitted.detectors[0]
+        if detector.two_sample_test.needs is Needs.ROWS:
+            x_test = x_test[smallest(rows.keys[second], sample_size)]
+        return detector.test(x_test, rng=rng), fitted
+
+
+class FittedViews:
+    """Restores fitted views, from memory where they are at hand.
+
+    The cache holds at most 256 MiB. It is keyed by the digest of what the detectors are made of,
+    which the status of a model names: it can hold too much after a restore, and never anything
+    wrong.
+    """
+
+    def __init__(self) -> None:
+        self._fitted = BoundedCache(_MAX_CACHED_BYTES, _size_of)
+
+    def restored(self, plan: str, fingerprint: str, read: Callable[[], bytes | None]) -> FittedView:
+        """Return what a reference block holds; ``read`` is called when it is not at hand.
+
+        Parameters
+        ----------
+        plan : str
+            Fingerprint of the view's configuration, which says what detectors there are.
+        fingerprint : str
+            Of the reference.
+        read : callable
+
+        Raises
+        ------
+        RuntimeError
+            When another block is read: the state is corrupt.
+        DetectorFailedError
+            When what the block holds cannot be restored.
+        """
+
+        def restore() -> FittedView:
+            block = read()
+            if block is None:
+                raise RuntimeError(f"the state does not hold the reference {fingerprint}")
+            with detector_code():
+                fitted = FittedView.from_block(block)
+            if fitted.fingerprint() != fingerprint:
+                raise RuntimeError(f"the state does not hold the reference {fingerprint}")
+            return fitted
+
+        return self._fitted.get((plan, fingerprint), restore)
+
+    def kept(self, key: tuple[str, ...], make: Callable[[], FittedView]) -> FittedView:
+        """Return what was made under this key, or is made now."""
+        return self._fitted.get(key, make)
+
+
+def _fit_tests(
+    view: View, x_ref: NDArray[np.float64], keys: NDArray[np.uint64], sample_size: int
+) -> tuple[DriftDetector, ...]:
+    reduced: dict[bool, tuple[Reducer, NDArray[np.float64]]] = {}
+    fitted = []
+    for table in distinct_tests(view):
+        test, prepared = make_test(table, view), is_prepared(view, table)
+        if prepared not in reduced:
+            reducer = make_reducer(view, table).fit(x_ref)
+            reduced[prepared] = reducer, reducer.transform(x_ref)
+        reducer, z_ref = reduced[prepared]
+        rows = smallest(keys, sample_size) if test.needs is Needs.ROWS else slice(None)
+        fitted.append(DriftDetector.of_reduced(reducer, test, z_ref[rows]))
+    return tuple(fitted)
+
+
+def _with_own_test(view: View) -> View:
+    return replace(view, detectors=view.detectors[:1])
+
+
+def _sharing_reducers(detectors: Sequence[DriftDetector]) -> list[DriftDetector]:
+    """The same detectors, of which those with equal reducers share one object."""
+    shared: dict[bytes, Reducer] = {}
+    for detector in detectors:
+        key = detector.reducer.kind.encode() + arrays_to_bytes(detector.reducer.to_arrays())
+        detector.reducer = shared.setdefault(key, detector.reducer)
+    return list(detectors)
+
+
+def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:
+    """Tell a reference that the detectors refuse from an error in their code."""
+    if isinstance(error, DetectorError | np.linalg.LinAlgError):
+        return UnusableReferenceError(printable(str(error)))
+    return failure_of(error)
+
+
+def _size_of(fitted: FittedView) -> int:
+    return 2 * fitted.n_bytes + _OBJECTS_BYTES

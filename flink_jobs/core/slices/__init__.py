@@ -1,0 +1,1 @@
+"""Slices: runs of panes between window edges, reduced to summaries that add up."""

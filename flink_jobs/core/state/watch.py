@@ -1,0 +1,83 @@
+"""What one watcher of a view remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from flink_jobs.core.slices.slices import Slice
+from flink_jobs.core.state.incident import Incident
+
+
+class LastWindow(Struct, array_like=True):
+    """The events of the last closed window, by their positions since the reference."""
+
+    first_event: int
+    end_event: int
+
+
+class Untested(Struct):
+    """The windows in a row that held too few events to be tested.
+
+    Attributes
+    ----------
+    n : int
+        Their number; those that overlap one that was counted are not.
+    from_ms, until_ms : int
+        The start of the first and the end of the last that was counted.
+    incident_id : str
+        The incident that is open because of them; empty while there is none.
+    """
+
+    n: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
+    incident_id: str = ""
+
+
+class Watch(Struct):
+    """What one detector of a view remembers.
+
+    Attributes
+    ----------
+    name : str
+        The detector's name.
+    closed_until : int
+        Windows that end at or before it are closed: milliseconds for windows of time and sessions,
+        an event position for count windows.
+    early_until : int or None
+        Windows that start at or before it have had their early test, if not closed before; None
+        before the first.
+    early : dict of int to int
+        By the start of an open window that was tested early: the position after its events then.
+    last_window : LastWindow or None
+        The last window that closed, where commands may make it the reference.
+    incident : Incident
+    failing_id : str
+        The incident that is open because tests fail; empty while there is none.
+    untested : Untested
+    slices : bytes
+        Of :class:`~flink_jobs.core.slices.slices.Slices`.
+    failures : dict of int to str
+        By the position of a slice's first event: the reason why its events could not be reduced.
+    n_parts : int
+        How many entries of slices have been written.
+    """
+
+    name: str
+    closed_until: int = 0
+    early_until: int | None = None
+    early: dict[int, int] = msgspec.field(default_factory=dict)
+    last_window: LastWindow | None = None
+    incident: Incident = msgspec.field(default_factory=Incident)
+    failing_id: str = ""
+    untested: Untested = msgspec.field(default_factory=Untested)
+    slices: bytes = b""
+    failures: dict[int, str] = msgspec.field(default_factory=dict)
+    n_parts: int = 0
+
+    def remember(self, slices: Sequence[Slice]) -> None:
+        """Note which events a command would make the reference: those that are tested."""
+        self.last_window = LastWindow(slices[0].first_event, slices[-1].end_event)

@@ -1,0 +1,94 @@
+"""What the watchers of a view share of one pane: nothing is reduced or looked up twice."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import CountsTest, Needs, SummaryTest
+from flink_jobs.core.events import PaneEvents
+from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.references.fitted import FittedView
+from flink_jobs.core.slices.counts import counts_of
+from flink_jobs.core.slices.summary import Measure, sample_rows
+from flink_jobs.core.state.rows import StoredRows
+
+
+class PaneWork:
+    """Measures and samples of the events of one pane.
+
+    Parameters
+    ----------
+    pane : PaneEvents
+        With the columns of the view.
+    fitted : FittedView or DetectorFailedError
+        The error where the detectors cannot be restored.
+    sample_size : int
+
+    Attributes
+    ----------
+    failure : str
+        The reason why the events could not be reduced; empty while they could.
+    """
+
+    def __init__(
+        self, pane: PaneEvents, fitted: FittedView | DetectorFailedError, sample_size: int
+    ) -> None:
+        self.pane = pane
+        self.failure = str(fitted) if isinstance(fitted, DetectorFailedError) else ""
+        self._fitted = None if isinstance(fitted, DetectorFailedError) else fitted
+        self._sample_size = sample_size
+        self._reduced: dict[int, NDArray[np.float64]] = {}
+        self._placed: dict[int, NDArray[np.int32]] = {}
+        self._samples: dict[tuple[int, int], StoredRows] = {}
+        self._measures: dict[tuple[int, int, int], Measure] = {}
+
+    def measure(self, test_place: int, rows: slice) -> Measure:
+        """Return what a test needs of some rows; nothing where they could not be reduced."""
+        key = (test_place, rows.start, rows.stop)
+        if key not in self._measures:
+            self._measures[key] = self._measured(test_place, rows)
+        return self._measures[key]
+
+    def sample(self, rows: slice) -> StoredRows:
+        """Return the sample of some rows."""
+        key = (rows.start, rows.stop)
+        if key not in self._samples:
+            piece = self.pane.take(rows)
+            self._samples[key] = sample_rows(piece.events, piece.keys, self._sample_size)
+        return self._samples[key]
+
+    def _measured(self, test_place: int, rows: slice) -> Measure:
+        if self._fitted is None:
+            return Measure()
+        test = self._fitted.detectors[test_place].two_sample_test
+        if test.needs is Needs.ROWS:
+            return Measure()
+        try:
+            with detector_code():
+                return self._of_summary_test(test_place, cast(Any, test), rows)
+        except DetectorFailedError as error:
+            self.failure = self.failure or str(error)
+            return Measure()
+
+    def _of_summary_test(self, test_place: int, test: SummaryTest, rows: slice) -> Measure:
+        z = self._reduce(test_place)
+        if test.needs is Needs.SUMS:
+            return Measure(sums=test.summarise(z[rows]).astype(np.float64).tobytes())
+        if test_place not in self._placed:
+            self._placed[test_place] = cast(CountsTest, test).place(z)
+        return Measure(counts_of(self._placed[test_place][rows], test.summary_size))
+
+    def _reduce(self, test_place: int) -> NDArray[np.float64]:
+        """Reduce all events of the pane, once for all tests with one reducer."""
+        assert self._fitted is not None  # noqa: S101 - asked where there is one
+        reducer = self._fitted.detectors[test_place].reducer
+        key = id(reducer)
+        if key not in self._reduced:
+            events = self.pane.events
+            self._reduced[key] = reducer.transform(
+                self._fitted.encoder.encode(events.x, events.texts)
+            )
+        return self._reduced[key]
