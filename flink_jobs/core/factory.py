@@ -6,16 +6,16 @@ from detectors import (
     Calibration,
     DriftDetector,
     LevelPerWindow,
-    MissingImputation,
-    NoReduction,
+    Prepared,
     Reducer,
+    needs_preparation,
     reducer_of_kind,
 )
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.tables.detectors import kind_and_parameters
+from flink_jobs.config.tables.detectors import kind_and_parameters, scales_columns
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.two_sample_tests import make_test
-from flink_jobs.config.views import detectors_of, reads_outputs, views_of
+from flink_jobs.config.views import detectors_of, views_of
 
 
 def make_detector(config: DriftJobConfig) -> DriftDetector:
@@ -29,9 +29,11 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
 
 
 def _make_reducer(config: DriftJobConfig) -> Reducer:
-    kind, parameters = kind_and_parameters(views_of(config)[0].reducer)
+    view = views_of(config)[0]
+    test = detectors_of(config)[0].test
+    kind, parameters = kind_and_parameters(view.reducer)
     reducer = reducer_of_kind(kind)(**parameters)
-    takes_missing = reads_outputs(config) or isinstance(reducer, NoReduction)
-    if config.input.missing_features == "allow" and not takes_missing:
-        return MissingImputation(reducer)
-    return reducer
+    if not needs_preparation(kind, kind_and_parameters(test)[0]):
+        return reducer
+    scale = scales_columns(view.reducer, test)
+    return Prepared(reducer, categorical_columns=view.categorical, scale=scale)
