@@ -14,6 +14,7 @@ from detectors.base import (
     TwoSampleTest,
 )
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
+from detectors.column_shifts import ColumnMove, ColumnShifts, ranking
 from detectors.drift_detector import DriftDetector
 from detectors.errors import (
     DetectorError,
@@ -33,11 +34,12 @@ from detectors.performance.malignancy import Malignancy, Verdict, malignancy
 from detectors.reducers import (
     PCA,
     HardPredictions,
-    MissingImputation,
     NoReduction,
+    Prepared,
     SoftmaxOutputs,
     SparseRandomProjection,
     is_distribution,
+    needs_preparation,
     normalised,
 )
 from detectors.reducers.kinds import TORCH_REDUCERS
@@ -77,6 +79,8 @@ __all__ = [
     "BlackBoxShiftEstimator",
     "Calibration",
     "ChiSquareTest",
+    "ColumnMove",
+    "ColumnShifts",
     "CramerVonMisesTest",
     "DetectorError",
     "DomainClassifier",
@@ -98,7 +102,6 @@ __all__ = [
     "LevelPerWindow",
     "MMDTest",
     "Malignancy",
-    "MissingImputation",
     "MissingShares",
     "MixedTest",
     "NoReduction",
@@ -107,6 +110,7 @@ __all__ = [
     "NotFittedError",
     "PSITest",
     "PlacedRows",
+    "Prepared",
     "Reducer",
     "ShapeError",
     "SlidingKS",
@@ -133,7 +137,9 @@ __all__ = [
     "join_placed",
     "knock_out",
     "malignancy",
+    "needs_preparation",
     "normalised",
+    "ranking",
     "reducer_of_kind",
     "rff_mmd2",
     "two_sample_test_of_kind",

@@ -98,7 +98,7 @@ def as_finite(array: FloatArray, name: str, *, allow_missing: bool = False) -> F
     if bad.any():
         row = int(np.argwhere(bad)[0, 0])
         what = "infinity" if allow_missing else "NaN, infinity"
-        advice = "; missing values go through MissingImputation" if np.isnan(array).any() else ""
+        advice = "; missing values go through Prepared" if np.isnan(array).any() else ""
         raise NonFiniteError(f"{name} holds {what} or an overflow, first in row {row}{advice}")
     return array
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from detectors.base import Reducer, TwoSampleTest
-from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.kinds import (
     NUMPY_REDUCERS,
     TORCH_REDUCERS,
     complete_reducer_of_kind,
     unknown_kind,
 )
+from detectors.reducers.preparation import Prepared
 from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
@@ -24,7 +24,7 @@ from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.wasserstein import WassersteinTest
 
 REDUCERS: Mapping[str, type[Reducer]] = MappingProxyType(
-    {**NUMPY_REDUCERS, MissingImputation.kind: MissingImputation}
+    {**NUMPY_REDUCERS, Prepared.kind: Prepared}
 )
 """The reducers that need nothing but NumPy and SciPy."""
 

@@ -1,8 +1,8 @@
 """Dimensionality reducers that need nothing but NumPy."""
 
-from detectors.reducers.imputation import MissingImputation
 from detectors.reducers.none import NoReduction
 from detectors.reducers.pca import PCA
+from detectors.reducers.preparation import Prepared, needs_preparation
 from detectors.reducers.random_projection import SparseRandomProjection
 from detectors.reducers.softmax import (
     HardPredictions,
@@ -14,10 +14,11 @@ from detectors.reducers.softmax import (
 __all__ = [
     "PCA",
     "HardPredictions",
-    "MissingImputation",
     "NoReduction",
+    "Prepared",
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "is_distribution",
+    "needs_preparation",
     "normalised",
 ]

@@ -34,7 +34,7 @@ TORCH_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def complete_reducer_of_kind(kind: str) -> type[Reducer]:
-    """Find the reducer of this kind among those that :class:`MissingImputation` may wrap.
+    """Find the reducer of this kind among those that :class:`Prepared` may wrap.
 
     Raises
     ------

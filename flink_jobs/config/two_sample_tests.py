@@ -75,5 +75,5 @@ def n_dimensions(config: DriftJobConfig) -> int:
             return 1
         case _:
             return n_columns_read(config)
-    # The share of missing features is one dimension more.
-    return n + (config.input.missing_features == "allow")
+    # How many columns of an event are irregular is one dimension more.
+    return n + 1

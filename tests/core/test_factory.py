@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors import REDUCERS, TWO_SAMPLE_TESTS, BinomialTest
+from detectors import REDUCERS, TWO_SAMPLE_TESTS, BinomialTest, Prepared
 from detectors.two_sample.kernels import KERNELS
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
@@ -41,9 +41,10 @@ TEST_TABLES: dict[str, dict[str, Any]] = {
 def config_for(reducer: str, test: str, **tables: object) -> Any:
     width = {"n_features": 0, "n_outputs": 3} if "predictions" in reducer else {}
     width = {"n_features": 0, "n_outputs": 3} if reducer == "softmax_outputs" else width
+    more = tables.pop("detector_test", {})
     detector = {
         "reducer": {"kind": reducer, **REDUCER_TABLES[reducer]},
-        "test": {"kind": test, **TEST_TABLES[test]},
+        "test": {"kind": test, **TEST_TABLES[test], **more},  # type: ignore[dict-item]
     }
     window = {"min_events": 4}
     tables["input"] = width | dict(tables.get("input", {}))  # type: ignore[call-overload]
@@ -59,7 +60,7 @@ def test_every_kind_of_the_library_can_be_configured_but_the_wrapper() -> None:
     reducers = {table.__struct_config__.tag for table in get_args(ReducerConfig)}
     tests = {table.__struct_config__.tag for table in get_args(TestConfig)}
 
-    assert reducers == set(REDUCER_TABLES) == set(REDUCERS) - {"missing_imputation"}
+    assert reducers == set(REDUCER_TABLES) == set(REDUCERS) - {"prepared"}
     assert tests == set(TEST_TABLES) == set(TWO_SAMPLE_TESTS)
 
 
@@ -72,7 +73,22 @@ def test_what_the_tables_repeat_of_the_library_is_the_same_there() -> None:
 def test_a_detector_has_the_kinds_it_was_configured_with(reducer: str) -> None:
     detector = make_detector(config_for(reducer, "ks"))
 
-    assert (detector.reducer.kind, detector.two_sample_test.kind) == (reducer, "ks")
+    made = detector.reducer
+    assert isinstance(made, Prepared) == (reducer in ("pca", "sparse_random_projection"))
+    assert (made.reducer if isinstance(made, Prepared) else made).kind == reducer
+    assert detector.two_sample_test.kind == "ks"
+
+
+@pytest.mark.parametrize("test", ["mmd", "energy", "binomial"])
+def test_a_distance_between_rows_sees_scaled_columns_unless_told_otherwise(test: str) -> None:
+    config = config_for("none", test)
+    told = config_for("none", test, detector_test={"scale_columns": False})
+    x_ref = np.random.default_rng(0).normal(size=(100, 3)) * [1.0, 10.0, 1e6]
+
+    scaled, unscaled = (make_detector(c).fit(x_ref).reduce(x_ref) for c in (config, told))
+
+    assert np.abs(scaled).max() <= 5.0
+    np.testing.assert_array_equal(unscaled[:, :3], x_ref)
 
 
 @pytest.mark.parametrize("test", sorted(TEST_TABLES))

@@ -29,12 +29,12 @@ from detectors import (
     JensenShannonTest,
     KSTest,
     LevelPerWindow,
-    MissingImputation,
     MixedTest,
     MMDTest,
     NonFiniteError,
     NoReduction,
     NotFittedError,
+    Prepared,
     PSITest,
     Reducer,
     ShapeError,
@@ -66,7 +66,7 @@ REDUCER_CASES: dict[str, Callable[[], Reducer]] = {
     "sparse_random_projection": lambda: SparseRandomProjection(2),
     "softmax_outputs": SoftmaxOutputs,
     "hard_predictions": HardPredictions,
-    "missing_imputation": lambda: MissingImputation(PCA(2)),
+    "prepared": lambda: Prepared(PCA(2), categorical_columns=[3]),
     "untrained_autoencoder": lambda: UntrainedAutoencoder(2),
     "trained_autoencoder": lambda: TrainedAutoencoder(2, training=Training(max_epochs=2)),
     "torch_softmax": lambda: TorchSoftmax(classifier()),
@@ -84,7 +84,7 @@ TEST_CASES: dict[str, Callable[[], TwoSampleTest]] = {
     "psi": lambda: PSITest(n_permutations=39),
     "jensen_shannon": lambda: JensenShannonTest(n_permutations=39),
 }
-ALLOW_MISSING = {"none", "missing_imputation"}
+ALLOW_MISSING = {"none", "prepared"}
 """Reducers that take missing values; every test does."""
 
 

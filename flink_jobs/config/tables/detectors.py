@@ -21,6 +21,7 @@ class PCAConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="pca"):
     """Principal components fitted on the reference: a number of them or a share of variance."""
 
     n_components: PositiveInt | Annotated[float, Meta(gt=0.0, lt=1.0)] = 32
+    scale_columns: bool = True
 
 
 class SoftmaxOutputsConfig(
@@ -36,6 +37,7 @@ class SparseRandomProjectionConfig(
 
     n_components: PositiveInt = 32
     seed: NonNegativeInt = 0
+    scale_columns: bool = True
 
 
 class HardPredictionsConfig(
@@ -70,6 +72,7 @@ class BinomialConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="bi
 
     min_events: ClassVar[int] = 4
     n_fourier_features: PositiveInt = 100
+    scale_columns: bool = True
 
 
 class PermutedConfig(Table, frozen=True, kw_only=True):
@@ -83,10 +86,13 @@ class MMDConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag
 
     bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
     kernel: Literal["gaussian", "laplace"] = "gaussian"
+    scale_columns: bool = True
 
 
 class EnergyConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
     """Energy distance of whole events."""
+
+    scale_columns: bool = True
 
 
 class CramerVonMisesConfig(
@@ -145,5 +151,18 @@ class DetectorTable(Table, frozen=True, kw_only=True):
 
 
 def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:
-    """Take a table apart: its tag is the kind, and its keys are the names of the parameters."""
-    return str(table.__struct_config__.tag), msgspec.structs.asdict(table)
+    """Take a table apart: its tag is the kind, and its keys are the names of the parameters.
+
+    All but ``scale_columns``, which is a parameter of what goes before the reducer.
+    """
+    parameters = msgspec.structs.asdict(table)
+    parameters.pop("scale_columns", None)
+    return str(table.__struct_config__.tag), parameters
+
+
+def scales_columns(reducer: ReducerConfig, test: TestConfig) -> bool:
+    """Tell whether a detector that prepares its columns also scales them: it does by default.
+
+    The table that adds columns up says so: the reducer's where it projects, else the test's.
+    """
+    return bool(getattr(reducer, "scale_columns", getattr(test, "scale_columns", True)))
