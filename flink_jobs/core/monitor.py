@@ -28,7 +28,6 @@ from flink_jobs.core.state.segments import make_segment
 from flink_jobs.core.state.state import MonitorState, RecentBlock, Status
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.watchers.window_tester import WindowTester
-from flink_jobs.core.windows.shared_rows import SharedRows
 from flink_jobs.intake.panes import EventColumns, Pane
 from flink_jobs.records.alerts import Ending
 from flink_jobs.records.control import PlacedCommand, StandingCommand
@@ -48,20 +47,15 @@ class DriftMonitor:
     trained : mapping of str to bytes, optional
         The reference blocks fitted on training sets, by :func:`~flink_jobs.config.job.trained_key`;
         needed where the configuration names one.
-    shares_rows : bool
-        Whether overlapping windows share what they can, which takes 8 MB: for one that watches few
-        models at a time, as a backtest does. No result depends on it.
     """
 
     def __init__(
         self,
         config: DriftJobConfig,
         trained: Mapping[str, bytes] | None = None,
-        *,
-        shares_rows: bool = False,
     ) -> None:
         self._plans = Plans(config, trained or {})
-        self._tester = WindowTester(References(), SharedRows() if shares_rows else None)
+        self._tester = WindowTester(References())
         self._commands = Commands(self._plans, self._tester)
 
     def on_pane(

@@ -94,13 +94,10 @@ class Judge:
         *,
         is_reduced: bool,
         snoozed_until_ms: int | None,
-        known: TwoSampleResult | None = None,
     ) -> Verdict:
         """Test a window and advance the incident.
 
-        ``is_reduced`` says whether the window holds reduced rows or raw ones. ``known`` is the
-        result where it is known but for the p-values and shifts of dimensions, which only alerts
-        show.
+        ``is_reduced`` says whether the window holds reduced rows or raw ones.
 
         Raises
         ------
@@ -109,14 +106,11 @@ class Judge:
         """
         facts = self._facts(model, window, reference)
 
-        def tested() -> TwoSampleResult:
-            return detector.test_reduced(z_test(), rng=self._rng(facts))
-
         def z_test() -> NDArray[np.float64]:
             return window.z if is_reduced else detector.reduce(window.z)
 
         with detector_code():
-            result = known or tested()
+            result = detector.test_reduced(z_test(), rng=self._rng(facts))
             judgement = self._calibration.judge(detector.two_sample_test, result)
         score = self._score(
             facts,
@@ -142,8 +136,6 @@ class Judge:
         has_recovered = was_open and not incident.incident_id
         if transition is None:
             return Verdict(score, None, has_recovered)
-        with detector_code():
-            result = tested() if known else result
         alert = self._drift_alert(facts, transition, result, judgement)
         if self._policy.exemplars:
             with detector_code():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, MovingReference
 from flink_jobs.core.conditions import failed_tests, missing_reference, untested_windows
-from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.incidents.judge import Verdict
 from flink_jobs.core.plan import Watcher
 from flink_jobs.core.record_parts import window_summary
@@ -21,7 +21,6 @@ from flink_jobs.core.references.blocks import (
 from flink_jobs.core.references.moving import moved_reference
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
-from flink_jobs.core.windows.shared_rows import SharedRows
 from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.records.alerts import Ending, ReferenceSummary, ScoreStatus
 
@@ -40,13 +39,10 @@ class WindowTester:
     ----------
     references : References
         The cache of fitted detectors.
-    shared : SharedRows, optional
-        What overlapping windows share; without it each is tested by itself.
     """
 
-    def __init__(self, references: References, shared: SharedRows | None = None) -> None:
+    def __init__(self, references: References) -> None:
         self._references = references
-        self._shared = shared
 
     def reference(self, turn: Turn) -> FittedDetectors:
         """The detectors fitted to the reference that stays."""
@@ -124,11 +120,6 @@ class WindowTester:
         if compared.fitted is None:
             return None
         detector, is_reduced = compared.fitted.named(watch.name), not turn.plan.moves
-        known = None
-        if self._shared is not None and is_reduced:
-            fingerprint = turn.status.reference_fingerprint
-            with detector_code():
-                known = self._shared.test(turn.model, window, detector, fingerprint)
         return watcher.judge.test(
             turn.model,
             window,
@@ -137,7 +128,6 @@ class WindowTester:
             watch.incident,
             is_reduced=is_reduced,
             snoozed_until_ms=turn.status.snoozed_until_ms,
-            known=known,
         )
 
     def _keep(self, turn: Turn, verdict: Verdict) -> None:
