@@ -6,10 +6,14 @@ Needs nothing beyond the standard library, NumPy and SciPy. What needs PyTorch i
 
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
 from detectors.base import (
+    Cost,
+    CountsTest,
     FloatArray,
     MissingShares,
+    Needs,
     Reducer,
     StateArrays,
+    SummaryTest,
     TwoSampleResult,
     TwoSampleTest,
 )
@@ -59,7 +63,6 @@ from detectors.two_sample.classifier.domain_classifier import DomainClassifier, 
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.kernels import KERNELS, Kernel
-from detectors.two_sample.ks.cells import PlacedRows, join_placed
 from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
@@ -77,6 +80,8 @@ __all__ = [
     "BlackBoxShiftEstimator",
     "Calibration",
     "ChiSquareTest",
+    "Cost",
+    "CountsTest",
     "CramerVonMisesTest",
     "DetectorError",
     "DomainClassifier",
@@ -101,12 +106,12 @@ __all__ = [
     "MissingImputation",
     "MissingShares",
     "MixedTest",
+    "Needs",
     "NoReduction",
     "NonFiniteError",
     "NotCategoricalError",
     "NotFittedError",
     "PSITest",
-    "PlacedRows",
     "Reducer",
     "ShapeError",
     "SlidingKS",
@@ -115,6 +120,7 @@ __all__ = [
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
+    "SummaryTest",
     "Threshold",
     "TooFewRowsError",
     "TwoSampleResult",
@@ -130,7 +136,6 @@ __all__ = [
     "holm",
     "image_shift",
     "is_distribution",
-    "join_placed",
     "knock_out",
     "malignancy",
     "normalised",
