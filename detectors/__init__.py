@@ -6,10 +6,14 @@ Needs nothing beyond the standard library, NumPy and SciPy. What needs PyTorch i
 
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
 from detectors.base import (
+    Cost,
+    CountsTest,
     FloatArray,
     MissingShares,
+    Needs,
     Reducer,
     StateArrays,
+    SummaryTest,
     TwoSampleResult,
     TwoSampleTest,
 )
@@ -61,7 +65,6 @@ from detectors.two_sample.classifier.domain_classifier import DomainClassifier, 
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.kernels import KERNELS, Kernel
-from detectors.two_sample.ks.cells import PlacedRows, join_placed
 from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
@@ -81,6 +84,8 @@ __all__ = [
     "ChiSquareTest",
     "ColumnMove",
     "ColumnShifts",
+    "Cost",
+    "CountsTest",
     "CramerVonMisesTest",
     "DetectorError",
     "DomainClassifier",
@@ -104,12 +109,12 @@ __all__ = [
     "Malignancy",
     "MissingShares",
     "MixedTest",
+    "Needs",
     "NoReduction",
     "NonFiniteError",
     "NotCategoricalError",
     "NotFittedError",
     "PSITest",
-    "PlacedRows",
     "Prepared",
     "Reducer",
     "ShapeError",
@@ -119,6 +124,7 @@ __all__ = [
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
+    "SummaryTest",
     "Threshold",
     "TooFewRowsError",
     "TwoSampleResult",
@@ -134,7 +140,6 @@ __all__ = [
     "holm",
     "image_shift",
     "is_distribution",
-    "join_placed",
     "knock_out",
     "malignancy",
     "needs_preparation",

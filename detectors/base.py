@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -85,6 +86,41 @@ class TwoSampleResult:
     missing: MissingShares | None = None
 
 
+class Needs(StrEnum):
+    """What a two-sample test has to see of a sample.
+
+    ``COUNTS`` are how many values lie in each of the test's cells, ``SUMS`` sums over the rows:
+    both add up over the parts of a sample, whatever its size. ``ROWS`` are the rows themselves.
+    """
+
+    COUNTS = "counts"
+    SUMS = "sums"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a test takes, said before anything runs.
+
+    Attributes
+    ----------
+    summary_bytes : int
+        Of one summary at its largest, 0 for a test that needs rows.
+    reference_bytes : int
+        Of the fitted test as ``to_arrays`` gives it.
+    test_bytes : int
+        The peak memory of one test, what is kept between tests not counted.
+    test_us : float
+        The order of magnitude of one test's time on one core, in microseconds: a formula whose
+        constants were measured. Where the time depends on the values, that of a usual window.
+    """
+
+    summary_bytes: int
+    reference_bytes: int
+    test_bytes: int
+    test_us: float
+
+
 @runtime_checkable
 class Reducer(Protocol):
     """Maps rows of ``n_features`` numbers to rows of ``n_dimensions`` numbers."""
@@ -114,6 +150,11 @@ class TwoSampleTest(Protocol):
     """Tests whether a sample comes from the distribution of the reference."""
 
     kind: ClassVar[str]
+    needs: ClassVar[Needs]
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test of samples of these sizes takes. The test need not be fitted."""
+        ...
 
     def fit(self, x_ref: FloatArray) -> Self:
         """Keep the reference, shape (n_ref, n_dimensions), and return ``self``."""
@@ -146,4 +187,49 @@ class TwoSampleTest(Protocol):
     @classmethod
     def from_arrays(cls, arrays: StateArrays) -> Self:
         """Restore a test that gives equal results."""
+        ...
+
+
+@runtime_checkable
+class SummaryTest(TwoSampleTest, Protocol):
+    """A test of summaries, which add up over the parts of a sample."""
+
+    @property
+    def summary_size(self) -> int:
+        """The length of a summary, known after ``fit``."""
+        ...
+
+    def summarise(self, x: FloatArray) -> NDArray[np.generic]:
+        """Sum up ``x``, shape (n, n_dimensions), n may be 0, to shape (summary_size,).
+
+        int64 for COUNTS, float64 for SUMS. The summary of all rows is the sum of the summaries of
+        any parts of them.
+        """
+        ...
+
+    def test_summary(
+        self,
+        summary: NDArray[np.generic],
+        n_test: int,
+        *,
+        rng: np.random.Generator | None = None,
+        reference: tuple[NDArray[np.generic], int] | None = None,
+    ) -> TwoSampleResult:
+        """Compare the summary of ``n_test`` rows with the reference.
+
+        ``reference``, a summary and its number of rows, takes the place of the fitted one. ``rng``
+        is the only source of randomness, needed where a test draws.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsTest(SummaryTest, Protocol):
+    """A test of counts in cells."""
+
+    def place(self, x: FloatArray) -> NDArray[np.int32]:
+        """Find the cell of each value, shape (n, n_dimensions).
+
+        ``summarise(x)`` counts them: ``bincount(place(x).ravel(), minlength=summary_size)``.
+        """
         ...

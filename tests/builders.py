@@ -167,7 +167,7 @@ class Replay:
         self._trained = dict(trained or {})
         self._fires_timers = fires_timers
         self._timers_ms: set[int] = set()
-        self._monitor = DriftMonitor(config, self._trained, shares_rows=as_in_a_backtest)
+        self._monitor = DriftMonitor(config, self._trained)
 
     def restart(self) -> None:
         """Go on from what survives a restore: bytes, and the timers that Flink keeps."""

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from detectors.base import FloatArray, IntArray, MissingShares
-from detectors.two_sample.ks.cells import Cells
 from detectors.two_sample.ks.distance import largest_gaps
 from detectors.two_sample.ks.distribution import ks_p_values
 from detectors.two_sample.missing import compare_missing
@@ -97,9 +96,9 @@ class SortedReference:
         gaps = largest_gaps(self.columns, columns)
         return gaps / (self.n_ref * n_test), ks_p_values(gaps, self.n_ref, n_test)
 
-    def cells(self) -> Cells | None:
-        """The cells that the reference makes; None where it misses values."""
-        return None if self._misses_values else Cells(self.columns)
+    def shifts(self, x_test: FloatArray) -> FloatArray:
+        """Differences of the means in standard deviations of the reference."""
+        return self._moments.shifts(_sorted_columns(x_test))
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
         """How far each row of ``x_test`` lies in the direction in which the sample moved.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import scipy
 
-from detectors.base import FloatArray
+from detectors.base import Cost, FloatArray
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.missing import impute_pooled
 from detectors.two_sample.permutation import (
@@ -58,6 +58,17 @@ class EnergyTest(PermutationTest):
     """
 
     kind: ClassVar[str] = "energy"
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes: memory that grows with the square of the rows."""
+        n_rows = n_ref + n_test
+        n_pairs = n_rows * (n_rows - 1) // 2
+        return Cost(
+            summary_bytes=0,
+            reference_bytes=8 * n_ref * n_dimensions,
+            test_bytes=24 * n_pairs + 12_000 * n_rows,
+            test_us=300.0 + n_pairs * (0.01 + 1e-4 * self._n_permutations),
+        )
 
     def _compare(
         self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator

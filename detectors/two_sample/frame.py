@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays, TwoSampleResult
+from detectors.base import Cost, FloatArray, Needs, StateArrays, TwoSampleResult
 from detectors.checks import as_rows, fitted, state_array
 from detectors.errors import InvalidStateError
 from detectors.two_sample.attribution import Attribution, SortedReference
@@ -43,6 +43,7 @@ class ReferenceTest(ABC):
     """
 
     kind: ClassVar[str]
+    needs: ClassVar[Needs] = Needs.ROWS
     min_rows: ClassVar[int] = 1
 
     def __init__(self) -> None:
@@ -112,6 +113,10 @@ class ReferenceTest(ABC):
     @abstractmethod
     def critical_statistic(self, level: float, result: TwoSampleResult) -> float:
         """The statistic at which ``result`` would have had the p-value ``level``."""
+
+    @abstractmethod
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test of samples of these sizes takes. The test need not be fitted."""
 
     @abstractmethod
     def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import astuple
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays, TwoSampleResult
-from detectors.checks import fitted, state_array, whole_number
+from detectors.base import Cost, FloatArray, StateArrays, TwoSampleResult
+from detectors.checks import fitted, state_array, stored_number, whole_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.attribution import SortedReference
+from detectors.two_sample.chi_square.categories import category_cut
 from detectors.two_sample.chi_square.chi_square import (
     DEFAULT_DRAWS,
-    Categories,
-    check_categorical,
+    categories_cost,
+    category_scores,
     corrected_comparison,
+    corrected_v,
+    cramers_v,
     critical_surprise,
+    unwatched,
 )
 from detectors.two_sample.chi_square.distribution import chi_square_p_value
-from detectors.two_sample.frame import Comparison, ReferenceTest
-from detectors.two_sample.ks.distribution import ks_p_value
+from detectors.two_sample.counts.cells import Cut
+from detectors.two_sample.counts.frame import Counts, CountsReferenceTest, drawing
+from detectors.two_sample.frame import Comparison
+from detectors.two_sample.ks.cells import ks_cut, largest_gaps_in_cells
+from detectors.two_sample.ks.distribution import ks_p_value, ks_p_values
+from detectors.two_sample.ks.ks import KSTest, ks_effect_size
 from detectors.two_sample.permutation import labelling_share
 
 
-class MixedTest(ReferenceTest):
+class MixedTest(CountsReferenceTest):
     """The test of each column that suits it, Bonferroni-corrected over all columns.
 
     Numeric columns are compared as ``KSTest`` does, D being the statistic of the
@@ -39,12 +48,14 @@ class MixedTest(ReferenceTest):
         The indices, from 0, of at least one column; their order does not matter.
     n_draws : int
         As for ChiSquareTest.
+    n_cells : int or None
+        As for KSTest.
 
     Raises
     ------
     InvalidParameterError
         If ``categorical_columns`` is empty, names a column twice or holds something other than
-        indices, or ``n_draws`` is not a positive int.
+        indices, ``n_draws`` is not a positive int, or ``n_cells`` is none of at least 2.
 
     References
     ----------
@@ -62,7 +73,12 @@ class MixedTest(ReferenceTest):
 
     kind: ClassVar[str] = "mixed"
 
-    def __init__(self, categorical_columns: Iterable[int], n_draws: int = DEFAULT_DRAWS) -> None:
+    def __init__(
+        self,
+        categorical_columns: Iterable[int],
+        n_draws: int = DEFAULT_DRAWS,
+        n_cells: int | None = None,
+    ) -> None:
         super().__init__()
         columns = list(categorical_columns)
         are_indices = all(
@@ -76,9 +92,10 @@ class MixedTest(ReferenceTest):
         self._categorical = np.array(sorted(columns), dtype=np.int64)
         self._numeric: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._n_draws = whole_number(n_draws, "n_draws", at_least=1)
+        self._n_cells = None if n_cells is None else whole_number(n_cells, "n_cells", at_least=2)
         self._sorted_numeric: SortedReference | None = None
 
-    def _prepare(self, x_ref: FloatArray) -> None:
+    def _cuts(self, x_ref: FloatArray) -> list[Cut]:
         self._sorted_numeric = None
         width = x_ref.shape[1]
         if self._categorical[-1] >= width:
@@ -86,27 +103,46 @@ class MixedTest(ReferenceTest):
                 f"categorical column {self._categorical[-1]} is none of the {width} columns, "
                 "counted from 0"
             )
-        check_categorical(x_ref, self._categorical.tolist())
         self._numeric = np.setdiff1d(np.arange(width), self._categorical)
         if self._numeric.size:
             self._sorted_numeric = SortedReference(x_ref[:, self._numeric])
+        is_numeric = np.isin(np.arange(width), self._numeric).tolist()
+        return [
+            ks_cut(column, self._n_cells) if numeric else category_cut(column)
+            for column, numeric in zip(x_ref.T, is_numeric, strict=True)
+        ]
 
-    def _compare(
-        self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator
-    ) -> Comparison:
-        statistics, p_values = np.empty(x_ref.shape[1]), np.empty(x_ref.shape[1])
+    def _compare_counts(self, counts: Counts, rng: np.random.Generator | None) -> Comparison:
+        n_ref, n_test, cells = counts.n_ref, counts.n_test, counts.cells
+        draws = drawing(rng)
+        gaps = largest_gaps_in_cells(
+            counts.ref.cumsum(), counts.test.cumsum(), n_ref, n_test, cells.starts
+        )
+        statistics = gaps / (n_ref * n_test)
+        p_values = np.empty(cells.n_dimensions)
+        p_values[self._numeric] = ks_p_values(gaps[self._numeric], n_ref, n_test)
         effect_size = 0.0
-        if self._sorted_numeric is not None:
-            attribution = self._sorted_numeric.attribute(x_test[:, self._numeric])
-            statistics[self._numeric] = attribution.statistics
-            p_values[self._numeric] = attribution.p_values
-            effect_size = float(attribution.statistics.max())
+        if self._numeric.size:
+            distance = float(statistics[self._numeric].max())
+            effect_size = ks_effect_size(distance, n_ref, n_test, self._numeric.size)
         for column in self._categorical.tolist():
-            categories = Categories.of(x_ref[:, column], x_test[:, column])
-            statistics[column] = categories.v()
-            p_values[column] = chi_square_p_value(categories.counts, self._n_draws, rng)
-            effect_size = max(effect_size, categories.effect_size())
+            table = counts.table(column)
+            statistics[column] = cramers_v(table)
+            p_values[column] = chi_square_p_value(table, self._n_draws, draws)
+            effect_size = max(effect_size, corrected_v(table))
         return corrected_comparison(statistics, p_values, effect_size)
+
+    @property
+    def unwatched_columns(self) -> tuple[int, ...]:
+        """The columns in which no category is frequent enough for a cell of its own, from 0."""
+        return unwatched(fitted(self._cells, self))
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes: that of KSTest and of ChiSquareTest for their columns."""
+        n_categorical = self._categorical.size
+        ks = KSTest(self._n_cells).cost(n_ref, n_test, max(0, n_dimensions - n_categorical))
+        chi_square = categories_cost(n_ref, n_test, n_categorical)
+        return Cost(*(a + b for a, b in zip(astuple(ks), astuple(chi_square), strict=True)))
 
     def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
         """Give the lower of what a numeric and a categorical column can have, corrected for all."""
@@ -132,21 +168,24 @@ class MixedTest(ReferenceTest):
         categorical ones; a column adds from -D to D, or from -V to V. The raised errors are those
         of :meth:`test`.
         """
-        x_ref, x = fitted(self._x_ref, self), self._checked(x_test)
-        scores = np.zeros(len(x))
+        cells, counts = self._counted(x_test)
+        scores = np.zeros(len(cells))
         if self._sorted_numeric is not None:
-            scores += self._sorted_numeric.event_scores(x[:, self._numeric])
+            scores += self._sorted_numeric.event_scores(self._checked(x_test)[:, self._numeric])
         for column in self._categorical.tolist():
-            scores += Categories.of(x_ref[:, column], x[:, column]).scores()
+            of_cell = category_scores(counts, column)
+            scores += of_cell[cells[:, column] - counts.cells.starts[column]]
         return scores
 
     def _parameters(self) -> dict[str, NDArray[np.generic]]:
         return {
             "categorical_columns": self._categorical.copy(),
             "n_draws": np.array(self._n_draws),
+            "n_cells": np.array([self._n_cells or 0]),
         }
 
     @classmethod
     def _from_parameters(cls, arrays: StateArrays) -> Self:
         columns = state_array(arrays, "categorical_columns", ndim=1, kind="i").tolist()
-        return cls(columns, int(state_array(arrays, "n_draws", ndim=0, kind="i").item()))
+        n_draws = int(state_array(arrays, "n_draws", ndim=0, kind="i").item())
+        return cls(columns, n_draws, stored_number(arrays, "n_cells") or None)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays
+from detectors.base import Cost, FloatArray, StateArrays
 from detectors.checks import fitted, state_array, stored_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.frame import Comparison
@@ -86,6 +86,17 @@ class MMDTest(PermutationTest):
             raise InvalidParameterError(f"kernel must be one of {sorted(KERNELS)}, not {kernel!r}")
         self._bandwidth = check_bandwidth(bandwidth)
         self._kernel = kernel
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes: 12 bytes a pair of different rows, memory that grows with n²."""
+        n_rows = n_ref + n_test
+        n_pairs = n_rows * (n_rows - 1) // 2
+        return Cost(
+            summary_bytes=0,
+            reference_bytes=8 * n_ref * n_dimensions,
+            test_bytes=20 * n_pairs + 12_000 * n_rows,
+            test_us=300.0 + n_pairs * (0.01 + 3e-5 * self._n_permutations),
+        )
 
     def _compare(
         self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray
+from detectors.base import Cost, FloatArray
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.permutation import (
     PermutationTest,
@@ -39,6 +39,16 @@ class PermutedDimensionsTest(PermutationTest):
     ----------
     Westfall, Young: Resampling-Based Multiple Testing, Wiley 1993, ISBN 978-0-471-55761-6
     """
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes: rows times permutations times dimensions."""
+        n_rows = n_ref + n_test
+        return Cost(
+            summary_bytes=0,
+            reference_bytes=8 * n_ref * n_dimensions,
+            test_bytes=6_000 * n_rows + 80 * n_rows * n_dimensions + 8_000_000,
+            test_us=500.0 + 0.005 * n_rows * self._n_permutations * n_dimensions,
+        )
 
     def _compare(
         self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator

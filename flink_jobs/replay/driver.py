@@ -98,7 +98,7 @@ class Replay:
         scores: Spool,
         dead_letters: DeadLetterLog,
     ) -> None:
-        self._monitor = DriftMonitor(config, trained, shares_rows=True)
+        self._monitor = DriftMonitor(config, trained)
         self._alerts = alerts
         self._scores = scores
         self._dead_letters = dead_letters

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors import DriftDetector, KSTest, LevelPerWindow
+from detectors import DriftDetector, LevelPerWindow
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.failures import reason_of
@@ -62,7 +62,7 @@ def watch(
     config: DriftJobConfig, models: Sequence[str] = MODELS, *, as_in_a_backtest: bool = False
 ) -> dict[str, list[Actions]]:
     """Return what one monitor makes of several models, whose panes come in turn."""
-    monitor = DriftMonitor(config, shares_rows=as_in_a_backtest)
+    monitor = DriftMonitor(config)
     states = {m: LiveState() if as_in_a_backtest else InMemoryState() for m in models}
     found: dict[str, list[Actions]] = {model: [] for model in models}
     for panes in zip(*map(panes_of, models), strict=True):
@@ -96,7 +96,6 @@ def about_failures(alerts: Sequence[Alert]) -> list[tuple[str, int]]:
         (DriftDetector, "event_scores_reduced", False),
         (DriftDetector, "event_scores_reduced", True),
         (LevelPerWindow, "judge", False),
-        (KSTest, "place", True),
     ],
 )
 def test_a_detector_that_fails_for_one_model_changes_no_record_of_the_others(

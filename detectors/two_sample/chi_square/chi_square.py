@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, IntArray, StateArrays, TwoSampleResult
+from detectors.base import Cost, FloatArray, IntArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, fitted, state_array, whole_number
-from detectors.errors import NotCategoricalError
+from detectors.two_sample.chi_square.categories import MOST_CATEGORIES_KEPT, category_cut
 from detectors.two_sample.chi_square.distribution import chi_square_p_value
 from detectors.two_sample.chi_square.tables import cramers_v_squared
-from detectors.two_sample.frame import Comparison, ReferenceTest
+from detectors.two_sample.counts.cells import Cells, Cut, Rule
+from detectors.two_sample.counts.frame import Counts, CountsReferenceTest, drawing
+from detectors.two_sample.frame import Comparison
 from detectors.two_sample.multiplicity import bonferroni
 from detectors.two_sample.permutation import labelling_share
-
-FEW_CATEGORIES = 20
-"""Up to here a column is categorical however few rows the reference has."""
 
 DEFAULT_DRAWS = 9_999
 """Random tables of a column. They take 10 to 20 ms for one with 10 categories and 0.1 s for 50."""
@@ -29,78 +26,69 @@ PRIOR = 0.5
 """Rows added to each category when shares are compared, so that a single row says little."""
 
 
-@dataclass(frozen=True, eq=False)
-class Categories:
-    """How two columns fall into categories.
+def cramers_v(table: IntArray) -> float:
+    """Cramér's V, in [0, 1]: 0 where the shares are equal, 1 where no category is shared.
 
-    Attributes
+    Parameters
     ----------
-    counts : ndarray of int64, shape (2, n_categories)
-        Rows of the reference and of the test sample in each category that either has.
-    of_test : ndarray of int64, shape (n_test,)
-        The category of each row of the test sample.
+    table : ndarray of int64, shape (2, n_categories)
+        Rows of each sample in each category; no category is empty in both.
 
     Examples
     --------
-    >>> Categories.of(np.array([3.0, 3.0, np.nan]), np.array([np.nan, 7.0])).counts
-    array([[2, 0, 1],
-           [0, 1, 1]])
+    >>> cramers_v(np.array([[9, 0], [0, 4]]))
+    1.0
     """
-
-    counts: IntArray
-    of_test: IntArray
-
-    @classmethod
-    def of(cls, ref: FloatArray, test: FloatArray) -> Self:
-        """Sort the rows of two columns into their distinct values; NaN is one of them."""
-        values, inverse = np.unique(np.concatenate([ref, test]), return_inverse=True)
-        of_ref, of_test = inverse[: ref.size], inverse[ref.size :]
-        counts = [np.bincount(category, minlength=values.size) for category in (of_ref, of_test)]
-        return cls(np.stack(counts), of_test)
-
-    def v(self) -> float:
-        """Cramér's V, in [0, 1]: 0 where the shares are equal, 1 where no category is shared."""
-        return math.sqrt(max(0.0, min(1.0, cramers_v_squared(self.counts))))
-
-    def effect_size(self) -> float:
-        """Cramér's V without the part that is expected under the null, in [0, 1].
-
-        V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and
-        what is left is scaled so that samples without a common category keep 1.
-
-        References
-        ----------
-        Bergsma: A Bias-Correction for Cramér's V, 2013, doi:10.1016/j.jkss.2012.10.002
-        """
-        n_rows, n_categories = int(self.counts.sum()), self.counts.shape[1]
-        if n_rows <= 2:
-            return 0.0
-        above = cramers_v_squared(self.counts) - (n_categories - 1) / (n_rows - 1)
-        return math.sqrt(max(0.0, min(1.0, above * (n_rows - 1) / (n_rows - 2))))
-
-    def scores(self) -> FloatArray:
-        """V times the relative rise of each test row's category, shape (n_test,)."""
-        n_rows = self.counts.sum(axis=1, keepdims=True)
-        shares = (self.counts + PRIOR) / (n_rows + PRIOR * self.counts.shape[1])
-        rise = (shares[1] - shares[0]) / (shares[1] + shares[0])
-        return np.asarray(self.v() * rise[self.of_test])
+    return math.sqrt(max(0.0, min(1.0, cramers_v_squared(table))))
 
 
-class ChiSquareTest(ReferenceTest):
+def corrected_v(table: IntArray) -> float:
+    """Cramér's V without the part that is expected under the null, in [0, 1].
+
+    V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and what is
+    left is scaled so that samples without a common category keep 1.
+
+    References
+    ----------
+    Bergsma: A Bias-Correction for Cramér's V, 2013, doi:10.1016/j.jkss.2012.10.002
+
+    Examples
+    --------
+    >>> corrected_v(np.array([[9, 0], [0, 4]])), corrected_v(np.array([[9, 8], [3, 4]]))
+    (1.0, 0.0)
+    """
+    n_rows, n_categories = int(table.sum()), table.shape[1]
+    if n_rows <= 2:
+        return 0.0
+    above = cramers_v_squared(table) - (n_categories - 1) / (n_rows - 1)
+    return math.sqrt(max(0.0, min(1.0, above * (n_rows - 1) / (n_rows - 2))))
+
+
+def category_scores(counts: Counts, dimension: int) -> FloatArray:
+    """V times the relative rise of each cell of a dimension."""
+    table = counts.table(dimension)
+    cells = counts.cells.of(dimension)
+    ref = (counts.ref[cells] + PRIOR) / (counts.n_ref + PRIOR * table.shape[1])
+    test = (counts.test[cells] + PRIOR) / (counts.n_test + PRIOR * table.shape[1])
+    return np.asarray(cramers_v(table) * (test - ref) / (test + ref))
+
+
+class ChiSquareTest(CountsReferenceTest):
     """Chi-square test of homogeneity per column, Bonferroni-corrected, for categorical columns.
 
     Every distinct value is a category, whatever its size, and a missing value, NaN, is one of its
-    own. A category that is new in the test sample, or vanished from it, is a cell with count 0; one
-    that neither sample has does not exist. Of a column with more than 50 categories, some of them
-    rare, those with less than 2 % of all rows are compared in groups
-    (:func:`~detectors.two_sample.chi_square.tables.group_rare`). A reference is refused that has
-    more than 20 categories in a column and more than half as many as rows: such a column holds
-    numbers or an identifier.
+    own. A category that vanished from the test sample is a cell with count 0; one that neither
+    sample has does not exist. Categories that are rare in the reference share a cell with those
+    that are new in the test sample, by a rule of
+    :func:`~detectors.two_sample.chi_square.categories.category_cut`: a column of identifiers or
+    numbers, all different, is compared by its missing values alone (:attr:`unwatched_columns`).
+    Where the categories left are still too many for the rows, they are compared in groups
+    (:func:`~detectors.two_sample.chi_square.tables.group_rare`).
 
     The statistic is the surprise, ``-log10(p_value)``: chi-square values of columns with different
     numbers of categories cannot be compared. The statistic of a dimension is Cramér's V; times the
     square root of ``n_ref + n_test`` it is the root of chi-square. The effect size is the largest V
-    after correction for its bias (:meth:`Categories.effect_size`). The shift of a dimension is that
+    after correction for its bias (:func:`corrected_v`). The shift of a dimension is that
     of its codes and means something only where they are ordered.
 
     p-values are exact for small samples and for two categories, and otherwise asymptotic or, where
@@ -139,19 +127,27 @@ class ChiSquareTest(ReferenceTest):
         super().__init__()
         self._n_draws = whole_number(n_draws, "n_draws", at_least=1)
 
-    def _prepare(self, x_ref: FloatArray) -> None:
-        check_categorical(x_ref, range(x_ref.shape[1]))
+    def _cuts(self, x_ref: FloatArray) -> list[Cut]:
+        return [category_cut(column) for column in x_ref.T]
 
-    def _compare(
-        self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator
-    ) -> Comparison:
-        columns = [Categories.of(*pair) for pair in zip(x_ref.T, x_test.T, strict=True)]
-        p_values = [chi_square_p_value(column.counts, self._n_draws, rng) for column in columns]
+    def _compare_counts(self, counts: Counts, rng: np.random.Generator | None) -> Comparison:
+        draws = drawing(rng)
+        tables = [counts.table(dimension) for dimension in range(counts.cells.n_dimensions)]
+        p_values = [chi_square_p_value(table, self._n_draws, draws) for table in tables]
         return corrected_comparison(
-            statistics=np.array([column.v() for column in columns]),
+            statistics=np.array([cramers_v(table) for table in tables]),
             p_values=np.array(p_values),
-            effect_size=max(column.effect_size() for column in columns),
+            effect_size=max(corrected_v(table) for table in tables),
         )
+
+    @property
+    def unwatched_columns(self) -> tuple[int, ...]:
+        """The columns in which no category is frequent enough for a cell of its own, from 0."""
+        return unwatched(fitted(self._cells, self))
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes; of a column with ``MOST_CATEGORIES_KEPT`` categories at most."""
+        return categories_cost(n_ref, n_test, n_dimensions)
 
     def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
         """Give the p-value of samples that share no category, in any dimension."""
@@ -174,10 +170,12 @@ class ChiSquareTest(ReferenceTest):
         ``ref`` are the shares of the row's category, half a row added to each: V in a category that
         is new, -V in one that nearly vanished. The raised errors are those of :meth:`test`.
         """
-        x = self._checked(x_test)
-        x_ref = fitted(self._x_ref, self)
-        pairs = zip(x_ref.T, x.T, strict=True)
-        return np.asarray(np.sum([Categories.of(*pair).scores() for pair in pairs], axis=0))
+        cells, counts = self._counted(x_test)
+        scores = np.zeros(len(cells))
+        for dimension in range(counts.cells.n_dimensions):
+            of_cell = category_scores(counts, dimension)
+            scores += of_cell[cells[:, dimension] - counts.cells.starts[dimension]]
+        return scores
 
     def _parameters(self) -> dict[str, NDArray[np.generic]]:
         return {"n_draws": np.array(self._n_draws)}
@@ -185,23 +183,6 @@ class ChiSquareTest(ReferenceTest):
     @classmethod
     def _from_parameters(cls, arrays: StateArrays) -> Self:
         return cls(int(state_array(arrays, "n_draws", ndim=0, kind="i").item()))
-
-
-def check_categorical(x_ref: FloatArray, columns: Iterable[int]) -> None:
-    """Refuse columns that hold numbers or identifiers instead of categories.
-
-    Those have more than ``FEW_CATEGORIES`` distinct values, and more than half as many as rows. If
-    no value repeated, the p-value would be 1 whatever happens.
-
-    Raises
-    ------
-    NotCategoricalError
-        Names the first such column of ``columns``, counted from 0.
-    """
-    for column in columns:
-        n_categories = np.unique(x_ref[:, column]).size
-        if n_categories > max(FEW_CATEGORIES, len(x_ref) / 2):
-            raise NotCategoricalError(column, n_categories, len(x_ref))
 
 
 def corrected_comparison(
@@ -227,3 +208,20 @@ def critical_surprise(level: float, result: TwoSampleResult) -> float:
 
 def _surprise(p_value: float) -> float:
     return max(0.0, -math.log10(p_value))
+
+
+def unwatched(cells: Cells) -> tuple[int, ...]:
+    """The columns of categories in which none has a cell of its own."""
+    columns = enumerate(cells.cuts)
+    return tuple(d for d, cut in columns if cut.rule is Rule.ALONE and cut.edges.size == 0)
+
+
+def categories_cost(n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+    """What a test of so many columns of categories takes."""
+    n_cells = min(n_ref, MOST_CATEGORIES_KEPT) + 2
+    return Cost(
+        summary_bytes=8 * n_cells * n_dimensions,
+        reference_bytes=8 * n_ref * n_dimensions,
+        test_bytes=16 * n_cells * n_dimensions + 3_000_000,
+        test_us=1_000.0 * n_dimensions,
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import FloatArray, IntArray
-from detectors.two_sample.permutation import BATCH_SIZE
+from detectors.two_sample.counts.random_tables import random_tables
 
 LEAST_EXPECTED = 5.0
 """The smallest expected count at which the chi-square distribution is used. Cochran's weaker rule,
@@ -17,6 +17,10 @@ categories with shares of 0.58, 0.29 and 0.13, where one of six expected counts 
 
 MOST_CATEGORIES = 50
 """Categories of a random table at most: 9,999 tables of that many take 0.1 s, of 1,000 4 s."""
+
+MOST_COUNTS = 100_000
+"""Categories times rows of the smaller sample, at most, where the tail is bounded: a bound goes
+through so many counts up to 60 times."""
 
 
 class Margins(NamedTuple):
@@ -62,13 +66,12 @@ def cramers_v_squared(counts: IntArray) -> float:
 def group_rare(counts: IntArray) -> IntArray:
     """Group rare categories so that time and memory stay bounded, however many there are.
 
-    Where some expected count is below ``LEAST_EXPECTED`` and more than ``MOST_CATEGORIES``
-    categories were seen twice or more, those with at least ``1 / MOST_CATEGORIES`` of all rows
-    stand alone. The others are put together, in the order of their expected counts and then of
-    their values, to groups of about as many rows. Expected counts come from both samples together,
-    so the grouping treats them alike and the p-value stays valid. A move within a group goes
-    unseen; categories that are all new are found, since they are rarer than the old ones or lie
-    together.
+    Where some expected count is below ``LEAST_EXPECTED``, and there are more categories, or more
+    rows, than random tables and the bound of the tail can take, each category whose own expected
+    count suffices stands alone. The others are put together, in the order of their expected counts
+    and then of their values, to groups that suffice. With fewer than 50 rows in a sample a tenth of
+    all rows suffices. Expected counts come from both samples together, so the grouping treats them
+    alike and the p-value stays valid. A move within a group goes unseen.
 
     Parameters
     ----------
@@ -82,16 +85,26 @@ def group_rare(counts: IntArray) -> IntArray:
     Examples
     --------
     >>> group_rare(np.array([np.repeat([50, 1], [1, 999]), np.ones(1_000, dtype=np.int64)]))[:, :3]
-    array([[50, 16, 20],
-           [ 1, 16, 20]])
+    array([[50, 10, 10],
+           [ 1, 10, 10]])
     """
-    totals = counts.sum(axis=0)
-    if np.count_nonzero(totals > 1) <= MOST_CATEGORIES or least_expected(counts) >= LEAST_EXPECTED:
+    totals, n_small = counts.sum(axis=0), int(counts.sum(axis=1).min())
+    n_common = np.count_nonzero(totals > 1)
+    is_small = n_common <= MOST_CATEGORIES and n_common * n_small <= MOST_COUNTS
+    if is_small or least_expected(counts) >= LEAST_EXPECTED:
         return counts
     order = np.argsort(-totals, kind="stable")
-    rows_before = np.cumsum(totals[order]) - totals[order]
-    group = rows_before * MOST_CATEGORIES // totals.sum()
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    enough = float(totals.sum()) * min(LEAST_EXPECTED / n_small, 0.1)
+    n_alone = int(np.count_nonzero(totals >= enough))
+    rows_rare = int(totals[order[n_alone:]].sum())
+    if rows_rare < enough:
+        # Too few even together: they go with the rarest of those that stand alone.
+        starts = np.arange(max(1, n_alone))
+    else:
+        n_groups = max(1, int(rows_rare / (2 * enough)))
+        rows_before = np.cumsum(totals[order[n_alone:]]) - totals[order[n_alone:]]
+        group = (rows_before * (n_groups / rows_rare)).astype(np.int64)
+        starts = np.append(np.arange(n_alone), n_alone + np.flatnonzero(np.diff(group, prepend=-1)))
     return np.asarray(np.add.reduceat(counts[:, order], starts, axis=1))
 
 
@@ -117,17 +130,17 @@ def margins_of(counts: IntArray) -> tuple[Margins, IntArray]:
 def v_squared(small: IntArray, margins: Margins) -> FloatArray:
     """Compute V² of tables, given the counts of the smaller sample, shape (n_tables, n_entries)."""
     totals, is_single, n_small, n_large = margins
-    # Integers as long as they can be: equal shares then give 0 and not a rounding error.
-    scaled = (n_small + n_large) * np.where(is_single, small, small**2)
-    sums = (scaled / np.where(is_single, 1, totals)).sum(axis=1)
+    n_rows = n_small + n_large
+    divisors = np.where(is_single, 1, totals)
+    if n_rows * n_small**2 < 2**63:
+        # Integers as long as they can be: equal shares then give 0 and not a rounding error.
+        sums = (n_rows * np.where(is_single, small, small**2) / divisors).sum(axis=1)
+    else:
+        squares = np.where(is_single, small, small.astype(np.float64) ** 2)
+        sums = (n_rows * (squares / divisors)).sum(axis=1)
     return np.asarray((sums - n_small**2) / (n_small * n_large))
 
 
 def random_v_squared(margins: Margins, n_draws: int, rng: np.random.Generator) -> FloatArray:
     """Draw tables with these margins and compute their V², shape (n_draws,)."""
-    batches = []
-    for start in range(0, n_draws, BATCH_SIZE):
-        size = min(BATCH_SIZE, n_draws - start)
-        tables = rng.multivariate_hypergeometric(margins.totals, margins.n_small, size=size)
-        batches.append(v_squared(tables, margins))
-    return np.concatenate(batches)
+    return v_squared(random_tables(margins.totals, margins.n_small, n_draws, rng), margins)

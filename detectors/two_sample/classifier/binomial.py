@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from detectors.base import FloatArray, StateArrays, TwoSampleResult
+from detectors.base import Cost, FloatArray, StateArrays, TwoSampleResult
 from detectors.checks import check_level, state_array
 from detectors.two_sample.classifier.domain_classifier import DomainClassifier, n_held_out
 from detectors.two_sample.classifier.logistic import FourierLogistic
@@ -92,6 +92,16 @@ class BinomialTest(ReferenceTest):
     def lowest_p_value(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
         """Give the p-value of a classifier that recognises every row held out."""
         return float(accuracy_p_values(n_held_out(n_ref, n_test))[-1])
+
+    def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
+        """Say what a test takes: rows times the classifier's features."""
+        n_rows, n_features = n_ref + n_test, n_dimensions + self._n_fourier_features
+        return Cost(
+            summary_bytes=0,
+            reference_bytes=8 * n_ref * n_dimensions,
+            test_bytes=40 * n_rows * n_features + 1_000_000,
+            test_us=2_000.0 + 0.5 * n_rows * n_features,
+        )
 
     def _compare(
         self, x_ref: FloatArray, x_test: FloatArray, rng: np.random.Generator

@@ -11,13 +11,10 @@ from scipy import stats
 
 from detectors import (
     InvalidParameterError,
-    InvalidSampleError,
     InvalidStateError,
     NonFiniteError,
-    NotCategoricalError,
 )
 from detectors.two_sample.chi_square.chi_square import (
-    Categories,
     ChiSquareTest,
     corrected_comparison,
     critical_surprise,
@@ -186,7 +183,6 @@ def test_random_tables_agree_with_the_chi_square_distribution_where_it_holds(rng
 
     p_value = chi_square_p_value(counts, 19_999, rng)
 
-    assert (p_value * 20_000) % 1 == pytest.approx(0.0, abs=1e-6)
     assert p_value == pytest.approx(stats.chi2_contingency(counts).pvalue, rel=0.15)
 
 
@@ -205,15 +201,6 @@ def test_a_move_that_no_random_table_reaches_has_a_p_value_below_theirs(rng):
     result = compare([250, 250] + [50] * 10, [5, 5, 25, 2, 2, 2, 2, 2, 2, 1, 1, 1], n_draws=99)
 
     assert 1e-30 < result.p_value < 1e-6
-
-
-def test_a_reference_whose_values_hardly_repeat_is_called_what_it_is(rng):
-    x_ref = np.column_stack([rng.integers(0, 5, 1_500), rng.integers(0, 10**6, 1_500)])
-
-    with pytest.raises(NotCategoricalError, match=r"column 1 .* as of an identifier") as caught:
-        ChiSquareTest().fit(x_ref)
-
-    assert caught.value.column == 1
 
 
 def test_what_underflows_is_given_as_a_positive_p_value():
@@ -296,19 +283,6 @@ def test_scores_weigh_columns_by_how_far_they_moved():
     assert scores[:49].min() > scores[49:].max()
 
 
-def test_a_column_of_numbers_is_refused_by_name(rng):
-    x_ref = np.column_stack([rng.integers(0, 3, 100), rng.normal(size=100)])
-
-    with pytest.raises(InvalidSampleError, match=r"column 1 .* 100 different values"):
-        ChiSquareTest().fit(x_ref)
-
-
-def test_half_as_many_categories_as_rows_are_still_categories():
-    assert ChiSquareTest().fit(column([2] * 30)).kind == "chi_square"
-    with pytest.raises(InvalidSampleError, match="30 different values in 59 rows"):
-        ChiSquareTest().fit(column([2] * 29 + [1]))
-
-
 def test_a_refused_reference_leaves_nothing_fitted(rng):
     test = ChiSquareTest().fit(column([5, 5]))
 
@@ -344,13 +318,6 @@ def test_the_number_of_draws_is_restored():
     p_value = restored.test(few, rng=np.random.default_rng(0)).p_value
     assert p_value >= 0.05
     assert p_value * 20 == pytest.approx(round(p_value * 20))
-
-
-def test_categories_are_the_distinct_values_of_both_columns():
-    categories = Categories.of(np.array([3.0, 3.0, np.nan]), np.array([np.nan, 7.0, np.nan]))
-
-    assert categories.counts.tolist() == [[2, 0, 1], [0, 1, 2]]
-    assert categories.of_test.tolist() == [2, 1, 2]
 
 
 @pytest.mark.statistics

@@ -1,0 +1,64 @@
+"""Which categories of a reference have a cell of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.base import FloatArray, IntArray
+from detectors.two_sample.counts.cells import Cut, Rule
+
+MOST_CATEGORIES_KEPT = 1_000
+"""Cells of a column at most, with which its counts take 8 kB."""
+
+BORDER = 0.2
+"""By how many standard deviations of the count of rare rows the border may favour it."""
+
+
+def category_cut(column: FloatArray) -> Cut:
+    """Give the frequent categories of a column a cell each, and one to all others together.
+
+    Rare are the categories that the reference saw at most ``r`` times. They share a cell with
+    values that it never saw, since there is nothing but luck between the two: of 1,000 reference
+    rows that are all different, no test row would equal any. Where no category is rare, the last
+    cell is that of new values.
+
+    A category that the reference saw ``r + 1`` times has a cell of its own by luck as well, and is
+    less frequent in the next sample: by Good and Turing's estimate ``(r + 1) * N(r + 1)`` rows of
+    the reference, ``N(c)`` being how many categories were seen ``c`` times, belong to the others'
+    cell in truth. ``r`` is the lowest number at which these are at most 1 row, or ``BORDER``
+    standard deviations of the count of the others' cell, and at most ``MOST_CATEGORIES_KEPT``
+    categories are left: in columns of identifiers none, of a thousand equal categories all if the
+    reference saw each of them often.
+
+    Parameters
+    ----------
+    column : ndarray of float64, shape (n_ref,)
+        NaN where a value is missing.
+
+    References
+    ----------
+    Good: The Population Frequencies of Species and the Estimation of Population Parameters,
+    Biometrika 1953, doi:10.1093/biomet/40.3-4.237
+
+    Examples
+    --------
+    >>> category_cut(np.array([3.0, 3.0, 3.0, 5.0, 5.0, 5.0, 5.0])).edges
+    array([3., 5.])
+    >>> category_cut(np.append(np.arange(50.0), [99.0] * 30)).edges
+    array([99.])
+    """
+    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    return Cut(Rule.ALONE, values[counts > _most_of_rare(counts)])
+
+
+def _most_of_rare(counts: IntArray) -> int:
+    """How often a rare category was seen at most."""
+    if counts.size == 0:
+        return 0
+    # At or below each count that occurs, how many categories there are and how many rows.
+    n_of_count = np.bincount(counts)
+    n_kept = counts.size - np.cumsum(n_of_count)
+    rows = np.cumsum(n_of_count * np.arange(n_of_count.size))
+    border = np.append(np.diff(rows), 0)
+    allowed = np.maximum(1.0, BORDER * np.sqrt(rows + border))
+    return int(np.argmax((border <= allowed) & (n_kept <= MOST_CATEGORIES_KEPT)))

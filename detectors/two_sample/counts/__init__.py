@@ -1,0 +1,1 @@
+"""Tests whose samples are counts in cells: summaries that can be added up."""

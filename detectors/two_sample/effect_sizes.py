@@ -1,0 +1,47 @@
+"""Effect sizes on one scale: without the part that samples of one distribution have as well."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import kolmogorov
+
+
+def above_null(squared: float, null_mean: float) -> float:
+    """The root of a squared distance in [0, 1] without its mean under the null.
+
+    What is left is scaled so that 1, the distance of samples with nothing in common, stays 1. It is
+    0 where the distance is no larger than the null's mean.
+
+    References
+    ----------
+    Bergsma: A Bias-Correction for Cramér's V, 2013, doi:10.1016/j.jkss.2012.10.002
+
+    Examples
+    --------
+    >>> above_null(0.25, 0.25), above_null(1.0, 0.25)
+    (0.0, 1.0)
+    """
+    if null_mean >= 1.0:
+        return 0.0
+    return math.sqrt(min(1.0, max(0.0, (squared - null_mean) / (1.0 - null_mean))))
+
+
+@lru_cache(maxsize=256)
+def mean_squared_kolmogorov(n_dimensions: int) -> float:
+    """The mean of the largest of ``n_dimensions`` independent squared Kolmogorov variables.
+
+    Under the null, the largest D² of so many dimensions has about this mean over
+    ``n_ref * n_test / (n_ref + n_test)``; less where dimensions depend on each other.
+
+    Examples
+    --------
+    >>> round(mean_squared_kolmogorov(1), 3), round(mean_squared_kolmogorov(10), 3)
+    (0.822, 2.071)
+    """
+    # The mean of a positive variable is the integral of its tail; here over its square.
+    squares = np.linspace(0.0, 40.0, 40_001)
+    tails = -np.expm1(n_dimensions * np.log1p(-np.minimum(kolmogorov(np.sqrt(squares)), 1 - 1e-16)))
+    return float(np.trapezoid(tails, squares))
