@@ -29,7 +29,8 @@ from flink_jobs.core.state.state import MonitorState, RecentBlock, Status
 from flink_jobs.core.turn import Turn
 from flink_jobs.core.watchers.window_tester import WindowTester
 from flink_jobs.core.windows.shared_rows import SharedRows
-from flink_jobs.intake.panes import EventColumns, Pane
+from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Ending
 from flink_jobs.records.control import PlacedCommand, StandingCommand
 from flink_jobs.records.dead_letters import DeadLetter, Reason

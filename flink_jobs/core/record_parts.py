@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors import Judgement, TwoSampleResult, choose_exemplars
 from flink_jobs.core.windows.windows import ClosedWindow
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.records.alerts import (
     DimensionShift,
     Exemplar,

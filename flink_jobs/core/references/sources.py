@@ -26,7 +26,8 @@ from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.segments import join_x, make_segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.turn import Turn
-from flink_jobs.intake.panes import EventColumns, Pane, concatenate
+from flink_jobs.intake.event_columns import EventColumns, concatenate
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Cause, Ending, Severity, WindowSummary
 
 

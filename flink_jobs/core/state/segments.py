@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 
 class Coordinates(Struct, array_like=True):
@@ -59,6 +59,7 @@ class Segment(Struct, array_like=True):
             event_ids=coordinates.event_ids,
             partitions=np.frombuffer(coordinates.partitions, dtype=np.int32),
             offsets=np.frombuffer(coordinates.offsets, dtype=np.int64),
+            rows=np.zeros(len(self), dtype=np.int32),
             times_ms=self.times_ms,
             x=self.x,
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.core.state.segments import Segment, join_x
 from flink_jobs.core.state.state import LastWindow, Watch
-from flink_jobs.intake.panes import EventColumns, concatenate
+from flink_jobs.intake.event_columns import EventColumns, concatenate
 
 WindowKind = Literal["time", "count", "session"]
 

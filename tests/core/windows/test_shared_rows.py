@@ -11,7 +11,7 @@ from flink_jobs.core.state.segments import Segment, make_segment
 from flink_jobs.core.windows import shared_rows
 from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.core.windows.shared_rows import SharedRows
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 N_EVENTS = 30
 
@@ -20,7 +20,8 @@ def make_pane(index: int, x: NDArray[np.float64]) -> Segment:
     n = len(x)
     times_ms = np.arange(n) + 1_000 * index
     ids = [f"{index}-{row}" for row in range(n)]
-    events = EventColumns(ids, np.zeros(n, dtype=np.int32), np.arange(n), times_ms, x)
+    zeros = np.zeros(n, dtype=np.int32)
+    events = EventColumns(ids, zeros, np.arange(n), zeros, times_ms, x)
     return make_segment(1_000 * index, N_EVENTS * index, n, events)
 
 
