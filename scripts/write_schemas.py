@@ -24,11 +24,6 @@ RECORDS: dict[str, Any] = {
 }
 _FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# Whether a number may be missing is for the job to say, not for the struct.
-_FEATURES = {
-    "description": 'Numbers; null for a missing one, only with input.missing_features = "allow".',
-    "items": {"anyOf": [{"type": "number"}, {"type": "null"}]},
-}
 
 
 def schema_text(name: str) -> str:
@@ -37,8 +32,6 @@ def schema_text(name: str) -> str:
     schema |= msgspec.json.schema(RECORDS[name])
     for definition in schema["$defs"].values():
         definition["description"] = _summary(definition)
-    if name == "event":
-        schema["$defs"]["InferenceEvent"]["properties"]["features"] |= _FEATURES
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

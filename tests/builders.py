@@ -15,8 +15,9 @@ from flink_jobs.config.overrides import check_overrides
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import InMemoryState, LiveState
+from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
-from flink_jobs.intake.panes import EventColumns, Pane, PanePacker, unpack_pane
+from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Command, PlacedCommand
 from flink_jobs.records.dead_letters import DeadLetter
@@ -84,6 +85,7 @@ def make_pane(
         event_ids=[f"event-{offset}" for offset in offsets],
         partitions=np.zeros(n, dtype=np.int32),
         offsets=offsets,
+        rows=np.zeros(n, dtype=np.int32),
         times_ms=start_ms + np.arange(n, dtype=np.int64) * width_ms // max(n, 1),
         x=np.ascontiguousarray(x, dtype=np.float64),
     )

@@ -104,7 +104,7 @@ def _judged(
     labels = batch.rows.labels(kept)
     assert labels is not None  # noqa: S101 - columns.label is set
     known = [place for place, label in enumerate(labels) if label is not None]
-    wanted = np.array([_place(labels[place], layout.n_columns) for place in known], dtype=np.intp)
+    wanted = np.array([_place(labels[place], layout.n_slots) for place in known], dtype=np.intp)
     times_ms = batch.times_ms[kept[known]]
     starts: list[int] = (times_ms - times_ms % every_ms).tolist()
     return starts, np.asarray(read.x[known].argmax(axis=1) == wanted)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors import is_distribution, normalised
+from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
-from flink_jobs.config.views import n_columns_read, reads_outputs
-from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError, not_finite
+from flink_jobs.config.views import columns_read
+from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.formats.json import EventDecoder
+from flink_jobs.intake.slots import SlotFiller
+from flink_jobs.intake.texts import Texts
+from flink_jobs.intake.unusable import UnusableEventError, not_finite, without_value
 from flink_jobs.records.dead_letters import Reason
 
 # Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
@@ -24,6 +25,10 @@ from flink_jobs.records.dead_letters import Reason
 BLOCK = 128
 # Beyond it squares and their sums over a million events would overflow.
 _LARGEST = 1e140
+# Room for the rounding of single precision, as softmax outputs have.
+_PROBABILITY_TOLERANCE = 1e-6
+
+Unusable = dict[int, UnusableEventError]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,83 +40,102 @@ class ReadEvents:
     places : ndarray of intp, shape (n,)
         Which rows the usable events are.
     event_ids : list of str
-    x : ndarray of float64, shape (n, n_columns)
-        The numbers that the reducer reads.
+    x : ndarray of float64, shape (n, n_slots)
+        The floats of a pane: numbers, and codes of texts.
     unusable : dict of int to UnusableEventError
         By the place of the row.
+    texts : mapping of int to sequence of str
+        By the slot of a category: the text of each code.
     """
 
     places: NDArray[np.intp]
     event_ids: list[str]
     x: NDArray[np.float64]
     unusable: dict[int, UnusableEventError]
+    texts: Texts = field(default_factory=dict)
 
 
 class Layout:
-    """What the events of a model must look like, and which of their numbers the reducer reads.
+    """What the events of a model must look like, and which of their columns panes carry.
 
     Parameters
     ----------
     config : DriftJobConfig
         Of the model.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        All columns of the events; each of them is checked.
+    read : tuple of Column
+        Those that panes carry: what views read, segments and label.
+    slots : tuple of Slot
+        The floats that stand for these.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
-        self._decoder = EventDecoder(config.input)
-        self.n_columns = n_columns_read(config)
-        self.reads_outputs = reads_outputs(config)
-        self.allows_missing = config.input.missing_features == "allow" and not self.reads_outputs
+        self.columns: tuple[Column, ...] = columns_of(config)
+        self.read: tuple[Column, ...] = columns_read(config)
+        self.slots: tuple[Slot, ...] = slots_of(self.read)
+        self._decoder = EventDecoder(self.columns)
+        self._may_be_missing = np.array([slot.column.may_be_missing for slot in self.slots])
+        self._placed = dict(_placed(self.read))
 
     @property
-    def field(self) -> str:
-        """``outputs`` or ``features``, whichever the reducer reads."""
-        return "outputs" if self.reads_outputs else "features"
+    def n_slots(self) -> int:
+        """The number of floats of an event."""
+        return len(self.slots)
+
+    def nothing(self) -> EventColumns:
+        """Make the columns of no events."""
+        none = np.empty(0, dtype=np.int64)
+        places = none.astype(np.int32)
+        texts = {place: list[str]() for place, slot in enumerate(self.slots) if slot.is_category}
+        return EventColumns([], places, none, places, none, np.empty((0, self.n_slots)), texts)
+
+    def filler(self) -> SlotFiller:
+        """Make what turns decoded events into floats."""
+        return SlotFiller(self.columns, self.read)
 
     def decode(self, payloads: Sequence[bytes]) -> ReadEvents:
         """Decode and check payloads."""
+        filler = self.filler()
         event_ids: list[str] = []
-        unusable: dict[int, UnusableEventError] = {}
-        blocks = [np.empty((0, self.n_columns))]
+        unusable: Unusable = {}
+        blocks = [np.empty((0, self.n_slots))]
         for first in range(0, len(payloads), BLOCK):
             events, wrong = self._decoder.decode_all(payloads[first : first + BLOCK])
             unusable |= {first + place: error for place, error in wrong.items()}
             event_ids += [event.event_id for event in events]
-            blocks.append(self.numbers(events))
+            blocks.append(filler.rows(events))
         places = np.arange(len(payloads), dtype=np.intp)
         if unusable:
             places = np.delete(places, list(unusable))
-        return self.check(ReadEvents(places, event_ids, np.concatenate(blocks), unusable))
-
-    def numbers(self, events: Sequence[Any]) -> NDArray[np.float64]:
-        """The numbers of decoded events that the reducer reads, shape (n, n_columns)."""
-        values = [e.outputs for e in events] if self.reads_outputs else [e.features for e in events]
-        shape = (len(events), self.n_columns)
-        if self.allows_missing:
-            return np.array(values, dtype=np.float64).reshape(shape)
-        # A third of the time of making an array of lists.
-        packed = struct.pack(f"{math.prod(shape)}d", *chain.from_iterable(values))
-        return np.frombuffer(packed).reshape(shape)
+        x = np.concatenate(blocks)
+        return self.check(ReadEvents(places, event_ids, x, unusable, filler.texts))
 
     def check_numbers(self, read: ReadEvents) -> ReadEvents:
-        """As :meth:`check`, for numbers that did not come as JSON and may be anything.
+        """As :meth:`check`, for values that did not come as JSON and may be anything.
 
-        NaN is a missing number.
+        NaN is a missing value.
         """
-        if not read.unusable and self._are_outputs(read.x):
-            return self._usable(read)
-        x, unusable = read.x, dict(read.unusable)
-        is_wrong = np.isinf(x) if self.allows_missing else ~np.isfinite(x)
-        if is_wrong.any():
-            for row in np.flatnonzero(is_wrong.any(axis=1)).tolist():
-                place = int(np.argmax(is_wrong[row]))
-                error = not_finite(self.field, place, read.event_ids[row])
-                unusable.setdefault(int(read.places[row]), error)
-            # The checks that follow are about numbers.
-            x = np.where(is_wrong, 0.0, x)
-        return self.check(ReadEvents(read.places, read.event_ids, x, unusable))
+        x = read.x
+        # Most often all is well, and the sum of what is finite is finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(x.sum()):
+                return self.check(read)
+        is_wrong = np.isinf(x) | (np.isnan(x) & ~self._may_be_missing)
+        if not is_wrong.any():
+            return self.check(read)
+        unusable = dict(read.unusable)
+        for row in np.flatnonzero(is_wrong.any(axis=1)).tolist():
+            slot = int(np.argmax(is_wrong[row]))
+            unusable.setdefault(int(read.places[row]), self._missing(slot, read.event_ids[row]))
+        # The checks that follow are about numbers.
+        return self.check(replace(read, x=np.where(is_wrong, 0.0, x), unusable=unusable))
 
     def check(self, read: ReadEvents) -> ReadEvents:
-        """Leave out the rows that no reducer can take.
+        """Leave out the rows that no view can take.
 
         Those of ``read.unusable`` may be among its rows; they keep their reason.
         """
@@ -124,43 +148,120 @@ class Layout:
         event_ids = [
             event_id for event_id, is_kept in zip(read.event_ids, kept, strict=True) if is_kept
         ]
-        return self._usable(ReadEvents(read.places[kept], event_ids, read.x[kept], unusable))
+        return self._usable(
+            ReadEvents(read.places[kept], event_ids, read.x[kept], unusable, read.texts)
+        )
+
+    def _missing(self, slot: int, event_id: str) -> UnusableEventError:
+        name = self.place_name(slot)
+        is_category = self.slots[slot].is_category
+        return without_value(name, event_id) if is_category else not_finite(name, event_id)
+
+    def place_name(self, slot: int) -> str:
+        """Say what the value behind a slot is called: its column, with its place in a vector."""
+        column = self.slots[slot].column
+        if column.type != "vector":
+            return column.name
+        return f"{column.name}[{slot - self._placed[column].start}]"
 
     def _usable(self, read: ReadEvents) -> ReadEvents:
-        """Return events that can all be used, of whose outputs rounding does not show."""
-        return replace(read, x=normalised(read.x)) if self.reads_outputs else read
+        """Return events that can all be used, of whose probabilities rounding does not show."""
+        x = read.x
+        for column, places in self._placed.items():
+            if column.kind == "class_probabilities":
+                x = _normalised_in(x, places)
+        return read if x is read.x else replace(read, x=x)
 
-    def _are_outputs(self, x: NDArray[np.float64]) -> bool:
-        """Whether all rows are softmax outputs, as most often: then nothing else can be wrong."""
-        if not self.reads_outputs:
+    def _unusable_rows(self, x: NDArray[np.float64], event_ids: Sequence[str]) -> Unusable:
+        if self._are_distributions(x):
+            return {}
+        unusable = self._too_large(x, event_ids)
+        for column, places in self._placed.items():
+            if column.kind not in _CHECKS:
+                continue
+            is_wrong, describe = _CHECKS[column.kind]
+            values = x[:, places]
+            for row in np.flatnonzero(is_wrong(column, values)).tolist():
+                if row not in unusable:
+                    unusable[row] = UnusableEventError(
+                        Reason.NOT_A_DISTRIBUTION, describe(column, values[row]), event_ids[row]
+                    )
+        return unusable
+
+    def _are_distributions(self, x: NDArray[np.float64]) -> bool:
+        """Whether all rows are softmax outputs alone: then nothing else can be wrong."""
+        if [column.kind for column in self.read] != ["class_probabilities"]:
             return False
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(is_distribution(x).all())
 
-    def _unusable_rows(
-        self, x: NDArray[np.float64], event_ids: Sequence[str]
-    ) -> dict[int, UnusableEventError]:
-        if self._are_outputs(x):
+    def _too_large(self, x: NDArray[np.float64], event_ids: Sequence[str]) -> Unusable:
+        if not x.size or (x.max() <= _LARGEST and x.min() >= -_LARGEST):
             return {}
-        unusable: dict[int, UnusableEventError] = {}
+        # NaN, which is neither, comes here too.
         is_large = np.abs(x) > _LARGEST
-        for row in np.flatnonzero(is_large.any(axis=1)).tolist() if is_large.any() else ():
-            detail = f"a number beyond {_LARGEST:g} overflows when it is squared"
+        unusable: Unusable = {}
+        for row in np.flatnonzero(is_large.any(axis=1)).tolist():
+            name = self.place_name(int(np.argmax(is_large[row])))
+            detail = f"{name} is beyond {_LARGEST:g} and overflows when it is squared"
             unusable[row] = UnusableEventError(Reason.NOT_FINITE, detail, event_ids[row])
-        if not self.reads_outputs:
-            return unusable
-        # Rows that overflow when they are summed are unusable already.
-        with np.errstate(over="ignore"):
-            is_usable = is_distribution(x)
-        for row in np.flatnonzero(~is_usable).tolist():
-            if row in unusable:
-                continue
-            detail = (
-                f"outputs lie in [{x[row].min():.4g}, {x[row].max():.4g}] and sum to "
-                f"{x[row].sum():.6g}; expected values in [0, 1] that sum to 1, up to rounding"
-            )
-            unusable[row] = UnusableEventError(Reason.NOT_A_DISTRIBUTION, detail, event_ids[row])
         return unusable
+
+
+def _placed(columns: Sequence[Column]) -> Iterator[tuple[Column, slice]]:
+    first = 0
+    for column in columns:
+        end = first + len(slots_of([column]))
+        yield column, slice(first, end)
+        first = end
+
+
+def _are_no_distributions(column: Column, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # Rows that overflow when they are summed are unusable already.
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_wrong = ~is_distribution(x)
+    if column.may_be_missing and is_wrong.any():
+        is_wrong &= ~np.isnan(x).all(axis=1)
+    return np.asarray(is_wrong)
+
+
+def _is_no_distribution(column: Column, values: NDArray[np.float64]) -> str:
+    return (
+        f"{column.name} lie in [{values.min():.4g}, {values.max():.4g}] and sum to "
+        f"{values.sum():.6g}; expected values in [0, 1] that sum to 1, up to rounding"
+    )
+
+
+def _are_no_probabilities(column: Column, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    is_low, is_high = x < -_PROBABILITY_TOLERANCE, x > 1.0 + _PROBABILITY_TOLERANCE
+    return np.asarray((is_low | is_high).any(axis=1))
+
+
+def _is_no_probability(column: Column, values: NDArray[np.float64]) -> str:
+    lowest, highest = np.nanmin(values), np.nanmax(values)
+    wrong = lowest if lowest < 0.0 else highest
+    return f"{column.name} is {wrong:.6g}, expected a probability in [0, 1]"
+
+
+_CHECKS = {
+    "class_probabilities": (_are_no_distributions, _is_no_distribution),
+    "probability": (_are_no_probabilities, _is_no_probability),
+    "probabilities": (_are_no_probabilities, _is_no_probability),
+}
+
+
+def _normalised_in(x: NDArray[np.float64], places: slice) -> NDArray[np.float64]:
+    values = x[:, places]
+    there = ~np.isnan(values[:, 0]) if len(values) else np.ones(0, dtype=np.bool_)
+    usable = values if there.all() else values[there]
+    rounded = normalised(usable)
+    if rounded is usable:
+        return x
+    if rounded.shape == x.shape:
+        return rounded
+    x = x.copy()
+    x[there, places] = rounded
+    return x
 
 
 class Layouts:

@@ -1,16 +1,18 @@
 """Panes: all events of one model in one short tumbling interval, packed into one bytes value.
 
 Packing happens once per pane beside the window operator: events are decoded and validated, and the
-numbers that the reducer reads become one matrix. Events are sorted by (event time, event id,
-partition, offset), so that neither the order in which they arrived nor their partition shows.
-What cannot be used rides along as dead letters, so that nothing is lost on the way to the monitor.
+columns that views read become one matrix. A category is the code of its text in the pane's own
+dictionary, which follows the order in which texts first appear among the sorted events. Events are
+sorted by (event time, event id, partition, offset, row), so that neither the order in which they
+arrived nor their partition shows. An event whose time and id are those of another is counted and
+left out: producers that try again send it twice. What cannot be used rides along as dead letters,
+so that nothing is lost on the way to the monitor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -18,8 +20,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.event_columns import EventColumns, in_order
 from flink_jobs.intake.layouts import Layouts
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
 
 PANE_VERSION = 1
@@ -30,94 +33,11 @@ class PaneVersionError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class EventColumns:
-    """Events as columns, in (event time, event id, partition, offset) order within a pane.
-
-    Attributes
-    ----------
-    event_ids : list of str
-    partitions : ndarray of int32, shape (n,)
-    offsets : ndarray of int64, shape (n,)
-    rows : ndarray of int32, shape (n,)
-        The row within the Kafka message.
-    times_ms : ndarray of int64, shape (n,)
-    x : ndarray of float64, shape (n, n_slots)
-        The slots; those of a category hold codes. NaN is missing.
-    texts : mapping of int to sequence of str
-        By slot of a category: the texts that its codes stand for.
-    """
-
-    event_ids: list[str]
-    partitions: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    times_ms: NDArray[np.int64]
-    x: NDArray[np.float64]
-    texts: Mapping[int, Sequence[str]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.event_ids)
-
-    def take(self, rows: slice | NDArray[np.intp]) -> EventColumns:
-        """The chosen rows, in the order given."""
-        ids = self.event_ids
-        return EventColumns(
-            event_ids=ids[rows] if isinstance(rows, slice) else [ids[i] for i in rows.tolist()],
-            partitions=self.partitions[rows],
-            offsets=self.offsets[rows],
-            rows=self.rows[rows],
-            times_ms=self.times_ms[rows],
-            x=self.x[rows],
-            texts=self.texts,
-        )
-
-    def with_x(self, x: NDArray[np.float64]) -> EventColumns:
-        """The same events with other numbers."""
-        return replace(self, x=x, texts={})
-
-
-def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
-    """Join columns of consecutive panes; at least one part."""
-    if len(parts) == 1:
-        return parts[0]
-    texts, matrices = _one_dictionary(parts)
-    return EventColumns(
-        event_ids=[event_id for part in parts for event_id in part.event_ids],
-        partitions=np.concatenate([part.partitions for part in parts]),
-        offsets=np.concatenate([part.offsets for part in parts]),
-        rows=np.concatenate([part.rows for part in parts]),
-        times_ms=np.concatenate([part.times_ms for part in parts]),
-        x=np.concatenate(matrices),
-        texts=texts,
-    )
-
-
-def _one_dictionary(
-    parts: Sequence[EventColumns],
-) -> tuple[dict[int, list[str]], list[NDArray[np.float64]]]:
-    """The texts of all parts, and their matrices with codes of these."""
-    slots = sorted({slot for part in parts for slot in part.texts})
-    if not slots:
-        return {}, [part.x for part in parts]
-    codes: dict[int, dict[str, int]] = {slot: {} for slot in slots}
-    matrices = []
-    for part in parts:
-        x = part.x.copy()
-        for slot in slots:
-            known = codes[slot]
-            table = np.array(
-                [known.setdefault(text, len(known)) for text in part.texts.get(slot, ())],
-                dtype=np.float64,
-            )
-            is_there = ~np.isnan(x[:, slot])
-            x[is_there, slot] = table[x[is_there, slot].astype(np.intp)]
-        matrices.append(x)
-    return {slot: list(known) for slot, known in codes.items()}, matrices
-
-
-@dataclass(frozen=True, eq=False)
 class Pane:
-    """One pane of one model: usable events and dead letters of ``[start_ms, end_ms)``."""
+    """One pane of one model: usable events and dead letters of ``[start_ms, end_ms)``.
+
+    ``n_duplicates`` events more had time and id of one of ``events``.
+    """
 
     model: str
     start_ms: int
@@ -131,17 +51,32 @@ class _PackedPane(Struct, array_like=True):
     version: int
     start_ms: int
     n_events: int
-    n_columns: int
+    n_slots: int
     event_ids: list[str]
     partitions: bytes
     offsets: bytes
+    # Nothing where all are 0, as they are where a message is one event.
+    rows: bytes
     times_ms: bytes
     x: bytes
+    texts: dict[int, list[str]]
     dead_letters: list[DeadLetter]
+    n_duplicates: int
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_PackedPane)
+
+
+@dataclass(frozen=True, eq=False)
+class RawRecords:
+    """Kafka records of one model, as columns."""
+
+    model: str
+    payloads: Sequence[bytes]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
 
 
 class PanePacker:
@@ -150,7 +85,7 @@ class PanePacker:
     Parameters
     ----------
     config : DriftJobConfig
-        What events must look like and which of their numbers the reducer reads.
+        What events must look like and which of their columns panes carry.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
@@ -168,29 +103,28 @@ class PanePacker:
     ) -> bytes:
         """Decode, validate, sort and pack the records of one pane; each is accounted for."""
         records = RawRecords(model, payloads, partitions, offsets, times_ms)
-        layout = self._layouts.of(model)
-        read = layout.decode(payloads)
+        read = self._layouts.of(model).decode(payloads)
         unusable = sorted(
             read.unusable.items(),
             key=lambda it: (times_ms[it[0]], partitions[it[0]], offsets[it[0]]),
         )
-        dead_letters = [self._dead_letter(records, row, error) for row, error in unusable]
-        rows = read.places
-        order = pane_order(times_ms[rows], partitions[rows], offsets[rows], read.event_ids)
-        kept_rows = rows[order]
-        packed = _PackedPane(
-            version=PANE_VERSION,
-            start_ms=int(times_ms[0] - times_ms[0] % self._width_ms),
-            n_events=len(kept_rows),
-            n_columns=layout.n_columns,
-            event_ids=[read.event_ids[place] for place in order.tolist()],
-            partitions=partitions[kept_rows].astype(np.int32).tobytes(),
-            offsets=offsets[kept_rows].astype(np.int64).tobytes(),
-            times_ms=times_ms[kept_rows].astype(np.int64).tobytes(),
-            x=read.x[order].tobytes(),
-            dead_letters=dead_letters,
+        places = read.places
+        events, n_duplicates = in_order(
+            EventColumns(
+                event_ids=read.event_ids,
+                partitions=partitions[places].astype(np.int32),
+                offsets=offsets[places].astype(np.int64),
+                rows=np.zeros(len(places), dtype=np.int32),
+                times_ms=times_ms[places].astype(np.int64),
+                x=read.x,
+                texts=read.texts,
+            )
         )
-        return _encoder.encode(packed)
+        start_ms = int(times_ms[0] - times_ms[0] % self._width_ms)
+        letters = [self._dead_letter(records, row, error) for row, error in unusable]
+        return pack_pane(
+            Pane(model, start_ms, start_ms + self._width_ms, events, letters, n_duplicates)
+        )
 
     def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:
         return dead_letter(
@@ -206,39 +140,26 @@ class PanePacker:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class RawRecords:
-    """Kafka records of one model, as columns."""
-
-    model: str
-    payloads: Sequence[bytes]
-    partitions: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    times_ms: NDArray[np.int64]
-
-
-def pane_order(
-    times_ms: NDArray[np.int64],
-    partitions: NDArray[np.integer[Any]],
-    offsets: NDArray[np.int64],
-    event_ids: Sequence[str],
-) -> NDArray[np.intp]:
-    """Sort events by event time, then by event id, partition and offset.
-
-    Identifiers are compared only where times are equal.
-
-    Examples
-    --------
-    >>> times_ms, zeros = np.array([7, 5, 5]), np.zeros(3, dtype=np.int64)
-    >>> pane_order(times_ms, zeros, zeros, ["a", "c", "b"])
-    array([2, 1, 0])
-    """
-    order = np.asarray(np.lexsort((offsets, partitions, times_ms)), dtype=np.intp)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms[order])) + 1, [len(order)]])
-    ties = np.flatnonzero(np.diff(edges) > 1)
-    for start, end in zip(edges[ties].tolist(), edges[ties + 1].tolist(), strict=True):
-        order[start:end] = sorted(order[start:end].tolist(), key=event_ids.__getitem__)
-    return order
+def pack_pane(pane: Pane) -> bytes:
+    """Pack a pane without the name of its model."""
+    events = pane.events
+    return _encoder.encode(
+        _PackedPane(
+            version=PANE_VERSION,
+            start_ms=pane.start_ms,
+            n_events=len(events),
+            n_slots=events.x.shape[1],
+            event_ids=events.event_ids,
+            partitions=events.partitions.tobytes(),
+            offsets=events.offsets.tobytes(),
+            rows=events.rows.tobytes() if events.rows.any() else b"",
+            times_ms=events.times_ms.tobytes(),
+            x=events.x.tobytes(),
+            texts={slot: list(texts) for slot, texts in events.texts.items()},
+            dead_letters=pane.dead_letters,
+            n_duplicates=pane.n_duplicates,
+        )
+    )
 
 
 def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
@@ -255,12 +176,16 @@ def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
         raise PaneVersionError(f"not a packed pane: {error}") from error
     if packed.version != PANE_VERSION:
         raise PaneVersionError(f"pane version {packed.version}, expected {PANE_VERSION}")
+    n = packed.n_events
+    rows = np.frombuffer(packed.rows, np.int32) if packed.rows else np.zeros(n, np.int32)
     events = EventColumns(
         event_ids=packed.event_ids,
         partitions=np.frombuffer(packed.partitions, dtype=np.int32),
         offsets=np.frombuffer(packed.offsets, dtype=np.int64),
-        rows=np.zeros(packed.n_events, dtype=np.int32),
+        rows=rows,
         times_ms=np.frombuffer(packed.times_ms, dtype=np.int64),
-        x=np.frombuffer(packed.x, dtype=np.float64).reshape(packed.n_events, packed.n_columns),
+        x=np.frombuffer(packed.x, dtype=np.float64).reshape(n, packed.n_slots),
+        texts=packed.texts,
     )
-    return Pane(model, packed.start_ms, packed.start_ms + width_ms, events, packed.dead_letters)
+    end_ms = packed.start_ms + width_ms
+    return Pane(model, packed.start_ms, end_ms, events, packed.dead_letters, packed.n_duplicates)

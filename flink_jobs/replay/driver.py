@@ -12,9 +12,9 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.state import LiveState
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.records.dead_letters import DeadLetter
-from flink_jobs.replay.pane_builder import ClosedPane
 from flink_jobs.replay.result import MOST_DEAD_LETTERS, ModelSummary
 from flink_jobs.replay.sorted_records import Spool
 
@@ -114,13 +114,13 @@ class Replay:
         """Of each model that had a pane."""
         return {name: model.tally for name, model in self._models.items()}
 
-    def take(self, closed: ClosedPane) -> None:
+    def take(self, pane: Pane) -> None:
         """Take the next pane of a model."""
-        name = closed.pane.model
+        name = pane.model
         model = self._models.setdefault(name, _Model())
-        actions = self._monitor.on_pane(closed.pane, model.state)
+        actions = self._monitor.on_pane(pane, model.state)
         model.tally.n_used += actions.counts.used
-        self.n_duplicates += closed.n_duplicates
+        self.n_duplicates += pane.n_duplicates
         self._pass_on(name, model, actions)
 
     def advance(self, watermark_ms: int) -> None:

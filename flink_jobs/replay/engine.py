@@ -210,10 +210,10 @@ def _summary(
     has_events = any(part.end_ms > NEVER_MS for part in parts)
     start_ms = min(part.start_ms for part in parts) if has_events else 0
     end_ms = max(part.end_ms for part in parts) if has_events else 0
-    if not shifts and n_events != n_used + reasons.total():
+    if not shifts and n_events != n_used + n_duplicates + reasons.total():
         raise BacktestError(
-            f"{n_events:,} events make {n_used:,} used ones and {reasons.total():,} dead letters: "
-            "this is an error of Loudly"
+            f"{n_events:,} events make {n_used:,} used ones, {n_duplicates:,} that came again and "
+            f"{reasons.total():,} dead letters: this is an error of Loudly"
         )
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
     unusable = {n: k for part in parts for n, k in part.references_unusable.items()}

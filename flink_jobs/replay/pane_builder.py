@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +13,15 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
-from flink_jobs.intake.formats.json import UnusableEventError
+from flink_jobs.intake.event_columns import EventColumns, concatenate, in_order
 from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
-from flink_jobs.intake.panes import EventColumns, Pane, concatenate, pane_order
+from flink_jobs.intake.panes import Pane
 from flink_jobs.intake.refusals import refusal
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
 # NumPy sorts 16-bit integers by counting.
 _FEW_KEYS = 2**16
-
-
-class ClosedPane(NamedTuple):
-    """A pane, and how many of its events have time and id of one before them."""
-
-    pane: Pane
-    n_duplicates: int
 
 
 @dataclass
@@ -73,7 +66,7 @@ class PaneBuilder:
             self._add(batch, of_layout, layout)
         return refused
 
-    def close(self, watermark_ms: int) -> Iterator[ClosedPane]:
+    def close(self, watermark_ms: int) -> Iterator[Pane]:
         """The panes that the watermark has passed, oldest first."""
         ends_ms = (start for start in self._open if start + self._width_ms - 1 <= watermark_ms)
         for start_ms in sorted(ends_ms):
@@ -139,11 +132,13 @@ class PaneBuilder:
             pane.dead_letters.append(self.unusable(batch, int(rows[place]), error))
         kept = rows[read.places]
         events = EventColumns(
-            read.event_ids,
-            batch.partitions[kept],
-            batch.offsets[kept],
-            batch.times_ms[kept],
-            read.x,
+            event_ids=read.event_ids,
+            partitions=batch.partitions[kept],
+            offsets=batch.offsets[kept],
+            rows=np.zeros(len(kept), dtype=np.int32),
+            times_ms=batch.times_ms[kept],
+            x=read.x,
+            texts=read.texts,
         )
         labels = batch.rows.labels(kept) if self._shifts else None
         ends = np.searchsorted(read.places, edges).tolist()
@@ -185,15 +180,11 @@ class PaneBuilder:
             kept = read.places[starts[read.places] == start_ms]
             self._pane(start_ms, code).parts.append(part.take(kept))
 
-    def _closed(self, model: str, start_ms: int, pane: _OpenPane) -> ClosedPane:
-        events, n_duplicates = _in_order(pane.parts) if pane.parts else (self._nothing(model), 0)
+    def _closed(self, model: str, start_ms: int, pane: _OpenPane) -> Pane:
+        parts = pane.parts or [self._layouts.of(model).nothing()]
+        events, n_duplicates = in_order(concatenate(parts))
         end_ms = start_ms + self._width_ms
-        return ClosedPane(Pane(model, start_ms, end_ms, events, pane.dead_letters), n_duplicates)
-
-    def _nothing(self, model: str) -> EventColumns:
-        none = np.empty(0, dtype=np.int64)
-        x = np.empty((0, self._layouts.of(model).n_columns))
-        return EventColumns([], none.astype(np.int32), none, none, x)
+        return Pane(model, start_ms, end_ms, events, pane.dead_letters, n_duplicates)
 
     def _pane(self, start_ms: int, code: int) -> _OpenPane:
         return self._open.setdefault(start_ms, {}).setdefault(code, _OpenPane())
@@ -247,16 +238,3 @@ def _grouped(
     order = np.argsort(keys.astype(np.uint16) if are_few else keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     return order, np.concatenate([[0], edges, [n_rows]])
-
-
-def _in_order(parts: Sequence[EventColumns]) -> tuple[EventColumns, int]:
-    """The events of a pane as the packer sorts them, and how many come twice."""
-    events = concatenate(parts)
-    if (events.times_ms[1:] > events.times_ms[:-1]).all():
-        return events, 0
-    order = pane_order(events.times_ms, events.partitions, events.offsets, events.event_ids)
-    if (np.diff(order) != 1).any():
-        events = events.take(order)
-    ties = np.flatnonzero(np.diff(events.times_ms) == 0)
-    ids = events.event_ids
-    return events, sum(ids[tie] == ids[tie + 1] for tie in ties.tolist())

@@ -73,7 +73,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     start_ms, end_ms : int
         Event time of the first and the last event; 0 without events.
     n_events, n_used : int
-        Rows of the history, and how many of them are not dead letters.
+        Rows of the history, and how many of them are neither dead letters nor duplicates.
     dead_letters : dict of str to int
         Their number by :class:`~flink_jobs.records.dead_letters.Reason`.
     n_by_model : dict of str to int
@@ -84,7 +84,8 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
         Lines of ``alerts.jsonl`` and ``scores.jsonl``.
     models : dict of str to ModelSummary
     n_duplicates : int
-        Used events whose time and event id an event before them in their pane had.
+        Events that came again, with the time and the event id of another in their pane, and were
+        counted once.
     sources : list of str
         The files, or the topic, in the order of ``partition`` in the records.
     warnings : list of str

@@ -162,10 +162,10 @@ def late_warning(
 
 
 def duplicate_warning(n_duplicates: int) -> list[str]:
-    """Say that events came twice."""
+    """Say that events came again."""
     if not n_duplicates:
         return []
-    return [f"{n_duplicates:,} events have the id and the time of one before them: all were used"]
+    return [f"{n_duplicates:,} events came twice, with one id and one time, and were counted once"]
 
 
 def reference_warning(missing: Mapping[str, int], unusable: Mapping[str, int]) -> list[str]:

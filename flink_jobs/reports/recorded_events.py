@@ -17,8 +17,8 @@ from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.histories.known_drifts.truth import NO_END_MS
 from flink_jobs.histories.sources import open_source
+from flink_jobs.intake.event_columns import pane_order
 from flink_jobs.intake.layouts import Layout
-from flink_jobs.intake.panes import pane_order
 
 MOST_ROWS = 50_000
 """Of each span; a distribution looks no different with more."""
@@ -136,7 +136,7 @@ def _read(source: Source, batch: Batch, chosen: NDArray[np.intp], layout: Layout
 def _joined(parts: list[Rows], layout: Layout) -> Rows:
     if not parts:
         none = np.empty(0, dtype=np.int64)
-        return Rows([], none, none, none, np.empty((0, layout.n_columns)), np.empty((0, 0)))
+        return Rows([], none, none, none, np.empty((0, layout.n_slots)), np.empty((0, 0)))
     joined = Rows(
         [event_id for part in parts for event_id in part.event_ids],
         *(
@@ -145,7 +145,13 @@ def _joined(parts: list[Rows], layout: Layout) -> Rows:
         ),
     )
     return joined.take(
-        pane_order(joined.times_ms, joined.partitions, joined.offsets, joined.event_ids)
+        pane_order(
+            joined.times_ms,
+            joined.partitions,
+            joined.offsets,
+            np.zeros(len(joined), dtype=np.int32),
+            joined.event_ids,
+        )
     )
 
 

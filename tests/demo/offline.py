@@ -14,7 +14,8 @@ from flink_jobs.demo.job_file import Topics, job_text
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import END_MS, PANE_MS, START_MS
-from flink_jobs.intake.panes import EventColumns, Pane
+from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score
 
 
@@ -45,6 +46,7 @@ def _panes(stream: ModelStream) -> Iterator[Pane]:
             event_ids=[f"{stream.model}-{i:06}" for i in range(first, last)],
             partitions=np.zeros(n, dtype=np.int32),
             offsets=np.arange(first, last, dtype=np.int64),
+            rows=np.zeros(n, dtype=np.int32),
             times_ms=stream.times_ms[first:last],
             x=stream.outputs[first:last],
         )

@@ -9,6 +9,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics
 from flink_jobs.demo.producer import HEARTBEAT_MS, produce
@@ -44,7 +45,7 @@ def test_every_event_arrives_in_order_with_its_key_and_time_and_a_heartbeat_ends
 
     assert progress == sorted(progress)
     assert progress[-1] == 600
-    decode = EventDecoder(demo_config().input).decode
+    decode = EventDecoder(columns_of(demo_config())).decode
     arrived: dict[str, list[tuple[int, str]]] = {}
     for partition in range(N_PARTITIONS):
         *events, last = read_all(kafka_broker, topics.inference, partition)

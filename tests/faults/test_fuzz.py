@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from kafka import KafkaProducer
 
 from flink_jobs.cluster.submission import DRIFT_JOB
-from flink_jobs.config.job import InputTable
+from flink_jobs.config.columns import Column
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError
+from flink_jobs.intake.formats.json import EventDecoder
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 from scripts.fuzz.fuzzer import PROFILES, Fuzzer
 from scripts.fuzz.hostile import ENORMOUS, N_FEATURES, N_OUTPUTS, HostileStream
@@ -72,11 +73,11 @@ def test_memory_does_not_grow_with_the_number_of_panes(profile: str) -> None:
 
 decoders = st.builds(
     EventDecoder,
-    st.builds(
-        InputTable,
-        n_features=st.just(N_FEATURES),
-        n_outputs=st.just(N_OUTPUTS),
-        missing_features=st.sampled_from(["refuse", "allow"]),
+    st.booleans().map(
+        lambda may_be_missing: [
+            Column("features", "vector", "feature", N_FEATURES, may_be_missing),
+            Column("outputs", "vector", "output", N_OUTPUTS, kind="class_probabilities"),
+        ]
     ),
 )
 hostile = st.builds(

@@ -12,9 +12,15 @@ from tests.builders import make_config
 
 def event_columns(n: int, n_features: int) -> list[pd.Series]:
     """Model, payload, partition, offset and time of some events, as Flink hands them over."""
-    numbers = {"features": [0.0] * n_features, "outputs": [0.5, 0.5]}
     payloads = [
-        encode_event(InferenceEvent(schema_version=1, event_id=f"e-{i}", **numbers))
+        encode_event(
+            InferenceEvent(
+                schema_version=1,
+                event_id=f"e-{i}",
+                features=[0.0] * n_features,
+                outputs=[0.5, 0.5],
+            )
+        )
         for i in range(n)
     ]
     return [pd.Series(c) for c in (["fraud"] * n, payloads, [0] * n, range(n), range(n))]

@@ -15,8 +15,8 @@ from tests.builders import make_config, pack_and_unpack, payload
 SOFTMAX = {"reducer": {"kind": "softmax_outputs"}, "test": {"kind": "ks"}}
 
 
-def outputs(*values: float) -> bytes:
-    return msgspec.json.encode({"schema_version": 1, "event_id": "event", "outputs": values})
+def outputs(*values: float, event_id: str = "event") -> bytes:
+    return msgspec.json.encode({"schema_version": 1, "event_id": event_id, "outputs": values})
 
 
 @given(
@@ -54,7 +54,7 @@ def test_neither_the_order_of_arrival_nor_the_partition_shows_in_a_pane(
     assert (pane.start_ms, pane.end_ms) == (12_000, 13_000)
 
 
-def test_events_of_one_id_and_time_keep_the_order_of_partition_and_offset() -> None:
+def test_of_events_with_one_id_and_time_the_first_by_partition_and_offset_counts() -> None:
     config = make_config()
     packed = PanePacker(config).pack(
         "model",
@@ -66,15 +66,19 @@ def test_events_of_one_id_and_time_keep_the_order_of_partition_and_offset() -> N
 
     pane = unpack_pane("model", 1_000, packed)
 
-    assert pane.events.x[:, 0].tolist() == [2, 1, 0]
+    assert pane.events.x[:, 0].tolist() == [2]
+    assert pane.n_duplicates == 2
 
 
-@given(st.lists(st.sampled_from([payload(), b"junk", payload(features=[1.0])]), min_size=1))
-def test_every_record_is_in_the_pane_or_in_its_dead_letters(payloads: list[bytes]) -> None:
-    pane = pack_and_unpack(make_config(), payloads)
+@given(st.lists(st.sampled_from([payload("a"), payload("b"), b"junk", payload("a", [1.0])])))
+def test_every_record_is_used_or_a_dead_letter_or_one_that_came_again(
+    payloads: list[bytes],
+) -> None:
+    pane = pack_and_unpack(make_config(), [payload("first"), *payloads])
 
-    found = sorted([*pane.events.offsets.tolist(), *(d.offset for d in pane.dead_letters)])
-    assert found == list(range(len(payloads)))
+    used, refused = pane.events.offsets.tolist(), [d.offset for d in pane.dead_letters]
+    assert len({*used, *refused}) == len(used) + len(refused)
+    assert len(used) + len(refused) + pane.n_duplicates == 1 + len(payloads)
 
 
 def test_a_dead_letter_holds_the_reason_the_place_and_a_bounded_payload() -> None:
@@ -108,7 +112,9 @@ def test_numbers_that_would_overflow_when_squared_are_dead_letters() -> None:
 def test_outputs_that_were_rounded_are_used_and_sum_to_one() -> None:
     config = make_config(input={"n_features": 0, "n_outputs": 3}, detector=SOFTMAX)
 
-    pane = pack_and_unpack(config, [outputs(0.5, 0.24, 0.25), outputs(0.333, 0.333, 0.333)])
+    pane = pack_and_unpack(
+        config, [outputs(0.5, 0.24, 0.25), outputs(0.333, 0.333, 0.333, event_id="later")]
+    )
 
     assert not pane.dead_letters
     assert pane.events.x.tolist() == [[0.5 / 0.99, 0.24 / 0.99, 0.25 / 0.99], [0.333] * 3]
@@ -151,7 +157,7 @@ def test_bytes_of_another_packer_are_refused(data: bytes) -> None:
 
 def test_a_missing_feature_is_kept_as_such() -> None:
     config = make_config(input={"missing_features": "allow"})
-    event = payload().replace(b"0.2", b"null")
+    event = payload("without").replace(b"0.2", b"null")
 
     pane = pack_and_unpack(config, [payload(), event])
 

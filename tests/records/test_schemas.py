@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
-from flink_jobs.config.job import InputTable
-from flink_jobs.intake.formats.json import EventDecoder, UnusableEventError
+from flink_jobs.config.columns import Column
+from flink_jobs.intake.formats.json import EventDecoder
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records import schemas
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
 from flink_jobs.records.control import KINDS
@@ -126,19 +128,31 @@ def test_a_feature_may_be_null_where_the_job_allows_it() -> None:
     event = json.loads(read_example("event"))
     event["features"][1] = None
     payload = json.dumps(event).encode()
-    refusing = InputTable(n_features=len(event["features"]), n_outputs=len(event["outputs"]))
-    allowing = msgspec.structs.replace(refusing, missing_features="allow")
+    refusing = Column("features", "vector", "feature", size=len(event["features"]))
+    allowing = replace(refusing, may_be_missing=True)
 
     validator("event").validate(event)
 
-    assert EventDecoder(allowing).decode(payload).features[1] is None
+    assert EventDecoder([allowing]).decode(payload).features[1] is None
     with pytest.raises(UnusableEventError):
-        EventDecoder(refusing).decode(payload)
+        EventDecoder([refusing]).decode(payload)
 
 
-def test_an_output_may_not_be_null() -> None:
-    event = json.loads(read_example("event"))
-    event["outputs"][1] = None
+def test_the_values_of_an_event_may_have_names() -> None:
+    event = {
+        "schema_version": 1,
+        "event_id": "a",
+        "features": {"tenure": 3, "plan": "family", "active": True, "embedding": [0.5, None]},
+        "outputs": {"p_churn": 0.25},
+        "label": "left",
+        "segments": {"region": None},
+    }
+
+    validator("event").validate(event)
+
+
+def test_the_values_of_an_event_are_not_nested() -> None:
+    event = {"schema_version": 1, "event_id": "a", "features": {"plan": {"name": "family"}}}
 
     with pytest.raises(ValidationError):
         validator("event").validate(event)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names
 from flink_jobs.histories.errors import BacktestError, SourceError
@@ -54,7 +55,7 @@ def test_rows_of_a_table_become_events_with_the_same_numbers(tmp_path: Path, wri
 
     _, records = on_topic(config, write(tmp_path / f"a.{ending}", events))
 
-    decode = EventDecoder(config.input).decode
+    decode = EventDecoder(columns_of(config)).decode
     assert [key for key, _, _ in records] == [event.model.encode() for event in events]
     assert [time_ms for _, _, time_ms in records] == [event.time_ms for event in events]
     read = [decode(value) for _, value, _ in records]
@@ -165,7 +166,7 @@ def test_missing_features_that_are_allowed_are_null(tmp_path: Path) -> None:
 
     _, records = on_topic(config, write_parquet(tmp_path / "a.parquet", events))
 
-    features = EventDecoder(config.input).decode(records[0][1]).features
+    features = EventDecoder(columns_of(config)).decode(records[0][1]).features
     assert [value is None for value in features] == [False, True, False]
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names
 from flink_jobs.histories.lines.finder import LineFinder, TimeMs, translator
@@ -74,14 +75,15 @@ class LineDecoder:
         if self._decode is None:
             return nothing, None, list(range(len(lines)))
         layout = self._layouts.of("")
-        x = np.empty((len(lines), layout.n_columns))
+        filler = layout.filler()
+        x = np.empty((len(lines), layout.n_slots))
         others: list[int] = []
         event_ids: list[str] = []
         models: list[str | None] = []
         times: list[int] = []
         for first in range(0, len(lines), BLOCK):
             events = self._events(lines[first : first + BLOCK], first, others)
-            x[len(times) : len(times) + len(events)] = layout.numbers(events)
+            x[len(times) : len(times) + len(events)] = filler.rows(events)
             event_ids += [event.event_id for event in events]
             times += [event.time for event in events]
             if not self._model:
@@ -141,7 +143,7 @@ def _usable_line_decoder(config: DriftJobConfig) -> Any:
     keys = _KEYS | {key for key, _ in more.values()}
     if config.overrides or len(keys) < len(_KEYS) + len(more):
         return None
-    return usable_event_decoder(config.input, more)
+    return usable_event_decoder(columns_of(config), more)
 
 
 def _merged(first: _Rows, second: _Rows) -> tuple[_Rows, NDArray[np.intp] | None]:

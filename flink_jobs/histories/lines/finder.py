@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.columns import ColumnsTable
 from flink_jobs.histories.times import parse_time_ms
@@ -17,9 +18,9 @@ from flink_jobs.intake.formats.json import (
     SCHEMA_VERSION,
     EventDecoder,
     decode_tolerantly,
-    encodable,
 )
-from flink_jobs.intake.formats.json import UnusableEventError as Unusable
+from flink_jobs.intake.unusable import UnusableEventError as Unusable
+from flink_jobs.intake.unusable import encodable
 from flink_jobs.records.dead_letters import Reason
 
 TimeMs = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -52,7 +53,7 @@ class LineFinder:
     def __init__(self, config: DriftJobConfig) -> None:
         columns = config.columns
         self._columns = columns
-        self._decoder = EventDecoder(config.input)
+        self._decoder = EventDecoder(columns_of(config))
         fields: list[tuple[str, Any]] = [("time", TimeMs)]
         if not columns.model_name:
             fields.append(("model", str))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.lines.shared_chunks import FoundLines, integers
-from flink_jobs.intake.formats.json import DECODING_FAILS, UnusableEventError, decode_tolerantly
+from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.unusable import UnusableEventError
 
 
 class PayloadRows:
@@ -150,7 +151,7 @@ class DecodedRows:
             called = names()
             event_ids = [called[place] for place in places.tolist()]
             unusable = {place: _named(error, called[place]) for place, error in unusable.items()}
-        return ReadEvents(places, event_ids, self._numbers(events, layout.n_columns), unusable)
+        return ReadEvents(places, event_ids, self._numbers(events, layout.n_slots), unusable)
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """Return the true classes of the chosen rows; only numbers and texts are classes."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Rows
-from flink_jobs.intake.formats.json import UnusableEventError
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.unusable import UnusableEventError
 
 
 class MergedRows:
@@ -62,7 +62,7 @@ class MergedRows:
             unusable |= {int(places[place]): error for place, error in read.unusable.items()}
             reads.append(ReadEvents(places[read.places], read.event_ids, read.x, {}))
         if not reads:
-            none = np.empty((0, layout.n_columns))
+            none = np.empty((0, layout.n_slots))
             return ReadEvents(np.empty(0, dtype=np.intp), [], none, {})
         places = np.concatenate([read.places for read in reads])
         event_ids = [event_id for read in reads for event_id in read.event_ids]

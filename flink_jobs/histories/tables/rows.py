@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.tables.shape import Field, TableShape
-from flink_jobs.intake.formats.json import EventId, UnusableEventError, wrong_length
+from flink_jobs.intake.formats.json import ROLE_KEYS, EventId
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.unusable import UnusableEventError, wrong_length
 from flink_jobs.records.dead_letters import Reason
 
 Unusable = dict[int, UnusableEventError]
@@ -51,13 +52,13 @@ class TableRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """What the reducer reads of the chosen rows; ``names`` is asked where there are no ids."""
-        field = self._shape.fields[layout.field]
+        field = self._shape.fields[ROLE_KEYS[layout.read[0].role]]
         needed = dict.fromkeys([*filter(None, [self._shape.event_id]), *field.columns])
         chosen = self._batch.select(list(needed)).take(pa.array(rows))
         event_ids, unusable = self._event_ids(chosen, names)
         columns = [chosen.column(name) for name in field.columns]
         if field.is_list:
-            x = _from_lists(field, columns[0], layout.n_columns, event_ids, unusable)
+            x = _from_lists(field, columns[0], layout.n_slots, event_ids, unusable)
         else:
             x = _from_columns(columns, field, event_ids, unusable)
         places = np.arange(len(event_ids), dtype=np.intp)

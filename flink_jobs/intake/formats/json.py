@@ -3,20 +3,26 @@
 The record key is the model id and the record timestamp is the event time, so that the JVM can key
 and order events without looking inside. A record whose key is :data:`HEARTBEAT_KEY` is no event: it
 only moves event time forward, so that the last panes of a quiet topic close.
+
+A good event is decoded in one step into a struct that is made for the columns, so that no Python
+runs for any of its values. What that struct does not take is read again by plain Python, which
+takes a little more (3.0 for a category 3, NaN) and says what is wrong with the rest.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.config.job import InputTable
+from flink_jobs.config.columns import Column, Role
+from flink_jobs.intake.unusable import UnusableEventError, encodable, wrong_length
+from flink_jobs.intake.values import EnormousInteger, read_value, refused
 from flink_jobs.records.dead_letters import Reason
 
 SCHEMA_VERSION = 1
@@ -30,12 +36,23 @@ DECODING_FAILS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SPECIAL = re.compile(rb'"(?:[^"\\]|\\.)*+"?|NaN|-?Infinity', re.DOTALL)
 # Reads what JSON forbids but others write: NaN, Infinity and unpaired surrogates. Of an integer it
 # reads the digits that a detail can show, since Python refuses to read more than 4,300.
-_lenient_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits[:_DETAIL_CHARACTERS]))
+_lenient_decoder = json.JSONDecoder(
+    parse_int=lambda digits: (
+        int(digits)
+        if len(digits) <= _DETAIL_CHARACTERS
+        else EnormousInteger(digits[:_DETAIL_CHARACTERS])
+    )
+)
 
 EventId = Annotated[str, Meta(min_length=1, max_length=_EVENT_ID_CHARACTERS)]
+Value = float | str | bool | None
+"""A number, a category or a boolean, where null is a missing one."""
+
+ROLE_KEYS: dict[Role, str] = {"feature": "features", "output": "outputs", "segment": "segments"}
+"""The keys of an event under which the columns of a role lie; the label lies under ``label``."""
 
 
-class InferenceEvent(Struct, frozen=True, kw_only=True):
+class InferenceEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One inference: what the model saw and what it answered. Other keys are ignored.
 
     Attributes
@@ -44,33 +61,25 @@ class InferenceEvent(Struct, frozen=True, kw_only=True):
         1.
     event_id : str
         The producer's name for the event, shown when an alert points at it.
-    features : list of float
-        The model's input, ``input.n_features`` numbers; null or NaN where one is missing, which
-        ``input.missing_features`` must allow.
-    outputs : list of float
-        The model's softmax output, ``input.n_outputs`` numbers.
+    features : list or dict
+        The model's input: ``input.n_features`` numbers, or the values of the columns of
+        ``columns.features``, by name or in their order. Null or NaN where one is missing, which the
+        configuration must allow.
+    outputs : list or dict
+        The model's answer: ``input.n_outputs`` numbers of a softmax output, or the values of the
+        columns of ``columns.outputs``.
+    label : str, int, float, bool or None
+        The true class, where it is known already.
+    segments : dict
+        The columns of ``columns.segments``.
     """
 
     schema_version: int
     event_id: EventId
-    features: list[float] = []
-    outputs: list[float] = []
-
-
-class _EventWithMissingFeatures(InferenceEvent, frozen=True, kw_only=True):
-    """An event whose features may be null, which NaN is made before it is decoded."""
-
-    features: list[float | None] = []  # type: ignore[assignment]
-
-
-class UnusableEventError(ValueError):
-    """An event that goes to the dead letters."""
-
-    def __init__(self, reason: Reason, detail: str, event_id: str | None = None) -> None:
-        self.reason = reason
-        self.detail = detail[:_DETAIL_CHARACTERS]
-        self.event_id = event_id
-        super().__init__(f"{reason}: {self.detail}")
+    features: list[Value | list[float | None]] | dict[str, Value | list[float | None]] = []
+    outputs: list[Value | list[float | None]] | dict[str, Value | list[float | None]] = []
+    label: Value = None
+    segments: dict[str, Value] = {}
 
 
 def encode_event(event: InferenceEvent) -> bytes:
@@ -81,26 +90,30 @@ def encode_event(event: InferenceEvent) -> bytes:
 class EventDecoder:
     """Decodes and validates payloads, one at a time.
 
+    Parameters
+    ----------
+    columns : sequence of Column
+        All columns of the model's events.
+
     Examples
     --------
-    >>> decoder = EventDecoder(InputTable(n_features=2))
+    >>> decoder = EventDecoder([Column("features", "vector", "feature", size=2)])
     >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5, 1]}').features
-    [0.5, 1.0]
+    (0.5, 1.0)
     >>> decoder.decode(b'{"schema_version": 1, "event_id": "a", "features": [0.5]}')
     Traceback (most recent call last):
         ...
-    flink_jobs.intake.formats.json.UnusableEventError: wrong_length: 1 features, expected 2
+    flink_jobs.intake.unusable.UnusableEventError: wrong_length: 1 features, expected 2
     """
 
-    def __init__(self, table: InputTable) -> None:
-        self._table = table
-        self._allows_missing = table.missing_features == "allow"
-        event_type = _EventWithMissingFeatures if self._allows_missing else InferenceEvent
-        self._decode = msgspec.json.Decoder(event_type).decode
-        self._decode_usable = usable_event_decoder(table)
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._decode_usable = usable_event_decoder(columns)
 
-    def decode(self, payload: bytes) -> InferenceEvent:
-        """Decode one payload.
+    def decode(self, payload: bytes) -> Any:
+        """Decode one payload; the event has an attribute for each role that has columns.
+
+        It is a tuple of the values, or a struct of them.
 
         Raises
         ------
@@ -108,11 +121,10 @@ class EventDecoder:
             With the reason that goes to the dead-letter topic.
         """
         try:
-            event = decode_tolerantly(self._decode, payload)
+            return decode_tolerantly(self._decode_usable, payload)
         except DECODING_FAILS as error:
-            raise _explain(payload, error, self._allows_missing) from error
-        self._check(event)
-        return event  # type: ignore[no-any-return]
+            why = str(error) or type(error).__name__
+            return read_event(self._columns, _tree(payload, why), why)
 
     def decode_all(
         self, payloads: Sequence[bytes]
@@ -121,7 +133,7 @@ class EventDecoder:
 
         Examples
         --------
-        >>> decoder = EventDecoder(InputTable(n_features=1))
+        >>> decoder = EventDecoder([Column("features", "vector", "feature", size=1)])
         >>> good = b'{"schema_version": 1, "event_id": "a", "features": [0.5]}'
         >>> events, unusable = decoder.decode_all([b"{", good])
         >>> events[0].event_id, unusable[0].reason.value
@@ -139,65 +151,99 @@ class EventDecoder:
         unusable: dict[int, UnusableEventError] = {}
         for place, payload in enumerate(payloads):
             try:
-                events.append(self._decode_usable_or_explain(payload))
+                events.append(self.decode(payload))
             except UnusableEventError as error:
                 unusable[place] = error
         return events, unusable
 
-    def _decode_usable_or_explain(self, payload: bytes) -> Any:
-        try:
-            return self._decode_usable(payload)
-        except DECODING_FAILS:
-            return self.decode(payload)
-
-    def _check(self, event: InferenceEvent) -> None:
-        if event.schema_version != SCHEMA_VERSION:
-            detail = f"schema version {event.schema_version}, expected {SCHEMA_VERSION}"
-            raise UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event.event_id)
-        table = self._table
-        if len(event.features) != table.n_features:
-            raise wrong_length("features", len(event.features), table.n_features, event.event_id)
-        if len(event.outputs) != table.n_outputs:
-            raise wrong_length("outputs", len(event.outputs), table.n_outputs, event.event_id)
-
 
 def usable_event_decoder(
-    table: InputTable, more: Mapping[str, tuple[str, Any]] | None = None
+    columns: Sequence[Column], more: Mapping[str, tuple[str, Any]] | None = None
 ) -> Callable[[bytes], Any]:
-    """Decodes the payloads that :class:`EventDecoder` decodes, and fails at all others.
+    """Decodes most of the payloads that :class:`EventDecoder` decodes, and fails at all others.
 
     It makes all checks while it decodes, so that no Python runs for a payload, but its errors do
     not say what a dead letter says.
 
     Parameters
     ----------
-    table : InputTable
+    columns : sequence of Column
+        All columns of the model's events.
     more : mapping of str to (str, type), optional
         Attributes beside those of an event: the key of each, and what it has to be.
 
     Examples
     --------
-    >>> decode = usable_event_decoder(InputTable(n_features=2), {"model": ("name", str)})
-    >>> event = decode(b'{"schema_version":1,"event_id":"a","features":[0.5,1],"name":"m"}')
-    >>> event.features, event.model
-    ((0.5, 1.0), 'm')
+    >>> columns = [Column("age", "number", "feature"), Column("plan", "category", "feature")]
+    >>> decode = usable_event_decoder(columns, {"model": ("name", str)})
+    >>> event = decode(
+    ...     b'{"schema_version":1,"event_id":"a","features":{"plan":"pro","age":4},"name":"m"}'
+    ... )
+    >>> msgspec.structs.astuple(event.features), event.model
+    ((4.0, 'pro'), 'm')
     """
     more = more or {}
-    feature = float | None if table.missing_features == "allow" else float
     fields: list[Any] = [("schema_version", Literal[1]), ("event_id", EventId)]
     fields += [(name, kind) for name, (_, kind) in more.items()]
-    for name, kind, length in (
-        ("features", feature, table.n_features),
-        ("outputs", float, table.n_outputs),
-    ):
-        # A tuple of as many numbers says the length, and takes a tenth less time than a list.
-        numbers: Any = tuple.__class_getitem__((kind,) * length)
-        fields.append((name, numbers) if length else (name, numbers, ()))
+    for role, key in ROLE_KEYS.items():
+        if own := [column for column in columns if column.role == role]:
+            fields.append(_role_field(key, own))
+    fields += [("label", _kind(column), None) for column in columns if column.role == "label"]
     keys = {name: key for name, (key, _) in more.items()}
     decoder: Any = msgspec.json.Decoder(
         msgspec.defstruct("UsableEvent", fields, rename=keys, kw_only=True, gc=False)
     )
     return decoder.decode  # type: ignore[no-any-return]
+
+
+def is_one_vector(columns: Sequence[Column]) -> bool:
+    """Whether the only column of a role is a vector: a list is then the vector itself."""
+    return len(columns) == 1 and columns[0].type == "vector"
+
+
+def is_plain_vector(key: str, columns: Sequence[Column]) -> bool:
+    """Whether a role has no names: its only column is a vector that is called as the role is."""
+    return [(column.name, column.type) for column in columns] == [(key, "vector")]
+
+
+def _role_field(key: str, columns: Sequence[Column]) -> tuple[Any, ...]:
+    """Return the field of a role: an object of values by name, or a list of them."""
+    kind: Any = tuple.__class_getitem__(tuple(map(_kind, columns)))
+    if is_one_vector(columns):
+        kind = _vector_kind(columns[0])
+    if is_plain_vector(key, columns):
+        return key, kind
+    kind |= _by_name(key, columns)
+    if all(column.may_be_missing for column in columns):
+        return key, kind | None, None
+    return key, kind
+
+
+def _by_name(key: str, columns: Sequence[Column]) -> Any:
+    fields: list[Any] = [
+        (f"c{place}", _kind(column), None)
+        if column.may_be_missing
+        else (f"c{place}", _kind(column))
+        for place, column in enumerate(columns)
+    ]
+    names = {f"c{place}": column.name for place, column in enumerate(columns)}
+    return msgspec.defstruct(key.title(), fields, rename=names, kw_only=True, gc=False)
+
+
+def _kind(column: Column) -> Any:
+    kinds: dict[str, Any] = {
+        "number": float,
+        "category": str | int | bool,
+        "boolean": bool | Literal[0, 1],
+    }
+    kind = _vector_kind(column) if column.type == "vector" else kinds[column.type]
+    return kind | None if column.may_be_missing else kind
+
+
+def _vector_kind(column: Column) -> Any:
+    number = float | None if column.may_be_missing else float
+    # A tuple of as many numbers says the length, and takes a tenth less time than a list.
+    return tuple.__class_getitem__((number,) * column.size)
 
 
 def decode_tolerantly(decode: Callable[[bytes], Any], payload: bytes) -> Any:
@@ -232,50 +278,80 @@ def _plain(found: re.Match[bytes]) -> bytes:
     return b"null" if token == b"NaN" else b"{}"
 
 
-def wrong_length(field: str, n: int, n_expected: int, event_id: str | None) -> UnusableEventError:
-    """An event with another number of features or outputs than the configuration has."""
-    detail = f"{n} {field}, expected {n_expected}"
-    return UnusableEventError(Reason.WRONG_LENGTH, detail, event_id)
+def read_event(columns: Sequence[Column], tree: Any, why: str) -> Any:
+    """Read an event from what Python's own JSON decoder makes of a payload.
 
+    Parameters
+    ----------
+    columns : sequence of Column
+        All columns of the model's events.
+    tree : object
+    why : str
+        What the other decoder said, for what it alone looks at.
 
-def not_finite(field: str, place: int, event_id: str | None) -> UnusableEventError:
-    """An event whose features or outputs are not all numbers."""
-    detail = f"{field}[{place}] is missing, NaN or infinite"
-    return UnusableEventError(Reason.NOT_FINITE, detail, event_id)
+    Raises
+    ------
+    UnusableEventError
+        With the reason that goes to the dead-letter topic.
 
-
-def _explain(payload: bytes, error: Exception, allows_missing: bool) -> UnusableEventError:
-    """Find out what is wrong with a payload that did not decode; only bad events pay for this."""
-    try:
-        # From text: json would guess at UTF-16 and UTF-32 in bytes, which JSON on Kafka is not.
-        tree: Any = _lenient_decoder.decode(payload.decode())
-    except (ValueError, RecursionError):
-        return UnusableEventError(Reason.UNDECODABLE, str(error) or type(error).__name__)
+    Examples
+    --------
+    >>> tree = {"schema_version": 1, "event_id": "a", "features": {"plan": 3.0}}
+    >>> read_event([Column("plan", "category", "feature")], tree, "").features
+    ('3',)
+    """
     if not isinstance(tree, dict):
-        return UnusableEventError(Reason.INVALID_EVENT, "the payload is not a JSON object")
+        raise UnusableEventError(Reason.INVALID_EVENT, "the payload is not a JSON object")
     event_id = tree.get("event_id")
     event_id = encodable(event_id)[:_EVENT_ID_CHARACTERS] if isinstance(event_id, str) else None
     version = tree.get("schema_version")
-    # Not isinstance: false is an int to Python, and no version of ours.
-    if type(version) is int and version != SCHEMA_VERSION:
+    is_version = isinstance(version, int) and not isinstance(version, bool)
+    if is_version and version != SCHEMA_VERSION:
         detail = f"schema version {version}, expected {SCHEMA_VERSION}"
-        return UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
-    for field, may_be_missing in (("features", allows_missing), ("outputs", False)):
-        if (place := _first_not_finite(tree.get(field), may_be_missing)) is not None:
-            return not_finite(field, place, event_id)
-    return UnusableEventError(Reason.INVALID_EVENT, str(error), event_id)
+        raise UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
+    values = {
+        key: _read_role(key, own, tree.get(key), event_id)
+        for role, key in ROLE_KEYS.items()
+        if (own := [column for column in columns if column.role == role])
+    }
+    for column in columns:
+        if column.role == "label":
+            values["label"] = read_value(column, tree.get("label"), event_id)
+    if not is_version or not _is_id(tree.get("event_id")):
+        raise UnusableEventError(Reason.INVALID_EVENT, why, event_id)
+    return SimpleNamespace(schema_version=version, event_id=tree["event_id"], **values)
 
 
-def encodable(text: str) -> str:
-    r"""Unpaired surrogates as ``\udXXX``: UTF-8 has no bytes for them, so no dead letter has."""
-    return text.encode(errors="backslashreplace").decode()
+def _is_id(event_id: Any) -> bool:
+    try:
+        msgspec.convert(event_id, EventId)
+    except msgspec.ValidationError:
+        return False
+    return bool(encodable(event_id) == event_id)
 
 
-def _first_not_finite(values: Any, may_be_missing: bool) -> int | None:
-    if not isinstance(values, list):
-        return None
-    for place, value in enumerate(values):
-        is_missing = value is None or value != value
-        if (is_missing and not may_be_missing) or (isinstance(value, float) and math.isinf(value)):
-            return place
-    return None
+def _read_role(key: str, columns: Sequence[Column], values: Any, event_id: str | None) -> Any:
+    """Return the values of a role, or those of the vector that is its only column."""
+    is_vector, is_plain = is_one_vector(columns), is_plain_vector(key, columns)
+    if isinstance(values, dict) and not is_plain:
+        values = [values.get(column.name) for column in columns]
+        if is_vector:
+            return read_value(columns[0], values[0], event_id)
+    elif is_vector:
+        return read_value(columns[0], values, event_id)
+    elif values is None:
+        values = [None] * len(columns)
+    elif not isinstance(values, list):
+        raise refused(key, values, "an object or a list", event_id)
+    if len(values) != len(columns):
+        raise wrong_length(key, len(values), len(columns), event_id)
+    pairs = zip(columns, values, strict=True)
+    return tuple(read_value(column, value, event_id) for column, value in pairs)
+
+
+def _tree(payload: bytes, why: str) -> Any:
+    try:
+        # From text: json would guess at UTF-16 and UTF-32 in bytes, which JSON on Kafka is not.
+        return _lenient_decoder.decode(payload.decode())
+    except (ValueError, RecursionError):
+        raise UnusableEventError(Reason.UNDECODABLE, why) from None

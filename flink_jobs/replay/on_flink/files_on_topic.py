@@ -16,6 +16,7 @@ from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.intake.formats.json import (
     HEARTBEAT_KEY,
+    ROLE_KEYS,
     SCHEMA_VERSION,
     InferenceEvent,
     encode_event,
@@ -179,12 +180,13 @@ class FilesOnTopic:
         for place, error in read.unusable.items():
             row = int(rows[place])
             letters[row] = self._builder.unusable(batch, row, error)
-        unread = self._unread(model, layout.field)
+        field = ROLE_KEYS[layout.read[0].role]
+        unread = self._unread(model, field)
         for row, event_id, x in zip(
             rows[read.places].tolist(), read.event_ids, read.x.tolist(), strict=True
         ):
             event = InferenceEvent(
-                schema_version=SCHEMA_VERSION, event_id=event_id, **{layout.field: x}, **unread
+                schema_version=SCHEMA_VERSION, event_id=event_id, **{field: x}, **unread
             )
             # NaN becomes null, as a missing feature is.
             payloads[row] = self._checked(encode_event(event))

@@ -21,7 +21,8 @@ from flink_jobs.core.references.blocks import fit_reference, reference_fingerpri
 from flink_jobs.core.references.moving import History
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.state.state import InMemoryState
-from flink_jobs.intake.panes import Pane, concatenate
+from flink_jobs.intake.event_columns import concatenate
+from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Rebaseline, Snooze
 from tests.builders import Replay, make_config, make_panes, make_stream

@@ -14,7 +14,7 @@ from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWin
 from flink_jobs.core.state.segments import Segment, join_x, make_segment
 from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.windows import ClosedWindow, Windows, make_windows
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 from tests.core.windows.window_oracle import (
     Expected,
     expected_count_windows,
@@ -69,6 +69,7 @@ def make_segments(sizes: Sequence[int], most: int = 6) -> list[Segment]:
             event_ids=[f"event-{position + row}" for row in rows],
             partitions=np.zeros(n, dtype=np.int32),
             offsets=position + rows,
+            rows=np.zeros(n, dtype=np.int32),
             times_ms=start_ms + rows * WIDTH_MS // n,
             x=np.column_stack([np.full(n, start_ms), rows]).astype(np.float64),
         )

@@ -1,28 +1,35 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from flink_jobs.config.job import InputTable
+from flink_jobs.config.columns import Column
 from flink_jobs.intake.formats.json import (
     DECODING_FAILS,
     EventDecoder,
-    UnusableEventError,
     usable_event_decoder,
 )
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
 GOOD = b'{"schema_version": 1, "event_id": "a", "features": [1, 2.5], "outputs": [0.5, 0.5]}'
+VECTORS = [
+    Column("features", "vector", "feature", 2),
+    Column("outputs", "vector", "output", 2, kind="class_probabilities"),
+]
+WITH_MISSING = [replace(VECTORS[0], may_be_missing=True), VECTORS[1]]
 
 
 @pytest.fixture
 def decoder() -> EventDecoder:
-    return EventDecoder(InputTable(n_features=2, n_outputs=2))
+    return EventDecoder(VECTORS)
 
 
 def test_a_good_event_is_decoded_and_unknown_keys_are_ignored(decoder: EventDecoder) -> None:
     event = decoder.decode(GOOD.replace(b'"a"', b'"a", "shard": {"x": [1]}'))
 
-    assert (event.event_id, event.features, event.outputs) == ("a", [1.0, 2.5], [0.5, 0.5])
+    assert (event.event_id, event.features, event.outputs) == ("a", (1.0, 2.5), (0.5, 0.5))
 
 
 FAULTS = pytest.mark.parametrize(
@@ -40,8 +47,8 @@ FAULTS = pytest.mark.parametrize(
         (GOOD.replace(b'"event_id"', b'"id"'), Reason.INVALID_EVENT, "event_id"),
         (GOOD.replace(b'"a"', b'""'), Reason.INVALID_EVENT, "event_id"),
         (GOOD.replace(b'"a"', b'"' + b"a" * 257 + b'"'), Reason.INVALID_EVENT, "event_id"),
-        (GOOD.replace(b"2.5", b'"2.5"'), Reason.INVALID_EVENT, "float"),
-        (GOOD.replace(b"2.5", b"true"), Reason.INVALID_EVENT, "float"),
+        (GOOD.replace(b"2.5", b'"2.5"'), Reason.INVALID_EVENT, "[1] is '2.5', expected a number"),
+        (GOOD.replace(b"2.5", b"true"), Reason.INVALID_EVENT, "[1] is True, expected a number"),
         (GOOD.replace(b"2.5", b"9" * 400), Reason.INVALID_EVENT, "range"),
         (GOOD.replace(b"2.5", b"9" * 5_000), Reason.INVALID_EVENT, "range"),
         (GOOD.replace(b": 1,", b": false,"), Reason.INVALID_EVENT, "bool"),
@@ -75,7 +82,7 @@ def test_each_fault_has_its_own_reason_and_a_detail_that_helps(
 def test_what_decodes_only_usable_payloads_fails_at_each_fault(
     payload: bytes, reason: Reason, detail: str
 ) -> None:
-    decode = usable_event_decoder(InputTable(n_features=2, n_outputs=2))
+    decode = usable_event_decoder(VECTORS)
 
     with pytest.raises(DECODING_FAILS):
         decode(payload)
@@ -90,12 +97,12 @@ def test_a_bad_payload_among_good_ones_costs_no_other(decoder: EventDecoder) -> 
     assert {place: error.reason for place, error in unusable.items()} == {1: Reason.UNDECODABLE}
 
 
-def test_lists_of_no_numbers_may_be_left_out_and_missing_ones_be_null() -> None:
-    decode = usable_event_decoder(InputTable(n_features=2, missing_features="allow"))
+def test_missing_numbers_may_be_null() -> None:
+    decode = usable_event_decoder([WITH_MISSING[0]])
 
     event = decode(b'{"schema_version": 1, "event_id": "a", "features": [null, 2]}')
 
-    assert (event.features, event.outputs) == ((None, 2.0), ())
+    assert event.features == (None, 2.0)
 
 
 def test_a_dead_letter_keeps_the_event_id_where_it_can_be_read(decoder: EventDecoder) -> None:
@@ -130,15 +137,15 @@ def test_an_event_id_whose_escapes_are_long_is_still_cut(decoder: EventDecoder) 
 
 @pytest.mark.parametrize("token", [b"null", b"NaN"])
 def test_a_null_or_nan_feature_is_a_missing_value_where_that_is_allowed(token: bytes) -> None:
-    decoder = EventDecoder(InputTable(n_features=2, n_outputs=2, missing_features="allow"))
+    decoder = EventDecoder(WITH_MISSING)
     payload = GOOD.replace(b'"a"', b'"NaN, \\"Infinity"').replace(b"2.5", token)
 
     event = decoder.decode(payload)
     [same], unusable = decoder.decode_all([payload])
 
-    assert event.features == [1.0, None]
-    assert (event.event_id, event.outputs) == ('NaN, "Infinity', [0.5, 0.5])
-    assert (same.event_id, list(same.features)) == (event.event_id, event.features)
+    assert event.features == (1.0, None)
+    assert (event.event_id, event.outputs) == ('NaN, "Infinity', (0.5, 0.5))
+    assert (same.event_id, same.features) == (event.event_id, event.features)
     assert not unusable
 
 
@@ -152,7 +159,7 @@ def test_a_null_or_nan_feature_is_a_missing_value_where_that_is_allowed(token: b
     ],
 )
 def test_other_numbers_that_are_none_are_refused_all_the_same(payload: bytes, detail: str) -> None:
-    decoder = EventDecoder(InputTable(n_features=2, n_outputs=2, missing_features="allow"))
+    decoder = EventDecoder(WITH_MISSING)
 
     with pytest.raises(UnusableEventError) as caught:
         decoder.decode(payload)
@@ -164,11 +171,11 @@ def test_other_numbers_that_are_none_are_refused_all_the_same(payload: bytes, de
 def test_what_json_lacks_costs_nothing_where_nobody_reads_it(decoder: EventDecoder) -> None:
     event = decoder.decode(GOOD.replace(b'"a"', b'"a", "loss": NaN, "best": [-Infinity]'))
 
-    assert event.features == [1.0, 2.5]
+    assert event.features == (1.0, 2.5)
 
 
 def test_strings_without_an_end_are_looked_at_once() -> None:
     payload = b'{"event_id": "NaN' + rb"\"" * 200_000
 
     with pytest.raises(UnusableEventError, match="undecodable"):
-        EventDecoder(InputTable(n_features=2)).decode(payload)
+        EventDecoder([VECTORS[0]]).decode(payload)

@@ -1,0 +1,146 @@
+"""Events as columns, and their order within a pane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.intake.texts import NO_TEXTS, Texts, in_order_of_appearance, joined
+
+
+@dataclass(frozen=True, eq=False)
+class EventColumns:
+    """Events as columns, in (event time, event id, partition, offset, row) order within a pane.
+
+    Attributes
+    ----------
+    event_ids : list of str
+    partitions : ndarray of int32, shape (n,)
+    offsets : ndarray of int64, shape (n,)
+    rows : ndarray of int32, shape (n,)
+        The row within the Kafka message, 0 where a message is one event.
+    times_ms : ndarray of int64, shape (n,)
+    x : ndarray of float64, shape (n, n_slots)
+        The floats of the columns that views read, or what a reducer made of them. In the slot of a
+        category lies the code of its text. NaN is missing.
+    texts : mapping of int to sequence of str
+        By the slot of each category: the text of each code.
+    """
+
+    event_ids: list[str]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    times_ms: NDArray[np.int64]
+    x: NDArray[np.float64]
+    texts: Texts = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+    def take(self, rows: slice | NDArray[np.intp]) -> EventColumns:
+        """The chosen events, in the order given; codes stay what they are."""
+        ids = self.event_ids
+        return EventColumns(
+            event_ids=ids[rows] if isinstance(rows, slice) else [ids[i] for i in rows.tolist()],
+            partitions=self.partitions[rows],
+            offsets=self.offsets[rows],
+            rows=self.rows[rows],
+            times_ms=self.times_ms[rows],
+            x=self.x[rows],
+            texts=self.texts,
+        )
+
+    def with_x(self, x: NDArray[np.float64], texts: Texts = NO_TEXTS) -> EventColumns:
+        """The same events with other numbers, of which ``texts`` says what are codes."""
+        return EventColumns(
+            self.event_ids, self.partitions, self.offsets, self.rows, self.times_ms, x, texts
+        )
+
+
+def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
+    """Join columns of consecutive panes, whose texts get common codes; at least one part.
+
+    Examples
+    --------
+    >>> one = np.zeros(1, dtype=np.int64)
+    >>> def event(text):
+    ...     rows = one.astype(np.int32)
+    ...     return EventColumns(["id"], rows, one, rows, one, np.zeros((1, 1)), {0: [text]})
+    >>> both = concatenate([event("basic"), event("plus")])
+    >>> both.x.tolist(), both.texts
+    ([[0.0], [1.0]], {0: ['basic', 'plus']})
+    """
+    if len(parts) == 1:
+        return parts[0]
+    x, texts = joined([part.x for part in parts], [part.texts for part in parts])
+    return EventColumns(
+        event_ids=[event_id for part in parts for event_id in part.event_ids],
+        partitions=np.concatenate([part.partitions for part in parts]),
+        offsets=np.concatenate([part.offsets for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        times_ms=np.concatenate([part.times_ms for part in parts]),
+        x=x,
+        texts=texts,
+    )
+
+
+class InOrder(NamedTuple):
+    """Events in the order of a pane, and how many were left out because they came before."""
+
+    events: EventColumns
+    n_duplicates: int
+
+
+def in_order(events: EventColumns) -> InOrder:
+    """Sort events as those of a pane, and leave out those that come again.
+
+    Of several events with one time and id the one with the lowest (partition, offset, row) stays.
+    """
+    order = pane_order(
+        events.times_ms, events.partitions, events.offsets, events.rows, events.event_ids
+    )
+    times_ms, ids = events.times_ms[order], events.event_ids
+    again = [
+        tie + 1
+        for tie in np.flatnonzero(np.diff(times_ms) == 0).tolist()
+        if ids[order[tie]] == ids[order[tie + 1]]
+    ]
+    if again:
+        order = np.delete(order, again)
+    if again or (np.diff(order) != 1).any():
+        events = events.take(order)
+    x, texts = in_order_of_appearance(events.x, events.texts)
+    return InOrder(events.with_x(x, texts), len(again))
+
+
+def pane_order(
+    times_ms: NDArray[np.int64],
+    partitions: NDArray[np.integer[Any]],
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.integer[Any]],
+    event_ids: Sequence[str],
+) -> NDArray[np.intp]:
+    """Sort events by event time, then by event id, partition, offset and row.
+
+    Identifiers are compared only where times are equal.
+
+    Examples
+    --------
+    >>> times_ms, zeros = np.array([7, 5, 5]), np.zeros(3, dtype=np.int64)
+    >>> pane_order(times_ms, zeros, zeros, zeros, ["a", "c", "b"])
+    array([2, 1, 0])
+    """
+    if (times_ms[1:] > times_ms[:-1]).all():
+        return np.arange(len(times_ms), dtype=np.intp)
+    keys = (rows, offsets, partitions, times_ms)
+    order = np.asarray(np.lexsort(keys), dtype=np.intp)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms[order])) + 1, [len(order)]])
+    ties = np.flatnonzero(np.diff(edges) > 1)
+    for start, end in zip(edges[ties].tolist(), edges[ties + 1].tolist(), strict=True):
+        order[start:end] = sorted(order[start:end].tolist(), key=event_ids.__getitem__)
+    return order
