@@ -16,8 +16,8 @@ class Counts:
 
     Attributes
     ----------
-    events, used, dead_letters : int
-        ``events == used + dead_letters``.
+    events, used, dead_letters, duplicates : int
+        ``events == used + dead_letters + duplicates``.
     sampled_out : int
         Used events of the pane that no test window will see.
     paused : int
@@ -37,6 +37,7 @@ class Counts:
     events: int = 0
     used: int = 0
     dead_letters: int = 0
+    duplicates: int = 0
     sampled_out: int = 0
     paused: int = 0
     windows_tested: int = 0

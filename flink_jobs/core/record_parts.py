@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -9,16 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import Judgement, TwoSampleResult, choose_exemplars
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
+from flink_jobs.config.views import views_of
 from flink_jobs.core.windows.windows import ClosedWindow
 from flink_jobs.intake.panes import EventColumns
 from flink_jobs.records.alerts import (
-    DimensionShift,
+    ColumnShift,
     Exemplar,
     ReferenceSummary,
+    SampleSummary,
     ThresholdSummary,
     WindowSummary,
     finite_or_none,
 )
+
+_BY_KOLMOGOROV_SMIRNOV = ("ks", "mmd", "energy", "binomial")
 
 
 class Facts(NamedTuple):
@@ -67,18 +74,35 @@ def result_fields(result: TwoSampleResult, judgement: Judgement) -> dict[str, An
     }
 
 
-def top_dimensions(result: TwoSampleResult, most: int) -> list[DimensionShift]:
-    """The dimensions with the largest statistics, the first one first among equals."""
+def column_names(config: DriftJobConfig, n_dimensions: int) -> list[str]:
+    """Names of what a test compared: columns, where the reducer leaves them as they are."""
+    view = views_of(config)[0]
+    if isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig):
+        names = [slot.name for slot in view.slots]
+        if len(names) == n_dimensions:
+            return names
+    return [f"component {dimension}" for dimension in range(n_dimensions)]
+
+
+def sample(result: TwoSampleResult, test: str) -> SampleSummary | None:
+    """The events that columns were described by; None where statistics are no distances."""
+    if test not in _BY_KOLMOGOROV_SMIRNOV:
+        return None
+    return SampleSummary(n_ref=result.n_ref, n_test=result.n_test)
+
+
+def top_columns(result: TwoSampleResult, names: Sequence[str], most: int) -> list[ColumnShift]:
+    """The columns with the largest statistics, the first one first among equals."""
     order = np.argsort(-result.dimension_statistics, kind="stable")[:most]
     return [
-        DimensionShift(
-            dimension=dimension,
-            statistic=float(result.dimension_statistics[dimension]),
-            p_value=float(result.dimension_p_values[dimension]),
-            direction=_direction(float(result.dimension_shifts[dimension])),
-            shift=finite_or_none(float(result.dimension_shifts[dimension])),
+        ColumnShift(
+            column=names[place],
+            type="number",
+            statistic=float(result.dimension_statistics[place]),
+            p_value=float(result.dimension_p_values[place]),
+            direction=_direction(float(result.dimension_shifts[place])),
         )
-        for dimension in order.tolist()
+        for place in order.tolist()
     ]
 
 

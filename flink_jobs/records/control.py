@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.records.alerts import Cause, ReferenceSummary, Severity, record_id
+from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
+    MAIN_VIEW,
+    Cause,
+    ReferenceSummary,
+    Severity,
+    record_id,
+)
 
 # To the end of the year 9999: no integer that the state, a timer of Flink or a date cannot hold.
 EventTimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
@@ -131,13 +138,14 @@ class OpenIncident(Struct, frozen=True, kw_only=True):
 
     incident_id: str
     cause: Cause
-    detector: str
+    view: str = MAIN_VIEW
+    detector: str = MAIN_DETECTOR
     severity: Severity
     is_acknowledged: bool = False
 
 
-class ModelSummary(Struct, frozen=True, kw_only=True):
-    """The state of a model, as ``describe`` answers it.
+class ViewSummary(Struct, frozen=True, kw_only=True):
+    """The state of one view of a model: each has a reference of its own.
 
     Attributes
     ----------
@@ -147,6 +155,22 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
         Usable events seen while collecting.
     n_monitored : int
         Usable events since the reference.
+    """
+
+    view: str = MAIN_VIEW
+    phase: Literal["collecting", "monitoring"]
+    reference: ReferenceSummary
+    n_collected: int
+    n_monitored: int
+
+
+class ModelSummary(Struct, frozen=True, kw_only=True):
+    """The state of a model, as ``describe`` answers it.
+
+    Attributes
+    ----------
+    views : list of ViewSummary
+        In the order of the configuration.
     now_ms, heard_ms : int or None
         How far event time has come; the end of the last pane with usable events.
     change : str
@@ -155,11 +179,8 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
         Size of the model's blocks.
     """
 
-    phase: Literal["collecting", "monitoring"]
     config_version: str
-    reference: ReferenceSummary
-    n_collected: int
-    n_monitored: int
+    views: list[ViewSummary]
     now_ms: int | None
     heard_ms: int | None
     is_paused: bool

@@ -54,8 +54,8 @@ class PolicyTable(Table, frozen=True, kw_only=True):
     critical_effect_size : float, optional
         An incident is critical from its first drifting window on whose effect size reaches it; the
         window that starts it is the first that is looked at.
-    top_dimensions, exemplars : int
-        The most dimensions and events that an alert names.
+    top_columns, exemplars : int
+        The most columns and events that an alert names.
     """
 
     windows_to_start: Windows = 2
@@ -69,7 +69,7 @@ class PolicyTable(Table, frozen=True, kw_only=True):
     flapping_after: Annotated[int, Meta(ge=0, le=100)] = 3
     flapping_within_ms: PositiveInt = 24 * _HOUR_MS
     critical_effect_size: Annotated[float, Meta(gt=0.0)] | None = None
-    top_dimensions: NonNegativeInt = 5
+    top_columns: NonNegativeInt = 5
     exemplars: NonNegativeInt = 5
 
 

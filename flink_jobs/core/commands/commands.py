@@ -40,6 +40,7 @@ from flink_jobs.records.control import (
     Resume,
     Snooze,
     StandingCommand,
+    ViewSummary,
     audit_id,
     kind_of,
 )
@@ -191,11 +192,15 @@ class Commands:
         status = turn.status
         blocks = (turn.state.read_reference(), turn.state.read_history())
         return ModelSummary(
-            phase=status.phase,
             config_version=turn.plan.config_version,
-            reference=turn.reference(),
-            n_collected=status.n_collected,
-            n_monitored=status.n_monitored,
+            views=[
+                ViewSummary(
+                    phase=status.phase,
+                    reference=turn.reference(),
+                    n_collected=status.n_collected,
+                    n_monitored=status.n_monitored,
+                )
+            ],
             now_ms=status.now_ms,
             heard_ms=status.heard_ms,
             is_paused=status.is_paused,

@@ -17,10 +17,12 @@ from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
 from flink_jobs.core.record_parts import (
     Facts,
+    column_names,
     exemplars,
     kind_of,
     result_fields,
-    top_dimensions,
+    sample,
+    top_columns,
     window_summary,
 )
 from flink_jobs.core.state.incident import Incident
@@ -29,6 +31,7 @@ from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
     Cause,
+    ColumnShift,
     Ending,
     ReferenceSummary,
     Score,
@@ -59,15 +62,17 @@ class Judge:
     """
 
     def __init__(self, config: DriftJobConfig, detector: Detector) -> None:
+        self._config = config
         self._name = detector.name
         self._policy = detector.policy
+        self._test = kind_of(detector.test)
         self._seed = config.detector.seed
         self._calibration = make_calibration(detector.calibration)
         self._config_version = config_version(config)
         self._about = {
             "detector": detector.name,
             "reducer": kind_of(views_of(config)[0].reducer),
-            "test": kind_of(detector.test),
+            "test": self._test,
             "job": config.job.name,
             "job_version": __version__,
             "config_version": self._config_version,
@@ -213,7 +218,8 @@ class Judge:
             kind=kind,
             cause=Cause.UNSTABLE_REFERENCE,
             ending=None if judgement.is_drift else Ending.NORMAL,
-            top_dimensions=top_dimensions(halves, self._policy.top_dimensions),
+            sample=sample(halves, self._test),
+            top_columns=self._top_columns(halves),
             **result_fields(halves, judgement),
             **self._where(facts),
         )
@@ -234,10 +240,15 @@ class Judge:
             severity=transition.severity,
             is_flapping=transition.is_flapping,
             n_suppressed=transition.n_suppressed,
-            top_dimensions=top_dimensions(result, self._policy.top_dimensions),
+            sample=sample(result, self._test),
+            top_columns=self._top_columns(result),
             **result_fields(result, judgement),
             **self._where(facts),
         )
+
+    def _top_columns(self, result: TwoSampleResult) -> list[ColumnShift]:
+        names = column_names(self._config, len(result.dimension_statistics))
+        return top_columns(result, names, self._policy.top_columns)
 
     def _score(self, facts: Facts, status: ScoreStatus, **numbers: Any) -> Score:
         return Score(
