@@ -124,8 +124,9 @@ def _features(config: DriftJobConfig) -> Iterator[Column]:
     allows_missing = config.input.missing_features == "allow"
     features = config.columns.features
     if not isinstance(features, dict):
-        if config.input.n_features:
-            yield Column("features", "vector", "feature", config.input.n_features, allows_missing)
+        if n := config.input.n_features:
+            names = _element_names(features)
+            yield Column("features", "vector", "feature", n, allows_missing, class_names=names)
         return
     for name, given in features.items():
         table = given if isinstance(given, FeatureTable) else FeatureTable(type=given)
@@ -136,14 +137,24 @@ def _features(config: DriftJobConfig) -> Iterator[Column]:
 def _outputs(config: DriftJobConfig) -> Iterator[Column]:
     outputs = config.columns.outputs
     if not isinstance(outputs, dict):
-        if config.input.n_outputs:
+        if n := config.input.n_outputs:
             yield Column(
-                "outputs", "vector", "output", config.input.n_outputs, kind="class_probabilities"
+                "outputs",
+                "vector",
+                "output",
+                n,
+                kind="class_probabilities",
+                class_names=_element_names(outputs),
             )
         return
     for name, given in outputs.items():
         table = given if isinstance(given, OutputTable) else OutputTable(kind=given)
         yield _output(name, table)
+
+
+def _element_names(given: str | list[str]) -> tuple[str, ...]:
+    """Take the names that the columns of a recorded history give to the elements of a vector."""
+    return tuple(given) if isinstance(given, list) else ()
 
 
 def _output(name: str, table: OutputTable) -> Column:
@@ -164,6 +175,7 @@ def _slots(column: Column) -> Iterator[Slot]:
     if column.type != "vector":
         yield Slot(column.name, column, column.is_category)
         return
+    is_named = len(column.class_names) == column.size
     for place in range(column.size):
-        named = column.class_names[place] if column.class_names else f"{column.name}[{place}]"
+        named = column.class_names[place] if is_named else f"{column.name}[{place}]"
         yield Slot(named, column, is_category=False)

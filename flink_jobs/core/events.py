@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.core.sampling import event_keys
 from flink_jobs.core.views.columns import columns_at
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 
 @dataclass(frozen=True, eq=False)

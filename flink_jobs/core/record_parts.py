@@ -14,7 +14,7 @@ from flink_jobs.config.columns import Slot
 from flink_jobs.config.views import View
 from flink_jobs.core.views.encoding import Encoder
 from flink_jobs.core.windows.closed_window import ClosedWindow
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.records.alerts import (
     CategoryShare,
     ColumnShift,

@@ -269,7 +269,9 @@ class Model:
         self._summary = summary
         self._is_paused = summary.is_paused
         self._snoozed_until_ms = summary.snoozed_until_ms
-        self._collecting_from_ms = at_ms if summary.phase == "collecting" else None
+        self._collecting_from_ms = (
+            at_ms if any(view.phase == "collecting" for view in summary.views) else None
+        )
         said = {each.incident_id for each in summary.incidents}
         self._incidents = {
             place: each

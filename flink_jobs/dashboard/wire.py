@@ -112,8 +112,8 @@ def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
     --------
     >>> from flink_jobs.records.schemas import read_example
     >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
-    >>> print(entry_of(alert, alert.window.closed_ms).lines[1])
-    moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)
+    >>> print(entry_of(alert, alert.window.closed_ms).lines[0])
+    mixed: statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41, 2,000 events against 2,000
     """
     return _of_alert(record) if isinstance(record, Alert) else _of_audit(record, at_ms)
 

@@ -20,6 +20,9 @@ MAIN_DETECTOR = "main"
 MAIN_VIEW = "main"
 """The name of the view of a configuration that has no ``views``."""
 
+ColumnType = Literal["number", "category", "boolean"]
+"""The type of one value of an event, as people are shown it."""
+
 
 class AlertKind(StrEnum):
     """Where an incident stands."""
@@ -37,7 +40,11 @@ class Severity(StrEnum):
 
 
 class Cause(StrEnum):
-    """What an incident is about; each cause has incidents of its own."""
+    """What an incident is about; each cause has incidents of its own.
+
+    ``forgotten`` says that a model sent no event for ``job.forget_after_ms`` and that its state was
+    removed: one alert of kind started, which nothing follows.
+    """
 
     DRIFT = "drift"
     SILENCE = "silence"
@@ -45,6 +52,7 @@ class Cause(StrEnum):
     NO_REFERENCE = "no_reference"
     TEST_FAILED = "test_failed"
     UNTESTED = "untested"
+    FORGOTTEN = "forgotten"
 
 
 class Ending(StrEnum):
@@ -53,6 +61,7 @@ class Ending(StrEnum):
     NORMAL = "normal"
     NEW_REFERENCE = "new_reference"
     NEW_CONFIGURATION = "new_configuration"
+    FORGOTTEN = "forgotten"
 
 
 class ScoreStatus(StrEnum):
@@ -131,26 +140,71 @@ class ThresholdSummary(_Record, frozen=True, kw_only=True):
     statistic: float | None
 
 
-class DimensionShift(_Record, frozen=True, kw_only=True):
-    """How far one dimension of the reduced events moved.
+class SampleSummary(_Record, frozen=True, kw_only=True):
+    """The events of the reference and of the window whose columns an alert describes.
 
-    ``shift`` counts standard deviations of the reference; None when the reference was constant and
-    the dimension left its constant.
+    A test may count every event; what people are shown of columns is of a sample of them.
     """
 
-    dimension: int
+    n_ref: int
+    n_test: int
+
+
+class CategoryShare(_Record, frozen=True, kw_only=True):
+    """How often a category occurs: its share of all events of a sample, missing values included."""
+
+    category: str
+    ref_share: float
+    test_share: float
+
+
+class ColumnShift(_Record, frozen=True, kw_only=True):
+    """How one column moved between the samples of the reference and of the window.
+
+    Attributes
+    ----------
+    column : str
+        The column's name; for an element of a vector its class name, or ``name[3]``.
+    type : str
+        ``number``, ``category`` or ``boolean``.
+    statistic : float
+        Kolmogorov–Smirnov D of a number, the total variation distance of a category's shares: both
+        lie between 0 and 1, and a missing value counts as a value.
+    p_value : float
+        Of this column alone, not corrected for the number of columns.
+    direction : str
+        ``up`` or ``down`` by the mean rank of a number; ``none`` for categories.
+    ref_quantiles, test_quantiles : list of float, or None
+        The 5, 50 and 95 % quantiles of the numbers that are not missing. None for categories, and
+        where there are no such numbers.
+    categories : list of CategoryShare
+        The categories whose share moved most, that one first, at most 5; none for numbers.
+    ref_missing, test_missing : float
+        Shares of missing values.
+    """
+
+    column: str
+    type: ColumnType
     statistic: float
     p_value: float
-    direction: Literal["up", "down", "none"]
-    shift: float | None
+    direction: Literal["up", "down", "none"] = "none"
+    ref_quantiles: list[float] | None = None
+    test_quantiles: list[float] | None = None
+    categories: list[CategoryShare] = msgspec.field(default_factory=list)
+    ref_missing: float = 0.0
+    test_missing: float = 0.0
 
 
 class Exemplar(_Record, frozen=True, kw_only=True):
-    """An event of the window that is least like the reference; (partition, offset) locates it."""
+    """An event of the window that is least like the reference.
+
+    (partition, offset, row) locates it; ``row`` is its place within its Kafka message.
+    """
 
     event_id: str
     partition: int
     offset: int
+    row: int = 0
     score: float
 
 
@@ -164,7 +218,9 @@ class Alert(_Record, frozen=True, kw_only=True):
     where no value is missing. ``ending`` says why the incident is over, with kind recovered.
     ``statistic``, ``p_value``, ``threshold`` and ``effect_size`` are None where no test stands
     behind the alert: a silent model, or an incident that ended without a test. ``reason`` says why
-    there is no reference, why a test failed, or why none was made.
+    there is no reference, why a test failed, or why none was made. ``top_columns`` holds the
+    columns of the view that moved most, that one first, and ``exemplars`` single events; both are
+    of the events that ``sample`` counts.
     """
 
     schema_version: Literal[1] = 1
@@ -178,6 +234,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     is_flapping: bool = False
     n_suppressed: int = 0
     model: str
+    view: str = MAIN_VIEW
     detector: str = MAIN_DETECTOR
     window: WindowSummary
     reference: ReferenceSummary
@@ -188,7 +245,8 @@ class Alert(_Record, frozen=True, kw_only=True):
     threshold: ThresholdSummary | None = None
     effect_size: float | None = None
     missing_p_value: float | None = None
-    top_dimensions: list[DimensionShift] = msgspec.field(default_factory=list)
+    sample: SampleSummary | None = None
+    top_columns: list[ColumnShift] = msgspec.field(default_factory=list)
     exemplars: list[Exemplar] = msgspec.field(default_factory=list)
     job: str
     job_version: str
@@ -198,7 +256,8 @@ class Alert(_Record, frozen=True, kw_only=True):
 class Score(_Record, frozen=True, kw_only=True):
     """The result of one closed test window (keyed by model); numbers are None when not tested.
 
-    ``reason`` says why the test failed, or why events made no reference.
+    ``reason`` says why the test failed, or why events made no reference. ``top_column`` names the
+    column with the largest statistic, where the test compares each column by itself.
     """
 
     schema_version: Literal[1] = 1
@@ -206,6 +265,7 @@ class Score(_Record, frozen=True, kw_only=True):
     status: ScoreStatus
     reason: str | None = None
     model: str
+    view: str = MAIN_VIEW
     detector: str = MAIN_DETECTOR
     window: WindowSummary
     reference: ReferenceSummary
@@ -216,6 +276,7 @@ class Score(_Record, frozen=True, kw_only=True):
     threshold: ThresholdSummary | None = None
     effect_size: float | None = None
     missing_p_value: float | None = None
+    top_column: str | None = None
     is_drift: bool | None = None
     job: str
     job_version: str

@@ -13,9 +13,17 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.records.alerts import Cause, ReferenceSummary, Severity, record_id
+from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
+    MAIN_VIEW,
+    Cause,
+    ReferenceSummary,
+    Severity,
+    record_id,
+)
 
 # To the end of the year 9999: no integer that the state, a timer of Flink or a date cannot hold.
+ViewName = Annotated[str, Meta(min_length=1, max_length=80)]
 EventTimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
@@ -43,11 +51,18 @@ class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
 
 class Rebaseline(_Command, frozen=True, kw_only=True, tag="rebaseline"):
-    """Collect a new reference from the next events on."""
+    """Collect a new reference from the next events on, for one view or for all.
+
+    Of a reference that moves, fit the detectors anew to what it holds now.
+    """
+
+    view: ViewName | None = None
 
 
 class ApproveCurrent(_Command, frozen=True, kw_only=True, tag="approve_current"):
-    """Make the last closed test window of the main detector the reference."""
+    """Make the last closed test window of the main detector the reference of a view, or of all."""
+
+    view: ViewName | None = None
 
 
 class Snooze(_Command, frozen=True, kw_only=True, tag="snooze"):
@@ -131,13 +146,14 @@ class OpenIncident(Struct, frozen=True, kw_only=True):
 
     incident_id: str
     cause: Cause
-    detector: str
+    view: str = MAIN_VIEW
+    detector: str = MAIN_DETECTOR
     severity: Severity
     is_acknowledged: bool = False
 
 
-class ModelSummary(Struct, frozen=True, kw_only=True):
-    """The state of a model, as ``describe`` answers it.
+class ViewSummary(Struct, frozen=True, kw_only=True):
+    """The state of one view of a model: each has a reference of its own.
 
     Attributes
     ----------
@@ -147,6 +163,22 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
         Usable events seen while collecting.
     n_monitored : int
         Usable events since the reference.
+    """
+
+    view: str = MAIN_VIEW
+    phase: Literal["collecting", "monitoring"]
+    reference: ReferenceSummary
+    n_collected: int
+    n_monitored: int
+
+
+class ModelSummary(Struct, frozen=True, kw_only=True):
+    """The state of a model, as ``describe`` answers it.
+
+    Attributes
+    ----------
+    views : list of ViewSummary
+        In the order of the configuration.
     now_ms, heard_ms : int or None
         How far event time has come; the end of the last pane with usable events.
     change : str
@@ -155,11 +187,8 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
         Size of the model's blocks.
     """
 
-    phase: Literal["collecting", "monitoring"]
     config_version: str
-    reference: ReferenceSummary
-    n_collected: int
-    n_monitored: int
+    views: list[ViewSummary]
     now_ms: int | None
     heard_ms: int | None
     is_paused: bool

@@ -35,8 +35,9 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         One of :class:`Reason`, and a sentence for people.
     model : str or None
         The record key; None when it was missing.
-    partition, offset : int
-        Where the event lies on the inference topic: together they identify it.
+    partition, offset, row : int
+        Where the event lies on the inference topic: together they identify it. ``row`` is its place
+        within the Kafka message; 0 where a message holds one event.
     event_time_ms : int
         The Kafka timestamp.
     event_id : str or None
@@ -54,6 +55,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     model: str | None
     partition: int
     offset: int
+    row: int = 0
     event_time_ms: int
     event_id: str | None = None
     payload: bytes | None = None
@@ -68,6 +70,7 @@ def dead_letter(
     partition: int,
     offset: int,
     event_time_ms: int,
+    row: int = 0,
     payload: bytes | None = None,
     most_payload_bytes: int = 0,
     event_id: str | None = None,
@@ -79,6 +82,7 @@ def dead_letter(
         model=model,
         partition=partition,
         offset=offset,
+        row=row,
         event_time_ms=event_time_ms,
         event_id=event_id,
         payload=None if payload is None else bytes(payload[:most_payload_bytes]),

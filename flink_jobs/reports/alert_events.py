@@ -7,34 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import scipy
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
 from flink_jobs.config.tables.base import ConfigError
-from flink_jobs.config.tables.detectors import (
-    HardPredictionsConfig,
-    NoReductionConfig,
-    PCAConfig,
-    SoftmaxOutputsConfig,
-)
 from flink_jobs.config.tables.references import FirstEvents, Seasonal, TrainingSet
 from flink_jobs.config.training_set import read_training_set
-from flink_jobs.config.views import views_of
-from flink_jobs.core.factory import make_detector
+from flink_jobs.config.views import View, views_of
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.records.alerts import Alert
+from flink_jobs.reports.evidence import Evidence, Side
 from flink_jobs.reports.recorded_events import Rows, Span, window_rows
 
-Floats = NDArray[np.float64]
 Shape = tuple[int, int]
 
-_NOTHING = np.empty((0, 0))
+_NOTHING = Side(np.empty((0, 0)))
 _ELSEWHERE = "the history given to the report does not hold the events of this alert"
 _OTHER_SHIFT = (
     "the history given to the report shows another shift than the alert: it is another one, or "
     "shifts were simulated on it"
 )
+# Two samples of the same events differ by about the root of 1 / n_ref + 1 / n_test.
+_MOST_ERRORS, _MOST_OFF = 2.0, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +42,8 @@ class Comparison:
         Of the model.
     reference, window : Rows
         Events; the reference is empty where it comes from a training set.
-    z_ref, z_test : ndarray of float64, shape (n, n_dimensions)
-        What the test sees: reduced events; empty where they could not be had.
+    evidence : Evidence
+        The columns of the alert's view, on both sides; empty where they could not be had.
     note : str
         Why not, or what is different; empty otherwise.
     """
@@ -56,8 +51,7 @@ class Comparison:
     config: DriftJobConfig
     reference: Rows
     window: Rows
-    z_ref: Floats
-    z_test: Floats
+    evidence: Evidence
     note: str = ""
 
 
@@ -77,30 +71,10 @@ def compare(
     ]
 
 
-def dimension_name(config: DriftJobConfig, dimension: int, image_shape: Shape | None) -> str:
-    """What a dimension of the reduced events stands for."""
-    match views_of(config)[0].reducer:
-        case SoftmaxOutputsConfig():
-            return f"output for class {dimension}"
-        case HardPredictionsConfig():
-            return "predicted class"
-        case PCAConfig():
-            return f"component {dimension}"
-        case NoReductionConfig():
-            return _feature_name(config, dimension, image_shape)
-        case _:
-            return f"dimension {dimension}"
-
-
-def _feature_name(config: DriftJobConfig, dimension: int, image_shape: Shape | None) -> str:
-    if dimension >= config.input.n_features:
-        return "share of missing features"
-    if isinstance(config.columns.features, list):
-        return config.columns.features[dimension]
-    if image_shape is not None:
-        row, column = divmod(dimension, image_shape[1])
-        return f"pixel ({row}, {column})"
-    return f"feature {dimension}"
+def view_of(config: DriftJobConfig, name: str) -> View:
+    """Find the view of an alert; the first one where the configuration has none of this name."""
+    views = views_of(config)
+    return next((view for view in views if view.name == name), views[0])
 
 
 def _window_span(alert: Alert) -> Span:
@@ -115,47 +89,59 @@ def _reference_span(alert: Alert) -> Span:
 
 
 def _compared(config: DriftJobConfig, alert: Alert, reference: Rows, window: Rows) -> Comparison:
-    if isinstance(config.reference, FirstEvents):
-        reference = reference.take(slice(config.reference.n_events))
-    try:
-        x_ref, note = _reference_matrix(config, reference)
-        if not len(x_ref) or not len(window):
-            return Comparison(config, reference, window, _NOTHING, _NOTHING, note or _ELSEWHERE)
-        detector = make_detector(config).fit(x_ref)
-        z_ref, z_test = detector.reduce(x_ref), detector.reduce(window.x)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        return Comparison(config, reference, window, _NOTHING, _NOTHING, str(error))
-    note = _OTHER_SHIFT if _shows_another_shift(alert, z_ref, z_test) else ""
-    return Comparison(config, reference, window, z_ref, z_test, note)
+    view = view_of(config, alert.view)
+    if isinstance(view.reference, FirstEvents):
+        reference = reference.take(slice(view.reference.n_events))
+    before, note = _reference_side(config, view, reference)
+    evidence = Evidence(view.slots, before, _side(view, window))
+    if not evidence:
+        return Comparison(config, reference, window, evidence, note or _ELSEWHERE)
+    note = _OTHER_SHIFT if _shows_another_shift(alert, evidence) else ""
+    return Comparison(config, reference, window, evidence, note)
 
 
-def _reference_matrix(config: DriftJobConfig, reference: Rows) -> tuple[Floats, str]:
-    match config.reference:
+def _side(view: View, rows: Rows) -> Side:
+    """Take the columns of a view out of those that a pane carries."""
+    places = list(view.places)
+    texts = {own: rows.texts[place] for own, place in enumerate(places) if place in rows.texts}
+    return Side(rows.x[:, places], texts)
+
+
+def _reference_side(config: DriftJobConfig, view: View, reference: Rows) -> tuple[Side, str]:
+    match view.reference:
         case TrainingSet():
             try:
                 x_ref = read_training_set(config)
             except ConfigError as error:
                 return _NOTHING, str(error)
-            return (_NOTHING if x_ref is None else x_ref), ""
+            return (_NOTHING if x_ref is None else Side(x_ref)), ""
         case Seasonal():
             return _NOTHING, "the events of a seasonal reference are not drawn"
         case _:
-            return reference.x, ""
+            return _side(view, reference), ""
 
 
-def _shows_another_shift(alert: Alert, z_ref: Floats, z_test: Floats) -> bool:
-    """Whether the largest shift of the alert is not that of the events.
-
-    Samples of a window differ by chance, by about ``1 / sqrt(n)`` standard deviations.
-    """
-    known = [each for each in alert.top_dimensions if each.shift is not None]
-    known = [each for each in known if each.dimension < z_ref.shape[1]]
-    if not known:
+def _shows_another_shift(alert: Alert, evidence: Evidence) -> bool:
+    """Whether the column that moved most did not move so in these events."""
+    if alert.sample is None:
         return False
-    most = max(known, key=lambda each: abs(each.shift or 0.0))
-    before, now = z_ref[:, most.dimension], z_test[:, most.dimension]
-    spread = float(np.nanstd(before))
-    if not spread > 0.0 or most.shift is None:
-        return False
-    shift = float(np.nanmean(now) - np.nanmean(before)) / spread
-    return abs(shift - most.shift) > 0.1 * abs(most.shift) + 5.0 / math.sqrt(len(z_test))
+    for said in alert.top_columns:
+        place = evidence.place(said.column)
+        if place is not None:
+            n = alert.sample.n_ref, alert.sample.n_test
+            error = math.sqrt(1 / max(1, n[0]) + 1 / max(1, n[1]))
+            off = abs(_statistic(evidence, place) - said.statistic)
+            return off > _MOST_OFF * said.statistic + _MOST_ERRORS * error
+    return False
+
+
+def _statistic(evidence: Evidence, place: int) -> float:
+    """Compute the statistic of a column as alerts have it: D, or the total variation distance."""
+    if evidence.slots[place].is_category:
+        missing = evidence.missing(place)
+        moves = [abs(each.test_share - each.ref_share) for each in evidence.categories(place)]
+        return 0.5 * (sum(moves) + abs(missing[1] - missing[0]))
+    sides = (evidence.reference, evidence.window)
+    # A missing value is one that lies above all others.
+    values = [np.nan_to_num(side.x[:, place], nan=np.inf, posinf=np.inf) for side in sides]
+    return float(scipy.stats.ks_2samp(*values, method="asymp").statistic)

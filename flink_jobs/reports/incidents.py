@@ -9,33 +9,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.config.columns import Slot
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.overrides import config_of_model
-from flink_jobs.config.views import reads_outputs
 from flink_jobs.histories.input_files import InputFiles
-from flink_jobs.records.alerts import Alert, AlertKind, DimensionShift, Exemplar
-from flink_jobs.records.shown import shown_html
+from flink_jobs.records.alerts import Alert, AlertKind, ColumnShift, Exemplar
+from flink_jobs.reports import column_words
 from flink_jobs.reports.alert_events import (
     Comparison,
     Shape,
     compare,
-    dimension_name,
 )
-from flink_jobs.reports.charts import classes, distributions, palette
+from flink_jobs.reports.charts import classes, quantiles, shares
 from flink_jobs.reports.charts.images import Thumbnail, difference, image_scale, thumbnail
+from flink_jobs.reports.evidence import Evidence
 from flink_jobs.reports.streams import StreamView
-from flink_jobs.reports.words import direction, number
 
-MOST_DIMENSIONS = 6
+MOST_COLUMNS = 6
 MOST_INCIDENTS = 24
 MOST_OF_A_STREAM = 4
 
 
-class Dimension(NamedTuple):
-    """One dimension that moved, with its distributions where the events are at hand."""
+class MovedColumn(NamedTuple):
+    """One column that moved, drawn where there is something to draw it with."""
 
     name: str
-    moved: DimensionShift
+    moved: ColumnShift
     words: str
     chart: dict[str, Any] | None = None
     rows: Sequence[tuple[str, str, str]] = ()
@@ -55,9 +53,8 @@ class IncidentView:
     Attributes
     ----------
     started, strongest : Alert
-    dimensions : list of Dimension
-    dots : dict or None
-        A chart of how far the dimensions moved, where there are no distributions.
+    columns : list of MovedColumn
+        What moved most first.
     events : list of Event
     means : list of Thumbnail
         Mean image of the reference and of the window, and their difference.
@@ -70,8 +67,7 @@ class IncidentView:
 
     started: Alert
     strongest: Alert
-    dimensions: list[Dimension]
-    dots: dict[str, Any] | None = None
+    columns: list[MovedColumn]
     events: list[Event] = field(default_factory=list)
     means: list[Thumbnail] = field(default_factory=list)
     mix: classes.ClassMix | None = None
@@ -105,7 +101,7 @@ def views_of(
 ) -> dict[str, IncidentView]:
     """The incidents that began with an alert and were strongest with another, by their id."""
     if history is None:
-        return {started.incident_id: _plain(config, started, most) for started, most in pairs}
+        return {started.incident_id: _plain(started, most) for started, most in pairs}
     alerts = [alert for _, alert in pairs]
     compared = compare(history, config, alerts, with_features=image_shape is not None)
     return {
@@ -133,50 +129,63 @@ def _strength(alert: Alert) -> tuple[float, float]:
     return -p_value, alert.statistic or 0.0
 
 
-def _plain(config: DriftJobConfig, started: Alert, strongest: Alert) -> IncidentView:
-    of_model = config_of_model(config, started.model)
-    dimensions = [
-        Dimension(dimension_name(of_model, moved.dimension, None), moved, direction(moved))
-        for moved in strongest.top_dimensions[:MOST_DIMENSIONS]
-    ]
+def _plain(started: Alert, strongest: Alert) -> IncidentView:
+    columns = [_column(moved) for moved in strongest.top_columns[:MOST_COLUMNS]]
     events = [Event(exemplar, None) for exemplar in strongest.exemplars]
-    dots = _dots(dimensions) if dimensions else None
-    return IncidentView(started, strongest, dimensions, dots, events)
+    return IncidentView(started, strongest, columns, events)
 
 
 def _with_events(
     started: Alert, strongest: Alert, both: Comparison, image_shape: Shape | None
 ) -> IncidentView:
-    view = _plain(both.config, started, strongest)
+    view = _plain(started, strongest)
     view.note = both.note
     if image_shape is not None and both.window.features.shape[1] != np.prod(image_shape):
         image_shape = None
-    if len(both.z_ref):
-        view.dots = None
-        view.dimensions = [
-            _drawn(both, moved, image_shape) for moved in strongest.top_dimensions[:MOST_DIMENSIONS]
+    if both.evidence:
+        view.columns = [
+            _drawn(both.evidence, moved, image_shape)
+            for moved in strongest.top_columns[:MOST_COLUMNS]
         ]
     if image_shape is not None and len(both.window):
         view.events = _with_images(both, strongest.exemplars, image_shape)
         view.means = _means(both, image_shape)
-    if reads_outputs(both.config) and len(both.reference) and len(both.window):
-        mix = classes.class_mix(both.reference.x, both.window.x, seed=both.config.detector.seed)
-        view.mix, view.mix_chart, view.mix_rows = mix, classes.chart(mix), classes.table(mix)
+    if both.evidence and (places := both.evidence.probabilities()):
+        before, now = both.evidence.reference.x[:, places], both.evidence.window.x[:, places]
+        mix = classes.class_mix(before, now, seed=both.config.detector.seed)
+        names = both.evidence.slots[places[0]].column.class_names
+        view.mix, view.mix_chart = mix, classes.chart(mix, names)
+        view.mix_rows = classes.table(mix, names)
     return view
 
 
-def _drawn(both: Comparison, moved: DimensionShift, image_shape: Shape | None) -> Dimension:
-    name = dimension_name(both.config, moved.dimension, image_shape)
-    if moved.dimension >= both.z_ref.shape[1]:
-        return Dimension(name, moved, direction(moved))
-    z_ref, z_test = both.z_ref[:, moved.dimension], both.z_test[:, moved.dimension]
-    is_probability = reads_outputs(both.config) and both.z_ref.shape[1] > 1
-    drawn = distributions.histogram(z_ref, z_test, is_probability=is_probability)
-    words = direction(moved)
-    missing = float(np.isnan(z_ref).mean()), float(np.isnan(z_test).mean())
-    if any(missing):
-        words += f", missing {number(100 * missing[0])} % → {number(100 * missing[1])} %"
-    return Dimension(name, moved, words, distributions.chart(drawn), distributions.table(drawn))
+def _column(moved: ColumnShift) -> MovedColumn:
+    """Draw a column with what its alert says: quantiles, or the shares that moved most."""
+    of_alert = MovedColumn(moved.column, moved, column_words.moved(moved))
+    if moved.categories:
+        bars = shares.of(moved.categories, (moved.ref_missing, moved.test_missing))
+        return of_alert._replace(chart=shares.chart(bars), rows=shares.table(bars))
+    ref, test = moved.ref_quantiles, moved.test_quantiles
+    if ref is None or test is None:
+        return of_alert
+    return of_alert._replace(chart=quantiles.chart(ref, test), rows=quantiles.table(ref, test))
+
+
+def _drawn(evidence: Evidence, moved: ColumnShift, image_shape: Shape | None) -> MovedColumn:
+    """Draw a column with the events themselves, where they have it."""
+    name = _pixel(evidence.slots, moved.column, image_shape) or moved.column
+    drawn = evidence.draw(moved.column)
+    if drawn is None:
+        return _column(moved)._replace(name=name)
+    return MovedColumn(name, moved, column_words.moved(moved), drawn.chart, drawn.rows)
+
+
+def _pixel(slots: Sequence[Slot], column: str, image_shape: Shape | None) -> str:
+    """Say where in an image a number lies; empty where the events are no images."""
+    names = [slot.name for slot in slots]
+    if image_shape is None or len(names) != np.prod(image_shape) or column not in names:
+        return ""
+    return "pixel ({}, {})".format(*divmod(names.index(column), image_shape[1]))
 
 
 def _with_images(both: Comparison, exemplars: Sequence[Exemplar], shape: Shape) -> list[Event]:
@@ -210,55 +219,3 @@ def _means(both: Comparison, shape: Shape) -> list[Thumbnail]:
 def _mean(features: NDArray[np.float64]) -> NDArray[np.float64]:
     known = features[np.isfinite(features).all(axis=1)]
     return known.mean(axis=0) if len(known) else np.zeros(features.shape[1])
-
-
-def _dots(dimensions: Sequence[Dimension]) -> dict[str, Any]:
-    """How far each dimension moved, in standard deviations of the reference."""
-    symbols = {"up": "triangle-right", "down": "triangle-left", "none": "circle"}
-    n = len(dimensions)
-    heights = list(range(n))
-    shifts = [dimension.moved.shift or 0.0 for dimension in dimensions]
-    most = 1.2 * max([abs(shift) for shift in shifts] + [0.1])
-    return {
-        "data": [
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": shifts,
-                "y": heights,
-                "text": [shown_html(f"{d.name}: {d.words}") for d in dimensions],
-                "customdata": [d.moved.statistic for d in dimensions],
-                "hovertemplate": "%{text}<br>statistic %{customdata:.3~g}<extra></extra>",
-                "marker": {
-                    "symbol": [symbols[d.moved.direction] for d in dimensions],
-                    "size": 13,
-                    "color": palette.DRIFT_COLOUR,
-                },
-            }
-        ],
-        "layout": {
-            "shapes": [
-                {
-                    "type": "line",
-                    "x0": 0,
-                    "x1": shift,
-                    "y0": height,
-                    "y1": height,
-                    "line": {"color": palette.DRIFT_COLOUR, "width": 2},
-                }
-                for shift, height in zip(shifts, heights, strict=True)
-            ],
-            "height": 70 + 30 * n,
-            "xaxis": {
-                "title": {"text": "shift in standard deviations of the reference"},
-                "range": [-most, most],
-                "zeroline": True,
-            },
-            "yaxis": {
-                "tickvals": heights,
-                "ticktext": [shown_html(dimension.name) for dimension in dimensions],
-                "range": [n - 0.5, -0.5],
-                "automargin": True,
-            },
-        },
-    }

@@ -31,7 +31,7 @@ Truth: TypeAlias = str | Path | Sequence[DriftInterval]
 _N_COLUMNS = 1_200
 _PER_ROW = 3
 _MOST_NAMED = 20
-# Above what moved: the names of the dimensions, and a line of the title.
+# Above what moved: the names of the columns, and a line of the title.
 _TOP_PX, _LINE_PX = 50, 24
 _LOOK = {
     "template": "plotly_white",
@@ -136,7 +136,7 @@ def moved_figure(
     incident: int = 0,
     history: Any = None,
 ) -> Figure:
-    """Draw the dimensions that moved in an incident of drift, at its strongest window.
+    """Draw the columns that moved in an incident of drift, at its strongest window.
 
     Parameters
     ----------
@@ -145,8 +145,8 @@ def moved_figure(
     incident : int
         Its number, in the order in which they began; negative ones count from the last.
     history : str, Path, pyarrow.Table or pandas.DataFrame, optional
-        The history that was replayed. With it each dimension shows the distributions of reference
-        and window, without it how far the dimension moved.
+        The history that was replayed. With it each column shows the distributions of reference
+        and window, without it the quantiles or shares that the alert has.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def moved_figure(
         shown_html(seen.note),
     ]
     said = [line for line in lines if line]
-    figure = _finished(_of_dimensions(seen), "<br>".join(said))
+    figure = _finished(_of_columns(seen), "<br>".join(said))
     at_the_top = {"y": 1, "yanchor": "top", "yref": "container", "pad_t": 24}
     return figure.update_layout(title=at_the_top, margin_t=_TOP_PX + _LINE_PX * len(said))
 
@@ -204,14 +204,12 @@ def _incident(pair: tuple[Alert, Alert], config: DriftJobConfig, history: Any) -
         return views_of([pair], config, history=named)[started]
 
 
-def _of_dimensions(seen: IncidentView) -> Figure:
-    charts = [(each, each.chart) for each in seen.dimensions if each.chart is not None]
+def _of_columns(seen: IncidentView) -> Figure:
+    charts = [(each, each.chart) for each in seen.columns if each.chart is not None]
     if not charts:
-        # The report's chart has its title outside.
-        dots = Figure(seen.dots)
-        return dots.update_layout(height=(dots.layout.height or 0) + 80)
+        return _effect_sizes(seen)
     n_rows = -(-len(charts) // _PER_ROW)
-    titles = [shown_html(f"{each.name} {each.words}") for each, _ in charts]
+    titles = [shown_html(f"{each.name}: {each.words}") for each, _ in charts]
     figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
@@ -220,6 +218,16 @@ def _of_dimensions(seen: IncidentView) -> Figure:
         figure.update_xaxes(chart["layout"]["xaxis"], **at)
         figure.update_yaxes(chart["layout"]["yaxis"], **at)
     return figure.update_layout(height=120 + 230 * n_rows)
+
+
+def _effect_sizes(seen: IncidentView) -> Figure:
+    """Draw how far each column moved, where nothing is known of its values."""
+    names = [shown_html(each.name) for each in seen.columns]
+    sizes = [each.moved.statistic for each in seen.columns]
+    figure = Figure({"type": "bar", "orientation": "h", "x": sizes, "y": names})
+    figure.update_xaxes(title="effect size", range=[0, 1])
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return figure.update_layout(height=150 + 30 * len(names), bargap=0.4)
 
 
 def _title(view: StreamView) -> str:

@@ -25,7 +25,7 @@ from flink_jobs.records import wording
 from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
-from flink_jobs.reports import verdict, words
+from flink_jobs.reports import column_words, verdict, words
 from flink_jobs.reports.charts import calibration, palette, quality, timeline
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
@@ -164,6 +164,7 @@ def render(contents: Contents) -> str:
         ).decode(),
         "charts": charts,
         "words": words,
+        "column_words": column_words,
         "wording": wording,
         "times": times,
         "palette": palette,

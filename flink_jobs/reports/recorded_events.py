@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,6 +44,8 @@ class Rows:
         What the reducer reads.
     features : ndarray of float64, shape (n, n_features) or (n, 0)
         Empty where they were not asked for.
+    texts : mapping of int to sequence of str
+        For each column of ``x`` that holds categories the texts of its codes.
     """
 
     event_ids: list[str]
@@ -52,6 +54,7 @@ class Rows:
     times_ms: NDArray[np.int64]
     x: NDArray[np.float64]
     features: NDArray[np.float64]
+    texts: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times_ms)
@@ -66,6 +69,7 @@ class Rows:
             self.times_ms[places],
             self.x[places],
             self.features[places],
+            self.texts,
         )
 
 
@@ -170,4 +174,4 @@ def _with_features(rows: Rows, of_features: Rows) -> Rows:
     for row, pair in enumerate(zip(rows.partitions.tolist(), rows.offsets.tolist(), strict=True)):
         if (place := place_of.get(pair)) is not None:
             features[row] = of_features.x[place]
-    return Rows(rows.event_ids, rows.partitions, rows.offsets, rows.times_ms, rows.x, features)
+    return replace(rows, features=features)

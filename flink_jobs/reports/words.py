@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, DimensionShift, Ending
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending
 from flink_jobs.times import LAST_MS, duration, moment
 
 __all__ = [
-    "ARROWS",
     "about",
     "clock",
-    "direction",
     "duration",
     "listed",
     "number",
+    "p_value",
     "share",
 ]
 
-ARROWS = {"up": "↑", "down": "↓", "none": "="}
+_LARGEST_IN_FULL = 1e12
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -26,12 +25,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(0.41234), number(1234.5), number(3.0), number(None), number(float("nan"))
-    ('0.412', '1,234', '3', '–', '–')
+    >>> number(0.41234), number(1234.5), number(3.0), number(None), number(1e140)
+    ('0.412', '1,234', '3', '–', '1e+140')
     """
     if value is None or value != value:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.{digits}g}"
+    is_long = 1_000 <= abs(value) < _LARGEST_IN_FULL
+    return f"{value:,.0f}" if is_long else f"{value:.{digits}g}"
 
 
 def share(value: float | None) -> str:
@@ -68,18 +68,15 @@ def clock(time_ms: float) -> str:
     return "no end" if time_ms >= LAST_MS else moment(time_ms).removesuffix(" UTC")
 
 
-def direction(moved: DimensionShift) -> str:
-    """How a dimension moved.
+def p_value(value: float) -> str:
+    """A p-value; one that is too small for a number has a bound.
 
     Examples
     --------
-    >>> moved = DimensionShift(dimension=8, statistic=0.4, p_value=0, direction="up", shift=1.26)
-    >>> direction(moved)
-    '↑ +1.26 sd'
+    >>> p_value(0.00123), p_value(0.0)
+    ('p 0.0012', 'p < 1e-300')
     """
-    how_far = "left its constant" if moved.shift is None else f"{moved.shift:+.2f} sd"
-    minus = how_far.replace("-", "\N{MINUS SIGN}")
-    return f"{ARROWS[moved.direction]} {minus}"
+    return f"p {value:.2g}" if value > 0.0 else "p < 1e-300"
 
 
 def about(alert: Alert) -> str:

@@ -67,7 +67,7 @@ windows_to_recover = 2
 ongoing_every_ms = 600_000
 flapping_after = 0
 exemplars = 8
-top_dimensions = 6
+top_columns = 6
 
 [silence]
 after_ms = 900000

@@ -86,7 +86,7 @@ def test_each_detector_has_its_own_test_level_and_policy() -> None:
                 "window": time_window(1),
                 "test": MMD,
                 "calibration": level(0.05),
-                "policy": {"windows_to_start": 3, "top_dimensions": 1, "exemplars": 0},
+                "policy": {"windows_to_start": 3, "top_columns": 1, "exemplars": 0},
             }
         ],
     )

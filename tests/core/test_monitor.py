@@ -74,8 +74,8 @@ def test_an_alert_names_the_dimension_that_moved_and_the_events_that_show_it() -
 
     (alert,) = run_monitor(config, panes)[-1].alerts
 
-    assert alert.top_dimensions[0].dimension == 1
-    assert alert.top_dimensions[0].direction == "down"
+    assert alert.top_columns[0].column == "features[1]"
+    assert alert.top_columns[0].direction == "down"
     assert len(alert.exemplars) == 5
     assert "event-77" not in {e.event_id for e in alert.exemplars}
     assert {e.event_id for e in alert.exemplars} == {f"event-{e.offset}" for e in alert.exemplars}

@@ -168,7 +168,7 @@ def test_describe_puts_right_what_alerts_did_not_say() -> None:
     row = only_row(state)
     assert [each.incident_id for each in row.incidents] == [watched.alerts[0].incident_id]
     assert row.summary is not None
-    assert row.summary.phase == "monitoring"
+    assert row.summary.views[0].phase == "monitoring"
 
 
 def test_a_new_incident_takes_the_place_of_one_whose_end_was_never_written() -> None:
@@ -276,7 +276,7 @@ def test_the_timeline_is_told_as_the_terminal_tells_it_whatever_the_names_hold()
     assert isinstance(told, AlertEntry)
     assert isinstance(answered, AuditEntry)
     assert told.model == "two\nlines"
-    assert told.lines[0].startswith("softmax_outputs + ks: statistic 0.412 ≥ 0.0779")
+    assert told.lines[0].startswith("mixed: statistic 0.412 ≥ 0.0779")
     assert len(answered.reason) == 600
 
 

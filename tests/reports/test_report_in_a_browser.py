@@ -368,4 +368,4 @@ def test_the_images_of_both_sides_are_compared(sample):
 
     assert len(of_scanner) == 2
     assert all(len(view.means) == 3 for view in of_scanner)
-    assert all(len(view.dimensions) == 6 and view.dimensions[0].chart for view in of_scanner)
+    assert all(len(view.columns) == 6 and view.columns[0].chart for view in of_scanner)

@@ -10,7 +10,7 @@ from flink_jobs.core.sampling import smallest
 from flink_jobs.core.state.entries import Entries
 from flink_jobs.core.state.rows import StoredRows, store_rows
 from flink_jobs.core.state.status import ViewStatus
-from flink_jobs.intake.panes import EventColumns, concatenate
+from flink_jobs.intake.event_columns import EventColumns, concatenate
 
 
 class CollectedRows:

@@ -28,7 +28,7 @@ from flink_jobs.core.factory import is_prepared, make_reducer, make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
 from flink_jobs.core.sampling import hash_of, smallest
 from flink_jobs.core.views.encoding import Encoder
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 # Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
 # twice its arrays, for what is derived from them, and 10 kB for the objects.

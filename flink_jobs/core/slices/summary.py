@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flink_jobs.core.sampling import smallest
 from flink_jobs.core.slices.counts import Counts, merged
 from flink_jobs.core.state.rows import StoredRows, store_rows
-from flink_jobs.intake.panes import EventColumns, concatenate
+from flink_jobs.intake.event_columns import EventColumns, concatenate
 
 
 class Measure(Struct, array_like=True):

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 
 class _Identities(Struct, array_like=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 
 
 def columns_at(events: EventColumns, places: Sequence[int]) -> EventColumns:

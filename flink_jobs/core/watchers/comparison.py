@@ -16,7 +16,7 @@ from flink_jobs.core.references.fitted import FittedView
 from flink_jobs.core.references.rules import Compared
 from flink_jobs.core.slices.slices import Slice
 from flink_jobs.core.slices.store import SliceStore
-from flink_jobs.intake.panes import EventColumns
+from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.records.alerts import SampleSummary
 
 

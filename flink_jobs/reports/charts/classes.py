@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from detectors import BlackBoxShiftEstimator, LabelShift
 from detectors.errors import DetectorError
+from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.packing import packed
 from flink_jobs.reports.words import share
@@ -18,6 +20,7 @@ Floats = NDArray[np.float64]
 _MOST_ROWS = 4_000
 """The bootstrap of BBSE draws all rows 200 times."""
 _N_BOOTSTRAP = 200
+_MOST_OF_A_NAME = 30
 _BASIS = (
     "An estimate by BBSE on two assumptions: only the shares of the classes have moved, and the "
     "reference's outputs are calibrated probabilities. The labels that it needs are drawn from "
@@ -83,7 +86,7 @@ def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassM
     )
 
 
-def chart(mix: ClassMix) -> dict[str, Any]:
+def chart(mix: ClassMix, names: Sequence[str] = ()) -> dict[str, Any]:
     """Draw a column for each class: predicted before and now, and the estimate with its range."""
     classes = np.arange(len(mix.reference), dtype=np.float64)
     traces = [
@@ -112,7 +115,7 @@ def chart(mix: ClassMix) -> dict[str, Any]:
             "color": palette.DRIFT_COLOUR,
         }
         traces.append(trace)
-    ticks = [str(int(each)) for each in classes]
+    ticks = [shown_html(shown(each, _MOST_OF_A_NAME)) for each in _names(mix, names)]
     return {
         "data": traces,
         "layout": {
@@ -128,17 +131,22 @@ def resampled_range(mix: ClassMix) -> tuple[Floats, Floats]:
     return mix.shift.weight_low * mix.shares_ref, mix.shift.weight_high * mix.shares_ref
 
 
-def table(mix: ClassMix) -> list[tuple[str, ...]]:
+def table(mix: ClassMix, names: Sequence[str] = ()) -> list[tuple[str, ...]]:
     """Give a row for each class."""
     rows = []
-    for place in range(len(mix.reference)):
-        row = [str(place), share(mix.reference[place]), share(mix.window[place])]
+    for place, name in enumerate(_names(mix, names)):
+        row = [shown(name, _MOST_OF_A_NAME), share(mix.reference[place]), share(mix.window[place])]
         if mix.shift is not None:
             low, high = resampled_range(mix)
             reach = f"{share(low[place])} to {share(high[place])}"
             row.append(f"{share(mix.shift.class_shares[place])} ({reach})")
         rows.append(tuple(row))
     return rows
+
+
+def _names(mix: ClassMix, names: Sequence[str]) -> Sequence[str]:
+    n_classes = len(mix.reference)
+    return names if len(names) == n_classes else [str(place) for place in range(n_classes)]
 
 
 def _points(x: Floats, y: Floats, name: str, symbol: str, colour: str) -> dict[str, Any]:

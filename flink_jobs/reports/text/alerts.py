@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from rich.text import Text
 
 from flink_jobs.records.alerts import (
     MAIN_DETECTOR,
+    MAIN_VIEW,
     Alert,
     AlertKind,
     Cause,
-    DimensionShift,
+    ColumnShift,
     Ending,
     Severity,
     ThresholdSummary,
 )
 from flink_jobs.records.control import Audit
 from flink_jobs.records.shown import shown, shown_json
+from flink_jobs.reports.column_words import sentence
+from flink_jobs.reports.words import p_value
 from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
@@ -32,14 +37,16 @@ _CAUSES = {
     Cause.NO_REFERENCE: "no reference",
     Cause.TEST_FAILED: "test failed",
     Cause.UNTESTED: "not tested",
+    Cause.FORGOTTEN: "forgotten",
 }
 _ENDINGS = {
     Ending.NORMAL: "",
     Ending.NEW_REFERENCE: "ended by a new reference",
     Ending.NEW_CONFIGURATION: "ended by a new configuration",
+    Ending.FORGOTTEN: "ended since the model was forgotten",
 }
-_ARROWS = {"up": "↑", "down": "↓", "none": "="}
 _INDENT = " " * 4
+_MOVED = "moved most: "
 
 
 def to_json_line(record: Alert | Audit) -> str:
@@ -62,9 +69,10 @@ def to_text(alert: Alert) -> Text:
     >>> from flink_jobs.records.schemas import read_example
     >>> print(to_text(msgspec.json.decode(read_example("alert"), type=Alert)))
     2026-01-01 00:30–00:40 UTC  ▲ STARTED    fraud
-        softmax_outputs + ks: statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41, \
-2000 events against 2000
-        moved most: dimension 8 ↑ +1.3 sd (0.41), dimension 1 ↓ -0.4 sd (0.2)
+        mixed: statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41, 2,000 events against 2,000
+        moved most: `plan`: `family` 0 % → 40 %, `basic` 70 % → 30.1 %; missing 0 % → 1.2 % \
+(p 1.2e-81, effect size 0.41)
+                    `tenure`: median 12.1 → 30.4, up (p 4.1e-18, effect size 0.2)
         most unlike the reference: fraud-006007, fraud-006009
     """
     symbol, style = _KINDS[alert.kind]
@@ -78,10 +86,33 @@ def to_text(alert: Alert) -> Text:
     return text
 
 
+def names_of(view: str, detector: str) -> list[str]:
+    """Name a view and a detector where they are not the only ones of a simple configuration.
+
+    Examples
+    --------
+    >>> names_of("inputs", "hourly"), names_of("main", "main")
+    (['view inputs', 'detector hourly'], [])
+    """
+    named = ((view, MAIN_VIEW, "view"), (detector, MAIN_DETECTOR, "detector"))
+    return [f"{what} {shown(name)}" for name, main, what in named if name != main]
+
+
+def method_of(reducer: str, test: str) -> str:
+    """Name the reducer, where there is one, and the test.
+
+    Examples
+    --------
+    >>> method_of("none", "mixed"), method_of("pca", "mmd")
+    ('mixed', 'pca + mmd')
+    """
+    return shown(test) if reducer == "none" else f"{shown(reducer)} + {shown(test)}"
+
+
 def _remarks(alert: Alert) -> list[str]:
     """What sets the alert apart from most others."""
     remarks = [
-        "" if alert.detector == MAIN_DETECTOR else f"detector {shown(alert.detector)}",
+        *names_of(alert.view, alert.detector),
         _CAUSES[alert.cause],
         "" if alert.ending is None else _ENDINGS[alert.ending],
         "critical" if alert.severity is Severity.CRITICAL else "",
@@ -93,13 +124,20 @@ def _remarks(alert: Alert) -> list[str]:
 
 
 def _details(alert: Alert) -> list[str]:
-    lines = [_silence(alert) if alert.cause is Cause.SILENCE else _result(alert)]
-    if alert.top_dimensions:
-        lines.append("moved most: " + ", ".join(map(_dimension, alert.top_dimensions)))
+    lines = [_said(alert)]
+    lines += _columns(alert.top_columns)
     if alert.exemplars:
         ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
         lines.append(f"most unlike the reference: {ids}")
     return lines
+
+
+def _said(alert: Alert) -> str:
+    if alert.cause is Cause.SILENCE:
+        return _silence(alert)
+    if alert.cause is Cause.FORGOTTEN:
+        return shown(alert.reason or "the model's state was removed")
+    return _result(alert)
 
 
 def _silence(alert: Alert) -> str:
@@ -109,14 +147,14 @@ def _silence(alert: Alert) -> str:
 
 
 def _result(alert: Alert) -> str:
-    method = f"{shown(alert.reducer)} + {shown(alert.test)}"
+    method = method_of(alert.reducer, alert.test)
     if alert.reason:
         return f"{method}: {shown(alert.reason)}"
     if alert.statistic is None:
         return f"{method}: no test stands behind this"
     numbers = [
         f"statistic {alert.statistic:.3g}{_relation(alert.statistic, alert.threshold)}",
-        "" if alert.p_value is None else f"p {alert.p_value:.2g}",
+        "" if alert.p_value is None else p_value(alert.p_value),
         "" if alert.effect_size is None else f"effect size {alert.effect_size:.2g}",
         _compared(alert),
     ]
@@ -125,8 +163,8 @@ def _result(alert: Alert) -> str:
 
 def _compared(alert: Alert) -> str:
     if alert.cause is Cause.UNSTABLE_REFERENCE:
-        return f"the first half of {alert.window.n_tested} events against the second"
-    return f"{alert.window.n_tested} events against {alert.reference.n_events}"
+        return f"the first half of {alert.window.n_tested:,} events against the second"
+    return f"{alert.window.n_tested:,} events against {alert.reference.n_events:,}"
 
 
 def _relation(statistic: float, threshold: ThresholdSummary | None) -> str:
@@ -137,12 +175,7 @@ def _relation(statistic: float, threshold: ThresholdSummary | None) -> str:
     return f" {'≥' if statistic >= threshold.statistic else '<'} {threshold.statistic:.3g}"
 
 
-def _dimension(moved: DimensionShift) -> str:
-    how_far = "left its constant" if moved.shift is None else _signed(moved.shift)
-    return (
-        f"dimension {moved.dimension} {_ARROWS[moved.direction]} {how_far} ({moved.statistic:.2g})"
-    )
-
-
-def _signed(shift: float) -> str:
-    return f"{shift:+.1f} sd"
+def _columns(columns: Sequence[ColumnShift]) -> list[str]:
+    """A line for each, one below the other."""
+    heads = [_MOVED, *[" " * len(_MOVED)] * len(columns)]
+    return [head + sentence(each) for head, each in zip(heads, columns, strict=False)]

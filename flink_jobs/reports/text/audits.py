@@ -5,9 +5,11 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from flink_jobs.records.alerts import MAIN_DETECTOR, ReferenceSummary
-from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome
+from flink_jobs.records.alerts import MAIN_VIEW, ReferenceSummary
+from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome, ViewSummary
 from flink_jobs.records.shown import shown
+from flink_jobs.records.wording import count
+from flink_jobs.reports.text.alerts import names_of
 from flink_jobs.times import moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
@@ -61,9 +63,7 @@ def _since(effective_ms: int | None) -> str:
 def _rows(summary: ModelSummary) -> list[tuple[str, str]]:
     snoozed_ms = summary.snoozed_until_ms
     return [
-        ("phase", summary.phase),
-        ("reference", _reference(summary.reference)),
-        ("events", _events(summary)),
+        *(row for view in summary.views for row in _view_rows(view, len(summary.views) > 1)),
         ("event time", _moment_or(summary.now_ms, "not known yet")),
         ("last events", _moment_or(summary.heard_ms, "none yet")),
         ("paused", "yes, until resume" if summary.is_paused else "no"),
@@ -72,8 +72,17 @@ def _rows(summary: ModelSummary) -> list[tuple[str, str]]:
         *([] if summary.incidents else [("incident", "none is open")]),
         ("configuration", summary.config_version),
         ("change", summary.change or "none, as in the job's file"),
-        ("waiting", f"{summary.n_pending} commands"),
+        ("waiting", count(summary.n_pending, "command")),
         ("state", f"{summary.state_bytes:,} bytes"),
+    ]
+
+
+def _view_rows(view: ViewSummary, is_one_of_several: bool) -> list[tuple[str, str]]:
+    return [
+        *([("view", view.view)] if is_one_of_several or view.view != MAIN_VIEW else []),
+        ("phase", view.phase),
+        ("reference", _reference(view.reference)),
+        ("events", _events(view)),
     ]
 
 
@@ -86,16 +95,16 @@ def _reference(reference: ReferenceSummary) -> str:
     return f"{text} ({reference.fingerprint})"
 
 
-def _events(summary: ModelSummary) -> str:
-    if summary.phase == "collecting":
-        return f"{summary.n_collected:,} for the reference so far"
-    return f"{summary.n_monitored:,} since the reference"
+def _events(view: ViewSummary) -> str:
+    if view.phase == "collecting":
+        return f"{view.n_collected:,} for the reference so far"
+    return f"{view.n_monitored:,} since the reference"
 
 
 def _incident(incident: OpenIncident) -> str:
     parts = [
         f"{incident.incident_id}  {incident.cause.replace('_', ' ')}",
-        "" if incident.detector == MAIN_DETECTOR else f"detector {shown(incident.detector)}",
+        *names_of(incident.view, incident.detector),
         incident.severity.value,
         "acknowledged" if incident.is_acknowledged else "",
     ]

@@ -82,7 +82,7 @@ def test_a_change_takes_the_place_of_an_earlier_one_and_an_empty_one_goes_back()
     original = watched.scores[-1].config_version
 
     watched.send("configure", change={"calibration": {"level": 0.5}})
-    watched.send("configure", change={"policy": {"top_dimensions": 1}})
+    watched.send("configure", change={"policy": {"top_columns": 1}})
     changed = watched.panes(2).scores[-1]
     watched.send("configure", change={})
     back = watched.panes(3).scores[-1]

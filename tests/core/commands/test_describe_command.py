@@ -18,8 +18,9 @@ def test_describe_tells_all_that_commands_have_changed() -> None:
     summary = watched.send("describe").summary
 
     assert summary is not None
-    assert (summary.phase, summary.reference.n_events) == ("monitoring", 30)
-    assert (summary.n_monitored, summary.now_ms, summary.heard_ms) == (90, 3_000, 3_000)
+    (view,) = summary.views
+    assert (view.view, view.phase, view.reference.n_events) == ("main", "monitoring", 30)
+    assert (view.n_monitored, summary.now_ms, summary.heard_ms) == (90, 3_000, 3_000)
     assert (summary.is_paused, summary.snoozed_until_ms, summary.n_pending) == (False, 50_000, 1)
     assert summary.change == '{"policy":{"exemplars":0}}'
     assert [(i.incident_id, i.is_acknowledged) for i in summary.incidents] == [(incident_id, True)]

@@ -157,7 +157,7 @@ def test_a_reference_that_drifts_while_it_is_collected_raises_an_alert_of_its_ow
     assert alert.window.n_events == 40
     assert alert.p_value is not None
     assert alert.p_value <= 1e-3
-    assert alert.top_dimensions[0].direction == "up"
+    assert alert.top_columns[0].direction == "up"
 
 
 def test_the_next_stable_reference_ends_the_incident_of_an_unstable_one() -> None:

@@ -7,7 +7,8 @@ from rich.console import Console
 from flink_jobs.records.alerts import (
     Alert,
     AlertKind,
-    DimensionShift,
+    CategoryShare,
+    ColumnShift,
     Ending,
     Severity,
     ThresholdSummary,
@@ -75,22 +76,45 @@ def test_a_threshold_that_nothing_reaches_is_said_to_be_so() -> None:
     assert "has no reachable threshold" in plain(alert)
 
 
-def test_dimensions_are_shown_with_the_direction_in_which_they_moved() -> None:
-    moved = [
-        DimensionShift(dimension=0, statistic=0.5, p_value=0.1, direction="up", shift=2.04),
-        DimensionShift(dimension=1, statistic=0.4, p_value=0.1, direction="down", shift=-0.5),
-        DimensionShift(dimension=2, statistic=0.3, p_value=0.1, direction="none", shift=0.0),
-        DimensionShift(dimension=3, statistic=1.0, p_value=0.1, direction="up", shift=None),
+def test_columns_are_shown_by_name_a_line_each_what_moved_most_first() -> None:
+    lines = plain(make_alert()).splitlines()
+
+    assert lines[2:4] == [
+        "    moved most: `plan`: `family` 0 % → 40 %, `basic` 70 % → 30.1 %; missing 0 % → 1.2 % "
+        "(p 1.2e-81, effect size 0.41)",
+        "                `tenure`: median 12.1 → 30.4, up (p 4.1e-18, effect size 0.2)",
     ]
 
-    text = plain(make_alert(top_dimensions=moved))
 
-    assert "dimension 0 ↑ +2.0 sd (0.5), dimension 1 ↓ -0.5 sd (0.4)" in text
-    assert "dimension 2 = +0.0 sd (0.3), dimension 3 ↑ left its constant (1)" in text
+def test_column_names_and_category_texts_from_outside_drive_no_terminal() -> None:
+    hostile = "\x1b[2J\n`x` 0 % → 100 %"
+    share = CategoryShare(category=hostile, ref_share=0.0, test_share=0.5)
+    moved = ColumnShift(
+        column=hostile, type="category", statistic=0.5, p_value=0.1, categories=[share]
+    )
+
+    text = plain(make_alert(top_columns=[moved], exemplars=[]))
+
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 3
+    assert "`\\x1b[2J\\n'x' 0 % → 100 %`: `\\x1b[2J" in text
 
 
-def test_an_alert_without_dimensions_and_exemplars_has_two_lines() -> None:
-    assert len(plain(make_alert(top_dimensions=[], exemplars=[])).splitlines()) == 2
+def test_an_alert_without_columns_and_exemplars_has_two_lines() -> None:
+    assert len(plain(make_alert(top_columns=[], exemplars=[])).splitlines()) == 2
+
+
+def test_a_model_that_was_forgotten_is_said_to_be() -> None:
+    assert plain(make_alert("forgotten")).splitlines() == [
+        "2026-01-01 00:50–2026-01-08 00:50 UTC  ▲ STARTED    fraud  forgotten",
+        "    no event for 7 days: the model's state was removed",
+    ]
+
+
+def test_an_incident_of_a_forgotten_model_says_why_it_ended() -> None:
+    alert = make_alert(kind=AlertKind.RECOVERED, ending=Ending.FORGOTTEN)
+
+    assert plain(alert).splitlines()[0].endswith("fraud  ended since the model was forgotten")
 
 
 def test_exemplars_are_named_by_their_event_ids() -> None:
@@ -121,24 +145,30 @@ def test_a_reference_that_drifted_while_it_was_collected_is_named() -> None:
     text = plain(make_alert("unstable_reference"))
 
     assert text.splitlines()[0].endswith("fraud  unstable reference")
-    assert "effect size 0.41, the first half of 2000 events against the second" in text
+    assert "effect size 0.41, the first half of 2,000 events against the second" in text
 
 
 def test_an_incident_that_ended_without_a_test_shows_no_numbers() -> None:
     assert plain(make_alert("new_reference")).splitlines() == [
         "2026-01-01 00:50–01:00 UTC  ▼ RECOVERED  fraud  ended by a new reference",
-        "    softmax_outputs + ks: no test stands behind this",
+        "    mixed: no test stands behind this",
     ]
 
 
 def test_numbers_that_are_not_there_are_left_out_one_by_one() -> None:
     alert = make_alert(p_value=None, threshold=None, effect_size=None)
 
-    assert "ks: statistic 0.412, 2000 events against 2000" in plain(alert)
+    assert "mixed: statistic 0.412, 2,000 events against 2,000" in plain(alert)
 
 
-def test_a_detector_is_named_unless_it_is_the_main_one() -> None:
-    assert plain(make_alert(detector="daily")).splitlines()[0].endswith("fraud  detector daily")
+def test_a_view_and_a_detector_are_named_unless_they_are_the_main_ones() -> None:
+    alert = make_alert(view="inputs", detector="daily")
+
+    assert plain(alert).splitlines()[0].endswith("fraud  view inputs, detector daily")
+
+
+def test_a_reducer_is_named_where_there_is_one() -> None:
+    assert plain(make_alert(reducer="pca", test="mmd")).splitlines()[1].startswith("    pca + mmd:")
 
 
 def test_a_normal_ending_is_not_worth_a_remark() -> None:

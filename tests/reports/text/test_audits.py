@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flink_jobs.records.alerts import ReferenceSummary
-from flink_jobs.records.control import ModelSummary, Outcome
+from flink_jobs.records.control import ModelSummary, Outcome, ViewSummary
 from flink_jobs.reports.text.audits import audit_line, summary_table
 from tests.records.examples import make_audit
 
@@ -76,14 +76,18 @@ def test_the_table_has_what_describe_answers() -> None:
     assert "until 2026-01-01 01:00 UTC" in text
     assert "0a1b2c3d4e5f60718293a4b5c6d7e8f9  drift, warning, acknowledged" in text
     assert '{"calibration":{"level":0.01}}' in text
-    assert "1 commands" in text
+    assert "1 command" in text
 
 
 def test_a_model_of_which_nothing_is_known_yet_has_a_table_too() -> None:
-    summary = make_summary(
+    collecting = ViewSummary(
         phase="collecting",
         reference=ReferenceSummary(n_events=0, fingerprint=""),
         n_collected=12,
+        n_monitored=0,
+    )
+    summary = make_summary(
+        views=[collecting],
         now_ms=None,
         heard_ms=None,
         snoozed_until_ms=None,
@@ -97,3 +101,19 @@ def test_a_model_of_which_nothing_is_known_yet_has_a_table_too() -> None:
     assert "none yet" in text
     assert "none is open" in text
     assert "none, as in the job's file" in text
+
+
+def test_several_views_of_a_model_are_named_each_with_its_reference() -> None:
+    (main,) = make_summary().views
+    views = [msgspec.structs.replace(main, view=name) for name in ("inputs", "outputs")]
+
+    lines = [
+        line.split() for line in printed(summary_table(make_summary(views=views))).splitlines()
+    ]
+
+    assert [words[1] for words in lines if words[:1] == ["view"]] == ["inputs", "outputs"]
+    assert sum(words[:1] == ["reference"] for words in lines) == 2
+
+
+def test_the_only_view_of_a_configuration_without_views_stays_unnamed() -> None:
+    assert "view" not in printed(summary_table(make_summary()))

@@ -1,0 +1,58 @@
+"""The quantiles of a column in the reference and in a window: what an alert itself says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flink_jobs.reports.charts import palette
+from flink_jobs.reports.words import number
+
+_NAMES = ("5 %", "median", "95 %")
+_HEIGHT_PX = 110
+
+
+def chart(reference: Sequence[float], window: Sequence[float]) -> dict[str, Any]:
+    """Draw a line from the 5 % to the 95 % quantile with a mark at the median, for each side."""
+    sides = (
+        ("reference", reference, palette.REFERENCE_COLOUR, "circle-open"),
+        ("window", window, palette.DRIFT_COLOUR, "diamond"),
+    )
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": list(quantiles),
+                "y": [height] * len(quantiles),
+                "text": [f"{side}, {name}" for name in _NAMES],
+                "hovertemplate": "%{text}: %{x:.4~g}<extra></extra>",
+                "line": {"color": colour, "width": 3},
+                "marker": {
+                    "color": colour,
+                    "symbol": ["line-ns-open", symbol, "line-ns-open"],
+                    "size": [10, 11, 10],
+                    "line": {"color": colour, "width": 2},
+                },
+            }
+            for height, (side, quantiles, colour, symbol) in enumerate(sides)
+        ],
+        "layout": {
+            "height": _HEIGHT_PX,
+            "xaxis": {"nticks": 5},
+            "yaxis": {
+                "tickvals": [0, 1],
+                "ticktext": [side for side, *_ in sides],
+                "range": [1.6, -0.6],
+                "showgrid": False,
+            },
+        },
+    }
+
+
+def table(reference: Sequence[float], window: Sequence[float]) -> list[tuple[str, str, str]]:
+    """Give a row for each quantile."""
+    return [
+        (name, number(before, 4), number(now, 4))
+        for name, before, now in zip(_NAMES, reference, window, strict=True)
+    ]
