@@ -132,6 +132,11 @@ class ColumnShifts:
         self._ref = np.sort(rows, axis=0)
         return self
 
+    @property
+    def n_ref(self) -> int:
+        """Rows of the reference that are kept; raises NotFittedError before :meth:`fit`."""
+        return len(fitted(self._ref, self))
+
     def compare(self, x_test: FloatArray) -> list[ColumnMove]:
         """Compare ``x_test``, shape (n_test, n_columns), with the reference: one move per column.
 

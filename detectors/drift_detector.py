@@ -92,7 +92,28 @@ class DriftDetector:
             If a parameter of the test does not suit ``z_ref``.
         """
         self._check_fitted()
-        detector = DriftDetector(self.reducer, test)
+        return DriftDetector.of_reduced(self.reducer, test, z_ref)
+
+    @classmethod
+    def of_reduced(cls, reducer: Reducer, test: TwoSampleTest, z_ref: FloatArray) -> Self:
+        """Make a detector of a reducer that is fitted and of rows that it has reduced.
+
+        Parameters
+        ----------
+        reducer : Reducer
+            Fitted.
+        test : TwoSampleTest
+            Fitted here.
+        z_ref : ndarray of float64, shape (n_ref, n_dimensions)
+
+        Raises
+        ------
+        InvalidSampleError
+            If the test cannot use ``z_ref``.
+        InvalidParameterError
+            If a parameter of the test does not suit ``z_ref``.
+        """
+        detector = cls(reducer, test)
         test.fit(z_ref)
         detector._n_ref = len(z_ref)
         return detector

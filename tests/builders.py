@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.checks import cross_check
+from flink_jobs.config.digests import view_fingerprint
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import check_overrides
+from flink_jobs.config.views import views_of
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState, LiveState
+from flink_jobs.core.state.model_state import InMemoryEntries, LiveEntries
 from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
@@ -69,6 +71,12 @@ def make_config(**tables: object) -> DriftJobConfig:
     return config
 
 
+def fingerprint_of(config: DriftJobConfig) -> str:
+    """The digest of what the state of the only view depends on."""
+    (view,) = views_of(config)
+    return view_fingerprint(config, view)
+
+
 def make_pane(
     index: int,
     x: NDArray[np.float64],
@@ -120,11 +128,11 @@ def make_stream(
 
 
 def run_monitor(
-    config: DriftJobConfig, panes: Sequence[Pane], state: InMemoryState | None = None
+    config: DriftJobConfig, panes: Sequence[Pane], state: InMemoryEntries | None = None
 ) -> list[Actions]:
     """Hand panes to a new monitor, one after the other."""
     monitor = DriftMonitor(config)
-    state = state or InMemoryState()
+    state = state or InMemoryEntries()
     return [monitor.on_pane(pane, state) for pane in panes]
 
 
@@ -164,7 +172,7 @@ class Replay:
         as_in_a_backtest: bool = False,
     ) -> None:
         self.config = config
-        self.state = LiveState() if as_in_a_backtest else InMemoryState()
+        self.state = LiveEntries() if as_in_a_backtest else InMemoryEntries()
         self.actions: list[Actions] = []
         self._trained = dict(trained or {})
         self._fires_timers = fires_timers
@@ -225,13 +233,8 @@ class Replay:
         return actions
 
 
-def restored(state: InMemoryState) -> InMemoryState:
+def restored(state: InMemoryEntries) -> InMemoryEntries:
     """Only bytes survive a restore."""
-    copy = InMemoryState()
-    if (recent := state.read_recent()) is not None:
-        copy.write_recent(bytes(recent))
-    if (reference := state.read_reference()) is not None:
-        copy.write_reference(bytes(reference))
-    if (history := state.read_history()) is not None:
-        copy.write_history(bytes(history))
+    copy = InMemoryEntries()
+    copy.entries = {name: bytes(data) for name, data in state.entries.items()}
     return copy

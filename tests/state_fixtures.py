@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from flink_jobs.core.actions import Actions
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane
 from tests.builders import make_config, make_panes, run_monitor
 
@@ -43,7 +43,7 @@ class Phase:
         """The panes after it."""
         return self._panes()[self.n_before :]
 
-    def go_on(self, panes: list[Pane], state: InMemoryState) -> list[Actions]:
+    def go_on(self, panes: list[Pane], state: InMemoryEntries) -> list[Actions]:
         """Hand panes to the monitor of this code."""
         tables = {"calibration": {"level": 1e-4}} | self.tables
         return run_monitor(make_config(**tables), panes, state)
@@ -67,9 +67,9 @@ PHASES = {
 }
 
 
-def read_state(phase: str) -> InMemoryState:
+def read_state(phase: str) -> InMemoryEntries:
     """The committed state of a model at the cut."""
-    state = InMemoryState()
+    state = InMemoryEntries()
     state.write_recent((FOLDER / f"{phase}.recent").read_bytes())
     reference = FOLDER / f"{phase}.reference"
     if reference.exists():
@@ -77,7 +77,7 @@ def read_state(phase: str) -> InMemoryState:
     return state
 
 
-def write_state(phase: str, state: InMemoryState) -> None:
+def write_state(phase: str, state: InMemoryEntries) -> None:
     """The counterpart of :func:`read_state`."""
     recent, reference = state.read_recent(), state.read_reference()
     assert recent is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from tests.state_fixtures import FOLDER, PHASES, write_state
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     for name, phase in PHASES.items():
-        state = InMemoryState()
+        state = InMemoryEntries()
         phase.go_on(phase.before(), state)
         write_state(name, state)
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flink_jobs.cli.state_size import open_panes_text, state_text
-from flink_jobs.config.job import DriftJobConfig, OverrideTable, trained_key
+from flink_jobs.config.digests import trained_key
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.references import (
     FirstEvents,

@@ -25,11 +25,19 @@ from flink_jobs.config.tables.references import FirstEvents, check_reference
 from flink_jobs.config.tables.windows import CountWindow, check_window
 from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
-    most_events,
     most_reference_events,
+    most_tested,
     n_dimensions,
+    sees_sample,
 )
-from flink_jobs.config.views import Detector, detectors_of, n_columns_read, reads_outputs, views_of
+from flink_jobs.config.views import (
+    Detector,
+    View,
+    detectors_of,
+    n_columns_read,
+    reads_outputs,
+    views_of,
+)
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
@@ -55,9 +63,16 @@ def _check_reaches(config: DriftJobConfig) -> list[Problem]:
     """Ask every detector's test for its lowest p-value, once all else is right."""
     return [
         problem
-        for place, detector in enumerate(detectors_of(config))
-        for problem in _check_reach(config, detector, _prefix(place))
+        for view_place, view in enumerate(views_of(config))
+        for place, detector in enumerate(view.detectors)
+        for problem in _check_reach(config, view, detector, _key(config, view_place, place))
     ]
+
+
+def _key(config: DriftJobConfig, view_place: int, place: int) -> str:
+    """Return the key under which the tables of a detector lie."""
+    view = f"views[{view_place}]." if config.views else ""
+    return view + _prefix(place)
 
 
 def _prefix(place: int) -> str:
@@ -95,10 +110,6 @@ def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
             f"{n_columns_read(config)}",
             f"{least} or more",
         )
-    raw, tested = config.panes.max_raw_events, config.panes.max_events
-    if raw < tested:
-        wrong = f"{raw} is below panes.max_events = {tested}"
-        yield Problem("panes.max_raw_events", wrong, f"{tested} or more")
 
 
 def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
@@ -142,19 +153,25 @@ def _check_test(
             )
 
 
-def _check_reach(config: DriftJobConfig, detector: Detector, prefix: str) -> Iterator[Problem]:
+def _check_reach(
+    config: DriftJobConfig, view: View, detector: Detector, prefix: str
+) -> Iterator[Problem]:
     """Refuse windows and references in which samples without anything in common do not alarm."""
     level = detector.calibration.level
-    n_test, n_ref = most_events(detector), most_reference_events(config)
-    lowest = lowest_p_value(config, detector, n_ref, n_test)
+    n_test = most_tested(view, detector, config.sample.size)
+    n_ref = most_reference_events(view)
+    if sees_sample(view, detector.test):
+        n_ref = min(n_ref, config.sample.size)
+    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
     if lowest > level:
         name = "size" if isinstance(detector.window, CountWindow) else "max_events"
         yield Problem(
             f"{prefix}window.{name}",
             f"{n_test} events against a reference of {n_ref} never alarm: their lowest p-value in "
-            f"{n_dimensions(config)} dimensions is {lowest:.2g}, above the level of {level:g}",
-            "more events in a window or in the reference, fewer dimensions, or a higher "
-            "calibration.level",
+            f"{n_dimensions(view, detector.test)} dimensions is {lowest:.2g}, above the level of "
+            f"{level:g}",
+            "more events in a window, in the reference or in sample.size, fewer dimensions, or a "
+            "higher calibration.level",
         )
 
 

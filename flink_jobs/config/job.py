@@ -115,15 +115,12 @@ class PaneTable(Table, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    max_events : int
-        Events of a pane that tests see, a sample.
     max_raw_events : int
         Events that an open pane takes, in the order of their arrival; the others become dead
         letters.
     """
 
     width_ms: PositiveInt
-    max_events: PositiveInt = 10_000
     max_raw_events: PositiveInt = 100_000
 
 

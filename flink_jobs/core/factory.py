@@ -10,7 +10,7 @@ from detectors import (
     needs_preparation,
     reducer_of_kind,
 )
-from flink_jobs.config.tables.detectors import TestConfig, kind_and_parameters
+from flink_jobs.config.tables.detectors import TestConfig, kind_and_parameters, scales_columns
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.config.views import View
@@ -33,10 +33,11 @@ def is_prepared(view: View, test: TestConfig) -> bool:
 def make_reducer(view: View, test: TestConfig) -> Reducer:
     """Make the reducer that stands in front of a test of a view, not fitted."""
     kind, parameters = kind_and_parameters(view.reducer)
-    scale = parameters.pop("scale", None)
     reducer = reducer_of_kind(kind)(**parameters)
     if not is_prepared(view, test):
         return reducer
-    if scale is None:
-        scale = getattr(test, "scale", True)
-    return Prepared(reducer, categorical_columns=view.categorical, scale=scale)
+    return Prepared(
+        reducer,
+        categorical_columns=view.categorical,
+        scale=scales_columns(view.reducer, test),
+    )

@@ -76,9 +76,12 @@ def result_fields(result: TwoSampleResult, judgement: Judgement) -> dict[str, An
 
 
 def column_shifts(
-    moves: Sequence[ColumnMove], view: View, encoder: Encoder, new: Mapping[int, Mapping[str, float]],
+    moves: Sequence[ColumnMove],
+    view: View,
+    encoder: Encoder,
+    new: Mapping[int, Mapping[str, float]],
     most: int,
-) -> list[ColumnShift]:  # fmt: skip
+) -> list[ColumnShift]:
     """Name the columns that moved most, the one that moved most first.
 
     Parameters
@@ -111,8 +114,8 @@ def _column_shift(
         statistic=move.statistic,
         p_value=move.p_value,
         direction=move.direction,
-        ref_quantiles=None if move.quantiles_ref is None else list(move.quantiles_ref),
-        test_quantiles=None if move.quantiles_test is None else list(move.quantiles_test),
+        ref_quantiles=_quantiles(move.quantiles_ref),
+        test_quantiles=_quantiles(move.quantiles_test),
         categories=[] if texts is None else _category_shares(move, texts, rare, new),
         ref_missing=move.missing_ref,
         test_missing=move.missing_test,
@@ -123,10 +126,15 @@ def _category_shares(
     move: ColumnMove, texts: Sequence[str], rare: Mapping[str, float], new: Mapping[str, float]
 ) -> list[CategoryShare]:
     """List the categories whose share moved most; new and rare ones by their names, too."""
-    assert move.shares_ref is not None and move.shares_test is not None  # noqa: S101, PT018 - of a category
-    before, after = move.shares_ref, move.shares_test
+    assert move.codes is not None and move.shares_ref is not None  # noqa: S101, PT018 - a category
+    assert move.shares_test is not None  # noqa: S101
+    codes = move.codes.astype(int).tolist()
+    before = dict(zip(codes, move.shares_ref.tolist(), strict=True))
+    after = dict(zip(codes, move.shares_test.tolist(), strict=True))
     shares = [
-        CategoryShare(category=text, ref_share=_at(before, code), test_share=_at(after, code))
+        CategoryShare(
+            category=text, ref_share=before.get(code, 0.0), test_share=after.get(code, 0.0)
+        )
         for code, text in enumerate(texts)
     ]
     shares += [
@@ -138,8 +146,10 @@ def _category_shares(
     return moved[:_MOST_CATEGORIES]
 
 
-def _at(shares: Sequence[float] | NDArray[np.float64], code: int) -> float:
-    return float(shares[code]) if code < len(shares) else 0.0
+def _quantiles(quantiles: NDArray[np.float64] | None) -> list[float] | None:
+    if quantiles is None or np.isnan(quantiles).any():
+        return None
+    return quantiles.tolist()  # type: ignore[no-any-return]
 
 
 def exemplars(events: EventColumns, scores: NDArray[np.float64], most: int) -> list[Exemplar]:

@@ -21,7 +21,7 @@ from flink_jobs.dashboard.desk import CommandDesk, RefusedOrderError
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.plotly_file import plotly_path
-from flink_jobs.dashboard.state import LiveState
+from flink_jobs.dashboard.state import LiveEntries
 from flink_jobs.kafka.errors import FollowError
 
 _MOST_BODY_BYTES = 16_384
@@ -35,7 +35,7 @@ class Pages:
 
     Attributes
     ----------
-    state : LiveState
+    state : LiveEntries
     hub : Hub
     desk : CommandDesk or None
         None where no control topic was given: then nothing can be sent.
@@ -43,7 +43,7 @@ class Pages:
         What a page has to know to send a command; in the page alone, and new at every start.
     """
 
-    state: LiveState
+    state: LiveEntries
     hub: Hub
     desk: CommandDesk | None
     token: str

@@ -43,7 +43,7 @@ class ChartData(Struct, frozen=True, kw_only=True):
     alerts: list[Mark]
 
 
-class LiveState:
+class LiveEntries:
     """What the followed topics said, bounded in memory and safe to use from several threads.
 
     Parameters
@@ -66,7 +66,7 @@ class LiveState:
     --------
     >>> import msgspec
     >>> from flink_jobs.records.schemas import read_example
-    >>> state = LiveState()
+    >>> state = LiveEntries()
     >>> state.take([msgspec.json.decode(read_example("score"), type=Score)])
     >>> state.take([msgspec.json.decode(read_example("alert"), type=Alert)])
     >>> [(row.model, row.state, len(row.incidents)) for row in state.drain().rows]

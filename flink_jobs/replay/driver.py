@@ -11,7 +11,7 @@ from operator import attrgetter
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import LiveState
+from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.records.dead_letters import DeadLetter
@@ -66,7 +66,7 @@ class Tally:
 
 @dataclass
 class _Model:
-    state: LiveState = field(default_factory=LiveState)
+    state: LiveEntries = field(default_factory=LiveEntries)
     tally: Tally = field(default_factory=Tally)
     timers_ms: set[int] = field(default_factory=set)
 

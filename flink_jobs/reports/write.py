@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flink_jobs.config.job import trained_key
+from flink_jobs.config.digests import trained_key
 from flink_jobs.config.overrides import config_of_model, variants
 from flink_jobs.evaluation.accuracy import accuracy_table, stretch_ms
 from flink_jobs.evaluation.evaluate import evaluate_result

@@ -13,7 +13,7 @@ import numpy as np
 from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.panes import PanePacker, unpack_pane
 from flink_jobs.one_thread import use_one_thread
@@ -68,7 +68,7 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
             panes.setdefault((model, start_ms), []).append(record)
     use_one_thread()
     packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
-    states: dict[str, InMemoryState] = {}
+    states: dict[str, InMemoryEntries] = {}
     for model, start_ms in sorted(panes):
         rows = panes[model, start_ms]
         packed = packer.pack(
@@ -78,7 +78,7 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
             np.array([row.offset for row in rows], dtype=np.int64),
             np.array([row.time_ms for row in rows], dtype=np.int64),
         )
-        state = states.setdefault(model, InMemoryState())
+        state = states.setdefault(model, InMemoryEntries())
         actions = monitor.on_pane(unpack_pane(model, width_ms, packed), state)
         expected.alerts.extend(encode_record(alert)[1] for alert in actions.alerts)
         expected.scores.extend(encode_record(score)[1] for score in actions.scores)

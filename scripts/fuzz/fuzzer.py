@@ -19,7 +19,7 @@ from flink_jobs.config.loading import decode_config
 from flink_jobs.config.views import reads_outputs
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
@@ -119,7 +119,7 @@ class Fuzzer:
         self._config = decode_config(tomlkit.dumps(job).encode())
         self._packer = PanePacker(self._config)
         self._monitor = DriftMonitor(self._config)
-        self._state = InMemoryState()
+        self._state = InMemoryEntries()
         self._stream = HostileStream(
             seed, missing=missing == "allow", enormous_bytes=enormous_bytes
         )

@@ -9,9 +9,10 @@ import pytest
 from detectors import KSTest, MixedTest
 from flink_jobs.cli.state_size import history_cells
 from flink_jobs.cli.summary import Line, summarise
-from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.config.digests import trained_key
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane
 from tests.builders import make_config, make_pane
 
@@ -235,7 +236,7 @@ def test_an_override_that_no_model_can_reach_is_pointed_out() -> None:
 
 def most_history_bytes(config: DriftJobConfig, n_panes: int) -> int:
     """The largest history of a model that sends more events than are kept."""
-    monitor, state = DriftMonitor(config), InMemoryState()
+    monitor, state = DriftMonitor(config), InMemoryEntries()
     width_ms = config.panes.width_ms
     x = np.random.default_rng(0).normal(size=(12, 3))
     most = 0

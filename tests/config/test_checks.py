@@ -8,15 +8,11 @@ import msgspec
 import pytest
 
 from flink_jobs.config.checks import cross_check
-from flink_jobs.config.job import (
-    DriftJobConfig,
-    config_version,
-    detector_fingerprint,
-    trained_key,
-)
+from flink_jobs.config.digests import config_version, trained_key
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
-from tests.builders import BASE, make_config
+from tests.builders import BASE, fingerprint_of, make_config
 
 HOUR_MS = 3_600_000
 COUNT = {"kind": "count", "size": 20, "slide": 7}
@@ -275,7 +271,7 @@ def test_what_decides_which_events_are_compared_changes_both_digests(
     base, config = make_config(), make_config(**tables)
 
     assert config_version(config) != config_version(base)
-    assert detector_fingerprint(config) != detector_fingerprint(base)
+    assert fingerprint_of(config) != fingerprint_of(base)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +287,7 @@ def test_what_only_decides_what_is_told_leaves_the_state_usable(tables: dict[str
     base, config = make_config(), make_config(**tables)
 
     assert config_version(config) != config_version(base)
-    assert detector_fingerprint(config) == detector_fingerprint(base)
+    assert fingerprint_of(config) == fingerprint_of(base)
 
 
 @pytest.mark.parametrize("reference", [FIRST_TIME, TRAILING, SEASONAL], ids=lambda r: r["kind"])
@@ -300,7 +296,7 @@ def test_what_happens_on_a_changed_configuration_is_no_other_reference(
 ) -> None:
     refusing = make_config(reference=reference | {"on_config_change": "refuse"})
 
-    assert detector_fingerprint(refusing) == detector_fingerprint(make_config(reference=reference))
+    assert fingerprint_of(refusing) == fingerprint_of(make_config(reference=reference))
 
 
 def test_levels_and_policies_of_further_detectors_leave_the_state_usable() -> None:
@@ -316,7 +312,7 @@ def test_levels_and_policies_of_further_detectors_leave_the_state_usable() -> No
         ]
     )
 
-    assert detector_fingerprint(strict) == detector_fingerprint(plain)
+    assert fingerprint_of(strict) == fingerprint_of(plain)
     assert config_version(strict) != config_version(plain)
 
 

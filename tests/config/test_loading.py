@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import config_version, detector_fingerprint
+from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import decode_config, load_config, resolve_secret
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.core.references.trained import fit_training_sets
-from tests.builders import BASE, make_config
+from tests.builders import BASE, fingerprint_of, make_config
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_addresses_do_not_change_the_configuration_version_and_levels_do() -> No
 
 
 def test_a_level_leaves_the_state_usable_and_another_detector_does_not() -> None:
-    base = detector_fingerprint(make_config())
+    base = fingerprint_of(make_config())
 
-    assert detector_fingerprint(make_config(calibration={"level": 0.02})) == base
-    assert detector_fingerprint(make_config(reference={"n_events": 31})) != base
+    assert fingerprint_of(make_config(calibration={"level": 0.02})) == base
+    assert fingerprint_of(make_config(reference={"n_events": 31})) != base

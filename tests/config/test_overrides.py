@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from flink_jobs.config.job import DriftJobConfig, config_version, trained_key
+from flink_jobs.config.digests import config_version, trained_key
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.config.overrides import changed, check_overrides, config_of_model, matches, variants
 from flink_jobs.config.tables.base import ConfigError
@@ -18,7 +19,7 @@ from flink_jobs.config.tables.references import FirstTime
 from flink_jobs.config.tables.windows import CountWindow, TimeWindow
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import ScoreStatus
@@ -185,7 +186,7 @@ def test_an_override_for_one_model_leaves_the_records_of_the_others_as_they_were
 
 def score_of(config: DriftJobConfig, model: str) -> Any:
     rng = np.random.default_rng(3)
-    monitor, state = DriftMonitor(config), InMemoryState()
+    monitor, state = DriftMonitor(config), InMemoryEntries()
     panes = [
         make_pane(i, rng.normal(size=(30, 3)), first_offset=30 * i, model=model) for i in range(5)
     ]
@@ -278,7 +279,7 @@ def test_each_override_may_have_a_training_set_of_its_own(tmp_path: Path) -> Non
     n_refs = {}
     for model, n_columns in (("wide", 4), ("strict", 3), ("other", 3)):
         pane = make_pane(0, np.zeros((30, n_columns)), model=model)
-        state = InMemoryState()
+        state = InMemoryEntries()
         monitor.on_pane(pane, state)
         (score, *_) = monitor.on_time(model, 60_000, state).scores
         n_refs[model] = score.reference.n_events

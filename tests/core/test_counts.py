@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flink_jobs.core.actions import Actions, Counts
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.records.alerts import ScoreStatus
 from tests.builders import make_config, make_pane, make_panes, run_monitor
 
@@ -35,7 +35,7 @@ def test_alerts_are_counted_as_they_are_written() -> None:
 
 
 def test_bytes_are_those_of_the_blocks_in_the_state() -> None:
-    state = InMemoryState()
+    state = InMemoryEntries()
 
     collecting, complete, later = run_monitor(make_config(), make_panes([20, 25, 30]), state)
 
@@ -48,7 +48,7 @@ def test_bytes_are_those_of_the_blocks_in_the_state() -> None:
 
 
 def test_a_pane_that_changes_no_state_writes_no_bytes() -> None:
-    panes, state = make_panes([30, 30]), InMemoryState()
+    panes, state = make_panes([30, 30]), InMemoryEntries()
     run_monitor(make_config(), panes, state)
 
     (again,) = run_monitor(make_config(), panes[:1], state)
@@ -63,7 +63,7 @@ def test_the_age_of_a_reference_is_the_number_of_events_after_it() -> None:
 
 
 def test_the_age_of_a_reference_survives_a_restore() -> None:
-    panes, state = make_panes([30, 30, 30]), InMemoryState()
+    panes, state = make_panes([30, 30, 30]), InMemoryEntries()
     run_monitor(make_config(), panes[:2], state)
 
     (restored,) = run_monitor(make_config(), panes[2:], state)
@@ -72,7 +72,7 @@ def test_the_age_of_a_reference_survives_a_restore() -> None:
 
 
 def test_the_age_is_unknown_while_a_reference_is_collected_anew() -> None:
-    panes, state = make_panes([30, 30, 20]), InMemoryState()
+    panes, state = make_panes([30, 30, 20]), InMemoryEntries()
     run_monitor(make_config(), panes[:2], state)
     other = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from flink_jobs.core.state.codec import decode_recent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flink_jobs.core.record_parts import Facts
-from flink_jobs.core.state.codec import decode_recent
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import MAIN_DETECTOR, Alert, Score, record_id
 from flink_jobs.records.control import Rebaseline

@@ -17,7 +17,7 @@ from flink_jobs.core.actions import Actions
 from flink_jobs.core.failures import reason_of
 from flink_jobs.core.incidents import lifecycle
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState, LiveState
+from flink_jobs.core.state.model_state import InMemoryEntries, LiveEntries
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Outcome
@@ -63,7 +63,7 @@ def watch(
 ) -> dict[str, list[Actions]]:
     """Return what one monitor makes of several models, whose panes come in turn."""
     monitor = DriftMonitor(config)
-    states = {m: LiveState() if as_in_a_backtest else InMemoryState() for m in models}
+    states = {m: LiveEntries() if as_in_a_backtest else InMemoryEntries() for m in models}
     found: dict[str, list[Actions]] = {model: [] for model in models}
     for panes in zip(*map(panes_of, models), strict=True):
         for pane in panes:

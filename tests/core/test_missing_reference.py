@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.job import DriftJobConfig, config_version, detector_fingerprint
+from flink_jobs.config.digests import config_version
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.records.alerts import Alert, Cause, Ending
 from flink_jobs.records.control import Pause, Resume, Snooze
 from tests.builders import (
     WIDTH_MS,
     Replay,
+    fingerprint_of,
     make_config,
     make_pane,
     make_panes,
@@ -213,7 +215,7 @@ def test_its_summary_names_the_open_incident() -> None:
 def test_how_long_is_long_keeps_the_reference_that_there_is() -> None:
     one, other = make_config(), watching({"kind": "first_events", "n_events": 30})
 
-    assert detector_fingerprint(one) == detector_fingerprint(other)
+    assert fingerprint_of(one) == fingerprint_of(other)
     assert config_version(one) != config_version(other)
 
 

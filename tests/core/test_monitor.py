@@ -5,14 +5,14 @@ import hashlib
 import msgspec
 import numpy as np
 import pytest
+from flink_jobs.core.references.blocks import fit_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.job import trained_key
+from flink_jobs.config.digests import trained_key
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import ConfigChangedError, DriftMonitor
-from flink_jobs.core.references.blocks import fit_reference
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.records.alerts import AlertKind, ScoreStatus
 from flink_jobs.records.dead_letters import Reason
 from tests.builders import make_config, make_pane, make_panes, run_monitor
@@ -82,7 +82,7 @@ def test_an_alert_names_the_dimension_that_moved_and_the_events_that_show_it() -
 
 
 def test_the_reference_is_exactly_the_first_events_and_the_rest_of_its_pane_is_tested() -> None:
-    state = InMemoryState()
+    state = InMemoryEntries()
     config = make_config(window={"size_ms": 1_000, "slide_ms": 1_000})
     panes = make_panes([20, 25])
 
@@ -109,7 +109,7 @@ def test_a_window_with_too_few_events_is_scored_as_such_and_not_tested() -> None
 
 def test_a_pane_that_comes_again_after_a_restore_goes_to_the_dead_letters() -> None:
     panes = make_panes([30, 30, 30])
-    state = InMemoryState()
+    state = InMemoryEntries()
     run_monitor(make_config(), panes, state)
     before = state.read_recent()
 
@@ -170,7 +170,7 @@ def test_another_training_set_starts_anew_and_says_so() -> None:
     first, second = (
         {trained_key(config): fit_reference(config, rng.normal(size=(n, 3)))} for n in (200, 300)
     )
-    state = InMemoryState()
+    state = InMemoryEntries()
     panes = make_panes([30, 30])
     DriftMonitor(config, first).on_pane(panes[0], state)
 
@@ -181,7 +181,7 @@ def test_another_training_set_starts_anew_and_says_so() -> None:
 
 
 def test_another_detector_configuration_starts_a_new_reference_and_says_so() -> None:
-    state = InMemoryState()
+    state = InMemoryEntries()
     panes = make_panes([30] * 8)
     run_monitor(make_config(), panes[:3], state)
 
@@ -192,7 +192,7 @@ def test_another_detector_configuration_starts_a_new_reference_and_says_so() -> 
 
 
 def test_another_detector_configuration_is_refused_where_it_should_be() -> None:
-    state = InMemoryState()
+    state = InMemoryEntries()
     panes = make_panes([30] * 4)
     run_monitor(make_config(), panes[:3], state)
     reference = {"n_events": 30, "on_config_change": "refuse"}
@@ -204,7 +204,7 @@ def test_another_detector_configuration_is_refused_where_it_should_be() -> None:
 def test_a_training_set_is_the_reference_from_the_first_event_on() -> None:
     config = make_config(window=SECOND, reference=ARTEFACT)
     reference = fit_reference(config, np.random.default_rng(5).normal(size=(200, 3)))
-    state = InMemoryState()
+    state = InMemoryEntries()
 
     monitor = DriftMonitor(config, {trained_key(config): reference})
     actions = monitor.on_pane(make_panes([30])[0], state)
@@ -228,7 +228,7 @@ def test_a_snapshot_and_restore_at_any_point_leaves_later_actions_unchanged(
     cut = data.draw(st.integers(0, len(panes)))
     undisturbed = run_monitor(config, panes)
 
-    state = InMemoryState()
+    state = InMemoryEntries()
     before = run_monitor(config, panes[:cut], state)
     after = run_monitor(config, panes[cut:], restored(state))
 
@@ -260,9 +260,9 @@ def test_tumbling_windows_and_the_reference_together_hold_every_event_once() -> 
     assert tested + 30 + 5 == sum(sizes)
 
 
-def restored(state: InMemoryState) -> InMemoryState:
+def restored(state: InMemoryEntries) -> InMemoryEntries:
     """Only bytes survive a restore."""
-    copy = InMemoryState()
+    copy = InMemoryEntries()
     if (recent := state.read_recent()) is not None:
         copy.write_recent(bytes(recent))
     if (reference := state.read_reference()) is not None:

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pytest
+from flink_jobs.core.references.blocks import fit_reference
+from flink_jobs.core.state.codec import encode_recent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.config.digests import trained_key
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import Seasonal, TrainingSet
-from flink_jobs.core.references.blocks import fit_reference
-from flink_jobs.core.state.codec import encode_recent
-from flink_jobs.core.state.state import LiveState
+from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.control import Command, Pause, Rebaseline, Resume, Snooze
@@ -273,7 +274,7 @@ def test_the_short_cuts_of_a_backtest_change_neither_a_record_nor_the_state(
     assert msgspec.json.encode(quick.alerts) == msgspec.json.encode(plain.alerts)
     assert msgspec.json.encode(quick.scores) == msgspec.json.encode(plain.scores)
     assert quick.dead_letters == plain.dead_letters
-    assert isinstance(quick.state, LiveState)
+    assert isinstance(quick.state, LiveEntries)
     assert quick.state.block is not None
     assert encode_recent(quick.state.block) == plain.state.read_recent()
 

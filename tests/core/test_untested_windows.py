@@ -10,7 +10,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.conditions.untested_windows import UNTESTED_WINDOWS
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
 from tests.builders import WIDTH_MS, make_config, make_pane
 from tests.core.watched import rows
@@ -22,7 +22,7 @@ WINDOWS = {"kind": "time", "size_ms": WIDTH_MS, "slide_ms": WIDTH_MS, "min_event
 
 def watch(sizes: Sequence[int], config: DriftJobConfig | None = None) -> list[Actions]:
     """Return what the monitor makes of panes of these sizes; it is restored after each."""
-    config, state = config or make_config(window=WINDOWS), InMemoryState()
+    config, state = config or make_config(window=WINDOWS), InMemoryEntries()
     return [
         DriftMonitor(config).on_pane(
             make_pane(index, rows(index)[:size], first_offset=1_000 * index), state

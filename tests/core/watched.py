@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.codec import decode_recent
-from flink_jobs.core.state.state import InMemoryState, RecentBlock
+from flink_jobs.core.state.entries import decode
+from flink_jobs.core.state.model_state import InMemoryEntries
+from flink_jobs.core.state.status import STATUS, Status
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import KINDS, Audit, PlacedCommand, StandingCommand
-from tests.builders import WIDTH_MS, make_config, make_pane
+from tests.builders import WIDTH_MS, make_config, make_pane, restored
 
 MODEL = "model"
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
@@ -62,7 +63,7 @@ class Watched:
         model: str = MODEL,
     ) -> None:
         self.model = model
-        self.state = InMemoryState()
+        self.state = InMemoryEntries()
         self.standing: Sequence[StandingCommand] = ()
         self.actions: list[Actions] = []
         self._config = config or commanded()
@@ -101,20 +102,14 @@ class Watched:
 
     def restart(self, config: DriftJobConfig | None = None) -> None:
         """Another process goes on, to which the bytes of the state are all that is left."""
-        old, self.state = self.state, InMemoryState()
-        for name in ("recent", "reference", "history"):
-            block = getattr(old, f"read_{name}")()
-            if block is not None:
-                getattr(self.state, f"write_{name}")(bytes(block))
+        self.state = restored(self.state)
         self._config = config or self._config
         self._monitor = DriftMonitor(self._config, self._trained)
 
     @property
-    def block(self) -> RecentBlock:
+    def status(self) -> Status:
         """What the state holds."""
-        data = self.state.read_recent()
-        assert data is not None
-        return decode_recent(data)
+        return decode(STATUS, self.state.entries[STATUS], Status)
 
     @property
     def alerts(self) -> list[Alert]:

@@ -9,7 +9,7 @@ import numpy as np
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.demo.job_file import Topics, job_text
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.streams import ModelStream
@@ -30,7 +30,7 @@ def report(streams: Sequence[ModelStream]) -> Reported:
     alerts: list[Alert] = []
     scores: list[Score] = []
     for stream in streams:
-        state = InMemoryState()
+        state = InMemoryEntries()
         for pane in _panes(stream):
             actions = monitor.on_pane(pane, state)
             alerts += actions.alerts

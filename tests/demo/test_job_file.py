@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from flink_jobs.config.job import config_version
+from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import load_config
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.timing import END_MS, WINDOW_ENDS_MS

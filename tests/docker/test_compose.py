@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flink_jobs.config.job import config_version
+from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.demo.job_file import Topics, job_text
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
 from tests.builders import WIDTH_MS, make_config
@@ -120,7 +120,7 @@ def expected(config: DriftJobConfig, events: Sequence[Event]) -> Expected:
         rows.setdefault(event.model, {}).setdefault(start_ms, []).append(row)
     found = Expected({}, {})
     for model, panes in rows.items():
-        monitor, state = DriftMonitor(config), InMemoryState()
+        monitor, state = DriftMonitor(config), InMemoryEntries()
         actions = [monitor.on_pane(pane, state) for pane in _panes(config, model, panes, events)]
         actions.append(monitor.on_end(model, state))
         found.alerts[model] = [alert for each in actions for alert in each.alerts]

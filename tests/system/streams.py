@@ -18,7 +18,7 @@ from flink_jobs.config.overrides import matches
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY, InferenceEvent, encode_event
 from flink_jobs.intake.panes import PanePacker, unpack_pane
@@ -137,11 +137,11 @@ class Topics:
             How far event time goes on after the last pane.
         """
         packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
-        states: dict[str, InMemoryState] = {}
+        states: dict[str, InMemoryEntries] = {}
         given: set[tuple[str, int]] = set()
         total = Actions()
         for (model, start_ms), rows in sorted(self._panes(refused).items()):
-            state = states.setdefault(model, InMemoryState())
+            state = states.setdefault(model, InMemoryEntries())
             for placed in commands:
                 is_new = (model, placed.offset) not in given
                 is_due = (placed.command.effective_ms or 0) <= start_ms

@@ -46,8 +46,17 @@ class HardPredictionsConfig(
     """BBSDh: test the class that each event's softmax outputs predict."""
 
 
+_Cells = Annotated[int, Meta(ge=2, le=100_000)]
+
+
 class KSConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
-    """Kolmogorov-Smirnov per dimension with Bonferroni correction."""
+    """Kolmogorov-Smirnov per dimension with Bonferroni correction.
+
+    ``n_cells`` bounds the state: D is exact at this many quantiles of the reference, rather than at
+    all its values. A reference that moves has 1,000 by default.
+    """
+
+    n_cells: _Cells | None = None
 
 
 class ChiSquareConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="chi_square"):
@@ -64,6 +73,7 @@ class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed
     """
 
     categorical_columns: list[NonNegativeInt] = msgspec.field(default_factory=list)
+    n_cells: _Cells | None = None
     n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
 
 

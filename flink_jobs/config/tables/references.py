@@ -76,8 +76,8 @@ class Trailing(Table, frozen=True, kw_only=True, tag_field="kind", tag="trailing
 class Seasonal(Table, frozen=True, kw_only=True, tag_field="kind", tag="seasonal"):
     """The reference is the same time of day or of week, in the ``n_periods`` before.
 
-    A day or week (a week from Thursday on like the epoch), by the clock of ``timezone``, is cut into
-    slots of ``slot_ms``; a test window belongs to the slot in which it starts. Of each slot at most
+    By the clock of ``timezone`` a day, or a week from Thursday on like the epoch, is cut into slots
+    of ``slot_ms``; a test window belongs to the slot in which it starts. Of each slot at most
     ``max_events_per_slot`` are kept one by one, a sample.
     """
 

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from detectors import Judgement, TwoSampleResult, TwoSampleTest
-from flink_jobs.config.job import DriftJobConfig, config_version
+from flink_jobs.config.digests import config_version
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.views import Detector, View
 from flink_jobs.core.factory import is_prepared, make_calibration

@@ -27,6 +27,7 @@ from detectors import ColumnShifts, DriftDetector
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import MovingReference, Seasonal, Trailing, covered_ms
 from flink_jobs.config.tables.windows import TimeWindow
+from flink_jobs.config.two_sample_tests import MOST_FITTED
 from flink_jobs.config.views import View
 from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.events import PaneEvents
@@ -50,9 +51,6 @@ from flink_jobs.records.alerts import Ending, ReferenceSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.views.view_watch import ViewWatch
-
-MOST_FITTED = 10_000
-"""Detectors of a reference that moves are fitted to at most this many of its events."""
 
 
 class Cells(Protocol):

@@ -7,12 +7,14 @@ count for each cell.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-_WIDTHS: tuple[tuple[int, np.dtype[np.unsignedinteger]], ...] = tuple(
+_Width = np.dtype[np.unsignedinteger[Any]]
+_WIDTHS: tuple[tuple[int, _Width], ...] = tuple(
     (np.iinfo(kind).max, np.dtype(kind)) for kind in (np.uint8, np.uint16, np.uint32, np.uint64)
 )
 
@@ -35,12 +37,12 @@ class Counts(Struct, array_like=True):
     is_dense: bool
     data: bytes
 
-    def array(self) -> NDArray[np.unsignedinteger]:
+    def array(self) -> NDArray[np.unsignedinteger[Any]]:
         """The numbers of ``data``, read-only."""
         return np.frombuffer(self.data, dtype=f"u{self.width}")
 
 
-def counts_of(cells: NDArray[np.integer], n_cells: int) -> Counts:
+def counts_of(cells: NDArray[np.integer[Any]], n_cells: int) -> Counts:
     """Count values by the cells they lie in.
 
     Parameters
@@ -102,6 +104,6 @@ def _dense(counts: NDArray[np.int64]) -> Counts:
     return Counts(counts.size, width.itemsize, True, counts.astype(width).tobytes())
 
 
-def _width_for(n_values: int) -> np.dtype[np.unsignedinteger]:
+def _width_for(n_values: int) -> _Width:
     """The narrowest type that holds the numbers 0 to ``n_values - 1``."""
     return next(width for largest, width in _WIDTHS if n_values - 1 <= largest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -94,7 +94,7 @@ def decode(name: str, data: bytes, kind: type[_Kind]) -> _Kind:
             "checkpoint or savepoint"
         )
     try:
-        return _decoder(kind).decode(memoryview(data)[1:])
+        return cast(_Kind, _decoder(cast(Any, kind)).decode(memoryview(data)[1:]))
     except msgspec.DecodeError as error:
         raise StateVersionError(
             f"the state's entry {name!r} is of another kind: {error}"
@@ -102,5 +102,5 @@ def decode(name: str, data: bytes, kind: type[_Kind]) -> _Kind:
 
 
 @lru_cache
-def _decoder(kind: type[_Kind]) -> msgspec.msgpack.Decoder[_Kind]:
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(kind)

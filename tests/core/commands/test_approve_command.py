@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
 from numpy.typing import NDArray
 
 from detectors import DriftDetector
-from flink_jobs.config.job import DriftJobConfig, trained_key
+from flink_jobs.config.digests import trained_key
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.config.views import detectors_of
-from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
 from tests.builders import make_pane

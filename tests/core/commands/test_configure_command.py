@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from flink_jobs.config.job import trained_key
 from flink_jobs.core.references.blocks import fit_reference
+
+from flink_jobs.config.digests import trained_key
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
 from tests.core.watched import Watched, commanded, rows

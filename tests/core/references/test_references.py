@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from flink_jobs.core.references.blocks import fit_reference, reference_fingerprint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,10 +18,9 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import MovingReference, Trailing
 from flink_jobs.core.factory import make_detector
 from flink_jobs.core.plan import make_plan
-from flink_jobs.core.references.blocks import fit_reference, reference_fingerprint
 from flink_jobs.core.references.moving import History
 from flink_jobs.core.sampling import sample_events
-from flink_jobs.core.state.state import InMemoryState
+from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.event_columns import concatenate
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
@@ -469,7 +469,7 @@ def test_the_history_of_a_moving_reference_stays_bounded(window: dict[str, Any])
     assert max(actions.counts.history_bytes for actions in it.actions) < 16 * 12 * 3 * 8 + 1_000
 
 
-def cells(config: DriftJobConfig, state: InMemoryState) -> list[Any]:
+def cells(config: DriftJobConfig, state: InMemoryEntries) -> list[Any]:
     return History.read(state, make_plan(config, {}).fingerprint).cells
 
 

@@ -6,10 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from flink_jobs.core.state.codec import read_block
+from flink_jobs.core.state.state import (
+    STATE_VERSION,
+    InMemoryEntries,
+    RecentBlock,
+    StateVersionError,
+)
 
 from flink_jobs.core.references.moving import History
-from flink_jobs.core.state.codec import read_block
-from flink_jobs.core.state.state import STATE_VERSION, InMemoryState, RecentBlock, StateVersionError
 from tests.state_fixtures import (
     PHASES,
     Record,
@@ -31,7 +36,7 @@ def restored(phase: str) -> Records:
 
 def undisturbed(phase: str) -> Records:
     """Return what comes of the same panes without a cut."""
-    state = InMemoryState()
+    state = InMemoryEntries()
     PHASES[phase].go_on(PHASES[phase].before(), state)
     return records(PHASES[phase].go_on(PHASES[phase].after(), state))
 
@@ -80,7 +85,7 @@ def test_state_of_another_version_is_refused_with_what_to_do() -> None:
 
 
 def test_a_history_of_another_version_is_refused() -> None:
-    state = InMemoryState()
+    state = InMemoryEntries()
     state.write_history(History("fingerprint", version=STATE_VERSION + 1).to_block())
 
     with pytest.raises(StateVersionError, match="go on with the code that wrote it"):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pytest
+from flink_jobs.core.state.segments import Segment, join_x, make_segment
+from flink_jobs.core.state.state import Watch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
-from flink_jobs.core.state.segments import Segment, join_x, make_segment
-from flink_jobs.core.state.state import Watch
 from flink_jobs.core.windows.windows import ClosedWindow, Windows, make_windows
 from flink_jobs.intake.event_columns import EventColumns
 from tests.core.windows.window_oracle import (
