@@ -57,7 +57,7 @@ class PreparedColumns:
             numbers=RobustScale.of(numbers),
             categories=tuple(Indicators.of(rows[:, column], most) for column in categorical),
             missing_weights=_missing_weights(numbers) * scale,
-            irregular_scale=RobustScale(np.zeros(1), np.ones(1)),
+            irregular_scale=RobustScale(np.zeros(1), np.ones(1), np.ones(1)),
         )
         counts = learned._n_irregular(rows)
         return cls(**{**vars(learned), "irregular_scale": RobustScale.of(counts)})
@@ -121,7 +121,7 @@ class PreparedColumns:
         """Restore it; InvalidStateError if an array is missing or the arrays do not fit."""
         n_columns = int(state_array(arrays, "n_columns", ndim=0, kind="i").item())
         categorical, categories = _stored_categories(arrays)
-        numbers = RobustScale(np.empty(0), np.empty(0))
+        numbers = RobustScale(np.empty(0), np.empty(0), np.empty(0))
         missing_weights = np.empty(0)
         if "centres" in arrays:
             numbers = RobustScale.from_arrays(arrays, "")

@@ -32,6 +32,10 @@ class RobustScale:
     below it ``-BOUND``, however near. A column that was never observed has no unit: whatever it
     holds becomes 0.
 
+    What is left may still vary more than a normal column does, 3 times as much where the column is
+    Cauchy: it is then divided by its standard deviation. No column has a variance above 1 in the
+    reference, so that none decides alone on principal components.
+
     A sentinel in less than a quarter of the rows cannot widen the scale of a column whose quartiles
     differ. All values beyond the bound become the same one: how far they lie is lost, that they lie
     outside, and how many, is kept.
@@ -41,17 +45,20 @@ class RobustScale:
     centres : ndarray of float64, shape (n_columns,)
     scales : ndarray of float64, shape (n_columns,)
         Positive; 0 for a constant column, -1 for one that was never observed.
+    weights : ndarray of float64, shape (n_columns,)
+        In (0, 1]: what clipped values are multiplied with at last.
 
     Examples
     --------
-    >>> scale = RobustScale.of(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0], [1e9, 7.0]]))
-    >>> scale.centres, scale.apply(np.array([[2.5, 7.1], [1e9, 7.0]]))
-    (array([2.5, 7. ]), array([[0., 5.],
+    >>> scale = RobustScale.of(np.column_stack([np.arange(101.0), np.full(101, 7.0)]))
+    >>> scale.centres, scale.apply(np.array([[50.0, 7.1], [1e9, 7.0]]))
+    (array([50.,  7.]), array([[0., 5.],
            [5., 0.]]))
     """
 
     centres: FloatArray
     scales: FloatArray
+    weights: FloatArray
 
     @classmethod
     def of(cls, rows: FloatArray) -> Self:
@@ -59,14 +66,16 @@ class RobustScale:
         columns = np.sort(rows, axis=0).T
         learned = [_centre_and_scale(column) for column in columns]
         centres, scales = np.array(learned, dtype=np.float64).reshape(-1, 2).T
-        return cls(centres.copy(), scales.copy())
+        unweighted = cls(centres.copy(), scales.copy(), np.ones(scales.size))
+        deviations = unweighted.apply(rows).std(axis=0)
+        return cls(unweighted.centres, unweighted.scales, 1.0 / np.maximum(1.0, deviations))
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """Centre, scale and clip rows, shape (n, n_columns); a missing value becomes 0."""
         with np.errstate(over="ignore"):
             away = rows - self.centres
             scaled = np.clip(away / np.where(self.scales > 0.0, self.scales, 1.0), -BOUND, BOUND)
-        scaled = np.where(self.scales == 0.0, BOUND * np.sign(away), scaled)
+        scaled = np.where(self.scales == 0.0, BOUND * np.sign(away), scaled) * self.weights
         return np.where(np.isnan(rows) | (self.scales < 0.0), 0.0, scaled)
 
     def impute(self, rows: FloatArray) -> FloatArray:
@@ -82,13 +91,19 @@ class RobustScale:
         """Restore it from its arrays, named with ``prefix``; InvalidStateError if they are bad."""
         centres = state_array(arrays, f"{prefix}centres", ndim=1).astype(np.float64)
         scales = state_array(arrays, f"{prefix}scales", ndim=1).astype(np.float64)
-        if centres.shape != scales.shape or ((scales < 0.0) & (scales != -1.0)).any():
-            raise InvalidStateError(f"stored arrays {prefix}'centres' and 'scales' do not fit")
-        return cls(centres, scales)
+        weights = state_array(arrays, f"{prefix}scale_weights", ndim=1).astype(np.float64)
+        fit = centres.shape == scales.shape == weights.shape
+        if not fit or ((scales < 0.0) & (scales != -1.0)).any() or (weights <= 0.0).any():
+            raise InvalidStateError(f"stored arrays {prefix!r} of centres and scales do not fit")
+        return cls(centres, scales, weights)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Its arrays, named with ``prefix``."""
-        return {f"{prefix}centres": self.centres.copy(), f"{prefix}scales": self.scales.copy()}
+        return {
+            f"{prefix}centres": self.centres.copy(),
+            f"{prefix}scales": self.scales.copy(),
+            f"{prefix}scale_weights": self.weights.copy(),
+        }
 
 
 def _centre_and_scale(column: FloatArray) -> tuple[float, float]:
