@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray, IntArray, StateArrays
 from detectors.checks import state_array
 from detectors.errors import InvalidStateError
-from detectors.reducers.indicators import Indicators, indicators_per_column
+from detectors.reducers.indicators import LEAST_ROWS, Indicators, indicators_per_column
 from detectors.reducers.robust_scale import BOUND, RobustScale
 
 
@@ -142,10 +142,15 @@ class PreparedColumns:
 
 
 def _missing_weights(numbers: FloatArray) -> FloatArray:
-    """What makes an indicator of missing values weigh like a number; 0 where none is missing."""
+    """What makes an indicator of missing values weigh like a number; 0 where hardly any is missing.
+
+    Columns with a single missing value are counted among the irregular ones alone: an indicator for
+    those that happen to miss one in the reference, and not in the sample, would tell them apart.
+    """
     shares = np.isnan(numbers).mean(axis=0)
+    has_own = shares * len(numbers) >= LEAST_ROWS - 0.5
     variances = np.maximum(shares * (1.0 - shares), 1.0 / BOUND**2)
-    return np.where(shares > 0.0, 1.0 / np.sqrt(variances), 0.0)
+    return np.where(has_own, 1.0 / np.sqrt(variances), 0.0)
 
 
 def _stored_categories(arrays: StateArrays) -> tuple[IntArray, tuple[Indicators, ...]]:

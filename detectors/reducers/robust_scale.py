@@ -13,7 +13,16 @@ from detectors.checks import state_array
 from detectors.errors import InvalidStateError
 
 BOUND = 5.0
-"""Scales from the centre at which a value is clipped; see :class:`RobustScale` for why."""
+"""Scales from the centre at which a value is clipped.
+
+Share of drifts found at a level of 0.05 with bounds of 3, 5 and 10 (500 rows against 200, 60 seeds:
+a standard error of up to 0.06). A third of the drifts of columns in different units: all, at each,
+by mmd, energy and pca. A shift of 0.5 standard deviations in one of 10 columns: 0.98 by mmd, 0.82
+by pca 0.9 with ks, at each. A Cauchy column beside three normal ones that shifts by half its scale:
+0.88, 0.70 and 0.48 by mmd. 4 % of the rows of one of 10 columns thrown out to 50 scales: 0.08, 0.18
+and 0.43 by energy.
+A lower bound hides tails, a higher one lets them hide the middle.
+"""
 
 # The share of rows left out at either end, and how many standard deviations of a normal
 # distribution lie between what is left. The next one is used where the one before is 0.
@@ -32,8 +41,10 @@ class RobustScale:
     below it ``-BOUND``, however near. A column that was never observed has no unit: whatever it
     holds becomes 0.
 
-    What is left may still vary more than a normal column does, 3 times as much where the column is
-    Cauchy: it is then divided by its standard deviation. No column has a variance above 1 in the
+    What is left may still vary more than a normal column does, as heavy tails do: it is then
+    divided by its standard deviation. Without that, three Cauchy columns filled 90 % of the
+    variance, and a shift of 0.5 standard deviations in a normal one beside them was found by pca
+    0.9 with ks in 7 % of the tries instead of 98 %. No column has a variance above 1 in the
     reference, so that none decides alone on principal components.
 
     A sentinel in less than a quarter of the rows cannot widen the scale of a column whose quartiles
