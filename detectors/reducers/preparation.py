@@ -59,7 +59,7 @@ class Prepared:
     - A number is centred at the reference's median, divided by a robust scale and clipped at 5
       scales; a constant that is left is 5 away. For other columns see
       :class:`~detectors.reducers.robust_scale.RobustScale`. A missing number becomes 0, the centre.
-      A column that misses at least 5 values in the reference has an indicator of missingness
+      A column that misses at least 10 values in the reference has an indicator of missingness
       beside it, which weighs like a number.
     - A category becomes indicators, at most 16 of a column and one for all the rest, that weigh
       together like a number: see :class:`~detectors.reducers.indicators.Indicators`.
