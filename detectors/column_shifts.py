@@ -180,7 +180,7 @@ class ColumnShifts:
         is_category = state_array(arrays, "is_category", ndim=1, kind="b")
         if is_category.size != ref.shape[1] or len(ref) > MOST_ROWS:
             raise InvalidStateError("stored arrays 'sorted_ref' and 'is_category' do not fit")
-        if (ref[1:] < ref[:-1]).any():
+        if not ((ref[1:] >= ref[:-1]) | np.isnan(ref[1:])).all():
             raise InvalidStateError("stored array 'sorted_ref' does not ascend")
         shifts = cls(np.flatnonzero(is_category).tolist())
         shifts._ref = ref

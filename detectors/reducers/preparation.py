@@ -57,9 +57,10 @@ class Prepared:
     """Brings the columns of a row to one scale and completes them, in front of a reducer.
 
     - A number is centred at the reference's median, divided by a robust scale and clipped at 5
-      scales: see :class:`~detectors.reducers.robust_scale.RobustScale`, which also says what a
-      constant column becomes. A missing one becomes 0, the centre. A column that misses values in
-      the reference has an indicator of missingness beside it, which weighs like a number.
+      scales; a constant that is left is 5 away. For other columns see
+      :class:`~detectors.reducers.robust_scale.RobustScale`. A missing number becomes 0, the centre.
+      A column that misses at least 10 values in the reference has an indicator of missingness
+      beside it, which weighs like a number.
     - A category becomes indicators, at most 16 of a column and one for all the rest, that weigh
       together like a number: see :class:`~detectors.reducers.indicators.Indicators`.
     - The last dimension goes past the reducer: how many of the row's columns are missing or hold

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray, IntArray, StateArrays
 from detectors.checks import state_array
 from detectors.errors import InvalidStateError
-from detectors.reducers.indicators import Indicators, indicators_per_column
+from detectors.reducers.indicators import LEAST_ROWS, Indicators, indicators_per_column
 from detectors.reducers.robust_scale import BOUND, RobustScale
 
 
@@ -57,7 +57,7 @@ class PreparedColumns:
             numbers=RobustScale.of(numbers),
             categories=tuple(Indicators.of(rows[:, column], most) for column in categorical),
             missing_weights=_missing_weights(numbers) * scale,
-            irregular_scale=RobustScale(np.zeros(1), np.ones(1)),
+            irregular_scale=RobustScale(np.zeros(1), np.ones(1), np.ones(1)),
         )
         counts = learned._n_irregular(rows)
         return cls(**{**vars(learned), "irregular_scale": RobustScale.of(counts)})
@@ -121,7 +121,7 @@ class PreparedColumns:
         """Restore it; InvalidStateError if an array is missing or the arrays do not fit."""
         n_columns = int(state_array(arrays, "n_columns", ndim=0, kind="i").item())
         categorical, categories = _stored_categories(arrays)
-        numbers = RobustScale(np.empty(0), np.empty(0))
+        numbers = RobustScale(np.empty(0), np.empty(0), np.empty(0))
         missing_weights = np.empty(0)
         if "centres" in arrays:
             numbers = RobustScale.from_arrays(arrays, "")
@@ -142,10 +142,15 @@ class PreparedColumns:
 
 
 def _missing_weights(numbers: FloatArray) -> FloatArray:
-    """What makes an indicator of missing values weigh like a number; 0 where none is missing."""
+    """What makes an indicator of missing values weigh like a number; 0 where hardly any is missing.
+
+    Columns with a single missing value are counted among the irregular ones alone: an indicator for
+    those that happen to miss one in the reference, and not in the sample, would tell them apart.
+    """
     shares = np.isnan(numbers).mean(axis=0)
+    has_own = shares * len(numbers) >= LEAST_ROWS - 0.5
     variances = np.maximum(shares * (1.0 - shares), 1.0 / BOUND**2)
-    return np.where(shares > 0.0, 1.0 / np.sqrt(variances), 0.0)
+    return np.where(has_own, 1.0 / np.sqrt(variances), 0.0)
 
 
 def _stored_categories(arrays: StateArrays) -> tuple[IntArray, tuple[Indicators, ...]]:

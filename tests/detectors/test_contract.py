@@ -518,6 +518,27 @@ class TestEveryTwoSampleTest:
         assert binomtest(n_alarms, n_repeats).proportion_ci(0.999).low <= level
 
 
+OWN_UNITS = {"softmax_outputs", "hard_predictions", "torch_softmax", "torch_hard_predictions"}
+"""Reducers whose rows are not scaled."""
+
+
+@pytest.mark.parametrize("kind", sorted(set(REDUCER_CASES) - {"prepared"}))
+def test_every_reducer_works_behind_a_preparation_that_is_restored(kind):
+    scale = kind not in OWN_UNITS
+    reducer = Prepared(REDUCER_CASES[kind](), scale=scale).fit(X_REF)
+    expected = reducer.transform(X_TEST)
+
+    restored = Prepared.from_arrays(bytes_to_arrays(arrays_to_bytes(reducer.to_arrays())))
+
+    np.testing.assert_array_equal(restored.transform(X_TEST), expected)
+    plain = REDUCER_CASES[kind]().fit(X_REF).transform(X_TEST)
+    assert expected.shape == (len(X_TEST), plain.shape[1] + 1)
+    if not scale:
+        np.testing.assert_array_equal(expected[:, :-1], plain)
+    for i in range(5):
+        np.testing.assert_array_equal(reducer.transform(X_TEST[i : i + 1]), expected[i : i + 1])
+
+
 TAKES = {
     "chi_square": {"hard_predictions", "torch_hard_predictions"},
     "mixed": {"hard_predictions", "torch_hard_predictions"},
