@@ -44,8 +44,16 @@ class HardPredictionsConfig(
     """BBSDh: test the class that each event's softmax outputs predict."""
 
 
+Cells = Annotated[int, Meta(ge=2, le=100_000)]
+
+
 class KSConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
-    """Kolmogorov-Smirnov per dimension with Bonferroni correction."""
+    """Kolmogorov-Smirnov per dimension with Bonferroni correction.
+
+    ``n_cells`` bounds the edges of a dimension; without it every value of the reference is one.
+    """
+
+    n_cells: Cells | None = None
 
 
 class ChiSquareConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="chi_square"):
@@ -63,6 +71,7 @@ class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed
 
     categorical_columns: list[NonNegativeInt] = msgspec.field(default_factory=list)
     n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
+    n_cells: Cells | None = None
 
 
 class BinomialConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="binomial"):
@@ -83,6 +92,15 @@ class MMDConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag
 
     bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
     kernel: Literal["gaussian", "laplace"] = "gaussian"
+
+
+class FourierMMDConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mmd_features"):
+    """Maximum mean discrepancy from sums of random features, of all events."""
+
+    min_events: ClassVar[int] = 2
+    n_features: Annotated[int, Meta(ge=2, le=65_536, multiple_of=2)] = 256
+    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
 
 
 class EnergyConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
@@ -128,6 +146,7 @@ TestConfig = (
     | MixedConfig
     | BinomialConfig
     | MMDConfig
+    | FourierMMDConfig
     | EnergyConfig
     | CramerVonMisesConfig
     | WassersteinConfig
