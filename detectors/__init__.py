@@ -55,7 +55,6 @@ from detectors.registry import (
 )
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
-from detectors.sequential.random_features import rff_mmd2
 from detectors.sequential.rff_mmd import SlidingRFFMMD
 from detectors.shifts import gaussian_noise, image_shift, knock_out
 from detectors.two_sample.binned import JensenShannonTest, PSITest
@@ -64,11 +63,13 @@ from detectors.two_sample.classifier.binomial import BinomialTest
 from detectors.two_sample.classifier.domain_classifier import DomainClassifier, HeldOut
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
+from detectors.two_sample.fourier_mmd import FourierMMDTest
 from detectors.two_sample.kernels import KERNELS, Kernel
 from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
 from detectors.two_sample.multiplicity import CORRECTIONS, benjamini_hochberg, bonferroni, holm
+from detectors.two_sample.random_features import rff_mmd2
 from detectors.two_sample.wasserstein import WassersteinTest
 
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "EnergyTest",
     "Exemplars",
     "FloatArray",
+    "FourierMMDTest",
     "HardPredictions",
     "HeldOut",
     "IllConditionedError",

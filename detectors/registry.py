@@ -18,6 +18,7 @@ from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
+from detectors.two_sample.fourier_mmd import FourierMMDTest
 from detectors.two_sample.ks.ks import KSTest
 from detectors.two_sample.mixed import MixedTest
 from detectors.two_sample.mmd import MMDTest
@@ -34,6 +35,7 @@ TWO_SAMPLE_TESTS: Mapping[str, type[TwoSampleTest]] = MappingProxyType(
         for test in (
             KSTest,
             MMDTest,
+            FourierMMDTest,
             ChiSquareTest,
             BinomialTest,
             MixedTest,

@@ -15,7 +15,6 @@ from detectors.sequential.window import (
     SlidingWindow,
     as_row,
     checked_row,
-    mean_row,
     stored_count,
     stored_parameters,
 )
@@ -28,6 +27,7 @@ from detectors.two_sample.kernels import (
     squared_distances,
     stored_bandwidth,
 )
+from detectors.two_sample.random_features import mean_row
 
 FAR = 32.0
 """From this ``|row - centre|² / bandwidth`` on, rows are compared by their differences."""

@@ -11,18 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_finite, as_rows, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidStateError
-from detectors.sequential.random_features import (
-    check_features,
-    draw_frequencies,
-    random_features,
-    used_bandwidth,
-    within,
-)
 from detectors.sequential.window import (
     SlidingWindow,
     as_row,
     checked_row,
-    mean_row,
     stored_count,
     stored_parameters,
 )
@@ -31,6 +23,14 @@ from detectors.two_sample.kernels import (
     check_bandwidth,
     restored_bandwidth,
     stored_bandwidth,
+)
+from detectors.two_sample.random_features import (
+    check_features,
+    draw_frequencies,
+    mean_row,
+    random_features,
+    used_bandwidth,
+    within,
 )
 
 

@@ -78,8 +78,3 @@ def stored_parameters(arrays: StateArrays, n_parameters: int) -> list[float]:
     if parameters.shape != (n_parameters,) or np.isnan(parameters[1:].astype(np.float64)).any():
         raise InvalidStateError("stored array 'parameters' has another form")
     return [float(value) for value in parameters.tolist()]
-
-
-def mean_row(rows: FloatArray) -> FloatArray:
-    """The mean of ``rows``, exact where they are equal and without overflow where they are near."""
-    return np.asarray(rows[0] + (rows - rows[0]).mean(axis=0))

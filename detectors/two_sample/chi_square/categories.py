@@ -25,9 +25,9 @@ def category_cut(column: FloatArray) -> Cut:
     A category that the reference saw ``r + 1`` times has a cell of its own by luck as well, and is
     less frequent in the next sample: by Good and Turing's estimate ``(r + 1) * N(r + 1)`` rows of
     the reference, ``N(c)`` being how many categories were seen ``c`` times, belong to the others'
-    cell in truth. ``r`` is the lowest number at which these are at most 1 row, or ``BORDER``
-    standard deviations of the count of the others' cell, and at most ``MOST_CATEGORIES_KEPT``
-    categories are left: in columns of identifiers none, of a thousand equal categories all if the
+    cell in truth. ``r`` is the lowest number at which these are at most ``BORDER`` standard
+    deviations of the count of the others' cell, and at most ``MOST_CATEGORIES_KEPT`` categories are
+    left: in columns of identifiers none, of a thousand equal categories all if the
     reference saw each of them often.
 
     Parameters
@@ -60,5 +60,5 @@ def _most_of_rare(counts: IntArray) -> int:
     n_kept = counts.size - np.cumsum(n_of_count)
     rows = np.cumsum(n_of_count * np.arange(n_of_count.size))
     border = np.append(np.diff(rows), 0)
-    allowed = np.maximum(1.0, BORDER * np.sqrt(rows + border))
+    allowed = BORDER * np.sqrt(rows + border)
     return int(np.argmax((border <= allowed) & (n_kept <= MOST_CATEGORIES_KEPT)))

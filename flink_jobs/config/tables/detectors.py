@@ -46,7 +46,7 @@ class HardPredictionsConfig(
     """BBSDh: test the class that each event's softmax outputs predict."""
 
 
-_Cells = Annotated[int, Meta(ge=2, le=100_000)]
+Cells = Annotated[int, Meta(ge=2, le=100_000)]
 
 
 class KSConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
@@ -56,7 +56,7 @@ class KSConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="ks"):
     all its values. A reference that moves has 1,000 by default.
     """
 
-    n_cells: _Cells | None = None
+    n_cells: Cells | None = None
 
 
 class ChiSquareConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="chi_square"):
@@ -73,8 +73,8 @@ class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed
     """
 
     categorical_columns: list[NonNegativeInt] = msgspec.field(default_factory=list)
-    n_cells: _Cells | None = None
     n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
+    n_cells: Cells | None = None
 
 
 class BinomialConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="binomial"):
@@ -96,6 +96,16 @@ class MMDConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag
 
     bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
     kernel: Literal["gaussian", "laplace"] = "gaussian"
+    scale_columns: bool = True
+
+
+class FourierMMDConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mmd_features"):
+    """Maximum mean discrepancy from sums of random features, of all events."""
+
+    min_events: ClassVar[int] = 2
+    n_features: Annotated[int, Meta(ge=2, le=65_536, multiple_of=2)] = 256
+    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     scale_columns: bool = True
 
 
@@ -144,6 +154,7 @@ TestConfig = (
     | MixedConfig
     | BinomialConfig
     | MMDConfig
+    | FourierMMDConfig
     | EnergyConfig
     | CramerVonMisesConfig
     | WassersteinConfig

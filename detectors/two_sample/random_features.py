@@ -9,7 +9,6 @@ import numpy as np
 from detectors.base import FloatArray
 from detectors.checks import as_finite, as_rows
 from detectors.errors import InvalidParameterError
-from detectors.sequential.window import mean_row
 from detectors.two_sample.kernels import (
     Bandwidth,
     check_bandwidth,
@@ -153,3 +152,8 @@ def within(mean: FloatArray, n: int) -> float:
     """Mean product of the features of two different rows, from the mean of the features."""
     squared_norm = float(mean.dot(mean)) / (len(mean) // 2)
     return (n * squared_norm - 1.0) / (n - 1)
+
+
+def mean_row(rows: FloatArray) -> FloatArray:
+    """The mean of ``rows``, exact where they are equal and without overflow where they are near."""
+    return np.asarray(rows[0] + (rows - rows[0]).mean(axis=0))

@@ -16,13 +16,13 @@ from detectors.errors import (
     TooFewRowsError,
 )
 from detectors.sequential.mmd import SlidingMMD
-from detectors.sequential.random_features import (
+from detectors.sequential.rff_mmd import SlidingRFFMMD
+from detectors.two_sample.kernels import gaussian_kernel, median_bandwidth, squared_distances
+from detectors.two_sample.random_features import (
     draw_frequencies,
     random_features,
     rff_mmd2,
 )
-from detectors.sequential.rff_mmd import SlidingRFFMMD
-from detectors.two_sample.kernels import gaussian_kernel, median_bandwidth, squared_distances
 
 EPS = np.finfo(np.float64).eps
 
