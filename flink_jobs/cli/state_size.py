@@ -6,7 +6,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import FirstTime, MovingReference, Seasonal, TrainingSet
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
 from flink_jobs.config.two_sample_tests import n_dimensions
-from flink_jobs.config.views import detectors_of, n_columns_read
+from flink_jobs.config.views import detectors_of, n_columns_read, views_of
 
 _FLOAT_BYTES = 8
 # Of a row on the JVM's heap, apart from its payload.
@@ -73,10 +73,10 @@ def _reference_text(config: DriftJobConfig, n_ref: int) -> str:
     if isinstance(reference, TrainingSet):
         return "no reference (all share one)"
     n_kept = reference.max_events if isinstance(reference, FirstTime) else n_ref
-    text = f"{_bytes(_FLOAT_BYTES * n_dimensions(config) * n_kept)} of reference"
+    text = f"{_bytes(_FLOAT_BYTES * n_dimensions(views_of(config)[0]) * n_kept)} of reference"
     # While it is collected the events are raw, and a sample is taken of twice as many.
     n_raw = 2 * n_kept if isinstance(reference, FirstTime) else n_kept
-    raw, kept = n_columns * n_raw, n_dimensions(config) * n_kept
+    raw, kept = n_columns * n_raw, n_dimensions(views_of(config)[0]) * n_kept
     if raw > kept:
         text += f" ({_bytes(_FLOAT_BYTES * raw)} while it is collected)"
     return text
@@ -84,7 +84,8 @@ def _reference_text(config: DriftJobConfig, n_ref: int) -> str:
 
 def _windows_text(config: DriftJobConfig) -> str:
     is_raw = isinstance(config.reference, MovingReference)
-    event_bytes = _FLOAT_BYTES * (n_columns_read(config) if is_raw else n_dimensions(config))
+    n_kept = n_columns_read(config) if is_raw else n_dimensions(views_of(config)[0])
+    event_bytes = _FLOAT_BYTES * n_kept
     windows = [each.window for each in detectors_of(config)]
     keeps_last = config.kafka.control_topic is not None
     counts = [_kept_events(w, keeps_last) for w in windows if isinstance(w, CountWindow)]

@@ -132,7 +132,8 @@ def _at_least(reference: Trailing | Seasonal) -> str:
 
 def _detector(config: DriftJobConfig, detector: Detector, n_ref: int) -> str:
     level, n_test = detector.calibration.level, fewest_events(detector)
-    lowest, fewest = lowest_p_value(config, detector, n_ref, n_test), f"{n_test:,} events"
+    lowest = lowest_p_value(views_of(config)[0], detector, n_ref, n_test)
+    fewest = f"{n_test:,} events"
     reach = f"{fewest} can reach {lowest:.2g}"
     if lowest > level:
         reach = f"a window of {fewest} cannot alarm, its lowest p-value is {lowest:.2g}"

@@ -7,21 +7,26 @@ from collections.abc import Iterator
 
 import msgspec
 
+from flink_jobs.config.column_checks import (
+    check_categories,
+    check_columns,
+    check_reducer,
+    check_view_tables,
+    own_key,
+)
+from flink_jobs.config.columns import are_named
 from flink_jobs.config.job import OTHER_MODELS, DriftJobConfig, KafkaTable
 from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
     BinomialConfig,
-    ChiSquareConfig,
     HardPredictionsConfig,
-    MixedConfig,
-    PCAConfig,
     PermutedConfig,
     SoftmaxOutputsConfig,
-    SparseRandomProjectionConfig,
+    kind_and_parameters,
 )
 from flink_jobs.config.tables.policy import check_policy
-from flink_jobs.config.tables.references import FirstEvents, check_reference
+from flink_jobs.config.tables.references import check_reference
 from flink_jobs.config.tables.windows import CountWindow, check_window
 from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
@@ -30,133 +35,118 @@ from flink_jobs.config.two_sample_tests import (
     n_dimensions,
     sees_sample,
 )
-from flink_jobs.config.views import (
-    Detector,
-    View,
-    detectors_of,
-    n_columns_read,
-    reads_outputs,
-    views_of,
-)
+from flink_jobs.config.views import Detector, View, views_of
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
     """List what no single key shows: panes that do not tile windows, levels no test can reach."""
-    width_ms = config.panes.width_ms
     problems = [
-        *check_window("window", config.window, width_ms),
-        *_check_names(config),
-        *check_reference(config.reference, width_ms),
-        *_check_input(config),
-        *_check_reducer(config),
+        *check_columns(config),
+        *check_view_tables(config),
+        *_check_panes(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
         *check_properties(config.kafka.properties),
         *_check_named_models(config),
     ]
-    for place, detector in enumerate(detectors_of(config)):
-        problems += _check_detector(config, detector, _prefix(place))
-    return problems or _check_reaches(config)
-
-
-def _check_reaches(config: DriftJobConfig) -> list[Problem]:
-    """Ask every detector's test for its lowest p-value, once all else is right."""
-    return [
+    views = [] if problems and config.views else views_of(config)
+    for place, view in enumerate(views):
+        problems += _check_view(config, place, view)
+    # The main tables are those of every view that leaves its own out.
+    problems = list(dict.fromkeys(problems))
+    return problems or [
         problem
-        for view_place, view in enumerate(views_of(config))
-        for place, detector in enumerate(view.detectors)
-        for problem in _check_reach(config, view, detector, _key(config, view_place, place))
+        for place, view in enumerate(views)
+        for detector_place in range(len(view.detectors))
+        for problem in _check_reach(config, place, view, detector_place)
     ]
 
 
-def _key(config: DriftJobConfig, view_place: int, place: int) -> str:
-    """Return the key under which the tables of a detector lie."""
-    view = f"views[{view_place}]." if config.views else ""
-    return view + _prefix(place)
-
-
-def _prefix(place: int) -> str:
-    """Return the key under which the tables of a detector lie: the first has the main ones."""
-    return "" if place == 0 else f"detectors[{place - 1}]."
-
-
-def _check_detector(config: DriftJobConfig, detector: Detector, prefix: str) -> Iterator[Problem]:
-    """``prefix`` is empty for the main tables, whose test lies under ``detector``."""
-    if prefix:
-        yield from check_window(f"{prefix}window", detector.window, config.panes.width_ms)
-    level = detector.calibration.level
-    yield from _check_test(config, detector, level, f"{prefix}test" if prefix else "detector.test")
-    yield from _check_fewest_events(detector, f"{prefix}window")
-    for problem in check_policy(detector.policy, level):
-        yield msgspec.structs.replace(problem, key=f"{prefix}{problem.key}")
-
-
-def _check_names(config: DriftJobConfig) -> Iterator[Problem]:
+def _check_view(config: DriftJobConfig, place: int, view: View) -> Iterator[Problem]:
+    width_ms = config.panes.width_ms
+    for problem in check_reference(view.reference, width_ms):
+        yield _under(problem, own_key(config, place, "reference").removesuffix("reference"))
+    if view.slots:
+        yield from check_reducer(config, view, own_key(config, place, "reducer"))
     seen: set[str] = set()
-    for place, detector in enumerate(detectors_of(config)):
+    for detector_place, detector in enumerate(view.detectors):
+        keys = _Keys(config, place, detector_place)
         if detector.name in seen:
-            wrong = f"{detector.name!r} is taken"
-            yield Problem(f"detectors[{place - 1}].name", wrong, "a name of its own")
+            yield Problem(keys.of("name"), f"{detector.name!r} is taken", "a name of its own")
         seen.add(detector.name)
+        yield from _check_detector(config, view, detector, keys)
+    if not view.slots:
+        yield _without_columns(config, view)
 
 
-def _check_input(config: DriftJobConfig) -> Iterator[Problem]:
-    field, least = ("outputs", 2) if reads_outputs(config) else ("features", 1)
-    if n_columns_read(config) < least:
-        kind = msgspec.to_builtins(views_of(config)[0].reducer)["kind"]
-        yield Problem(
-            f"input.n_{field}",
-            f"the reducer {kind!r} reads the events' {field}, and there are "
-            f"{n_columns_read(config)}",
-            f"{least} or more",
-        )
+class _Keys:
+    """The keys under which the tables of a detector stand."""
+
+    def __init__(self, config: DriftJobConfig, place: int, detector_place: int) -> None:
+        self._config = config
+        self._place = place
+        self._more = detector_place - 1
+
+    def of(self, name: str) -> str:
+        """Return the key of a table of the detector, or of one that the view leaves out."""
+        view = f"views[{self._place}]." if self._config.views else ""
+        if self._more < 0:
+            return own_key(self._config, self._place, name)
+        return f"{view}detectors[{self._more}].{name}"
 
 
-def _check_reducer(config: DriftJobConfig) -> Iterator[Problem]:
-    reducer = views_of(config)[0].reducer
-    if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
-        most = config.input.n_features
-        if isinstance(config.reference, FirstEvents):
-            most = min(most, config.reference.n_events)
-        if reducer.n_components > most > 0:
-            yield Problem(
-                "detector.reducer.n_components",
-                f"{reducer.n_components} components from {most} features or reference events",
-                f"1 to {most}, or a share of variance between 0 and 1",
-            )
+def _without_columns(config: DriftJobConfig, view: View) -> Problem:
+    kind = kind_and_parameters(view.reducer)[0]
+    is_output = isinstance(view.reducer, SoftmaxOutputsConfig | HardPredictionsConfig)
+    role = "outputs" if is_output else "features"
+    if are_named(config):
+        wrong = f"the reducer {kind!r} reads {role}, and none is named"
+        return Problem(f"columns.{role}", wrong, "names of columns")
+    least = 2 if is_output else 1
+    wrong = f"the reducer {kind!r} reads the events' {role}, and there are 0"
+    return Problem(f"input.n_{role}", wrong, f"{least} or more")
 
 
-def _check_test(
-    config: DriftJobConfig, detector: Detector, level: float, key: str
+def _under(problem: Problem, prefix: str) -> Problem:
+    return msgspec.structs.replace(problem, key=f"{prefix}{problem.key}")
+
+
+def _check_detector(
+    config: DriftJobConfig, view: View, detector: Detector, keys: _Keys
 ) -> Iterator[Problem]:
-    reducer, test = views_of(config)[0].reducer, detector.test
+    level = detector.calibration.level
+    window, test, policy = keys.of("window"), keys.of("test"), keys.of("policy")
+    yield from check_window(window, detector.window, config.panes.width_ms)
+    yield from _check_permutations(detector, level, test)
+    if view.slots:
+        yield from check_categories(view, detector.test, test)
+    yield from _check_fewest_events(detector, window)
+    for problem in check_policy(detector.policy, level):
+        yield _under(problem, policy.removesuffix("policy"))
+
+
+def _check_panes(config: DriftJobConfig) -> Iterator[Problem]:
+    raw, tested = config.panes.max_raw_events, config.panes.max_events
+    if raw < tested:
+        wrong = f"{raw} is below panes.max_events = {tested}"
+        yield Problem("panes.max_raw_events", wrong, f"{tested} or more")
+
+
+def _check_permutations(detector: Detector, level: float, key: str) -> Iterator[Problem]:
+    test = detector.test
     if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
         yield Problem(
             f"{key}.n_permutations",
             f"{test.n_permutations} permutations never give a p-value of {level} or less",
             f"{math.ceil(1.0 / level) - 1} or more, or a higher calibration.level",
         )
-    continuous = PCAConfig | SparseRandomProjectionConfig | SoftmaxOutputsConfig
-    if isinstance(test, ChiSquareConfig | MixedConfig) and isinstance(reducer, continuous):
-        yield Problem(
-            f"{key}.kind",
-            "this reducer leaves no categories to compare",
-            "with the reducer 'hard_predictions', or 'none' where features are categories",
-        )
-    if isinstance(test, MixedConfig):
-        width = 1 if isinstance(reducer, HardPredictionsConfig) else config.input.n_features
-        if max(test.categorical_columns) >= width:
-            yield Problem(
-                f"{key}.categorical_columns",
-                f"{max(test.categorical_columns)} is none of {width} columns",
-                f"0 to {width - 1}",
-            )
 
 
 def _check_reach(
-    config: DriftJobConfig, view: View, detector: Detector, prefix: str
+    config: DriftJobConfig, place: int, view: View, detector_place: int
 ) -> Iterator[Problem]:
     """Refuse windows and references in which samples without anything in common do not alarm."""
+    detector = view.detectors[detector_place]
     level = detector.calibration.level
     n_test = most_tested(view, detector, config.sample.size)
     n_ref = most_reference_events(view)
@@ -166,7 +156,7 @@ def _check_reach(
     if lowest > level:
         name = "size" if isinstance(detector.window, CountWindow) else "max_events"
         yield Problem(
-            f"{prefix}window.{name}",
+            f"{_Keys(config, place, detector_place).of('window')}.{name}",
             f"{n_test} events against a reference of {n_ref} never alarm: their lowest p-value in "
             f"{n_dimensions(view, detector.test)} dimensions is {lowest:.2g}, above the level of "
             f"{level:g}",
