@@ -10,6 +10,7 @@ import msgspec
 from flink_jobs.cli.state_size import open_panes_text, state_text
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.columns import Column
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.references import (
     FirstEvents,
@@ -20,8 +21,13 @@ from flink_jobs.config.tables.references import (
 )
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
-from flink_jobs.config.views import Detector, detectors_of, n_columns_read, reads_outputs, views_of
+from flink_jobs.config.views import Detector, View, views_of
+from flink_jobs.records.alerts import MAIN_VIEW
+from flink_jobs.records.shown import shown
+from flink_jobs.records.wording import count, first_names
 from flink_jobs.times import duration
+
+_MOST_NAMED = 8
 
 
 class Line(NamedTuple):
@@ -52,15 +58,29 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
 
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
     """What holds for a model of this configuration."""
+    views = views_of(config)
     fewest = _fewest_reference_events(config, n_training)
     return [
         Line("events", _events(config)),
-        Line("reference", _reference(config, fewest)),
-        *(Line("detector", _detector(config, each, fewest)) for each in detectors_of(config)),
+        *(line for view in views for line in _of_view(config, view, n_training, views)),
         Line("silence", _silence(config)),
         Line("state", state_text(config, fewest)),
         Line("open panes", open_panes_text(config)),
     ]
+
+
+def _of_view(
+    config: DriftJobConfig, view: View, n_training: Mapping[str, int], views: Sequence[View]
+) -> Iterator[Line]:
+    """What watches a view; the only view of a configuration without ``views`` stays unnamed."""
+    own = msgspec.structs.replace(config, reference=view.reference)
+    fewest = _fewest_reference_events(own, n_training)
+    if len(views) > 1 or view.name != MAIN_VIEW:
+        yield Line("view", f"{view.name}: {_columns(view)}, reducer {_kind(view.reducer)}")
+    if view is views[0] or view.reference != views[0].reference:
+        yield Line("reference", _reference(own, fewest))
+    for each in view.detectors:
+        yield Line("detector", _detector(config, each, fewest))
 
 
 def _of_override(
@@ -100,10 +120,27 @@ def _fewest_reference_events(config: DriftJobConfig, n_training: Mapping[str, in
 
 
 def _events(config: DriftJobConfig) -> str:
-    what = "outputs" if reads_outputs(config) else "features"
-    reducer = _kind(views_of(config)[0].reducer)
-    width = duration(config.panes.width_ms)
-    return f"{n_columns_read(config)} {what} of each, reducer {reducer}, in panes of {width}"
+    views, width = views_of(config), duration(config.panes.width_ms)
+    if len(views) > 1 or views[0].name != MAIN_VIEW:
+        n_values = len({place for view in views for place in view.places})
+        return f"{count(n_values, 'value')} of each, in panes of {width}"
+    (view,) = views
+    return f"{_columns(view)} of each, reducer {_kind(view.reducer)}, in panes of {width}"
+
+
+def _columns(view: View) -> str:
+    """The columns of a view, by name where they have names of their own."""
+    if [column.type for column in view.columns] == ["vector"]:
+        (vector,) = view.columns
+        return f"{vector.size:,} {vector.name}"
+    named = (f"{shown(column.name)} ({_type(column)})" for column in view.columns)
+    return first_names(list(named), _MOST_NAMED)
+
+
+def _type(column: Column) -> str:
+    if column.type == "vector":
+        return f"{column.size:,} numbers"
+    return column.kind or column.type
 
 
 def _reference(config: DriftJobConfig, n_fewest: int) -> str:

@@ -43,7 +43,6 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
     problems = [
         *check_columns(config),
         *check_view_tables(config),
-        *_check_panes(config),
         *_check_silence(config),
         *_check_topics(config.kafka),
         *check_properties(config.kafka.properties),
@@ -123,13 +122,6 @@ def _check_detector(
     yield from _check_fewest_events(detector, window)
     for problem in check_policy(detector.policy, level):
         yield _under(problem, policy.removesuffix("policy"))
-
-
-def _check_panes(config: DriftJobConfig) -> Iterator[Problem]:
-    raw, tested = config.panes.max_raw_events, config.panes.max_events
-    if raw < tested:
-        wrong = f"{raw} is below panes.max_events = {tested}"
-        yield Problem("panes.max_raw_events", wrong, f"{tested} or more")
 
 
 def _check_permutations(detector: Detector, level: float, key: str) -> Iterator[Problem]:

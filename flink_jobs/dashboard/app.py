@@ -23,6 +23,7 @@ from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.plotly_file import plotly_path
 from flink_jobs.dashboard.state import LiveEntries
 from flink_jobs.kafka.errors import FollowError
+from flink_jobs.records.alerts import MAIN_VIEW
 
 _MOST_BODY_BYTES = 16_384
 _STATIC = files("flink_jobs.dashboard") / "static"
@@ -85,15 +86,18 @@ class Pages:
         return StreamingResponse(self.hub.follow(), media_type="text/event-stream", headers=headers)
 
     async def chart(self, request: Request) -> Response:
-        """The windows of one detector."""
+        """The windows of one detector of one view."""
         asked = request.query_params
         try:
             number, n_known = int(asked["model"]), int(asked.get("after", "0"))
         except (KeyError, ValueError):
             return _json({"error": "give model and after as numbers"}, 400)
-        found = self.state.chart(number, asked.get("detector"), max(0, n_known))
+        watcher = None
+        if "detector" in asked:
+            watcher = asked.get("view", MAIN_VIEW), asked["detector"]
+        found = self.state.chart(number, watcher, max(0, n_known))
         if found is None:
-            return _json({"error": "there is no such model or detector"}, 404)
+            return _json({"error": "there is no such model, view or detector"}, 404)
         return _json(found)
 
     async def command(self, request: Request) -> Response:

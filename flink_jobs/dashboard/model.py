@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from flink_jobs.dashboard.series import Series, ratio
-from flink_jobs.dashboard.wire import IncidentRow, ModelRow
+from flink_jobs.dashboard.wire import IncidentRow, ModelRow, Watcher
 from flink_jobs.records.alerts import (
     MAIN_DETECTOR,
+    MAIN_VIEW,
     Alert,
     AlertKind,
     Cause,
@@ -22,7 +23,7 @@ from flink_jobs.records.alerts import (
 )
 from flink_jobs.records.control import Acknowledge, Audit, Command, ModelSummary, Outcome
 
-_MOST_DETECTORS = 32
+_MOST_WATCHERS = 32
 _N_RECENT = 40
 _N_ALERTS = 60
 _N_ACKNOWLEDGED = 16
@@ -38,6 +39,7 @@ class ModelState(StrEnum):
     FAILING = "failing"
     NO_REFERENCE = "no_reference"
     SILENT = "silent"
+    FORGOTTEN = "forgotten"
     UNSTABLE = "unstable"
     PAUSED = "paused"
     COLLECTING = "collecting"
@@ -58,6 +60,7 @@ _STATES = {
 class Mark(Struct, frozen=True, array_like=True):
     """An alert, as the chart marks it."""
 
+    view: str
     detector: str
     kind: AlertKind
     cause: Cause
@@ -84,12 +87,12 @@ class Model:
     number : int
     name : str
     n_windows : int
-        How many windows of each detector are kept.
+        How many windows of each watcher are kept.
 
     Attributes
     ----------
     series : dict of str to Series
-        By detector.
+        By view and detector.
     alerts : deque of Mark
         The last ones.
     unsent : deque of float or None
@@ -100,18 +103,19 @@ class Model:
         self.number = number
         self.name = name
         self.last_ms: int | None = None
-        self.series: dict[str, Series] = {}
+        self.series: dict[Watcher, Series] = {}
         self.alerts: deque[Mark] = deque(maxlen=_N_ALERTS)
         self.unsent: deque[float | None] = deque(maxlen=_N_RECENT)
         self._n_windows = n_windows
         self._job = ""
         self._recent: deque[float | None] = deque(maxlen=_N_RECENT)
-        self._incidents: dict[tuple[str, str, Cause], IncidentRow] = {}
+        self._incidents: dict[tuple[str, Watcher, Cause], IncidentRow] = {}
         self._acknowledged: deque[_Acknowledged] = deque(maxlen=_N_ACKNOWLEDGED)
         self._status: ScoreStatus | None = None
         self._tested_ms = -1
         self._is_paused = False
         self._snoozed_until_ms: int | None = None
+        self._forgotten_ms: int | None = None
         self._collecting_from_ms: int | None = None
         self._summary: ModelSummary | None = None
 
@@ -120,10 +124,11 @@ class Model:
         before = self._look()
         self._job = score.job
         self._reach(score.window.closed_ms)
-        series = self._series_of(score.detector)
+        watcher = score.view, score.detector
+        series = self._series_of(watcher)
         if series is not None:
             series.add(score)
-        if score.detector == self.first_detector:
+        if watcher == self.first_watcher:
             self._status = score.status
             self._recent.append(ratio(score))
             self.unsent.append(ratio(score))
@@ -138,6 +143,7 @@ class Model:
         self._reach(window.closed_ms)
         self.alerts.append(
             Mark(
+                alert.view,
                 alert.detector,
                 alert.kind,
                 alert.cause,
@@ -146,9 +152,13 @@ class Model:
                 window.end_ms,
             )
         )
-        # A job has at most one incident of a cause and detector open, so that a new one also takes
+        if alert.cause is Cause.FORGOTTEN:
+            # Nothing follows it: events of the model that come later begin anew.
+            self._forgotten_ms = window.closed_ms
+            return
+        # A job has at most one incident of a cause and watcher open, so that a new one also takes
         # the place of one whose end was never written.
-        place = (alert.job, alert.detector, alert.cause)
+        place = (alert.job, (alert.view, alert.detector), alert.cause)
         known = self._incidents.get(place)
         is_known = known is not None and known.incident_id == alert.incident_id
         if alert.kind is AlertKind.RECOVERED:
@@ -181,9 +191,11 @@ class Model:
             self._take_summary(audit.summary, audit.job, at_ms)
 
     @property
-    def first_detector(self) -> str:
-        """The detector that stands for the model in the list."""
-        return MAIN_DETECTOR if MAIN_DETECTOR in self.series else next(iter(self.series), "")
+    def first_watcher(self) -> Watcher:
+        """What stands for the model in the list."""
+        main = MAIN_VIEW, MAIN_DETECTOR
+        mains = (each for each in self.series if each[1] == MAIN_DETECTOR)
+        return main if main in self.series else next(mains, next(iter(self.series), ("", "")))
 
     @property
     def has_incident(self) -> bool:
@@ -201,7 +213,7 @@ class Model:
             snoozed_until_ms=self._snooze(),
             is_collecting=self._is_collecting(),
             last_ms=self.last_ms,
-            detectors=list(self.series),
+            watchers=list(self.series),
             incidents=[
                 msgspec.structs.replace(each, is_acknowledged=self._is_acknowledged(each))
                 for each in self._incidents.values()
@@ -210,10 +222,10 @@ class Model:
             summary=self._summary,
         )
 
-    def _series_of(self, detector: str) -> Series | None:
-        if detector not in self.series and len(self.series) < _MOST_DETECTORS:
-            self.series[detector] = Series(self._n_windows)
-        return self.series.get(detector)
+    def _series_of(self, watcher: Watcher) -> Series | None:
+        if watcher not in self.series and len(self.series) < _MOST_WATCHERS:
+            self.series[watcher] = Series(self._n_windows)
+        return self.series.get(watcher)
 
     def _reach(self, time_ms: int | None) -> None:
         if time_ms is not None:
@@ -230,6 +242,8 @@ class Model:
         for cause, state in _STATES.items():
             if cause in open_causes:
                 return state
+        if self._forgotten_ms is not None and self._forgotten_ms == self.last_ms:
+            return ModelState.FORGOTTEN
         if self._is_paused:
             return ModelState.PAUSED
         if self._is_collecting():
@@ -282,10 +296,11 @@ class Model:
             if each.is_acknowledged:
                 self._acknowledged.append(_Acknowledged(at_ms, each.incident_id))
             self._incidents.setdefault(
-                (job, each.detector, each.cause),
+                (job, (each.view, each.detector), each.cause),
                 IncidentRow(
                     incident_id=each.incident_id,
                     cause=each.cause,
+                    view=each.view,
                     detector=each.detector,
                     severity=each.severity,
                     is_flapping=False,
@@ -303,6 +318,7 @@ def _incident(alert: Alert, started_ms: int) -> IncidentRow:
     return IncidentRow(
         incident_id=alert.incident_id,
         cause=alert.cause,
+        view=alert.view,
         detector=alert.detector,
         severity=alert.severity,
         is_flapping=alert.is_flapping,

@@ -1,4 +1,4 @@
-"""The last windows of one detector of one model, in memory that does not grow."""
+"""The last windows of one detector of one view of one model, in memory that does not grow."""
 
 from __future__ import annotations
 

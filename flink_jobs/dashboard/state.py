@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from flink_jobs.dashboard.model import Mark, Model
-from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, entry_of
+from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command, Outcome
 
@@ -22,7 +22,7 @@ _MOST_CHARACTERS = 1_024
 
 
 class ChartData(Struct, frozen=True, kw_only=True):
-    """What the chart of one detector of a model is drawn from.
+    """What the chart of one detector of one view of a model is drawn from.
 
     Attributes
     ----------
@@ -35,6 +35,7 @@ class ChartData(Struct, frozen=True, kw_only=True):
     """
 
     number: int
+    view: str
     detector: str
     reducer: str
     test: str
@@ -49,7 +50,7 @@ class LiveEntries:
     Parameters
     ----------
     n_windows : int, default 400
-        Windows that are kept of each detector of a model, 88 bytes each.
+        Windows that are kept of each detector of each view of a model, 88 bytes each.
     most_models : int, default 10,000
         Beyond these the model that was heard of longest ago, with no incident open, is forgotten.
 
@@ -140,19 +141,20 @@ class LiveEntries:
             entries = sorted(self._entries, key=lambda each: each[1] or 0)
         return Changes(rows=rows, entries=[entry_of(*each) for each in entries])
 
-    def chart(self, number: int, detector: str | None, n_known: int) -> ChartData | None:
-        """The windows after the first ``n_known``; None without such a model or detector."""
+    def chart(self, number: int, watcher: Watcher | None, n_known: int) -> ChartData | None:
+        """The windows after the first ``n_known``; None without such a model or watcher."""
         with self.lock:
             model = self._by_number.get(number)
             if model is None:
                 return None
-            name = model.first_detector if detector is None else detector
-            series = model.series.get(name)
+            view, detector = watcher or model.first_watcher
+            series = model.series.get((view, detector))
             if series is None:
                 return None
             return ChartData(
                 number=number,
-                detector=name,
+                view=view,
+                detector=detector,
                 reducer=series.reducer,
                 test=series.test,
                 n_seen=series.n_seen,

@@ -12,6 +12,9 @@ from flink_jobs.reports.text.alerts import to_text
 _MOST_LINES = 8
 _MOST_CHARACTERS = 600
 
+Watcher = tuple[str, str]
+"""The view and the detector."""
+
 Tick = tuple[int, int | None, list[float | None]]
 """A model's number, how far its event time has come, and how much of its threshold the statistic of
 each new window reaches."""
@@ -22,6 +25,7 @@ class IncidentRow(Struct, frozen=True, kw_only=True):
 
     incident_id: str
     cause: Cause
+    view: str
     detector: str
     severity: Severity
     is_flapping: bool
@@ -45,7 +49,9 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     last_ms : int or None
         How far event time has come.
     recent : list of float or None
-        For each of the last windows of the first detector, how much of the threshold is reached.
+        For each of the last windows of the first watcher, how much of the threshold is reached.
+    watchers : list of Watcher
+        View and detector of each series of windows.
     """
 
     number: int
@@ -56,7 +62,7 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     snoozed_until_ms: int | None
     is_collecting: bool
     last_ms: int | None
-    detectors: list[str]
+    watchers: list[Watcher]
     incidents: list[IncidentRow]
     recent: list[float | None]
     summary: ModelSummary | None
@@ -67,6 +73,7 @@ class AlertEntry(Struct, frozen=True, kw_only=True, tag="alert", tag_field="entr
 
     id: str
     model: str
+    view: str
     detector: str
     at_ms: int
     start_ms: int
@@ -122,6 +129,7 @@ def _of_alert(alert: Alert) -> AlertEntry:
     return AlertEntry(
         id=alert.alert_id,
         model=alert.model,
+        view=alert.view,
         detector=alert.detector,
         at_ms=alert.window.closed_ms,
         start_ms=alert.window.start_ms,
@@ -151,7 +159,7 @@ def _of_audit(audit: Audit, at_ms: int | None) -> AuditEntry:
 
 def _details(alert: Alert) -> list[str]:
     """The lines below the heading, as the timeline in the terminal has them."""
-    # The heading names model and detector, which may hold line breaks.
-    named = msgspec.structs.replace(alert, model="-", detector="-")
+    # The heading names these, and they may hold line breaks.
+    named = msgspec.structs.replace(alert, model="-", view="-", detector="-")
     lines = to_text(named).plain.split("\n")[1 : 1 + _MOST_LINES]
     return [line.strip()[:_MOST_CHARACTERS] for line in lines]

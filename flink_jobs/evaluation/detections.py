@@ -11,13 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from flink_jobs.evaluation.metrics import Figures
 from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
+from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
 
 
 class Stream(NamedTuple):
-    """One detector of one model."""
+    """One detector of one view of one model."""
 
     model: str
-    detector: str
+    view: str = MAIN_VIEW
+    detector: str = MAIN_DETECTOR
 
 
 class Alarm(NamedTuple):
@@ -49,7 +51,8 @@ class Detection(Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    detector: str
+    view: str = MAIN_VIEW
+    detector: str = MAIN_DETECTOR
     drift: DriftInterval
     delay_ms: int | None = None
     delay_windows: int | None = None
@@ -107,6 +110,7 @@ class JudgedStream:
         return [
             Detection(
                 model=stream.model,
+                view=stream.view,
                 detector=stream.detector,
                 drift=drift,
                 delay_ms=None if at is None else at - drift.start_ms,

@@ -1,7 +1,7 @@
 """How well a detector found the labelled drifts, next to trivial baselines.
 
-One *stream* is one detector of one model. All its figures rest on the times of its tests, the
-``closed_ms`` of its windows, since only then can an alarm be raised:
+One *stream* is one detector of one view of one model. All its figures rest on the times of its
+tests, the ``closed_ms`` of its windows, since only then can an alarm be raised:
 
 * An **alarm** is an incident of cause drift. It is raised by the test of its first alert, and stays
   in force until the test with which it recovered.
@@ -21,14 +21,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
 from flink_jobs.config.overrides import config_of_model
-from flink_jobs.config.views import detectors_of
+from flink_jobs.config.views import views_of
 from flink_jobs.evaluation.detections import (
     Alarm,
     Detection,
@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 
+_Name = TypeVar("_Name", str, tuple[str, str])
+
 FIGURES_SCHEMA = pa.schema(
     [
         ("detector", pa.string()),
@@ -80,10 +82,12 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     total : Beside
-    by_model, by_detector : dict of str to Beside
-    by_stream : list of tuple (model, detector, Beside)
+    by_model : dict of str to Beside
+    by_watcher : dict of (view, detector) to Beside
+    by_stream : dict of Stream to Beside
+        By model, view and detector.
     detections : list of Detection
-        Each drift in each stream it concerns, by model, detector and start.
+        Each drift in each stream it concerns, by model, view, detector and start.
     unmatched : list of DriftInterval
         Drifts that concern no model of the history.
     tolerance_ms : int
@@ -91,8 +95,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
 
     total: Beside
     by_model: dict[str, Beside]
-    by_detector: dict[str, Beside]
-    by_stream: list[tuple[str, str, Beside]]
+    by_watcher: dict[tuple[str, str], Beside]
+    by_stream: dict[Stream, Beside]
     detections: list[Detection]
     unmatched: list[DriftInterval]
     tolerance_ms: int
@@ -151,18 +155,20 @@ def evaluate(
     if tolerance_ms < 0:
         raise ValueError(f"tolerance_ms must be 0 or more, not {tolerance_ms}")
     alarms = alarms_of(alerts)
-    by_stream, detections = [], []
+    by_stream: dict[Stream, Beside] = {}
+    detections: list[Detection] = []
     for stream in sorted({*windows, *alarms, *streams}):
         drifts = [each for each in intervals if each.concerns(stream.model)]
         judge = JudgedStream(windows.get(stream), drifts, tolerance_ms)
-        beside = _beside(judge, alarms.get(stream, []))
-        by_stream.append((stream.model, stream.detector, beside))
+        by_stream[stream] = _beside(judge, alarms.get(stream, []))
         detections += judge.detections(stream, alarms.get(stream, []))
-    models = {model for model, _, _ in by_stream}
+    models = {stream.model for stream in by_stream}
     return Evaluation(
-        total=sum((beside for _, _, beside in by_stream), Beside()),
-        by_model=_summed((model, beside) for model, _, beside in by_stream),
-        by_detector=_summed((detector, beside) for _, detector, beside in by_stream),
+        total=sum(by_stream.values(), Beside()),
+        by_model=_summed((stream.model, each) for stream, each in by_stream.items()),
+        by_watcher=_summed(
+            ((stream.view, stream.detector), each) for stream, each in by_stream.items()
+        ),
         by_stream=by_stream,
         detections=detections,
         unmatched=[each for each in intervals if not any(map(each.concerns, models))],
@@ -173,11 +179,12 @@ def evaluate(
 def evaluate_result(
     result: BacktestResult, intervals: Sequence[DriftInterval], *, tolerance_ms: int = 0
 ) -> Evaluation:
-    """:func:`evaluate` for a backtest: every model of its history, with every detector it has."""
+    """:func:`evaluate` for a backtest: every model of its history, and all its detectors."""
     streams = [
-        Stream(model, each.name)
+        Stream(model, view.name, each.name)
         for model in result.summary.n_by_model
-        for each in detectors_of(config_of_model(result.config, model))
+        for view in views_of(config_of_model(result.config, model))
+        for each in view.detectors
     ]
     windows = window_ends(result.scores())
     return evaluate(result.alerts(), windows, intervals, streams=streams, tolerance_ms=tolerance_ms)
@@ -192,7 +199,7 @@ def alarms_of(alerts: Iterable[Alert]) -> dict[Stream, list[Alarm]]:
     for alert in alerts:
         if alert.cause is not Cause.DRIFT:
             continue
-        key = Stream(alert.model, alert.detector), alert.incident_id
+        key = Stream(alert.model, alert.view, alert.detector), alert.incident_id
         closed_ms = alert.window.closed_ms
         alarm = raised.setdefault(key, Alarm(closed_ms, NO_END_MS))
         if alert.kind is AlertKind.RECOVERED:
@@ -215,7 +222,8 @@ def window_ends(scores: Iterable[Score]) -> dict[Stream, WindowEnds]:
     ends: dict[Stream, list[int]] = defaultdict(list)
     for score in scores:
         if score.status is ScoreStatus.TESTED:
-            stream, window = Stream(score.model, score.detector), score.window
+            stream = Stream(score.model, score.view, score.detector)
+            window = score.window
             starts[stream] = min(starts.get(stream, window.start_ms), window.start_ms)
             ends[stream].append(window.closed_ms)
     return {stream: WindowEnds(starts[stream], np.unique(ends[stream])) for stream in ends}
@@ -230,8 +238,8 @@ def _beside(judge: JudgedStream, alarms: list[Alarm]) -> Beside:
     )
 
 
-def _summed(parts: Iterable[tuple[str, Beside]]) -> dict[str, Beside]:
-    sums: dict[str, Beside] = {}
+def _summed(parts: Iterable[tuple[_Name, Beside]]) -> dict[_Name, Beside]:
+    sums: dict[_Name, Beside] = {}
     for name, beside in parts:
         sums[name] = sums.get(name, Beside()) + beside
     return sums

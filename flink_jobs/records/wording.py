@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
+
 
 def count(n: int, thing: str, things: str = "") -> str:
     """So many of a thing.
@@ -26,3 +28,28 @@ def first_names(names: Sequence[str], most: int) -> str:
     """
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def watcher_name(view: str, detector: str) -> str:
+    """Name what watches a model; empty for the one that a simple configuration has.
+
+    Examples
+    --------
+    >>> watcher_name("inputs", "hourly"), watcher_name("inputs", "main")
+    ('inputs · hourly', 'inputs')
+    >>> watcher_name("main", "hourly"), watcher_name("main", "main")
+    ('hourly', '')
+    """
+    named = (view if view != MAIN_VIEW else "", detector if detector != MAIN_DETECTOR else "")
+    return " · ".join(filter(None, named))
+
+
+def stream_name(model: str, view: str, detector: str) -> str:
+    """Name a model with what watches it, where it is not the only one of a simple configuration.
+
+    Examples
+    --------
+    >>> stream_name("fraud", "inputs", "main"), stream_name("fraud", "main", "main")
+    ('fraud · inputs', 'fraud')
+    """
+    return " · ".join(filter(None, (model, watcher_name(view, detector))))

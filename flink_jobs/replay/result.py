@@ -153,11 +153,11 @@ class BacktestResult:
         return cls(folder, config, summary)
 
     def alerts(self) -> list[Alert]:
-        """All alerts, ordered by model, detector and the end of their window."""
+        """All alerts, ordered by model, view, detector and the end of their window."""
         return list(_records(self.folder / ALERTS_FILE, Alert))
 
     def scores(self) -> Iterator[Score]:
-        """All scores, ordered by model, detector and the end of their window."""
+        """All scores, ordered by model, view, detector and the end of their window."""
         return _records(self.folder / SCORES_FILE, Score)
 
     def dead_letters(self) -> list[PlacedDeadLetter]:

@@ -17,6 +17,7 @@ _Record = TypeVar("_Record")
 SCORES_SCHEMA = pa.schema(
     [
         ("model", pa.string()),
+        ("view", pa.string()),
         ("detector", pa.string()),
         ("start_ms", pa.int64()),
         ("end_ms", pa.int64()),
@@ -28,6 +29,7 @@ SCORES_SCHEMA = pa.schema(
         ("p_value", pa.float64()),
         ("threshold", pa.float64()),
         ("effect_size", pa.float64()),
+        ("top_column", pa.string()),
         ("is_drift", pa.bool_()),
         ("closed_early", pa.bool_()),
     ]
@@ -37,6 +39,7 @@ SCORES_SCHEMA = pa.schema(
 ALERTS_SCHEMA = pa.schema(
     [
         ("model", pa.string()),
+        ("view", pa.string()),
         ("detector", pa.string()),
         ("start_ms", pa.int64()),
         ("end_ms", pa.int64()),
@@ -48,6 +51,7 @@ ALERTS_SCHEMA = pa.schema(
         ("statistic", pa.float64()),
         ("p_value", pa.float64()),
         ("effect_size", pa.float64()),
+        ("top_column", pa.string()),
         ("is_flapping", pa.bool_()),
         ("n_suppressed", pa.int64()),
     ]
@@ -96,6 +100,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
     window = score.window
     return (
         score.model,
+        score.view,
         score.detector,
         window.start_ms,
         window.end_ms,
@@ -107,6 +112,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
         score.p_value,
         None if score.threshold is None else score.threshold.statistic,
         score.effect_size,
+        score.top_column,
         score.is_drift,
         window.closed_early,
     )
@@ -115,6 +121,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
 def _alert_row(alert: Alert) -> tuple[Any, ...]:
     return (
         alert.model,
+        alert.view,
         alert.detector,
         alert.window.start_ms,
         alert.window.end_ms,
@@ -126,6 +133,7 @@ def _alert_row(alert: Alert) -> tuple[Any, ...]:
         alert.statistic,
         alert.p_value,
         alert.effect_size,
+        alert.top_columns[0].column if alert.top_columns else None,
         alert.is_flapping,
         alert.n_suppressed,
     )

@@ -37,7 +37,7 @@ class Spool:
         self._path = path
         self._file = path.open("wb")
         self._encoder = msgspec.json.Encoder()
-        self._keys: dict[tuple[str, str], int] = {}
+        self._keys: dict[tuple[str, str, str], int] = {}
         # One entry a record, 16 bytes: 4 MB for the scores of 50 million events by windows of 200.
         self._key_of, self._closed_ms, self._lengths = array("i"), array("q"), array("i")
 
@@ -47,7 +47,7 @@ class Spool:
     def write(self, records: Sequence[Alert | Score]) -> None:
         """Append records."""
         for record in records:
-            key = (record.model, record.detector)
+            key = (record.model, record.view, record.detector)
             line = self._encoder.encode(record) + b"\n"
             self._key_of.append(self._keys.setdefault(key, len(self._keys)))
             self._closed_ms.append(record.window.closed_ms)
@@ -59,9 +59,9 @@ class Spool:
         self._file.close()
 
     def sort(self, path: Path, *, keep: Mapping[str, int] | None = None) -> list[Segment]:
-        """Write the records by model, detector and time of the test to ``path``; the spool is gone.
+        """Write the records by model, view, detector and time of the test to ``path``.
 
-        Records with equal keys stay in the order in which they came.
+        The spool is gone then. Records with equal keys stay in the order in which they came.
         """
         self.close()
         keys = sorted(self._keys)

@@ -22,8 +22,10 @@ def quoted(text: str, most: int = _MOST_OF_A_NAME) -> str:
     Examples
     --------
     >>> print(quoted("plan"), quoted(""), quoted("a`: `b\x1b"))
-    `plan` `` `a': 'b\x1b`
+    `plan` (empty) `a': 'b\x1b`
     """
+    if not text:
+        return "(empty)"
     return f"`{shown(text, most).replace('`', chr(39))}`"
 
 
@@ -129,7 +131,10 @@ def _number(column: ColumnShift) -> str:
         low, high = pair(ref[_LOW], test[_LOW]), pair(ref[_HIGH], test[_HIGH])
         said = f"5 to 95 % {low[0]} to {high[0]} → {low[1]} to {high[1]}"
     else:
-        said = "median {} → {}".format(*pair(ref[_MEDIAN], test[_MEDIAN]))
+        before, now = pair(ref[_MEDIAN], test[_MEDIAN])
+        if before == now:
+            return f"{way}, the median {before} as before" if way else ""
+        said = f"median {before} → {now}"
     return f"{said}, {way}" if way else said
 
 

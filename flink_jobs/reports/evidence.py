@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flink_jobs.config.columns import Slot
 from flink_jobs.records.alerts import CategoryShare
 from flink_jobs.reports.charts import distributions, shares
+from flink_jobs.reports.words import share
 
 Floats = NDArray[np.float64]
 
@@ -84,7 +85,11 @@ class Evidence:
         is_probability = self.slots[place].column.kind in _PROBABILITIES
         z_ref, z_test = self.reference.x[:, place], self.window.x[:, place]
         histogram = distributions.histogram(z_ref, z_test, is_probability=is_probability)
-        return Drawn(distributions.chart(histogram), distributions.table(histogram))
+        rows = distributions.table(histogram)
+        before, now = self.missing(place)
+        if before or now:
+            rows.append(("missing", share(before), share(now)))
+        return Drawn(distributions.chart(histogram), rows)
 
     def categories(self, place: int) -> list[CategoryShare]:
         """Give the share of events with each text of a slot, those that moved most first."""

@@ -16,7 +16,7 @@ from flink_jobs.evaluation.evaluate import Evaluation, evaluate_result
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
-from flink_jobs.records.alerts import MAIN_DETECTOR, Alert
+from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW, Alert, Score
 from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
@@ -94,6 +94,7 @@ def figure(
     model: str,
     detector: str = MAIN_DETECTOR,
     *,
+    view: str | None = None,
     truth: Truth = (),
     history: Any = None,
 ) -> Figure:
@@ -103,6 +104,8 @@ def figure(
     ----------
     result : BacktestResult
     model, detector : str
+    view : str, optional
+        One of several views of the model; the main or else the first one.
     truth : str, Path or sequence of DriftInterval
         As :func:`evaluate` takes it.
     history : str, Path, pyarrow.Table or pandas.DataFrame, optional
@@ -118,14 +121,14 @@ def figure(
     BacktestError
         When the result has nothing of such a model and detector.
     """
-    view = _view(result, model, detector)
+    seen = _stream(result, model, view, detector)
     own = [drift for drift in _drifts(truth) if drift.concerns(model)]
     span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
-    chart = timeline(view, own, span_ms, n_columns=_N_COLUMNS)
+    chart = timeline(seen, own, span_ms, n_columns=_N_COLUMNS)
     if history is not None:
         line = AccuracyLine.of(accuracy(result, history), model)
         chart = line.drawn_on(chart)
-    return _finished(Figure(unpacked(chart)), shown_html(_title(view)))
+    return _finished(Figure(unpacked(chart)), shown_html(_title(seen)))
 
 
 def moved_figure(
@@ -133,6 +136,7 @@ def moved_figure(
     model: str,
     detector: str = MAIN_DETECTOR,
     *,
+    view: str | None = None,
     incident: int = 0,
     history: Any = None,
 ) -> Figure:
@@ -142,6 +146,8 @@ def moved_figure(
     ----------
     result : BacktestResult
     model, detector : str
+    view : str, optional
+        One of several views of the model; the main or else the first one.
     incident : int
         Its number, in the order in which they began; negative ones count from the last.
     history : str, Path, pyarrow.Table or pandas.DataFrame, optional
@@ -157,24 +163,24 @@ def moved_figure(
     BacktestError
         When there is no such incident, or the history cannot be read.
     """
-    view = _view(result, model, detector)
+    seen = _stream(result, model, view, detector)
     try:
-        started = view.started[incident]
+        started = seen.started[incident]
     except IndexError:
-        n = count(len(view.started), "incident")
+        n = count(len(seen.started), "incident")
         raise BacktestError(
-            f"{_title(view)} had {n} of drift, and number {incident} is none of "
+            f"{_title(seen)} had {n} of drift, and number {incident} is none of "
             "them; they are counted from 0"
         ) from None
-    pair = started, strongest(view, started)
-    seen = _incident(pair, result.config, history)
+    pair = started, strongest(seen, started)
+    moved = _incident(pair, result.config, history)
     lines = [
-        f"{shown_html(_title(view))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
+        f"{shown_html(_title(seen))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
         "" if history is None else "filled: the reference; line: the window",
-        shown_html(seen.note),
+        shown_html(moved.note),
     ]
     said = [line for line in lines if line]
-    figure = _finished(_of_columns(seen), "<br>".join(said))
+    figure = _finished(_of_columns(moved), "<br>".join(said))
     at_the_top = {"y": 1, "yanchor": "top", "yref": "container", "pad_t": 24}
     return figure.update_layout(title=at_the_top, margin_t=_TOP_PX + _LINE_PX * len(said))
 
@@ -183,16 +189,21 @@ def _drifts(truth: Truth) -> Sequence[DriftInterval]:
     return read_truth(Path(truth)) if isinstance(truth, str | Path) else truth
 
 
-def _view(result: BacktestResult, model: str, detector: str) -> StreamView:
+def _stream(result: BacktestResult, model: str, view: str | None, detector: str) -> StreamView:
     """Only what is shown is kept of the scores."""
-    scores = (s for s in result.scores() if s.model == model and s.detector == detector)
-    alerts = (a for a in result.alerts() if a.model == model and a.detector == detector)
-    if views := read_streams(scores, alerts):
-        return views[0]
+
+    def is_meant(record: Score | Alert) -> bool:
+        is_of_view = view is None or record.view == view
+        return is_of_view and record.model == model and record.detector == detector
+
+    streams = read_streams(filter(is_meant, result.scores()), filter(is_meant, result.alerts()))
+    if streams:
+        return next((each for each in streams if each.view == MAIN_VIEW), streams[0])
     known = ", ".join(sorted(result.summary.models)[:_MOST_NAMED]) or "none"
+    of_view = "" if view is None else f", view {view!r}"
     raise BacktestError(
-        f"the result has no score of model {model!r} and detector {detector!r}; its models are "
-        f"{known}"
+        f"the result has no score of model {model!r}{of_view} and detector {detector!r}; its "
+        f"models are {known}"
     )
 
 
@@ -231,8 +242,7 @@ def _effect_sizes(seen: IncidentView) -> Figure:
 
 
 def _title(view: StreamView) -> str:
-    own = view.detector != MAIN_DETECTOR
-    return shown(f"{view.model} · {view.detector}" if own else view.model)
+    return shown(view.name)
 
 
 def _finished(figure: Figure, title: str) -> Figure:

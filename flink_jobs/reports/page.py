@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -22,7 +22,6 @@ from flink_jobs import times
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
-from flink_jobs.records.alerts import MAIN_DETECTOR
 from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import column_words, verdict, words
@@ -30,6 +29,7 @@ from flink_jobs.reports.charts import calibration, palette, quality, timeline
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
 from flink_jobs.reports.streams import StreamView
+from flink_jobs.reports.text.alerts import method_of
 
 N_COLUMNS = 600
 """Pixel columns of a timeline that shows a run in full detail."""
@@ -55,9 +55,13 @@ class StreamBlock:
 
     @property
     def name(self) -> str:
-        """The model, and its detector where it has a name of its own."""
-        own = self.view.detector != MAIN_DETECTOR
-        return f"{self.view.model} · {self.view.detector}" if own else self.view.model
+        """The model, with what watches it."""
+        return self.view.name
+
+    @property
+    def method(self) -> str:
+        """The reducer and the test."""
+        return method_of(self.view.reducer, self.view.test)
 
 
 class Charts:
@@ -204,7 +208,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         detections = [
             each
             for each in (contents.evaluation.detections if contents.evaluation else [])
-            if (each.model, each.detector) == (view.model, view.detector)
+            if (each.model, each.view, each.detector) == (view.model, view.view, view.detector)
         ]
         blocks.append(
             StreamBlock(
@@ -224,7 +228,16 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
                 detections=detections,
             )
         )
-    return sorted(blocks, key=lambda block: judged[block.place][0])
+    return _together(blocks, {place: rank for place, (rank, _) in judged.items()})
+
+
+def _together(blocks: Sequence[StreamBlock], rank_of: Mapping[int, int]) -> list[StreamBlock]:
+    """All that watches a model stands together, so that inputs and outputs can be compared."""
+    rank_of_model: dict[str, int] = {}
+    for block in blocks:
+        known = rank_of_model.get(block.view.model, rank_of[block.place])
+        rank_of_model[block.view.model] = min(known, rank_of[block.place])
+    return sorted(blocks, key=lambda block: (rank_of_model[block.view.model], block.place))
 
 
 def _sentence(view: StreamView) -> str:

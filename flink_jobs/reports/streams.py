@@ -1,4 +1,4 @@
-"""The scores and alerts of a backtest, stream by stream: a stream is one detector of one model."""
+"""The scores and alerts of a backtest by stream: one detector of one view of one model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ReferenceSummary, Score, ScoreStatus
+from flink_jobs.records.wording import stream_name
 
 Floats = NDArray[np.float64]
 
@@ -75,11 +76,11 @@ _COLUMNS = tuple(Windows.__dataclass_fields__)
 
 @dataclass(eq=False)
 class StreamView:
-    """One detector of one model.
+    """One detector of one view of one model.
 
     Attributes
     ----------
-    model, detector, reducer, test : str
+    model, view, detector, reducer, test : str
     windows : Windows
     references : dict of str to ReferenceSummary
         Those that windows were compared with, by fingerprint; the first few of them.
@@ -88,12 +89,18 @@ class StreamView:
     """
 
     model: str
+    view: str
     detector: str
     reducer: str = ""
     test: str = ""
     windows: Windows = field(default_factory=lambda: _as_windows(array("d")))
     references: dict[str, ReferenceSummary] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The model, and what watches it unless that is the only one of a simple configuration."""
+        return stream_name(self.model, self.view, self.detector)
 
     @property
     def started(self) -> list[Alert]:
@@ -105,14 +112,14 @@ _MOST_REFERENCES = 20
 
 
 def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[StreamView]:
-    """Every stream with a score or an alert, by model and detector.
+    """Every stream with a score or an alert, by model, view and detector.
 
     Of each score 13 numbers are kept: 26 MB for 250,000 of them.
     """
-    views: dict[tuple[str, str], StreamView] = {}
-    numbers: dict[tuple[str, str], array[float]] = defaultdict(lambda: array("d"))
+    views: dict[tuple[str, str, str], StreamView] = {}
+    numbers: dict[tuple[str, str, str], array[float]] = defaultdict(lambda: array("d"))
     for score in scores:
-        key = (score.model, score.detector)
+        key = (score.model, score.view, score.detector)
         if key not in views:
             views[key] = StreamView(*key, score.reducer, score.test)
         numbers[key].extend(_row(score))
@@ -120,7 +127,7 @@ def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[Strea
         if len(references) < _MOST_REFERENCES:
             references.setdefault(score.reference.fingerprint, score.reference)
     for alert in alerts:
-        key = (alert.model, alert.detector)
+        key = (alert.model, alert.view, alert.detector)
         if key not in views:
             views[key] = StreamView(*key, alert.reducer, alert.test)
         views[key].alerts.append(alert)

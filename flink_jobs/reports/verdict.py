@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures
-from flink_jobs.records.alerts import MAIN_DETECTOR
+from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures, Stream
 from flink_jobs.records.wording import count
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import clock, number, share
@@ -26,7 +25,7 @@ class Line(NamedTuple):
     Attributes
     ----------
     name : str
-        The model, and the detector where there are several.
+        The model, with what watches it where that has a name of its own.
     place : int
         Of the stream in the page.
     tone : str
@@ -90,16 +89,14 @@ def headline(evaluation: Evaluation | None, views: Sequence[StreamView]) -> tupl
 
 def lines(evaluation: Evaluation | None, views: Sequence[StreamView]) -> list[Line]:
     """A line for each stream; what went wrong comes first, then what was found."""
-    several = {view.detector for view in views} != {MAIN_DETECTOR}
-    judged = {} if evaluation is None else {(m, d): b for m, d, b in evaluation.by_stream}
+    judged = {} if evaluation is None else evaluation.by_stream
     drawn = []
     for place, view in enumerate(views):
-        name = f"{view.model} · {view.detector}" if several else view.model
-        beside = judged.get((view.model, view.detector))
+        beside = judged.get(Stream(view.model, view.view, view.detector))
         if beside is None:
-            drawn.append(Line(name, place, *_by_alerts(view)))
+            drawn.append(Line(view.name, place, *_by_alerts(view)))
         else:
-            drawn.append(Line(name, place, *_by_truth(beside, view)))
+            drawn.append(Line(view.name, place, *_by_truth(beside, view)))
     order: dict[str, int] = {"bad": 0, "plain": 1, "good": 2}
     return sorted(drawn, key=lambda line: (order[line.tone], line.word == QUIET))
 

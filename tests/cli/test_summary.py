@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane
-from tests.builders import make_config, make_pane
+from tests.builders import BASE, make_config, make_pane
 
 TRAILING = {"kind": "trailing", "size_ms": 20_000, "step_ms": 2_000, "min_events": 10}
 DAILY = {"kind": "seasonal", "period": "day", "n_periods": 2, "min_events": 10}
@@ -248,3 +249,36 @@ def most_history_bytes(config: DriftJobConfig, n_panes: int) -> int:
         monitor.on_pane(Pane("model", start_ms, start_ms + width_ms, events, []), state)
         most = max(most, len(state.read_history() or b""))
     return most
+
+
+def test_views_are_listed_with_their_columns_and_detectors() -> None:
+    tree = msgspec.toml.decode(BASE) | {
+        "columns": {
+            "features": {"plan": "category", "emb": {"type": "vector", "size": 16}},
+            "outputs": {"p_churn": "probability"},
+        },
+        "input": {},
+        "detector": {},
+        "views": [
+            {"name": "inputs", "columns": ["features"], "test": {"kind": "ks"}},
+            {"name": "outputs", "columns": ["p_churn"], "reference": FIRST_TIME},
+        ],
+    }
+
+    lines = summarise(msgspec.convert(tree, DriftJobConfig), {})
+
+    told = [line for line in lines if line.name in ("events", "view", "reference")]
+    assert told == [
+        Line("events", "18 values of each, in panes of 1 s"),
+        Line("view", "inputs: plan (category), emb (16 numbers), reducer none"),
+        Line("reference", "the first 30 events of each model"),
+        Line("view", "outputs: p_churn (probability), reducer none"),
+        Line(
+            "reference",
+            "the first 1 min of each model, 100 events or more; 10,000 are kept",
+        ),
+    ]
+
+
+def test_the_only_view_of_a_configuration_without_views_stays_unnamed() -> None:
+    assert "view" not in [line.name for line in lines_of()]

@@ -312,8 +312,8 @@ def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Sett
     title = page.locator("#model-title")
     expect(title).to_contain_text("<img src=x onerror=alert(2)>\\n\"'`${7+7}&lt;\\u202edrow")
     expect(page.locator("#model-facts")).to_contain_text("<script>")
-    expect(page.locator("#detector option")).to_have_count(2)
-    page.locator("#detector").select_option(HOSTILE)
+    expect(page.locator("#watcher option")).to_have_count(2)
+    page.locator("#watcher").select_option(json.dumps(["main", HOSTILE]))
     expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows, 1 of them"))
     assert page.locator("img, iframe, object, embed").count() == 0
     assert page.evaluate("document.scripts.length") == 2

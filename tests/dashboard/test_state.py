@@ -15,6 +15,8 @@ from tests.core.watched import Watched
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
 from tests.records.examples import make_audit
 
+MAIN = ("main", "main")
+
 
 def drifting() -> Watched:
     """A real model whose drift has started with pane 2."""
@@ -216,13 +218,13 @@ def test_a_chart_asks_for_what_it_does_not_have() -> None:
     state = LiveEntries(n_windows=5)
     state.take(score("m", place) for place in range(8))
 
-    everything, rest = state.chart(0, "main", 0), state.chart(0, "main", 7)
+    everything, rest = state.chart(0, MAIN, 0), state.chart(0, MAIN, 7)
 
     assert everything is not None
     assert rest is not None
     assert everything.columns["end_ms"] == [at(place + 1) for place in range(3, 8)]
     assert rest.columns["end_ms"] == [at(8)]
-    assert state.chart(0, "other", 0) is None
+    assert state.chart(0, ("main", "other"), 0) is None
     assert state.chart(99, None, 0) is None
 
 
@@ -246,12 +248,41 @@ def test_names_that_no_command_could_carry_are_skipped_and_counted() -> None:
     assert (len(state.everything().rows), state.n_skipped) == (1, 2)
 
 
+def test_views_of_a_model_have_incidents_and_windows_of_their_own() -> None:
+    state = LiveState()
+    for place, view in enumerate(("inputs", "outputs")):
+        state.take([score("m", 0, 0.1 * (place + 1), view=view)])
+        state.take([alert("m", 0, view=view, incident_id=view)])
+    state.take([alert("m", 1, view="inputs", incident_id="inputs", kind=AlertKind.RECOVERED)])
+
+    row = only_row(state)
+    charts = [state.chart(0, watcher, 0) for watcher in row.watchers]
+
+    assert row.watchers == [("inputs", "main"), ("outputs", "main")]
+    assert [incident.view for incident in row.incidents] == ["outputs"]
+    assert [chart and chart.columns["statistic"] for chart in charts] == [[0.1], [0.2]]
+    first = state.chart(0, None, 0)
+    assert first is not None
+    assert (first.view, first.detector) == ("inputs", "main")
+
+
+def test_a_forgotten_model_has_no_open_incident_and_is_back_with_its_next_window() -> None:
+    state = LiveState()
+    state.take([score("m", 0), alert("m", 1, "forgotten")])
+    forgotten = only_row(state)
+
+    state.take([score("m", 2)])
+
+    assert (forgotten.state, forgotten.incidents) == ("forgotten", [])
+    assert only_row(state).state == "quiet"
+
+
 def test_detectors_of_one_model_are_bounded() -> None:
     state = LiveEntries()
 
     state.take(score("m", 0, detector=f"d-{number}") for number in range(100))
 
-    assert len(only_row(state).detectors) == 32
+    assert len(only_row(state).watchers) == 32
 
 
 def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None:
@@ -269,7 +300,7 @@ def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None
 def test_the_timeline_is_told_as_the_terminal_tells_it_whatever_the_names_hold() -> None:
     state = LiveEntries()
 
-    state.take([alert("two\nlines", 0, detector="a\nb")])
+    state.take([alert("two\nlines", 0, view="c\nd", detector="a\nb")])
     state.take([make_audit(model=None, kind=None, command_id=None, reason="r" * 5_000)])
 
     told, answered = state.everything().entries

@@ -23,7 +23,7 @@ from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from tests.records.examples import make_alert, make_score
 
-MAIN = Stream("a", "main")
+MAIN = Stream("a")
 EXAMPLE = make_alert()
 Incident = tuple[int, int | None]
 
@@ -37,6 +37,7 @@ def alert(
     return msgspec.structs.replace(
         EXAMPLE,
         model=stream.model,
+        view=stream.view,
         detector=stream.detector,
         kind=kind,
         cause=Cause(cause),
@@ -193,8 +194,8 @@ def test_a_drift_of_no_model_in_the_history_is_told():
     assert evaluation.total.detector.n_drifts == 0
 
 
-def test_models_and_detectors_are_told_apart_and_summed():
-    other, second = Stream("b", "main"), Stream("a", "slow")
+def test_models_views_and_detectors_are_told_apart_and_summed():
+    other, second = Stream("b"), Stream("a", "outputs", "slow")
     windows = {stream: windows_to(100) for stream in (MAIN, other, second)}
     alerts = alerts_of([(30, 40)]) + alerts_of([(60, 70)], other) + alerts_of([(45, 50)], second)
     drifts = [DriftInterval("a", 20, 50), DriftInterval("*", 80, 90)]
@@ -203,9 +204,15 @@ def test_models_and_detectors_are_told_apart_and_summed():
 
     counts = {
         name: (each.detector.n_drifts, each.detector.n_missed, each.detector.n_false_alarms)
-        for name, each in (evaluation.by_model | evaluation.by_detector).items()
+        for name, each in (evaluation.by_model | evaluation.by_watcher).items()
     }
-    assert counts == {"a": (4, 2, 0), "b": (1, 1, 1), "main": (3, 2, 1), "slow": (2, 1, 0)}
+    assert counts == {
+        "a": (4, 2, 0),
+        "b": (1, 1, 1),
+        ("main", "main"): (3, 2, 1),
+        ("outputs", "slow"): (2, 1, 0),
+    }
+    assert list(evaluation.by_stream) == [MAIN, second, other]
     assert evaluation.total.detector.n_drifts == 5
     assert evaluation.by_model["a"] + evaluation.by_model["b"] == evaluation.total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -87,6 +88,21 @@ def test_a_record_without_its_required_keys_does_not_validate(name: RecordName) 
         incomplete = {k: v for k, v in example.items() if k != key}
         with pytest.raises(ValidationError, match=f"'{key}' is a required property"):
             validator(name).validate(incomplete)
+
+
+def test_the_documentation_shows_the_example_of_an_alert() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", Path("docs/alerts.md").read_text(), flags=re.DOTALL)
+
+    assert json.loads(blocks[0]) == json.loads(read_example("alert"))
+
+
+@pytest.mark.parametrize("field", ["top_columns", "exemplars", "sample"])
+def test_the_documentation_names_every_field_of_what_an_alert_shows(field: str) -> None:
+    page, given = Path("docs/alerts.md").read_text(), json.loads(read_example("alert"))[field]
+
+    assert f"`{field}`" in page
+    for example in given if field == "top_columns" else []:
+        assert all(f"`{name}`" in page for name in example)
 
 
 @pytest.mark.parametrize("name", ["alert", "score", "audit"])

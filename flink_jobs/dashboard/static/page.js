@@ -6,6 +6,7 @@ const STATES = {
   failing: ["!", "tests fail"],
   no_reference: ["∅", "no reference"],
   silent: ["○", "silent"],
+  forgotten: ["◌", "forgotten"],
   unstable: ["≈", "unstable reference"],
   paused: ["‖", "paused"],
   collecting: ["…", "collecting a reference"],
@@ -13,10 +14,10 @@ const STATES = {
   quiet: ["✓", "no drift"],
 };
 const RANK = Object.fromEntries(Object.keys(STATES).map((state, place) => [state, place]));
-const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference", no_reference: "no reference", test_failed: "tests fail", untested: "not tested" };
+const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference", no_reference: "no reference", test_failed: "tests fail", untested: "not tested", forgotten: "forgotten" };
 const CAUSE_STATES = { silence: "silent", unstable_reference: "unstable", no_reference: "no_reference", test_failed: "failing", untested: "untested" };
 const KINDS = { started: ["▲", "started"], ongoing: ["●", "ongoing"], recovered: ["▼", "recovered"] };
-const ENDINGS = { normal: "", new_reference: "ended by a new reference", new_configuration: "ended by a new configuration" };
+const ENDINGS = { normal: "", new_reference: "ended by a new reference", new_configuration: "ended by a new configuration", forgotten: "ended since the model was forgotten" };
 const OUTCOMES = { applied: ["✔", "applied"], refused: ["✖", "refused"], waiting: ["◷", "waits for its time"], accepted: ["→", "accepted"] };
 const COMMANDS = {
   snooze: { label: "Snooze…", verb: "Snooze", title: "Snooze this model?", text: "No alert is written until then. Windows are tested and scores go on; the next alert says how many were held back." },
@@ -53,7 +54,7 @@ let isFirst = true;
 // What is chosen.
 let chosen = null; // number
 let wanted = nameInAddress();
-let detector = null;
+let watcher = null; // [view, detector]
 let onlyState = null;
 let limit = ROWS_A_PAGE;
 
@@ -521,7 +522,7 @@ function choose(which, byHand, isWanted = true) {
   }
   for (const each of [before, which]) if (items.has(each) && models.has(each)) fillItem(items.get(each), models.get(each));
   setTabStop();
-  detector = null;
+  watcher = null;
   chart = null;
   panelIsStale = true;
   refreshChart(true);
@@ -550,7 +551,7 @@ function drawPanel() {
   drawFacts(row);
   drawActions(row);
   drawAnswers();
-  drawDetectors(row);
+  drawWatchers(row);
   drawSummary(row);
 }
 
@@ -558,48 +559,70 @@ function drawFacts(row) {
   if (!row) return;
   const words = [`event time ${moment(row.last_ms)}`];
   if (eventTimeMs !== null && row.last_ms !== null && eventTimeMs - row.last_ms > 1000) words.push(`${span(eventTimeMs - row.last_ms)} behind the newest`);
-  if (chart?.number === row.number && chart.reducer) words.push(`${shown(chart.reducer)} + ${shown(chart.test)}`);
+  if (chart?.number === row.number && chart.reducer) words.push(chart.reducer === "none" ? shown(chart.test) : `${shown(chart.reducer)} + ${shown(chart.test)}`);
   if (row.job) words.push(`job ${shown(row.job)}`);
   const text = words.join(" · ");
   if ($("model-facts").textContent !== text) $("model-facts").textContent = text;
 }
 
-function drawDetectors(row) {
-  const select = $("detector");
-  const names = row.detectors;
-  $("detector-label").hidden = names.length < 2;
-  const given = [...select.options].map((option) => option.value).join("\u0000");
-  if (given !== names.join("\u0000")) {
+// What watches a model, a view and a detector of it; those of a simple configuration have no name.
+function watcherName(view, detector) {
+  return [view, detector].filter((name) => name !== "main").map((name) => shown(name)).join(" · ");
+}
+
+function watcherWords({ view, detector }) {
+  const named = [["view", view], ["detector", detector]].filter(([, name]) => name !== "main");
+  return named.map(([what, name]) => `${what} ${shown(name)}`);
+}
+
+function isWatcher(chart, [view, detector]) {
+  return chart.view === view && chart.detector === detector;
+}
+
+function drawWatchers(row) {
+  const select = $("watcher");
+  const values = row.watchers.map((each) => JSON.stringify(each));
+  $("watcher-label").hidden = values.length < 2;
+  const given = [...select.options].map((option) => option.value).join("\n");
+  if (given !== values.join("\n")) {
     select.replaceChildren(
-      ...names.map((name) => {
-        const option = el("option", "", shown(name));
-        option.value = name;
+      ...row.watchers.map(([view, detector], place) => {
+        const option = el("option", "", watcherName(view, detector) || "main");
+        option.value = values[place];
         return option;
       }),
     );
   }
-  select.value = detector ?? (names.includes("main") ? "main" : (names[0] ?? ""));
+  const first = row.watchers.find(([view, name]) => view === "main" && name === "main") ?? row.watchers.find(([, name]) => name === "main") ?? row.watchers[0];
+  select.value = watcher || first ? JSON.stringify(watcher ?? first) : "";
 }
-$("detector").addEventListener("change", () => {
-  detector = $("detector").value;
+$("watcher").addEventListener("change", () => {
+  watcher = JSON.parse($("watcher").value);
   chart = null;
   refreshChart(true);
 });
+
+function viewLines(view, isNamed) {
+  const { reference } = view;
+  return [
+    ...(isNamed || view.view !== "main" ? [["view", shown(view.view)]] : []),
+    ["phase", view.phase],
+    ["reference", reference.n_events ? `${many(reference.n_events, "event")} (${shown(reference.fingerprint)})` : "none yet"],
+    ["events", view.phase === "collecting" ? `${many(view.n_collected, "event")} for the reference so far` : `${many(view.n_monitored, "event")} since the reference`],
+  ];
+}
 
 function drawSummary(row) {
   const summary = row.summary;
   $("described").hidden = !summary;
   if (!summary) return;
-  const reference = summary.reference.n_events ? `${many(summary.reference.n_events, "event")} (${shown(summary.reference.fingerprint)})` : "none yet";
   const lines = [
-    ["phase", summary.phase],
-    ["reference", reference],
-    ["events", summary.phase === "collecting" ? `${many(summary.n_collected, "event")} for the reference so far` : `${many(summary.n_monitored, "event")} since the reference`],
+    ...summary.views.flatMap((each) => viewLines(each, summary.views.length > 1)),
     ["event time", moment(summary.now_ms)],
     ["last events", moment(summary.heard_ms)],
     ["paused", summary.is_paused ? "yes, until resume" : "no"],
     ["snoozed", summary.snoozed_until_ms === null ? "no" : `until ${moment(summary.snoozed_until_ms)}`],
-    ...summary.incidents.map((each) => ["incident", `${CAUSES[each.cause]}, detector ${shown(each.detector)}, ${each.severity}${each.is_acknowledged ? ", acknowledged" : ""} (${shown(each.incident_id)})`]),
+    ...summary.incidents.map((each) => ["incident", `${[CAUSES[each.cause], ...watcherWords(each)].join(", ")}, ${each.severity}${each.is_acknowledged ? ", acknowledged" : ""} (${shown(each.incident_id)})`]),
     ...(summary.incidents.length ? [] : [["incident", "none is open"]]),
     ["configuration", shown(summary.config_version)],
     ["change", shown(summary.change) || "none, as in the job's file"],
@@ -751,8 +774,7 @@ function drawAnswers() {
 
 function incidentWords(incident) {
   const severity = incident.severity === "critical" ? "critical " : "";
-  const where = incident.detector === "main" ? "" : `, detector ${shown(incident.detector)}`;
-  return `${severity}${CAUSES[incident.cause]}${where}`;
+  return [`${severity}${CAUSES[incident.cause]}`, ...watcherWords(incident)].join(", ");
 }
 
 const N_INCIDENTS = 100;
@@ -844,7 +866,7 @@ function entryItem(entry) {
   head.append(when, " ");
   if (entry.entry === "alert") {
     const remarks = [`${CAUSES[entry.cause]} ${words}`];
-    if (entry.detector !== "main") remarks.push(`detector ${shown(entry.detector)}`);
+    remarks.push(...watcherWords(entry));
     if (entry.severity === "critical") remarks.push("critical");
     if (entry.ending && ENDINGS[entry.ending]) remarks.push(ENDINGS[entry.ending]);
     if (entry.is_flapping) remarks.push("flapping");
@@ -866,7 +888,7 @@ function entryItem(entry) {
 
 // ---- the chart
 
-let chart = null; // { number, detector, n_seen, columns, alerts }
+let chart = null; // { number, view, detector, n_seen, columns, alerts }
 let chartBusy = false;
 let chartAgain = false;
 let chartAt = 0;
@@ -907,17 +929,21 @@ async function fetchChart() {
   }
   const row = models.get(chosen);
   if (!row || document.hidden) return;
-  if (!row.detectors.length) {
+  if (!row.watchers.length) {
     drawNoChart("No window of this model has closed since the page began to read.");
     return;
   }
   chartBusy = true;
   chartAt = Date.now();
   try {
-    const name = $("detector").value && row.detectors.includes(detector) ? detector : null;
-    const isSame = chart?.number === row.number && (name === null || chart.detector === name);
+    const isThere = watcher !== null && row.watchers.some((each) => JSON.stringify(each) === JSON.stringify(watcher));
+    const asks = isThere ? watcher : null;
+    const isSame = chart?.number === row.number && (asks === null || isWatcher(chart, asks));
     const asked = new URLSearchParams({ model: row.number, after: isSame ? chart.n_seen : 0 });
-    if (name !== null) asked.set("detector", name);
+    if (asks !== null) {
+      asked.set("view", asks[0]);
+      asked.set("detector", asks[1]);
+    }
     const response = await fetch(`/api/chart?${asked}`);
     if (response.ok) {
       const given = await response.json();
@@ -935,7 +961,7 @@ async function fetchChart() {
 }
 
 async function showChart(given, isSame) {
-  if (isSame && chart && chart.detector === given.detector) {
+  if (isSame && chart && isWatcher(chart, [given.view, given.detector])) {
     for (const [name, values] of Object.entries(given.columns)) {
       const column = chart.columns[name];
       column.push(...values);
@@ -986,10 +1012,10 @@ async function drawChart() {
   const dots = { type: "scatter", mode: "markers" };
   const begin = columns.start_ms[places[0]];
   const end = columns.end_ms[places[places.length - 1]];
-  const marks = alerts.filter((mark) => mark[0] === mine.detector && mark[5] >= begin);
-  const of = (kind) => marks.filter((mark) => mark[1] === kind);
+  const marks = alerts.filter((mark) => mark[0] === mine.view && mark[1] === mine.detector && mark[6] >= begin);
+  const of = (kind) => marks.filter((mark) => mark[2] === kind);
   const markTrace = (kind, symbol, name) => ({
-    ...dots, x: of(kind).map((mark) => mark[5]), y: of(kind).map(() => 0.965 * top),
+    ...dots, x: of(kind).map((mark) => mark[6]), y: of(kind).map(() => 0.965 * top),
     marker: { symbol, size: 11, color: colours[name] }, hovertemplate: `<b>%{x|%Y-%m-%d %H:%M:%S}</b><br>alert ${kind}<extra></extra>`,
   });
   const traces = [
@@ -1009,7 +1035,7 @@ async function drawChart() {
     font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, Arial, sans-serif", size: 12.5, color: colours.ink },
     showlegend: false, hovermode: "closest", dragmode: isTouch ? false : "zoom",
     // Whoever has zoomed keeps the view while windows come in.
-    uirevision: `${mine.number} ${mine.detector}`,
+    uirevision: `${mine.number} ${mine.view} ${mine.detector}`,
     xaxis: { ...axis, type: "date" },
     yaxis: { ...axis, range: [-0.03 * top, top] },
     shapes: bands(marks, begin, end),
@@ -1031,7 +1057,7 @@ function bands(marks, begin, end) {
     if (!isOpen) shapes.push({ type: "line", layer: "below", xref: "x", yref: "paper", x0: until, x1: until, y0: 0, y1: 1, line: { color: colours.recovered, width: 1.5, dash: "dot" } });
     since = null;
   };
-  for (const [, kind, , , , endMs] of marks) {
+  for (const [, , kind, , , , endMs] of marks) {
     if (kind === "recovered" && since !== null) close(endMs, false);
     else if (kind !== "recovered") since ??= endMs;
   }

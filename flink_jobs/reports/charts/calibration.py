@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta, binomtest
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
+from flink_jobs.records.alerts import MAIN_VIEW
+from flink_jobs.records.wording import watcher_name
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.packing import packed
 from flink_jobs.reports.streams import StreamView, Windows
@@ -22,11 +24,11 @@ _MOST_POINTS = 400
 
 
 class Calibration(NamedTuple):
-    """The windows of one detector outside true drifts.
+    """The windows of one detector of one view outside true drifts.
 
     Attributes
     ----------
-    detector : str
+    view, detector : str
     level : float
     n_windows, n_drifting : int
         All tested windows.
@@ -38,6 +40,7 @@ class Calibration(NamedTuple):
         Of the windows apart, ascending.
     """
 
+    view: str
     detector: str
     level: float
     n_windows: int
@@ -49,6 +52,13 @@ class Calibration(NamedTuple):
     p_values: Floats
 
     @property
+    def name(self) -> str:
+        """What watched, as a title begins with it."""
+        if self.view == MAIN_VIEW:
+            return f"Detector {self.detector}"
+        return f"View {watcher_name(self.view, self.detector)}"
+
+    @property
     def fits(self) -> bool:
         """Whether the level lies in the interval, or above it: a test may be cautious."""
         return self.level >= self.low
@@ -57,26 +67,27 @@ class Calibration(NamedTuple):
 def calibrations(
     views: Sequence[StreamView], drifts: Sequence[DriftInterval], *, tolerance_ms: int = 0
 ) -> list[Calibration]:
-    """One for each detector and level.
+    """One for each view, detector and level.
 
     Windows that overlap say the same thing twice, so the interval rests on windows that do not.
     """
-    parts: dict[tuple[str, float], list[Windows]] = defaultdict(list)
+    parts: dict[tuple[str, str, float], list[Windows]] = defaultdict(list)
     for view in views:
         windows = view.windows.take(view.windows.is_tested)
         of_model = [drift for drift in drifts if drift.concerns(view.model)]
         windows = windows.take(_is_outside(windows, of_model, tolerance_ms))
         for level in np.unique(windows.level[~np.isnan(windows.level)]).tolist():
-            parts[view.detector, level].append(windows.take(windows.level == level))
+            parts[view.view, view.detector, level].append(windows.take(windows.level == level))
     return [_calibration(*key, parts[key]) for key in sorted(parts)]
 
 
-def _calibration(detector: str, level: float, parts: list[Windows]) -> Calibration:
+def _calibration(view: str, detector: str, level: float, parts: list[Windows]) -> Calibration:
     apart = [part.take(_apart(part)) for part in parts]
     p_values = np.sort(np.concatenate([part.p_value for part in apart]))
     n, k = len(p_values), int(sum(part.is_drift.sum() for part in apart))
     interval = binomtest(k, n).proportion_ci(_CONFIDENCE) if n else (0.0, 1.0)
     return Calibration(
+        view=view,
         detector=detector,
         level=level,
         n_windows=sum(map(len, parts)),

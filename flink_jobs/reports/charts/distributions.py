@@ -1,4 +1,4 @@
-"""How one dimension is distributed in the reference and in a window, as a small chart."""
+"""How the numbers of a column are distributed in the reference and in a window."""
 
 from __future__ import annotations
 

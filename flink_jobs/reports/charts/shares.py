@@ -62,7 +62,7 @@ def chart(bars: Sequence[Bar]) -> dict[str, Any]:
     n = len(bars)
     heights = list(range(n))
     sides = (("reference", -0.19, palette.REFERENCE_COLOUR), ("window", 0.19, palette.DRIFT_COLOUR))
-    texts = [shown_html(shown(bar.text, _MOST_OF_A_TEXT)) for bar in bars]
+    texts = [shown_html(_text(bar)) for bar in bars]
     return {
         "data": [
             {
@@ -84,7 +84,7 @@ def chart(bars: Sequence[Bar]) -> dict[str, Any]:
             "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4},
             "yaxis": {
                 "tickvals": heights,
-                "ticktext": [shown_html(shown(bar.text, _MOST_OF_A_LABEL)) for bar in bars],
+                "ticktext": [shown_html(_label(bar.text)) for bar in bars],
                 "range": [n - 0.5, -0.5],
                 "showgrid": False,
             },
@@ -94,6 +94,14 @@ def chart(bars: Sequence[Bar]) -> dict[str, Any]:
 
 def table(bars: Sequence[Bar]) -> list[tuple[str, str, str]]:
     """Give a row for each: text, share of the reference, share of the window."""
-    return [
-        (shown(bar.text, _MOST_OF_A_TEXT), share(bar.reference), share(bar.window)) for bar in bars
-    ]
+    return [(_text(bar), share(bar.reference), share(bar.window)) for bar in bars]
+
+
+def _text(bar: Bar) -> str:
+    return shown(bar.text, _MOST_OF_A_TEXT) or "(empty)"
+
+
+def _label(text: str) -> str:
+    """The beginning of a text: there is no room for more."""
+    label = shown(text) or "(empty)"
+    return label if len(label) <= _MOST_OF_A_LABEL else f"{label[: _MOST_OF_A_LABEL - 1]}…"
