@@ -79,6 +79,10 @@ bench: bench-job bench-detectors bench-backtest ## Measure all against others, a
 bench-job: setup ## Throughput against two other jobs, about 10 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.job $(ARGS)
 
+.PHONY: bench-models
+bench-models: setup ## Panes a second with 1,000 to 20,000 models, about 25 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.models $(ARGS)
+
 .PHONY: bench-detectors
 bench-detectors: needs-torch $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
