@@ -246,7 +246,8 @@ def _outcome(name: str, variant: _Variant, options: Options, soak: Soak, result:
         events=stream.n_events,
         runs=1,
         result=f"{_columns(options)}{stream.n_events / soak.seconds:,.0f} events/s; {result}; "
-        f"MiB per million events: {memory}; partitions {np.median(panes):.1f} panes apart, {panes.max():.1f} at most",
+        f"MiB per million events: {memory}; partitions {np.median(panes):.1f} panes apart, "
+        f"{panes.max():.1f} at most",
         notes=_NOTES.format(weights=":".join(map(str, variant.weights)), what=variant.what),
         header=_HEADER,
         rows=rows,
