@@ -140,6 +140,45 @@ parallelism = {self.readers}
 """
 
 
+class HourlyRun(Run):
+    """A run of the README's job: KS on short windows, and MMD on windows of an hour."""
+
+    def job_toml(self, bootstrap_servers: str) -> str:
+        """The job file; windows overlap, so that an event is in many of them."""
+        stream = self.stream
+        return f"""
+version = 1
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+inference_topic = "{stream.topic}"
+alerts_topic = "{self.alerts}"
+scores_topic = "{self.scores}"
+dead_letters_topic = "{self.dead_letters}"
+group_id = "{self.name}"
+[input]
+{_VECTORS}
+[panes]
+width_ms = {stream.pane_width_ms}
+[window]
+kind = "time"
+size_ms = {stream.panes_per_window * stream.pane_width_ms}
+slide_ms = {stream.pane_width_ms}
+[reference]
+kind = "first_events"
+n_events = {stream.n_reference}
+[detector]
+reducer = {{kind = "softmax_outputs"}}
+test = {{kind = "ks"}}
+[[detectors]]
+name = "hourly"
+window = {{kind = "time", size_ms = 3_600_000, slide_ms = 600_000}}
+test = {{kind = "mmd"}}
+[job]
+checkpoint_interval_ms = {self.checkpoint_interval_ms}
+parallelism = {self.readers}
+"""
+
+
 class TopicReader:
     """Reads a topic from its beginning, further with every call.
 
