@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from scipy.stats import ks_2samp
 
 from flink_jobs.config.loading import decode_config
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.intake.panes import EventColumns, Pane
+from flink_jobs.intake.panes import Pane
 
 N_COLUMNS, N_REFERENCE, N_EVENTS = 10, 1_000, 200
 HOUR_MS = 3_600_000
@@ -130,7 +130,8 @@ class _Driven:
     def _pane(self, number: int) -> Pane:
         n, start_ms = self.n_events, START_MS + number * PANE_MS
         events = _filled(
-            EventColumns,
+            # It has moved between modules.
+            get_type_hints(Pane)["events"],
             event_ids=self._names,
             partitions=np.zeros(n, dtype=np.int32),
             offsets=np.arange(number * n, (number + 1) * n, dtype=np.int64),
