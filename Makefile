@@ -79,9 +79,17 @@ bench: bench-job bench-detectors bench-backtest ## Measure all against others, a
 bench-job: setup ## Throughput against two other jobs, about 10 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.job $(ARGS)
 
+.PHONY: bench-models
+bench-models: setup ## Panes a second with 1,000 to 20,000 models, about 25 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.models $(ARGS)
+
 .PHONY: bench-detectors
 bench-detectors: needs-torch $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
+
+.PHONY: bench-monitor
+bench-monitor: needs-setup $(PACKAGE) ## Cost of an event and size of the state, about 5 minutes (ARGS="--against OTHER_CHECKOUT")
+	@$(BIN)/python -m scripts.bench.monitor $(ARGS)
 
 .PHONY: bench-backtest
 bench-backtest: needs-torch $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")

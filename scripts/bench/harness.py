@@ -73,7 +73,7 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Goal:
-    """The least ratio that is wanted, or the number that it must stay below.
+    """The least ratio that is wanted, the greatest one, or the number that it must stay below.
 
     Examples
     --------
@@ -83,18 +83,20 @@ class Goal:
 
     at_least: float | None = None
     below: float | None = None
+    at_most: float | None = None
 
     def __str__(self) -> str:
-        if self.at_least is not None:
-            return f"at least {self.at_least:,.10g}"
-        return "" if self.below is None else f"below {self.below:,.10g}"
+        words = {"at least": self.at_least, "below": self.below, "at most": self.at_most}
+        given = (f"{word} {value:,.10g}" for word, value in words.items() if value is not None)
+        return next(given, "")
 
     def verdict(self, found: Spread) -> str:
         """Say whether every round, or the median alone, reaches the goal."""
         return f"{self}: {self._reached(found)}" if str(self) else ""
 
     def _reached(self, found: Spread) -> str:
-        worst = found.minimum if self.below is None else found.maximum
+        is_lower_bound = self.below is None and self.at_most is None
+        worst = found.minimum if is_lower_bound else found.maximum
         if self._holds(worst):
             return "yes, in every round"
         return "in the median" if self._holds(found.median) else "**no**"
@@ -102,6 +104,8 @@ class Goal:
     def _holds(self, value: float) -> bool:
         if self.below is not None:
             return value < self.below
+        if self.at_most is not None:
+            return value <= self.at_most
         return self.at_least is None or value >= self.at_least
 
 

@@ -14,6 +14,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * is drawn; models that drift swap two of them.
  */
 public final class SoakProducer {
+    private static final String[] PLANS = {"single", "family", "team", "none"};
+
     private final Map<String, String> arguments;
 
     private SoakProducer(String[] pairs) {
@@ -37,6 +39,7 @@ public final class SoakProducer {
         long perPane = number("events_per_pane") * nModels;
         long firstDrifting = nModels - number("n_drifting");
         long silentFrom = number("silent_from");
+        boolean isNamed = number("named") == 1;
         int[] turns = turns();
         byte[][] keys = new byte[nModels][];
         for (int model = 0; model < nModels; model++) {
@@ -53,7 +56,8 @@ public final class SoakProducer {
                     partition = 0;
                 }
                 long timeMs = number("start_ms") + id * number("width_ms") / perPane;
-                byte[] value = value(id, model >= firstDrifting && drifts);
+                boolean isShifted = model >= firstDrifting && drifts;
+                byte[] value = isNamed ? named(id, isShifted) : value(id, isShifted);
                 producer.send(
                         new ProducerRecord<>(
                                 arguments.get("topic"), partition, timeMs, keys[model], value));
@@ -101,6 +105,24 @@ public final class SoakProducer {
         millionths(json, isShifted ? third : first).append(',');
         millionths(json, second).append(',');
         millionths(json, isShifted ? first : third).append("]}");
+        return json.toString().getBytes(StandardCharsets.ISO_8859_1);
+    }
+
+    /** Columns have names, and one is a category whose shares change where the model drifts. */
+    private static byte[] named(long id, boolean isShifted) {
+        SplittableRandom random = new SplittableRandom(id);
+        int first = 1 + random.nextInt(499_999);
+        int second = 1 + random.nextInt(499_999);
+        int third = 1_000_000 - first - second;
+        int plan = random.nextInt(isShifted ? PLANS.length - 1 : PLANS.length);
+        StringBuilder json = new StringBuilder(160);
+        json.append("{\"schema_version\":1,\"event_id\":\"").append(id);
+        json.append("\",\"features\":{\"amount\":");
+        millionths(json, random.nextInt(1_000_000));
+        json.append(",\"plan\":\"").append(PLANS[plan]).append("\"},\"outputs\":{\"shares\":[");
+        millionths(json, isShifted ? third : first).append(',');
+        millionths(json, second).append(',');
+        millionths(json, isShifted ? first : third).append("]}}");
         return json.toString().getBytes(StandardCharsets.ISO_8859_1);
     }
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from kafka.errors import KafkaError
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -34,6 +35,12 @@ def main(
     soak_events: Annotated[int, typer.Option(min=100_000, help="events of the soak")] = 10_000_000,
     payloads: Annotated[int, typer.Option(min=1_000, help="of the fuzzer")] = 100_000,
     seed: Annotated[int, typer.Option(help="draws other victims and moments")] = 0,
+    readers: Annotated[
+        int, typer.Option(min=1, max=2, help="subtasks of the job; each reads some partitions")
+    ] = 2,
+    named: Annotated[
+        bool, typer.Option("--named", help="soaks with named columns and two views")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="small streams, few runs; no report")] = False,
     output: Annotated[Path, typer.Option(help="the report, updated")] = Path("docs/faults.md"),
 ) -> None:
@@ -44,9 +51,16 @@ def main(
     # kafka-python warns about every connection that a killed broker takes with it.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     options = Options(
-        runs=runs, events=events, soak_events=soak_events, payloads=payloads, seed=seed
+        runs=runs,
+        events=events,
+        soak_events=soak_events,
+        payloads=payloads,
+        seed=seed,
+        readers=readers,
+        is_named=named,
     )
-    options = _QUICK if quick else options
+    if quick:
+        options = structs.replace(_QUICK, readers=readers, is_named=named)
     chosen = [name for name in SCENARIOS if not only or name in only]
     minutes = sum(SCENARIOS[name].seconds(options) for name in chosen) / 60
     _console.print(f"{', '.join(chosen)}: about {minutes:.0f} minutes on two idle cores")

@@ -6,13 +6,24 @@ from msgspec import Struct
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How large the scenarios are."""
+    """How large the scenarios are.
+
+    Attributes
+    ----------
+    runs, events, soak_events, payloads, seed : int
+    readers : int
+        Subtasks of the job that read the inference topic.
+    is_named : bool
+        Whether soaks have named columns and two views, of inputs and of outputs.
+    """
 
     runs: int
     events: int
     soak_events: int
     payloads: int
     seed: int
+    readers: int = 2
+    is_named: bool = False
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

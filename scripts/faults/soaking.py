@@ -54,6 +54,8 @@ class Soak:
         read least far, of those that have records.
     seconds : float
         From the first score to the last.
+    n_restarts : int
+        How often the job went on from a checkpoint.
     """
 
     stage: Stage
@@ -64,6 +66,7 @@ class Soak:
     checkpoints: Series = field(default_factory=Series)
     drift: Series = field(default_factory=Series)
     seconds: float = 0.0
+    n_restarts: int = 0
 
     def play(self, n_due: int, advance: Callable[[float], None], kill_at: float = 1.0) -> None:
         """Start the job and read memory until all windows were tested.
@@ -105,6 +108,8 @@ class Soak:
                 self._read(job_id, n_now)
         self.seconds = time.monotonic() - first
         self.stage.cluster.rest.wait_for_checkpoint(job_id)
+        restored = self.stage.cluster.rest.checkpoints(job_id)["counts"]["restored"]
+        self.n_restarts = int(restored)
         self.stage.cluster.rest.cancel(job_id)
 
     def save(self, file: Path) -> None:

@@ -17,6 +17,23 @@ from scripts.faults.undisturbed import Record
 _READ_TIMEOUT_S = 120.0
 # Above the longest outage of the suite: see the report on what a shorter one does.
 IDLE_TIMEOUT_MS = 300_000
+VIEWS = ("inputs", "outputs")
+"""The views of a run with named columns."""
+
+_VECTORS = f"""\
+n_features = {N_FEATURES}
+n_outputs = {N_OUTPUTS}"""
+_VIEWS = """\
+[columns]
+features = {amount = "number", plan = "category"}
+outputs = {shares = {kind = "class_probabilities", class_names = ["first", "second", "third"]}}
+[[views]]
+name = "inputs"
+columns = ["features"]
+[[views]]
+name = "outputs"
+columns = ["outputs"]
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +49,10 @@ class Run:
     checkpoint_interval_ms, idle_timeout_ms, max_pane_events : int
     properties : mapping of str to str
         Of all Kafka clients of the job.
+    readers : int
+        Subtasks of the job, each of which reads some of the partitions.
+    is_named : bool
+        Whether columns have names and two views watch inputs and outputs.
     """
 
     name: str
@@ -41,6 +62,8 @@ class Run:
     idle_timeout_ms: int = IDLE_TIMEOUT_MS
     max_pane_events: int = 10_000
     properties: Mapping[str, str] = field(default_factory=dict)
+    readers: int = 1
+    is_named: bool = False
 
     @property
     def alerts(self) -> str:
@@ -58,9 +81,9 @@ class Run:
         return f"{self.name}-dead-letters"
 
     @property
-    def source_client_id(self) -> str:
-        """The id under which Flink's source reads: its consumer group and subtask."""
-        return f"{self.name}-0"
+    def source_client_ids(self) -> list[str]:
+        """The ids under which Flink's source reads: its consumer group and each subtask."""
+        return [f"{self.name}-{subtask}" for subtask in range(self.readers)]
 
     def create_topics(self, broker: KafkaBroker) -> None:
         """Create the three result topics."""
@@ -90,8 +113,7 @@ group_id = "{self.name}"
 [kafka.properties]
 {properties}
 [input]
-n_features = {N_FEATURES}
-n_outputs = {N_OUTPUTS}
+{"" if self.is_named else _VECTORS}
 max_out_of_orderness_ms = {MAX_OUT_OF_ORDERNESS_MS}
 idle_timeout_ms = {self.idle_timeout_ms}
 [panes]
@@ -113,6 +135,47 @@ flapping_after = 0
 [job]
 checkpoint_interval_ms = {self.checkpoint_interval_ms}
 delivery = "{"exactly_once" if self.exactly_once else "at_least_once"}"
+parallelism = {self.readers}
+{_VIEWS if self.is_named else ""}
+"""
+
+
+class HourlyRun(Run):
+    """A run of the README's job: KS on short windows, and MMD on windows of an hour."""
+
+    def job_toml(self, bootstrap_servers: str) -> str:
+        """The job file; windows overlap, so that an event is in many of them."""
+        stream = self.stream
+        return f"""
+version = 1
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+inference_topic = "{stream.topic}"
+alerts_topic = "{self.alerts}"
+scores_topic = "{self.scores}"
+dead_letters_topic = "{self.dead_letters}"
+group_id = "{self.name}"
+[input]
+{_VECTORS}
+[panes]
+width_ms = {stream.pane_width_ms}
+[window]
+kind = "time"
+size_ms = {stream.panes_per_window * stream.pane_width_ms}
+slide_ms = {stream.pane_width_ms}
+[reference]
+kind = "first_events"
+n_events = {stream.n_reference}
+[detector]
+reducer = {{kind = "softmax_outputs"}}
+test = {{kind = "ks"}}
+[[detectors]]
+name = "hourly"
+window = {{kind = "time", size_ms = 3_600_000, slide_ms = 600_000}}
+test = {{kind = "mmd"}}
+[job]
+checkpoint_interval_ms = {self.checkpoint_interval_ms}
+parallelism = {self.readers}
 """
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from resource import getpagesize
 
 _LISTEN = "0A"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def listening_addresses(pid: int) -> set[str]:
@@ -33,6 +35,27 @@ def process_group_members(group: int) -> list[int]:
         if int(in_group) == group and state != "Z":
             members.append(int(entry.name))
     return members
+
+
+def processor_seconds(group: int) -> dict[str, float]:
+    """Processor time that the living processes of a group have used, by the program's name.
+
+    Examples
+    --------
+    >>> import os
+    >>> sum(processor_seconds(os.getpgrp()).values()) > 0
+    True
+    """
+    used: dict[str, float] = {}
+    for pid in process_group_members(group):
+        try:
+            before, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        name, fields = before.partition("(")[2], after.split()
+        ticks = int(fields[11]) + int(fields[12])
+        used[name] = used.get(name, 0.0) + ticks / _TICKS_PER_S
+    return used
 
 
 def resident_bytes(pid: int) -> int:

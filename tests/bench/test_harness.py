@@ -49,6 +49,9 @@ def test_calls_take_turns_and_those_that_warm_up_do_not_count():
         (Goal(below=3), Spread(1.0, 2.0, 2.9), "below 3: yes, in every round"),
         (Goal(below=3), Spread(1.0, 2.9, 3.0), "below 3: in the median"),
         (Goal(below=3), Spread(1.0, 3.0, 4.0), "below 3: **no**"),
+        (Goal(at_most=3), Spread(1.0, 2.0, 3.0), "at most 3: yes, in every round"),
+        (Goal(at_most=3), Spread(1.0, 3.0, 3.1), "at most 3: in the median"),
+        (Goal(at_most=3), Spread(1.0, 3.1, 4.0), "at most 3: **no**"),
         (
             Goal(at_least=1_000_000),
             Spread(1e6, 1e6, 1e6),

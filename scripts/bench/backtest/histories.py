@@ -28,6 +28,24 @@ window = {{kind = "count", size = {WINDOW}, slide = {SLIDE}}}
 reference = {{kind = "first_events", n_events = {N_REFERENCE}}}
 """
 _COLUMNS = 'columns = {features = "f*", outputs = "p*"}\n'
+PLANS = ("single", "family", "team", "none")
+_NUMBERS_WATCHED = 8
+_NAMED_JOB = f"""
+version = 1
+kafka = {{bootstrap_servers = "127.0.0.1:9092"}}
+panes = {{width_ms = {_PANE_MS}}}
+window = {{kind = "count", size = {WINDOW}, slide = {SLIDE}}}
+reference = {{kind = "first_events", n_events = {N_REFERENCE}}}
+[columns.features]
+{"".join(f'f{n} = "number"{chr(10)}' for n in range(N_FEATURES))}
+plan = "category"
+active = "boolean"
+[columns.outputs]
+{"".join(f'p{n} = "probability"{chr(10)}' for n in range(N_OUTPUTS))}
+[[views]]
+name = "main"
+columns = {[*(f"p{n}" for n in range(_NUMBERS_WATCHED)), "plan", "active"]}
+"""
 
 
 def config(*, has_columns: bool) -> DriftJobConfig:
@@ -35,13 +53,24 @@ def config(*, has_columns: bool) -> DriftJobConfig:
     return decode_config((_JOB + _COLUMNS * has_columns).encode())
 
 
-def write_parquet(path: Path, n_events: int, *, seed: int = 0) -> Path:
-    """Events of all models in turn; memory stays that of a row group."""
+def named_config() -> DriftJobConfig:
+    """The mixed test on as many named columns: 8 numbers, a category and a boolean."""
+    return decode_config(_NAMED_JOB.encode())
+
+
+def write_parquet(path: Path, n_events: int, *, seed: int = 0, is_named: bool = False) -> Path:
+    """Events of all models in turn; memory stays that of a row group.
+
+    Those of a named history have a category and a boolean more.
+    """
     rng = np.random.default_rng(seed)
     # As logs of floats are kept best: they neither repeat nor compress.
-    with pq.ParquetWriter(path, _schema(), use_dictionary=["model"], compression="none") as writer:
+    schema = _named_schema() if is_named else _schema()
+    texts = ["model", "plan"] if is_named else ["model"]
+    with pq.ParquetWriter(path, schema, use_dictionary=texts, compression="none") as writer:
         for first in range(0, n_events, _ROW_GROUP):
-            writer.write_batch(_batch(rng, first, min(_ROW_GROUP, n_events - first)))
+            batch = _batch(rng, first, min(_ROW_GROUP, n_events - first))
+            writer.write_batch(_with_names(rng, batch) if is_named else batch)
     return path
 
 
@@ -76,6 +105,16 @@ def _schema() -> pa.Schema:
         [("model", pa.string()), ("time_ms", pa.int64()), ("event_id", pa.string())]
         + [(name, pa.float64()) for name in floats]
     )
+
+
+def _named_schema() -> pa.Schema:
+    return pa.schema([*_schema(), ("plan", pa.string()), ("active", pa.bool_())])
+
+
+def _with_names(rng: np.random.Generator, batch: pa.RecordBatch) -> pa.RecordBatch:
+    plans = pa.array(PLANS).take(pa.array(rng.integers(0, len(PLANS), batch.num_rows)))
+    active = pa.array(rng.random(batch.num_rows) < 0.7)
+    return pa.record_batch([*batch.columns, plans, active], schema=_named_schema())
 
 
 def _batch(rng: np.random.Generator, first: int, n_rows: int) -> pa.RecordBatch:

@@ -13,10 +13,11 @@ def main() -> None:
     """Arguments: history, folder for the result, number of processes."""
     # Here, since further processes import this module again; the command line does so too.
     from flink_jobs.replay.engine import run_backtest
-    from scripts.bench.backtest.histories import config
+    from scripts.bench.backtest.histories import config, named_config
 
     history, folder, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    job = config(has_columns=history.suffix == ".parquet")
+    is_named = history.name.startswith("named")
+    job = named_config() if is_named else config(has_columns=history.suffix == ".parquet")
     begin_s, begin_cpu_s = time.perf_counter(), _cpu_s()
     result = run_backtest(job, history, folder=folder, processes=processes)
     wall_s = time.perf_counter() - begin_s

@@ -19,9 +19,11 @@ from scripts.bench.harness import NO_GOAL, SPREAD_HEADER, Goal, Spread, page, ra
 from scripts.shared.markdown import table
 
 SHORT, LONG, LONGEST, JSON_LINES = "short Parquet", "Parquet", "long Parquet", "JSON lines"
+NAMED = "Parquet, named columns"
 _GOALS = {LONG: Goal(at_least=1_000_000), JSON_LINES: Goal(at_least=150_000)}
 PACKAGES = ("numpy", "pyarrow")
 _TIMES_FASTER = Goal(at_least=20)
+_AGAINST_LONG = Goal(at_least=0.8)
 # Memory counts as flat while it grows by no more than this from the shortest to the longest run.
 _MOST_GROWTH = 1.1
 
@@ -32,6 +34,9 @@ windows of {WINDOW:,} events, sliding by {SLIDE}, with the first {N_REFERENCE:,}
 the clock from opening the history to the written result, the start of further processes included
 and the imports of the first one not. Memory is the most that all processes held together. Backtests
 run in {{n_processes}} processes.
+
+Named columns are another history with a category and a boolean more: the mixed test watches 8
+numbers and these two, so that as many columns of an event are read as by BBSDs.
 """
 _LOOP = """\
 ## The same work in a loop
@@ -56,12 +61,15 @@ class Measured:
         Reasons, by name of the peer.
     longest : Run, optional
         A backtest that ran once.
+    not_named : str
+        Why named columns were not measured; empty where they were.
     """
 
     rounds: Mapping[str, Sequence[Run]]
     objections: Mapping[str, Sequence[str]]
     unavailable: Mapping[str, str]
     longest: Run | None = None
+    not_named: str = ""
 
 
 def report(measured: Measured, *, n_processes: int, n_rounds: int) -> str:
@@ -77,7 +85,8 @@ def quoted(measured: Measured) -> list[tuple[str, Spread]]:
 
 
 def _speed(measured: Measured) -> str:
-    runs = [measured.rounds[label] for label in (SHORT, LONG, JSON_LINES)]
+    labels = (SHORT, LONG, NAMED, JSON_LINES)
+    runs = [measured.rounds[label] for label in labels if label in measured.rounds]
     once = [] if measured.longest is None else [[measured.longest]]
     return "\n".join(
         [
@@ -85,6 +94,7 @@ def _speed(measured: Measured) -> str:
             "",
             table(["history", "processor time", "memory"], map(_cost_row, [*runs, *once])),
             "",
+            *_named(measured),
             *_growth(measured),
         ]
     )
@@ -104,6 +114,18 @@ def _cost_row(runs: Sequence[Run]) -> list[str]:
 def _name(runs: Sequence[Run]) -> str:
     once = ", once" if len(runs) == 1 else ""
     return f"{runs[0].label}, {runs[0].n_events:,} events{once}"
+
+
+def _named(measured: Measured) -> list[str]:
+    """Compare named columns with the same number of floats, by the clock."""
+    if NAMED not in measured.rounds:
+        return [f"**Named columns were not measured: {measured.not_named}**", ""]
+    named, plain = measured.rounds[NAMED], measured.rounds[LONG]
+    if {run.n_windows for run in named} != {run.n_windows for run in plain}:
+        return ["**Named columns gave another number of windows, so that no ratio is given.**", ""]
+    found = ratios([run.events_per_s for run in named], [run.events_per_s for run in plain])
+    row = [f"{NAMED} / {LONG}", *found.cells("{:.2f}".format), _AGAINST_LONG.verdict(found)]
+    return [table(["events/s, round by round", *SPREAD_HEADER, "goal"], [row]), ""]
 
 
 def _growth(measured: Measured) -> list[str]:

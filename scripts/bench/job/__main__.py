@@ -1,4 +1,4 @@
-"""Measures the drift job against two others, round by round, on real Kafka and real Flink.
+"""Measures the drift job against three others, round by round, on real Kafka and real Flink.
 
 Run by ``make bench-job``, writes ``docs/benchmark.md`` and the README's figures. Results are
 compared before any ratio is given: every job must account for every event, and the drift job must
@@ -23,7 +23,17 @@ from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from scripts.bench.harness import DOCS, in_turn, publish, quote
-from scripts.bench.job.report import DRIFT, IDENTITY, PACKAGES, PLAIN, Section, quoted, report
+from scripts.bench.job.counting import count_events
+from scripts.bench.job.report import (
+    COUNT,
+    DRIFT,
+    IDENTITY,
+    PACKAGES,
+    PLAIN,
+    Section,
+    quoted,
+    report,
+)
 from scripts.bench.job.results import Results, create_topics, disagreements, rate, read_results
 from scripts.bench.job.stream import N_PARTITIONS, Stream, produce
 from scripts.shared.throughput import REFRESH, Measurement, measure
@@ -46,11 +56,13 @@ class _Bench:
     def section(self, ours: Stream, peers: Mapping[str, Stream], n_rounds: int) -> Section:
         """Measure the drift job and its peers, each on its stream, in turn."""
         results: list[Results] = []
+        wrong: list[str] = []
         calls = {
             DRIFT: partial(self._drift, ours, results),
-            **{name: partial(self._peer, name, stream) for name, stream in peers.items()},
+            **{name: partial(self._peer, name, stream, wrong) for name, stream in peers.items()},
         }
-        return Section(ours, peers, in_turn(calls, n_rounds), disagreements(results))
+        rounds = in_turn(calls, n_rounds)
+        return Section(ours, peers, rounds, [*disagreements(results), *wrong])
 
     def warm_up(self, stream: Stream) -> None:
         """Run the drift job once: the first on a new cluster waits for the JVM's compiler."""
@@ -71,8 +83,18 @@ class _Bench:
         )
         return measured, read_results(self.broker, run)
 
-    def _peer(self, name: str, stream: Stream) -> Measurement:
-        _, arguments = self._begin(stream)
+    def _peer(self, name: str, stream: Stream, wrong: list[str]) -> Measurement:
+        """Run another job; what it counted wrong joins the others'."""
+        run, arguments = self._begin(stream)
+        if name == COUNT:
+            create_topics(self.broker, run)
+            arguments += ["--peer", "count"]
+            topic = f"{run}-scores"
+            found, objections = count_events(
+                self.cluster, self.broker, name, arguments, stream, topic, _PEER_JOBS
+            )
+            wrong += objections
+            return _told(stream, found)
         arguments += ["--peer", name.split()[0]]
         files = [_PEER_JOBS]
         return _told(
@@ -93,7 +115,7 @@ def main(
     quick: Annotated[bool, typer.Option(help="two small rounds, and no page")] = False,
     output: Annotated[Path, typer.Option(help="where the page goes")] = DOCS / "benchmark.md",
 ) -> None:
-    """Measure the drift job against an identity job and a plain per-event job."""
+    """Measure the drift job against an identity job, a plain per-event job and a mere count."""
     if quick:
         rounds, events = min(rounds, 2), events // 5
     few = Stream("few-models", events, n_models=16, events_per_pane=500)
@@ -103,8 +125,8 @@ def main(
     with _open_bench((few, short, many)) as bench:
         bench.warm_up(short)
         sections = [
-            bench.section(few, {IDENTITY: few, PLAIN: short}, rounds),
-            bench.section(many, {IDENTITY: many}, rounds),
+            bench.section(few, {IDENTITY: few, COUNT: few, PLAIN: short}, rounds),
+            bench.section(many, {IDENTITY: many, COUNT: many}, rounds),
         ]
     publish(report(sections, rounds), _console, None if quick else output)
     if any(section.disagreements for section in sections):

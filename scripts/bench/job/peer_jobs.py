@@ -1,7 +1,8 @@
-"""The two jobs that the drift job is compared with, on the same source. Runs on the cluster.
+"""The jobs that the drift job is compared with, on the same source. Runs on the cluster.
 
 ``identity`` sends each event through one Python map and back. ``plain`` is the job that one would
-write first: parse each event, key by model, keep the outputs of a window in list state.
+write first: parse each event, key by model, keep the outputs of a window in list state. ``count``
+has no Python: SQL counts the events of each model and pane, the least that any job with panes does.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.flink.job import make_environment
-from flink_jobs.flink.sources import source_table
+from flink_jobs.flink.sources import kafka_sink, source_table
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 WINDOW_EVENTS = 1_000
+# A pane is counted when a watermark has passed it: the default, 200 ms, is a tenth of a run.
+_WATERMARK_MS = 20
 
 
 class Identity(MapFunction):  # type: ignore[misc]
@@ -100,23 +104,50 @@ def plain(events: DataStream) -> DataStream:
     )
 
 
+def count_panes(tables: StreamTableEnvironment, config: DriftJobConfig) -> None:
+    """Count the events of each model and pane; the counts go where the scores would."""
+    tables.get_config().set_local_timezone("UTC")
+    counts = tables.sql_query(f"""
+        SELECT
+            CAST(model AS BYTES),
+            CAST(CONCAT_WS(',', CAST(window_end AS STRING), CAST(COUNT(*) AS STRING)) AS BYTES)
+        FROM TABLE(
+            TUMBLE(
+                TABLE inference, DESCRIPTOR(ts), INTERVAL '{config.panes.width_ms // 1_000}' SECOND
+            )
+        )
+        WHERE model <> '{HEARTBEAT_KEY}'
+        GROUP BY model, window_start, window_end
+    """)
+    sink = kafka_sink(config, config.kafka.scores_topic, "at_least_once")
+    tables.to_data_stream(counts).sink_to(sink).name("peer")
+
+
 def main() -> None:
-    """Build one of the two jobs and submit it."""
+    """Build one of the jobs and submit it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", choices=["identity", "plain"], required=True)
+    parser.add_argument("--peer", choices=["identity", "plain", "count"], required=True)
     parser.add_argument("--config", type=Path, required=True)
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     environment = make_environment(config)
     tables = StreamTableEnvironment.create(environment)
     tables.execute_sql(source_table(config))
+    if arguments.peer == "count":
+        environment.get_config().set_auto_watermark_interval(_WATERMARK_MS)
+        count_panes(tables, config)
+    else:
+        _per_event(tables, arguments.peer)
+    environment.execute(arguments.peer)
+
+
+def _per_event(tables: StreamTableEnvironment, peer: str) -> None:
     events = tables.to_data_stream(
         tables.sql_query(f"SELECT model, payload FROM inference WHERE model <> '{HEARTBEAT_KEY}'")
     )
-    results = {"identity": identity, "plain": plain}[arguments.peer](events)
+    results = {"identity": identity, "plain": plain}[peer](events)
     discard = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()
     results.sink_to(Sink(discard))
-    environment.execute(arguments.peer)
 
 
 if __name__ == "__main__":

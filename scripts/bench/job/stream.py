@@ -48,6 +48,19 @@ class Stream:
         """Events before the end of a pane."""
         return (time_ms - START_MS) // self.pane_width_ms * self.n_events_per_pane
 
+    def counts(self) -> dict[tuple[str, int], int]:
+        """Events by model and end of a pane in ms."""
+        index = np.arange(self.n_events)
+        pane = index // self.n_events_per_pane
+        places, counts = np.unique(pane * self.n_models + index % self.n_models, return_counts=True)
+        return {
+            (
+                model_name(place % self.n_models),
+                START_MS + (place // self.n_models + 1) * self.pane_width_ms,
+            ): n
+            for place, n in zip(places.tolist(), counts.tolist(), strict=True)
+        }
+
     def job_toml(self, bootstrap_servers: str, results: str) -> str:
         """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart.
 
@@ -75,6 +88,17 @@ slide_ms = {self.pane_width_ms}
 kind = "first_events"
 n_events = {self.n_reference}
 """
+
+
+def model_name(number: int) -> str:
+    """The key of a model's events.
+
+    Examples
+    --------
+    >>> model_name(7)
+    'model-0007'
+    """
+    return f"model-{number:04d}"
 
 
 def produce(stream: Stream, bootstrap_servers: str) -> None:
@@ -118,7 +142,7 @@ def _write_partition(stream: Stream, bootstrap_servers: str, partition: int) -> 
 def _records(stream: Stream, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
     """The events of a partition: model number modulo the number of partitions."""
     bodies = _bodies()
-    keys = [f"model-{index:04d}".encode() for index in range(stream.n_models)]
+    keys = [model_name(index).encode() for index in range(stream.n_models)]
     for index in range(partition, stream.n_events, N_PARTITIONS):
         value = b'{"schema_version":1,"event_id":"%d",%s' % (index, bodies[index % _N_BODIES])
         yield keys[index % stream.n_models], value, stream.time_ms(index)

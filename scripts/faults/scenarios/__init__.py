@@ -10,6 +10,7 @@ from scripts.faults.outcome import Options, Outcome
 from scripts.faults.scenarios import (
     broker_pause,
     fuzz,
+    hourly,
     kills,
     slow_sink,
     soak,
@@ -47,5 +48,8 @@ SCENARIOS = {
     traffic.HOT_MODEL: Scenario(traffic.play_hot_model, _short),
     traffic.MANY_MODELS: Scenario(traffic.play_many_models, lambda o: 2 * _short(o)),
     **{name: _soak(name) for name in soak.NAMES},
+    hourly.NAME: Scenario(
+        hourly.play, lambda o: 60 + hourly.make_stream(o.soak_events).n_events / 40_000
+    ),
     fuzz.NAME: Scenario(fuzz.play, lambda o: o.payloads / 1_500),
 }

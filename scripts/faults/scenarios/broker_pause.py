@@ -25,7 +25,7 @@ def play(options: Options, teller: Teller) -> Outcome:
     stream = make_stream(NAME, options.events)
     with open_stage(teller) as stage:
         stage.write(stream, 0.15)
-        run = make_run(stage, stream, f"{NAME}-1", exactly_once=True)
+        run = make_run(stage, stream, f"{NAME}-1", exactly_once=True, readers=options.readers)
         expected = stage.expected(run, 0.05)
         n_due = len(expected.scores)
         job_id = stage.start(run)
@@ -44,7 +44,7 @@ def play(options: Options, teller: Teller) -> Outcome:
         teller.advance(0.2)
     return Outcome(
         name=NAME,
-        command=f"--only {NAME} --events {options.events}",
+        command=f"--only {NAME} --events {options.events} --readers {options.readers}",
         fault=f"the broker hangs for {PAUSE_S:.0f} s (SIGSTOP, SIGCONT)",
         events=stream.n_events,
         runs=1,

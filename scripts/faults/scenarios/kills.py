@@ -105,7 +105,7 @@ class KilledRun:
 
 
 def has_slots(cluster: FlinkCluster) -> bool:
-    """Whether a TaskManager is registered and free."""
+    """Whether a TaskManager is registered and free; the job waits for further slots itself."""
     try:
         return any(each["freeSlots"] for each in cluster.rest.task_managers())
     except FlinkRestError:
@@ -130,7 +130,13 @@ def play(options: Options, teller: Teller) -> Outcome:
         expected = stage.expected(Run(name="undisturbed", stream=stream), 0.02)
         for number in range(options.runs):
             exactly_once = number % 2 == 1
-            run = make_run(stage, stream, f"kills-{number:02d}", exactly_once=exactly_once)
+            run = make_run(
+                stage,
+                stream,
+                f"kills-{number:02d}",
+                exactly_once=exactly_once,
+                readers=options.readers,
+            )
             shares = sorted(rng.uniform(0.1, 0.85) for _ in range(rng.choice((1, 2))))
             victims = [rng.choice(VICTIMS) for _ in shares]
             started = time.monotonic()
@@ -144,7 +150,7 @@ def play(options: Options, teller: Teller) -> Outcome:
     return Outcome(
         name=NAME,
         command=f"--only kills --runs {options.runs} --events {options.events} "
-        f"--seed {options.seed}",
+        f"--seed {options.seed} --readers {options.readers}",
         fault=_FAULT,
         events=stream.n_events,
         runs=options.runs,

@@ -18,14 +18,22 @@ def make_stream(topic: str, n_events: int) -> Stream:
     return Stream(topic=topic, n_events=whole_windows(n_events, 16 * 50 * 2))
 
 
-def make_run(stage: Stage, stream: Stream, name: str, *, exactly_once: bool) -> Run:
+def make_run(stage: Stage, stream: Stream, name: str, *, exactly_once: bool, readers: int) -> Run:
     """A run that reads the stream as if it had all of :data:`STREAM_S` seconds."""
-    run = Run(name=name, stream=stream, exactly_once=exactly_once, properties=_SMALL_FETCHES)
-    rate = round(stream.n_events * _BYTES_PER_EVENT / STREAM_S)
-    stage.broker.limit_client(run.source_client_id, read_bytes_per_s=rate)
+    run = Run(
+        name=name,
+        stream=stream,
+        exactly_once=exactly_once,
+        properties=_SMALL_FETCHES,
+        readers=readers,
+    )
+    rate = round(stream.n_events * _BYTES_PER_EVENT / STREAM_S / readers)
+    for client_id in run.source_client_ids:
+        stage.broker.limit_client(client_id, read_bytes_per_s=rate)
     return run
 
 
 def let_go(stage: Stage, run: Run) -> None:
     """Let a run read the rest of its stream at full speed, once the faults are over."""
-    stage.broker.limit_client(run.source_client_id)
+    for client_id in run.source_client_ids:
+        stage.broker.limit_client(client_id)

@@ -31,7 +31,9 @@ def play(options: Options, teller: Teller) -> Outcome:
     stream = make_stream(NAME, options.events)
     with open_stage(teller) as stage:
         stage.write(stream, 0.2)
-        run = Run(name=f"{NAME}-1", stream=stream, properties=_SMALL_BUFFERS)
+        run = Run(
+            name=f"{NAME}-1", stream=stream, properties=_SMALL_BUFFERS, readers=options.readers
+        )
         expected = stage.expected(run, 0.05)
         n_bytes = sum(map(len, [*expected.scores, *expected.alerts]))
         rate = round(n_bytes / SLOW_S)
@@ -45,7 +47,7 @@ def play(options: Options, teller: Teller) -> Outcome:
     keep(backpressure.highest_ms > 0, f"{NAME}: the sink was never slow enough to be felt")
     return Outcome(
         name=NAME,
-        command=f"--only {NAME} --events {options.events}",
+        command=f"--only {NAME} --events {options.events} --readers {options.readers}",
         fault=f"the broker takes {rate:,} bytes/s of results",
         events=stream.n_events,
         runs=1,
@@ -83,7 +85,9 @@ class Backpressure:
             value
             for vertex in self._rest.job(self._job_id)["vertices"]
             for value in self._rest.vertex_metrics(
-                self._job_id, vertex["id"], ["0.backPressuredTimeMsPerSecond"]
+                self._job_id,
+                vertex["id"],
+                [f"{n}.backPressuredTimeMsPerSecond" for n in range(vertex["parallelism"])],
             ).values()
         ]
         return max((float(value) for value in values if value), default=0.0)

@@ -31,7 +31,7 @@ from scripts.faults.stream import (
     whole_windows,
     write_heartbeats,
 )
-from scripts.faults.topics import IDLE_TIMEOUT_MS, Run, TopicReader, read
+from scripts.faults.topics import IDLE_TIMEOUT_MS, VIEWS, Run, TopicReader, read
 from scripts.faults.undisturbed import Expected
 
 _PRODUCER = Path(__file__).parents[1] / "SoakProducer.java"
@@ -86,8 +86,12 @@ def play(name: str, options: Options, teller: Teller) -> Outcome:
     """Write the events, let the job read them, and watch."""
     variant = _VARIANTS[name]
     stream = make_stream(name, options.soak_events)
+    n_views = len(VIEWS) if options.is_named else 1
     with tempfile.TemporaryDirectory(prefix="loudly-faults-") as folder, KafkaBroker() as broker:
-        teller.say(produce(broker, stream, variant.weights, variant.silent_from))
+        said = produce(
+            broker, stream, variant.weights, variant.silent_from, is_named=options.is_named
+        )
+        teller.say(said)
         teller.advance(0.2)
         shares = [1.0, variant.kill_at] if variant.is_compared else [variant.kill_at]
         soaks = []
@@ -97,11 +101,13 @@ def play(name: str, options: Options, teller: Teller) -> Outcome:
                 stream=stream,
                 checkpoint_interval_ms=5_000,
                 idle_timeout_ms=20_000 if variant.silent_from < 1.0 else IDLE_TIMEOUT_MS,
+                readers=options.readers,
+                is_named=options.is_named,
             )
             with FlinkCluster(settings=SETTINGS) as cluster:
                 n_moving = N_PARTITIONS - (variant.silent_from < 1.0)
                 soak = Soak(Stage(broker, cluster, Path(folder), teller), run, n_moving)
-                n_due = stream.n_events - stream.n_models * stream.n_reference
+                n_due = n_views * (stream.n_events - stream.n_models * stream.n_reference)
                 advance = partial(_advance, teller, 0.8 / len(shares))
                 soak.play(n_due, advance, kill_at)
             soaks.append(soak)
@@ -129,7 +135,14 @@ def make_stream(topic: str, n_events: int) -> Stream:
     )
 
 
-def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_from: float) -> str:
+def produce(
+    broker: KafkaBroker,
+    stream: Stream,
+    weights: Sequence[int],
+    silent_from: float,
+    *,
+    is_named: bool = False,
+) -> str:
     """Write the events by Java and the heartbeats at the end by hand; say how long it took.
 
     Parameters
@@ -140,6 +153,8 @@ def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_
         Of each partition in the number of events.
     silent_from : float
         The share of the events after which the last partition gets none; 1 for never.
+    is_named : bool, default False
+        Whether features and outputs have names, and one feature is a category.
     """
     broker.create_topic(stream.topic, N_PARTITIONS)
     per_pane = stream.n_models * stream.events_per_pane
@@ -156,6 +171,7 @@ def produce(broker: KafkaBroker, stream: Stream, weights: Sequence[int], silent_
         "disorder_events": stream.disorder_ms * per_pane // stream.pane_width_ms,
         "weights": ",".join(map(str, weights)),
         "silent_from": round(silent_from * stream.n_events),
+        "named": int(is_named),
     }
     libraries = ":".join(map(str, find_jars("kafka")))
     command = [str(find_java()), "-Xmx512m", "-cp", libraries, str(_PRODUCER)]
@@ -186,7 +202,8 @@ def _judge(broker: KafkaBroker, run: Run, n_heartbeats: int, *, may_repeat: bool
     once = list({record_id(value): value for value in scores}.values())
     with TopicReader(broker, stream.topic) as reader:
         n_records = reader.n_records()
-    add_up(name, once, 0, Expected([], [], [], n_records, n_heartbeats))
+    for view in _of_views(once) if run.is_named else [once]:
+        add_up(name, view, 0, Expected([], [], [], n_records, n_heartbeats))
     sizes = Counter(msgspec.json.decode(score)["window"]["n_events"] for score in once)
     keep(set(sizes) == {stream.events_per_pane}, f"{name}: windows of {dict(sizes)} events")
     n_alerts = len(set(map(record_id, alerts)))
@@ -194,6 +211,14 @@ def _judge(broker: KafkaBroker, run: Run, n_heartbeats: int, *, may_repeat: bool
         f"every event accounted for in {len(once):,} scores and {n_alerts:,} alerts, "
         f"{n_repeated:,} of them repeated"
     )
+
+
+def _of_views(scores: Sequence[bytes]) -> list[list[bytes]]:
+    """The scores of each view, which has seen every event."""
+    names = [msgspec.json.decode(score)["view"] for score in scores]
+    return [
+        [score for name, score in zip(names, scores, strict=True) if name == view] for view in VIEWS
+    ]
 
 
 def _same(broker: KafkaBroker, alone: Run, killed: Run) -> None:
@@ -215,16 +240,22 @@ def _outcome(name: str, variant: _Variant, options: Options, soak: Soak, result:
     memory = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
     return Outcome(
         name=name,
-        command=f"--only {name} --soak-events {options.soak_events}",
+        command=f"--only {name} --soak-events {options.soak_events} --readers {options.readers}"
+        f"{' --named' if options.is_named else ''}",
         fault=variant.fault,
         events=stream.n_events,
         runs=1,
-        result=f"{stream.n_events / soak.seconds:,.0f} events/s; {result}; MiB per million events: "
-        f"{memory}; partitions {np.median(panes):.1f} panes apart, {panes.max():.1f} at most",
+        result=f"{_columns(options)}{stream.n_events / soak.seconds:,.0f} events/s; {result}; "
+        f"MiB per million events: {memory}; partitions {np.median(panes):.1f} panes apart, "
+        f"{panes.max():.1f} at most",
         notes=_NOTES.format(weights=":".join(map(str, variant.weights)), what=variant.what),
         header=_HEADER,
         rows=rows,
     )
+
+
+def _columns(options: Options) -> str:
+    return "named columns, views of inputs and outputs; " if options.is_named else ""
 
 
 def _row(what: str, series: Series, *, is_long: bool) -> list[str]:

@@ -82,7 +82,12 @@ def _play(
     notes: str,
     max_pane_events: int = 10_000,
 ) -> Outcome:
-    run = Run(name=f"{stream.topic}-1", stream=stream, max_pane_events=max_pane_events)
+    run = Run(
+        name=f"{stream.topic}-1",
+        stream=stream,
+        max_pane_events=max_pane_events,
+        readers=options.readers,
+    )
     with open_stage(teller) as stage:
         stage.write(stream, 0.4)
         expected = stage.expected(run, 0.2)
@@ -101,7 +106,7 @@ def _play(
         teller.advance(0.4)
     return Outcome(
         name=stream.topic,
-        command=f"--only {stream.topic} --events {options.events}",
+        command=f"--only {stream.topic} --events {options.events} --readers {options.readers}",
         fault=fault,
         events=n_events,
         runs=1,

@@ -28,7 +28,7 @@ def play(options: Options, teller: Teller) -> Outcome:
     stream = make_stream(NAME, options.events)
     with open_stage(teller) as stage:
         stage.write(stream, 0.2)
-        run = make_run(stage, stream, f"{NAME}-1", exactly_once=True)
+        run = make_run(stage, stream, f"{NAME}-1", exactly_once=True, readers=options.readers)
         expected = stage.expected(run, 0.05)
         n_due = len(expected.scores)
         job_id = stage.start(run)
@@ -50,7 +50,7 @@ def play(options: Options, teller: Teller) -> Outcome:
     keep(n_restored > 0, f"{NAME}: the job did not go on from its last checkpoint")
     return Outcome(
         name=NAME,
-        command=f"--only {NAME} --events {options.events}",
+        command=f"--only {NAME} --events {options.events} --readers {options.readers}",
         fault="the folder of the checkpoints cannot be written, twice",
         events=stream.n_events,
         runs=1,

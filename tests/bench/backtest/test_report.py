@@ -1,7 +1,15 @@
 from dataclasses import replace
 
 from scripts.bench.backtest.measure import LABELS, Run
-from scripts.bench.backtest.report import JSON_LINES, LONG, LONGEST, SHORT, Measured, report
+from scripts.bench.backtest.report import (
+    JSON_LINES,
+    LONG,
+    LONGEST,
+    NAMED,
+    SHORT,
+    Measured,
+    report,
+)
 
 ALIBI = LABELS["alibi"]
 
@@ -51,3 +59,28 @@ def test_memory_is_compared_with_that_of_the_longest_backtest():
     assert "From 1,000,000 to 50,000,000 events memory grows by a factor of 1.20" in text
     assert "flat, at most 1.1: **no**" in text
     assert "| long Parquet, 50,000,000 events, once |" in text
+
+
+def test_named_columns_are_compared_with_the_same_number_of_floats_round_by_round():
+    found = measured()
+    named = [run(NAMED, 10_000_000, 10.0), run(NAMED, 10_000_000, 16.0)]
+
+    text = written(replace(found, rounds={**found.rounds, NAMED: named}))
+
+    assert f"| {NAMED} / {LONG} | 0.80 | 0.90 | 1.00 | at least 0.8: yes, in every round |" in text
+
+
+def test_named_columns_that_gave_other_windows_are_not_compared():
+    found = measured()
+    named = [replace(run(NAMED, 10_000_000, 10.0), n_windows=9)] * 2
+
+    text = written(replace(found, rounds={**found.rounds, NAMED: named}))
+
+    assert "another number of windows" in text
+    assert "| events/s, round by round" not in text
+
+
+def test_the_page_says_why_named_columns_were_not_measured():
+    text = written(measured(not_named="no such table"))
+
+    assert "**Named columns were not measured: no such table**" in text

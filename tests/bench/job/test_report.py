@@ -16,7 +16,7 @@ def written(*, measured_s=20.0, disagreements=()):
 
 
 def test_the_ratio_is_given_with_minimum_median_and_maximum_over_the_rounds():
-    assert "| drift job / identity job | 0.80 | 0.80 | 0.90 |" in written()
+    assert "| drift job / identity job | 0.80 | 0.80 | 0.90 | at least 1: **no** |" in written()
 
 
 def test_the_page_says_how_far_the_age_of_a_counter_can_move_a_rate():
@@ -32,5 +32,5 @@ def test_a_run_that_was_too_short_for_its_counter_is_marked():
 def test_no_ratio_is_given_where_results_disagree():
     text = written(disagreements=["round 2: 1 alerts and scores differ from round 1"])
 
-    assert "| drift job / identity job | – | – | – |" in text
+    assert "| drift job / identity job | – | – | – | disagrees |" in text
     assert "* round 2: 1 alerts and scores differ from round 1" in text
