@@ -12,10 +12,11 @@ from pyflink.table.expressions import col
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import reading_options, with_clause
 from flink_jobs.flink.naming import name_operator
+from flink_jobs.intake.triage import shard_sql
 
 
 class Commands(NamedTuple):
-    """Rows of (model, value, partition, offset).
+    """Rows of (shard, value, partition, offset, model).
 
     ``to_one`` holds those whose key is a model, ``to_many`` those whose key is a pattern or that
     have no key.
@@ -33,7 +34,11 @@ def read_commands(tables: StreamTableEnvironment, config: DriftJobConfig) -> Com
     since one at the end of time would move event time there whenever the inference topic is idle.
     """
     tables.execute_sql(_control_table(config))
-    stream = tables.to_data_stream(tables.from_path("control"))
+    stream = tables.to_data_stream(
+        tables.sql_query(
+            f"SELECT {shard_sql(config)} AS shard, `data`, part, off, model FROM control"  # noqa: S608
+        )
+    )
     name_operator(stream, "KafkaSource", uid="control-topic")
     commands = tables.from_data_stream(stream)
     # A pattern holds a *, and a record without a key belongs to no model.

@@ -206,7 +206,7 @@ def pane_order(
     return order
 
 
-def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
+def unpack_pane(model: str, width_ms: int, data: bytes | memoryview) -> Pane:
     """Read a packed pane without copying its numbers.
 
     Raises
