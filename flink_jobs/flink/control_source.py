@@ -11,7 +11,7 @@ from pyflink.table.expressions import col
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import reading_options, with_clause
-from flink_jobs.flink.naming import name_operator
+from flink_jobs.flink.naming import name_operator, run_alone
 from flink_jobs.intake.triage import shard_sql
 
 
@@ -29,6 +29,9 @@ class Commands(NamedTuple):
 def read_commands(tables: StreamTableEnvironment, config: DriftJobConfig) -> Commands:
     """Read the control topic from its beginning, once, and split it.
 
+    Those to many are in the order of the topic for every subtask that takes them, which number
+    them. Those to one model may change places on their way through a Python worker.
+
     A silent control topic must not hold back event time: the stream says at once that it is idle,
     and says so again about half a second after each command. It carries no watermark of its own,
     since one at the end of time would move event time there whenever the inference topic is idle.
@@ -45,7 +48,7 @@ def read_commands(tables: StreamTableEnvironment, config: DriftJobConfig) -> Com
     to_one = col("model").is_not_null & (col("model") != "") & ~col("model").like("%*%")
     return Commands(
         _idle(tables.to_data_stream(commands.where(to_one)), "commands-to-one"),
-        _idle(tables.to_data_stream(commands.where(~to_one)), "commands-to-many"),
+        run_alone(_idle(tables.to_data_stream(commands.where(~to_one)), "commands-to-many")),
     )
 
 

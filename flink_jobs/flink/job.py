@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pyflink.common import Configuration, Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, Table
+from pyflink.table import DataTypes, StreamTableEnvironment, Table
 from pyflink.table.expressions import col, lit
 from pyflink.table.window import Tumble
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
 from flink_jobs.flink.naming import name_operator
@@ -102,22 +103,21 @@ def triage(
     own: rows of one that was idle and resumes would be dropped by the windows, unseen.
     """
     tables.execute_sql(source_table(config, part))
-    stream = tables.to_data_stream(tables.sql_query(arrivals_query(config)))
+    columns = {
+        "shard": DataTypes.INT(),
+        "model": DataTypes.STRING(),
+        "payload": DataTypes.BYTES(),
+        "ts": DataTypes.TIMESTAMP_LTZ(3),
+        "part": DataTypes.INT(),
+        "off": DataTypes.BIGINT(),
+        "event_ms": DataTypes.BIGINT(),
+        "verdict": DataTypes.STRING(),
+    }
+    query = tables.sql_query(arrivals_query(config))
+    stream, arrivals = behind_barrier(tables, query, columns)
+    name_operator(stream, "KafkaSource", uid="inference-topic")
     name_operator(stream, "OverAggregate", uid="arrivals")
-    schema = (
-        Schema.new_builder()
-        .column("shard", DataTypes.INT())
-        .column("model", DataTypes.STRING())
-        .column("payload", DataTypes.BYTES())
-        .column("ts", DataTypes.TIMESTAMP_LTZ(3))
-        .column("part", DataTypes.INT())
-        .column("off", DataTypes.BIGINT())
-        .column("event_ms", DataTypes.BIGINT())
-        .column("verdict", DataTypes.STRING())
-        .watermark("ts", "SOURCE_WATERMARK()")
-        .build()
-    )
-    tables.create_temporary_view("arrivals", tables.from_data_stream(stream, schema))
+    tables.create_temporary_view("arrivals", arrivals)
     return tables.sql_query(triage_query(config))
 
 

@@ -13,6 +13,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
 from flink_jobs.intake.triage import EVENT_MS, interval_sql
 from flink_jobs.kafka.ranges import TopicRange
+from flink_jobs.kafka.topics import count_partitions
 
 _STARTUP_MODES = {
     "earliest": "earliest-offset",
@@ -85,6 +86,8 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
         # Flink's default is 5 min, after which the first events of a new partition would be late.
         "scan.topic-partition-discovery.interval": "2 s",
     }
+    if config.job.parallelism > 1:
+        options["scan.parallelism"] = str(_n_readers(config, part))
     drift_ms = limits.max_partition_drift_panes * config.panes.width_ms
     options |= {
         "scan.watermark.alignment.group": kafka.inference_topic,
@@ -105,6 +108,21 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
             "scan.bounded.specific-offsets": _offsets(part.ends),
         }
     return options
+
+
+def _n_readers(config: DriftJobConfig, part: TopicRange | None) -> int:
+    """Give how many subtasks read, as many as there are partitions for.
+
+    One without a partition says that it is idle only when the idle timeout is over, and until then
+    event time stands still for all. Partitions that are added later have a reader all the same.
+    """
+    kafka = config.kafka
+    if part is not None:
+        n_partitions = len(part.starts)
+    else:
+        servers, properties = kafka.bootstrap_servers, kafka.properties
+        n_partitions = count_partitions(servers, properties, kafka.inference_topic)
+    return max(1, min(config.job.parallelism, n_partitions))
 
 
 def _offsets(offsets: Mapping[int, int]) -> str:
