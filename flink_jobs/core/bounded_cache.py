@@ -39,7 +39,9 @@ class BoundedCache(Generic[_Value]):
         self._max_size = max_size
         self._size_of = size_of
         self._values: dict[Hashable, tuple[int, _Value]] = {}
+        # In any order, and where each key lies among them, so that a random one is found at once.
         self._keys: list[Hashable] = []
+        self._places: dict[Hashable, int] = {}
         self.size = 0
         self._random = random.Random(0)  # noqa: S311 - no secret depends on it
 
@@ -51,16 +53,27 @@ class BoundedCache(Generic[_Value]):
         if key in self._values:
             return self._values[key][1]
         value = make()
-        size = self._size_of(value)
-        while self._keys and self.size + size > self._max_size:
-            self._drop_one()
-        self._values[key] = size, value
-        self._keys.append(key)
-        self.size += size
+        self.put(key, value)
         return value
 
-    def _drop_one(self) -> None:
-        place = self._random.randrange(len(self._keys))
-        self._keys[place], self._keys[-1] = self._keys[-1], self._keys[place]
-        size, _ = self._values.pop(self._keys.pop())
+    def put(self, key: Hashable, value: _Value) -> None:
+        """Hold a value, in place of what the key had."""
+        self.drop(key)
+        size = self._size_of(value)
+        while self._keys and self.size + size > self._max_size:
+            self.drop(self._random.choice(self._keys))
+        self._values[key] = size, value
+        self._places[key] = len(self._keys)
+        self._keys.append(key)
+        self.size += size
+
+    def drop(self, key: Hashable) -> None:
+        """Hold the value of a key no longer; nothing happens where there is none."""
+        if key not in self._values:
+            return
+        size, _ = self._values.pop(key)
         self.size -= size
+        place, last = self._places.pop(key), self._keys.pop()
+        if last != key:
+            self._keys[place] = last
+            self._places[last] = place

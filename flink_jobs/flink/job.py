@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pyflink.common import Configuration, Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, Table
+from pyflink.table import DataTypes, StreamTableEnvironment, Table
 from pyflink.table.expressions import col, lit
 from pyflink.table.window import Tumble
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
 from flink_jobs.flink.naming import name_operator
@@ -27,13 +28,13 @@ from flink_jobs.flink.operators.monitor import (
     SCORES,
     ControlledMonitorFunction,
     MonitorFunction,
-    model_of,
+    shard_of,
 )
-from flink_jobs.flink.operators.panes import pack_pane
+from flink_jobs.flink.operators.panes import pack_panes
 from flink_jobs.flink.operators.refused import RefusedFunction
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE
 from flink_jobs.flink.sources import kafka_sink, source_table
-from flink_jobs.intake.triage import HEARTBEAT, triage_query
+from flink_jobs.intake.triage import HEARTBEAT, arrivals_query, triage_query
 from flink_jobs.kafka.ranges import TopicRange, decode_range_job
 
 _SHORTEST_ROOM_MS = 60_000
@@ -76,7 +77,7 @@ def build(
     """Lay out the whole job graph, over a part of the inference topic if there is one."""
     tables = StreamTableEnvironment.create(environment)
     triaged = triage(tables, config, part)
-    panes = pack_panes(tables, triaged, config)
+    panes = pane_stream(tables, triaged, config)
     refused = refuse(tables, triaged, config)
     kafka = config.kafka
     if kafka.control_topic is None:
@@ -97,41 +98,45 @@ def triage(
 ) -> Table:
     """Read Kafka once and mark every record; both branches share this view.
 
-    Through a DataStream and back: two queries on the source table would each read the topic.
+    Through a DataStream and back. Two queries on the source table would each read the topic, and
+    the planner would judge lateness before the shuffle, where each subtask has a watermark of its
+    own: rows of one that was idle and resumes would be dropped by the windows, unseen.
     """
     tables.execute_sql(source_table(config, part))
-    stream = tables.to_data_stream(tables.sql_query(triage_query(config)))
-    schema = (
-        Schema.new_builder()
-        .column("model", DataTypes.STRING())
-        .column("payload", DataTypes.BYTES())
-        .column("ts", DataTypes.TIMESTAMP_LTZ(3))
-        .column("part", DataTypes.INT())
-        .column("off", DataTypes.BIGINT())
-        .column("event_ms", DataTypes.BIGINT())
-        .column("verdict", DataTypes.STRING())
-        .watermark("ts", "SOURCE_WATERMARK()")
-        .build()
-    )
-    return tables.from_data_stream(stream, schema)
+    columns = {
+        "shard": DataTypes.INT(),
+        "model": DataTypes.STRING(),
+        "payload": DataTypes.BYTES(),
+        "ts": DataTypes.TIMESTAMP_LTZ(3),
+        "part": DataTypes.INT(),
+        "off": DataTypes.BIGINT(),
+        "event_ms": DataTypes.BIGINT(),
+        "verdict": DataTypes.STRING(),
+    }
+    query = tables.sql_query(arrivals_query(config))
+    stream, arrivals = behind_barrier(tables, query, columns)
+    name_operator(stream, "KafkaSource", uid="inference-topic")
+    name_operator(stream, "OverAggregate", uid="arrivals")
+    tables.create_temporary_view("arrivals", arrivals)
+    return tables.sql_query(triage_query(config))
 
 
-def pack_panes(
+def pane_stream(
     tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig
 ) -> DataStream:
-    """Rows of (model, packed pane), widened to those of commands where the job takes commands."""
-    pack = pack_pane(config)
+    """Rows of (shard, packed panes), widened to those of commands where the job takes commands."""
+    pack = pack_panes(config)
     packed = pack(col("model"), col("payload"), col("part"), col("off"), col("event_ms"))
-    columns = [col("model"), packed]
+    columns = [col("shard"), packed]
     if config.kafka.control_topic is not None:
         # Here, since a stream that becomes a table once more loses its watermarks.
-        no_place = (lit(None, DataTypes.INT()), lit(None, DataTypes.BIGINT()))
-        names = ("data", "part", "off")
-        columns[1:] = [c.alias(n) for c, n in zip((packed, *no_place), names, strict=True)]
+        types = {"part": DataTypes.INT(), "off": DataTypes.BIGINT(), "model": DataTypes.STRING()}
+        nothing = [lit(None, each).alias(name) for name, each in types.items()]
+        columns[1:] = [packed.alias("data"), *nothing]
     windowed = (
         triaged.where(col("verdict").is_null)
         .window(Tumble.over(lit(config.panes.width_ms).milli).on(col("ts")).alias("pane"))
-        .group_by(col("model"), col("pane"))
+        .group_by(col("shard"), col("pane"))
         .select(*columns)
     )
     panes = tables.to_data_stream(windowed)
@@ -143,7 +148,7 @@ def monitor(panes: DataStream, config: DriftJobConfig) -> DataStream:
     """The stream of alerts; scores and dead letters are its side outputs."""
     function = MonitorFunction(config, fit_training_sets(config))
     return (
-        panes.key_by(model_of, key_type=Types.STRING())
+        panes.key_by(shard_of, key_type=Types.INT())
         .process(function, output_type=RECORD_TYPE)
         .name("monitor")
         .uid("monitor")
@@ -158,7 +163,7 @@ def monitor_with_commands(
     function = ControlledMonitorFunction(config, fit_training_sets(config))
     return (
         panes.union(commands.to_one)
-        .key_by(model_of, key_type=Types.STRING())
+        .key_by(shard_of, key_type=Types.INT())
         .connect(commands.to_many.broadcast(STANDING_STATE))
         .process(function, output_type=RECORD_TYPE)
         .name("monitor")
@@ -209,9 +214,12 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         "python.fn-execution.bundle.size": "10000",
         "python.fn-execution.arrow.batch.size": "10000",
         "python.fn-execution.bundle.time": "200",
-        # An uncached read costs about 1 ms. The hot value of a model is its recent block: 57 kB for
-        # 500 events in 10 dimensions, so 570 MB for 10,000 models.
-        "python.state.cache-size": "10000",
+        # What has changed in so many shards waits for the end of a bundle; before more do, that of
+        # the first is sent.
+        "python.state.cache-size": "16",
+        # Read entries are kept by flink/state.py.
+        "python.map-state.read-cache-size": "0",
+        "pipeline.object-reuse": "true",
     }
 
 

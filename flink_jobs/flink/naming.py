@@ -1,4 +1,4 @@
-"""Names for operators that Flink's planner makes and leaves without one."""
+"""Names and parallelism for operators that Flink's planner makes and leaves without."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def name_operator(stream: DataStream, prefix: str, uid: str) -> None:
     if transformation is None:
         raise LookupError(f"no operator {prefix!r} upstream")
     transformation.setUid(uid)
+
+
+def run_alone(stream: DataStream) -> DataStream:
+    """Let one subtask do all that lies upstream, so that records stay in their order.
+
+    The planner deals out what a single reader reads to all subtasks.
+    """
+    _set_parallelism(stream._j_data_stream.getTransformation())
+    return stream
+
+
+def _set_parallelism(transformation: Any) -> None:
+    transformation.setParallelism(1)
+    for each in transformation.getInputs():
+        _set_parallelism(each)
 
 
 def _upstream(transformation: Any, prefix: str) -> Any:

@@ -11,8 +11,9 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
-from flink_jobs.intake.triage import EVENT_MS, NOW_MS
+from flink_jobs.intake.triage import EVENT_MS, interval_sql
 from flink_jobs.kafka.ranges import TopicRange
+from flink_jobs.kafka.topics import count_partitions
 
 _STARTUP_MODES = {
     "earliest": "earliest-offset",
@@ -29,6 +30,7 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
     others late.
     """
     limits = config.input
+    delay = interval_sql(limits.max_out_of_orderness_ms)
     return f"""
         CREATE TEMPORARY TABLE inference (
             model STRING,
@@ -38,11 +40,10 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
             off BIGINT METADATA FROM 'offset' VIRTUAL,
             event_ms AS {EVENT_MS},
             WATERMARK FOR ts AS CASE
-                WHEN {EVENT_MS} > {NOW_MS} + {limits.max_future_ms}
+                WHEN ts > CURRENT_TIMESTAMP + {interval_sql(limits.max_future_ms)}
                 THEN CAST(NULL AS TIMESTAMP_LTZ(3))
-                ELSE TO_TIMESTAMP_LTZ(
-                    LEAST({EVENT_MS}, {NOW_MS}) - {limits.max_out_of_orderness_ms}, 3
-                )
+                WHEN ts > CURRENT_TIMESTAMP THEN CURRENT_TIMESTAMP - {delay}
+                ELSE ts - {delay}
             END
         ) WITH ({with_clause(_source_options(config, part))})
     """
@@ -82,12 +83,11 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
     options |= {
         "key.fields": "model",
         "scan.watermark.idle-timeout": f"{limits.idle_timeout_ms} ms",
+        # Flink's default is 5 min, after which the first events of a new partition would be late.
+        "scan.topic-partition-discovery.interval": "2 s",
     }
     if config.job.parallelism > 1:
-        # A source subtask that was idle and resumes with old data would have it dropped unseen by
-        # the windows, whose watermark the other subtasks moved on. One subtask reads 100,000
-        # events/s, which is more than the rest of the job takes.
-        options["scan.parallelism"] = "1"
+        options["scan.parallelism"] = str(_n_readers(config, part))
     drift_ms = limits.max_partition_drift_panes * config.panes.width_ms
     options |= {
         "scan.watermark.alignment.group": kafka.inference_topic,
@@ -108,6 +108,21 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
             "scan.bounded.specific-offsets": _offsets(part.ends),
         }
     return options
+
+
+def _n_readers(config: DriftJobConfig, part: TopicRange | None) -> int:
+    """Give how many subtasks read, as many as there are partitions for.
+
+    One without a partition says that it is idle only when the idle timeout is over, and until then
+    event time stands still for all. Partitions that are added later have a reader all the same.
+    """
+    kafka = config.kafka
+    if part is not None:
+        n_partitions = len(part.starts)
+    else:
+        servers, properties = kafka.bootstrap_servers, kafka.properties
+        n_partitions = count_partitions(servers, properties, kafka.inference_topic)
+    return max(1, min(config.job.parallelism, n_partitions))
 
 
 def _offsets(offsets: Mapping[int, int]) -> str:

@@ -162,7 +162,7 @@ def pack_pane(pane: Pane) -> bytes:
     )
 
 
-def unpack_pane(model: str, width_ms: int, data: bytes) -> Pane:
+def unpack_pane(model: str, width_ms: int, data: bytes | memoryview) -> Pane:
     """Read a packed pane without copying its numbers.
 
     Raises

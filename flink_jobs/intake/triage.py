@@ -20,62 +20,75 @@ HEARTBEAT = "heartbeat"
 """The verdict of SQL on a heartbeat, which becomes neither an event nor a dead letter."""
 
 EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
-NOW_MS = "EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000"
 
 
-def triage_query(config: DriftJobConfig) -> str:
-    """Decide once, before the stream splits, whether a record goes into a pane.
+def shard_sql(config: DriftJobConfig) -> str:
+    """Write which shard a model belongs to: a number from 0, the same on each machine."""
+    n_shards = config.job.max_parallelism
+    return f"MOD(MOD(HASH_CODE(model), {n_shards}) + {n_shards}, {n_shards})"
 
-    ``verdict`` is NULL for what goes into panes, ``heartbeat``, or the reason of a dead letter.
+
+def interval_sql(length_ms: int) -> str:
+    """Write a length of time; the planner reads no literal of more than 999 days."""
+    return f"{length_ms} * INTERVAL '0.001' SECOND(1, 3)"
+
+
+def arrivals_query(config: DriftJobConfig) -> str:
+    """Judge each record of ``inference`` alone, and refuse those that come when a pane is full.
+
+    The count of a pane's records, in order of arrival, bounds what the window holds of them. It
+    also brings them to one subtask behind a shuffle, whose watermark is that of all sources: there,
+    and not before, it can be told which of them the windows would drop.
+
+    The cast cuts an oversized payload off, and hands any other on as it is, so that no byte of it
+    is looked at; SQL has no length of bytes. Refused records are counted and taken off, since an
+    expression that looks at a verdict would have the planner compute it again.
     """
-    return _within_room(_verdict_query(config), config)
-
-
-def _verdict_query(config: DriftJobConfig) -> str:
-    """Judge each record alone.
-
-    A record is late when the end of its pane minus 1 ms is at or below the watermark: the rule by
-    which the window operator drops rows. The cast cuts an oversized payload off, and hands any
-    other on as it is, so that no byte of it is looked at; SQL has no length of bytes.
-    """
-    width_ms = config.panes.width_ms
-    limits = config.input
-    watermark = "CURRENT_WATERMARK(ts)"
-    watermark_ms = EVENT_MS.replace("ts", watermark)
+    limits, panes = config.input, config.panes
     return f"""
-        SELECT model, payload, ts, part, off, event_ms, CASE
-            WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
-            WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
-            WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
-            WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
-                THEN '{Reason.OVERSIZED_PAYLOAD}'
-            WHEN event_ms > {NOW_MS} + {limits.max_future_ms} THEN '{Reason.FAR_FUTURE}'
-            WHEN {watermark} IS NOT NULL
-                AND event_ms - MOD(event_ms, {width_ms}) + {width_ms} - 1 <= {watermark_ms}
-                THEN '{Reason.LATE}'
-        END AS verdict
-        FROM inference
+        SELECT shard, model, payload, ts, part, off, event_ms,
+            COALESCE(
+                verdict,
+                CASE WHEN n_came - n_refused > {panes.max_raw_events} THEN '{Reason.PANE_FULL}' END
+            ) AS verdict
+        FROM (
+            SELECT *, COUNT(*) OVER pane AS n_came, COUNT(verdict) OVER pane AS n_refused
+            FROM (
+                SELECT {shard_sql(config)} AS shard, model, payload, ts, part, off, event_ms, CASE
+                    WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
+                    WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
+                    WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
+                    WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
+                        THEN '{Reason.OVERSIZED_PAYLOAD}'
+                    WHEN ts > CURRENT_TIMESTAMP + {interval_sql(limits.max_future_ms)}
+                        THEN '{Reason.FAR_FUTURE}'
+                END AS verdict
+                FROM inference
+            )
+            WINDOW pane AS (
+                PARTITION BY model, event_ms / {panes.width_ms} ORDER BY PROCTIME()
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            )
+        )
     """  # noqa: S608 - the numbers and names in it are ours
 
 
-def _within_room(query: str, config: DriftJobConfig) -> str:
-    """Refuse what comes when a pane is full, in order of arrival.
+def triage_query(config: DriftJobConfig) -> str:
+    """Decide once which of the ``arrivals`` go into a pane.
 
-    Counted on the JVM before the rows reach the window, whose buffer this bounds.
+    ``verdict`` is NULL for those, ``heartbeat``, or the reason of a dead letter. A record is late
+    when the end of its pane minus 1 ms is at or below the watermark: the rule by which the window
+    operator drops rows.
     """
     width_ms = config.panes.width_ms
+    last_ms = f"event_ms - MOD(event_ms, {width_ms}) + {width_ms - 1}"
     return f"""
-        SELECT model, payload, ts, part, off, event_ms,
-            CASE WHEN verdict IS NULL AND n_taken > {config.panes.max_raw_events}
-                THEN '{Reason.PANE_FULL}' ELSE verdict END AS verdict
-        FROM (
-            SELECT *, COUNT(CASE WHEN verdict IS NULL THEN 1 END) OVER (
-                PARTITION BY model, event_ms - MOD(event_ms, {width_ms})
-                ORDER BY PROCTIME()
-                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-            ) AS n_taken
-            FROM ({query})
-        )
+        SELECT shard, model, payload, ts, part, off, event_ms, CASE
+            WHEN (verdict IS NULL OR verdict = '{Reason.PANE_FULL}')
+                AND TO_TIMESTAMP_LTZ({last_ms}, 3) <= CURRENT_WATERMARK(ts) THEN '{Reason.LATE}'
+            ELSE verdict
+        END AS verdict
+        FROM arrivals
     """  # noqa: S608 - the numbers and names in it are ours
 
 

@@ -91,6 +91,13 @@ def require_topics(
         )
 
 
+def count_partitions(bootstrap_servers: str, properties: Mapping[str, str], topic: str) -> int:
+    """Count the partitions of a topic, 0 where there is none; raises as :func:`admin_client`."""
+    with admin_client(bootstrap_servers, properties) as admin:
+        [found] = admin.describe_topics([topic])
+        return len(found["partitions"])
+
+
 def create_topics(
     admin: Any,
     names: Iterable[str],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from flink_jobs.flink.operators.panes import PackPane
+from flink_jobs.flink.operators.panes import PackPanes
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import unpack_pane
+from flink_jobs.intake.shards import unpack_shard
 from tests.builders import make_config
 
 
@@ -28,7 +29,7 @@ def event_columns(n: int, n_features: int) -> list[pd.Series]:
 
 def test_rows_that_come_in_two_calls_are_packed_as_those_of_one() -> None:
     config = make_config(input={"n_outputs": 2})
-    function = PackPane(config)
+    function = PackPanes(config)
     function.open(None)
     columns = event_columns(10, config.input.n_features)
     at_once, in_two = function.create_accumulator(), function.create_accumulator()
@@ -39,5 +40,6 @@ def test_rows_that_come_in_two_calls_are_packed_as_those_of_one() -> None:
 
     packed = function.get_value(in_two)
     assert packed == function.get_value(at_once)
-    events = unpack_pane("fraud", config.panes.width_ms, packed).events
-    assert events.event_ids == [f"e-{i}" for i in range(10)]
+    [(model, pane)] = unpack_shard(packed)
+    events = unpack_pane(model, config.panes.width_ms, pane).events
+    assert (model, events.event_ids) == ("fraud", [f"e-{i}" for i in range(10)])

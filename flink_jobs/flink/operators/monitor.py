@@ -17,11 +17,14 @@ from pyflink.datastream import (
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.state.three_blocks import ThreeBlocks
 from flink_jobs.flink.log import JobLog
 from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE, StandingCommands, accepted
-from flink_jobs.flink.state import FlinkMonitorState
+from flink_jobs.flink.operators.waiting_models import WaitingModels
+from flink_jobs.flink.state import FlinkModelState, ShardEntries
 from flink_jobs.intake.panes import unpack_pane
+from flink_jobs.intake.shards import unpack_shard
 from flink_jobs.one_thread import use_one_thread
 from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
@@ -38,13 +41,15 @@ AUDITS = OutputTag("audits", RECORD_TYPE)
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 
 _END_OF_INPUT = (1 << 63) - 1
+# Of entries in each Python worker: 6 kB for each of 20,000 models, and the references once.
+_MOST_CACHED_BYTES = 256 * 2**20
 
 _log = logging.getLogger(__name__)
 
 
-def model_of(row: Row) -> str:
-    """The key of a row of (model, packed pane, ...)."""
-    return str(row[0])
+def shard_of(row: Row) -> int:
+    """The key of a row of (shard, ...)."""
+    return int(row[0])
 
 
 class _MonitorOperator:
@@ -64,7 +69,8 @@ class _MonitorOperator:
     def open(self, runtime_context: RuntimeContext) -> None:
         """Build the monitor and the metrics; called once in every Python worker."""
         use_one_thread()
-        self._state = FlinkMonitorState(runtime_context)
+        self._entries = ShardEntries(runtime_context, _MOST_CACHED_BYTES)
+        self._waiting = WaitingModels(self._entries)
         self._monitor = DriftMonitor(self._config, self._trained)
         self._metrics = MonitorMetrics(
             runtime_context.get_metrics_group(),
@@ -74,28 +80,39 @@ class _MonitorOperator:
         self._job_log = JobLog(_log, self._config.job.name)
         _log.info("loudly %s starts from %s", __version__, __file__)
 
-    def _take_pane(
-        self, model: str, packed: Any, context: Any, standing: Sequence[StandingCommand] = ()
+    def _take_panes(
+        self, shard: int, packed: Any, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
-        pane = unpack_pane(model, self._config.panes.width_ms, bytes(packed))
-        actions = self._monitor.on_pane(pane, self._state, standing)
-        yield from self._pass_on(model, actions, context)
+        """Hand the panes of a shard's models to the monitor, one by one."""
+        self._entries.enter(shard)
+        for model, pane in unpack_shard(bytes(packed)):
+            state = FlinkModelState(self._entries, model)
+            unpacked = unpack_pane(model, self._config.panes.width_ms, pane)
+            actions = self._monitor.on_pane(unpacked, ThreeBlocks(state), standing)
+            yield from self._pass_on(model, state, actions)
+        self._waiting.register(context.timer_service())
 
     def _take_time(
         self, timestamp: int, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
-        model = str(context.get_current_key())
-        if context.timer_service().current_watermark() == _END_OF_INPUT:
-            actions = self._monitor.on_end(model, self._state, standing)
-        else:
-            actions = self._monitor.on_time(model, timestamp, self._state, standing)
-        yield from self._pass_on(model, actions, context)
+        """Tell the monitor how far event time has come for the models that wait for it."""
+        self._entries.enter(int(context.get_current_key()))
+        is_end = context.timer_service().current_watermark() == _END_OF_INPUT
+        for model in self._waiting.take(timestamp):
+            state = FlinkModelState(self._entries, model)
+            blocks = ThreeBlocks(state)
+            if is_end:
+                actions = self._monitor.on_end(model, blocks, standing)
+            else:
+                actions = self._monitor.on_time(model, timestamp, blocks, standing)
+            yield from self._pass_on(model, state, actions)
+        self._waiting.register(context.timer_service())
 
-    def _pass_on(self, model: str, actions: Actions, context: Any) -> Iterator[Output]:
+    def _pass_on(self, model: str, state: FlinkModelState, actions: Actions) -> Iterator[Output]:
         """Do what the monitor asks for."""
         if actions.wake_ms is not None:
-            context.timer_service().register_event_time_timer(actions.wake_ms)
-        self._metrics.report(model, actions, self._state.n_bytes)
+            self._waiting.ask(model, actions.wake_ms)
+        self._metrics.report(model, actions, state.n_bytes)
         for notice in actions.notices:
             self._job_log.notice(notice)
         for alert in actions.alerts:
@@ -109,26 +126,27 @@ class _MonitorOperator:
 
 
 class MonitorFunction(_MonitorOperator, KeyedProcessFunction):
-    """Rows of (model, packed pane) in; alerts on the main output, the rest on side outputs."""
+    """Rows of (shard, packed panes) in; alerts on the main output, the rest on side outputs."""
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Output]:
-        """Hand one pane to the monitor and pass on what it asks for."""
-        model, packed = value
-        yield from self._take_pane(model, packed, ctx)
+        """Hand the panes of one shard to the monitor and pass on what it asks for."""
+        shard, packed = value
+        yield from self._take_panes(shard, packed, ctx)
 
     def on_timer(
         self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext
     ) -> Iterator[Output]:
-        """Tell the monitor how far event time has come for a model."""
+        """Tell the monitor how far event time has come for the models that wait for it."""
         yield from self._take_time(timestamp, ctx)
 
 
 class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction):
     """The same with commands.
 
-    The keyed input has rows of (model, packed pane, None, None), and (model, command, partition,
-    offset) for commands to one model. Commands to many come by broadcast, because PyFlink can not
-    apply a function to the state of all keys: each model takes them when it is next seen.
+    The keyed input has rows of (shard, packed panes, None, None, None), and (shard, command,
+    partition, offset, model) for commands to one model. Commands to many come by broadcast, because
+    PyFlink can not apply a function to the state of all keys: each model takes them when it is next
+    seen.
     """
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -140,25 +158,29 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
     def process_element(
         self, value: Row, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext
     ) -> Iterator[Output]:
-        """Hand one pane, or one command to this model, to the monitor."""
-        model, data, partition, offset = value
+        """Hand the panes of one shard, or one command to a model of it, to the monitor."""
+        shard, data, partition, offset, model = value
         state = ctx.get_broadcast_state(STANDING_STATE)
-        if offset is None:
-            yield from self._take_pane(model, data, ctx, self._standing.all(state))
+        if model is None:
+            yield from self._take_panes(shard, data, ctx, self._standing.all(state))
             return
         command = self._decode(model, data, partition, offset)
         if isinstance(command, Audit):
             yield from self._answer([command])
             return
+        self._entries.enter(shard)
+        model_state = FlinkModelState(self._entries, model)
         standing = self._standing.before(command, state)
-        actions = self._monitor.on_command(model, command, self._state, standing)
-        yield from self._pass_on(model, actions, ctx)
+        actions = self._monitor.on_command(model, command, ThreeBlocks(model_state), standing)
+        yield from self._pass_on(model, model_state, actions)
+        self._waiting.register(ctx.timer_service())
 
     def process_broadcast_element(
         self, value: Row, ctx: KeyedBroadcastProcessFunction.Context
     ) -> Iterator[Output]:
         """Keep a command to many models; one subtask answers for all."""
-        command = self._decode(*value)
+        _, data, partition, offset, model = value
+        command = self._decode(model, data, partition, offset)
         if isinstance(command, Audit):
             answer = command
         else:
@@ -170,7 +192,7 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
     def on_timer(
         self, timestamp: int, ctx: KeyedBroadcastProcessFunction.OnTimerContext
     ) -> Iterator[Output]:
-        """Tell the monitor how far event time has come for a model."""
+        """Tell the monitor how far event time has come for the models that wait for it."""
         standing = self._standing.all(ctx.get_broadcast_state(STANDING_STATE))
         yield from self._take_time(timestamp, ctx, standing)
 

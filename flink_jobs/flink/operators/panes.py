@@ -1,31 +1,21 @@
-"""Packs the raw records of one pane: one crossing between the JVM and Python per pane."""
+"""Packs raw records: one crossing between the JVM and Python for each pane of a shard."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import chain
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyflink.table import AggregateFunction, DataTypes
 from pyflink.table.udf import UserDefinedAggregateFunctionWrapper, udaf
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.intake.panes import PanePacker
+from flink_jobs.intake.shards import ShardRecords, pack_shard
 
 
-class _Batch(NamedTuple):
-    """Some records of a pane; all records of a pane have the same model."""
-
-    model: str
-    payloads: list[bytes]
-    partitions: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    times_ms: NDArray[np.int64]
-
-
-class PackPane(AggregateFunction):
-    """A pandas aggregate function over the records of one pane.
+class PackPanes(AggregateFunction):
+    """A pandas aggregate function over the records of one pane of a shard's models.
 
     Parameters
     ----------
@@ -39,13 +29,13 @@ class PackPane(AggregateFunction):
         """Build the packer; called once in every Python worker."""
         self._packer = PanePacker(self._config)
 
-    def create_accumulator(self) -> list[_Batch]:
+    def create_accumulator(self) -> list[ShardRecords]:
         """Hold the records of a pane between ``accumulate`` and ``get_value``."""
         return []
 
     def accumulate(
         self,
-        accumulator: list[_Batch],
+        accumulator: list[ShardRecords],
         model: pd.Series,
         payload: pd.Series,
         partition: pd.Series,
@@ -54,8 +44,8 @@ class PackPane(AggregateFunction):
     ) -> None:
         """Take rows of a pane; Flink 2.3 hands over all in one call, but promises nothing."""
         accumulator.append(
-            _Batch(
-                model.iloc[0],
+            ShardRecords(
+                model.to_list(),
                 payload.to_list(),
                 partition.to_numpy(dtype=np.int32),
                 offset.to_numpy(dtype=np.int64),
@@ -63,18 +53,21 @@ class PackPane(AggregateFunction):
             )
         )
 
-    def get_value(self, accumulator: list[_Batch]) -> bytes:
-        """Pack all rows of the pane."""
+    def get_value(self, accumulator: list[ShardRecords]) -> bytes:
+        """Pack all rows of the pane, model by model."""
         models, payloads, partitions, offsets, times_ms = zip(*accumulator, strict=True)
-        return self._packer.pack(
-            models[0],
-            [payload for batch in payloads for payload in batch],
-            np.concatenate(partitions),
-            np.concatenate(offsets),
-            np.concatenate(times_ms),
+        return pack_shard(
+            self._packer,
+            ShardRecords(
+                list(chain.from_iterable(models)),
+                list(chain.from_iterable(payloads)),
+                np.concatenate(partitions),
+                np.concatenate(offsets),
+                np.concatenate(times_ms),
+            ),
         )
 
 
-def pack_pane(config: DriftJobConfig) -> UserDefinedAggregateFunctionWrapper:
+def pack_panes(config: DriftJobConfig) -> UserDefinedAggregateFunctionWrapper:
     """Make the aggregate function for the window query."""
-    return udaf(PackPane(config), result_type=DataTypes.BYTES(), func_type="pandas", name="pack")
+    return udaf(PackPanes(config), result_type=DataTypes.BYTES(), func_type="pandas", name="pack")
