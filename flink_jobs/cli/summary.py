@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.cli.state_size import open_panes_text, state_text
+from flink_jobs.cli.state_size import cost_texts, open_panes_text, state_text
+from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
-from flink_jobs.config.columns import Column
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.references import (
     FirstEvents,
@@ -44,7 +44,7 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
     ----------
     config : DriftJobConfig
     n_training : mapping of str to int
-        Events of each training set, by :func:`~flink_jobs.config.job.trained_key`.
+        Events of each training set, by :func:`~flink_jobs.config.digests.trained_key`.
     """
     base, *others = variants(config)
     lines = _of_model(base, n_training)
@@ -59,12 +59,12 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
     """What holds for a model of this configuration."""
     views = views_of(config)
-    fewest = _fewest_reference_events(config, n_training)
     return [
         Line("events", _events(config)),
         *(line for view in views for line in _of_view(config, view, n_training, views)),
         Line("silence", _silence(config)),
-        Line("state", state_text(config, fewest)),
+        Line("state", state_text(config)),
+        *(Line("cost", text) for text in cost_texts(config)),
         Line("open panes", open_panes_text(config)),
     ]
 
@@ -73,14 +73,13 @@ def _of_view(
     config: DriftJobConfig, view: View, n_training: Mapping[str, int], views: Sequence[View]
 ) -> Iterator[Line]:
     """What watches a view; the only view of a configuration without ``views`` stays unnamed."""
-    own = msgspec.structs.replace(config, reference=view.reference)
-    fewest = _fewest_reference_events(own, n_training)
+    fewest = _fewest_reference_events(view, n_training)
     if len(views) > 1 or view.name != MAIN_VIEW:
         yield Line("view", f"{view.name}: {_columns(view)}, reducer {_kind(view.reducer)}")
     if view is views[0] or view.reference != views[0].reference:
-        yield Line("reference", _reference(own, fewest))
+        yield Line("reference", _reference(view, fewest))
     for each in view.detectors:
-        yield Line("detector", _detector(config, each, fewest))
+        yield Line("detector", _detector(view, each, fewest))
 
 
 def _of_override(
@@ -109,14 +108,14 @@ def _assignments(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key} = {msgspec.json.encode(value).decode()}"
 
 
-def _fewest_reference_events(config: DriftJobConfig, n_training: Mapping[str, int]) -> int:
-    match config.reference:
+def _fewest_reference_events(view: View, n_training: Mapping[str, int]) -> int:
+    match view.reference:
         case FirstEvents(n_events=n_events):
             return n_events
         case TrainingSet():
-            return n_training[trained_key(config)]
+            return n_training[trained_key(view)]
         case _:
-            return config.reference.min_events
+            return view.reference.min_events
 
 
 def _events(config: DriftJobConfig) -> str:
@@ -143,8 +142,8 @@ def _type(column: Column) -> str:
     return column.kind or column.type
 
 
-def _reference(config: DriftJobConfig, n_fewest: int) -> str:
-    match config.reference:
+def _reference(view: View, n_fewest: int) -> str:
+    match view.reference:
         case FirstEvents():
             return f"the first {n_fewest:,} events of each model"
         case TrainingSet(path=path):
@@ -167,9 +166,9 @@ def _at_least(reference: Trailing | Seasonal) -> str:
     return f"; no test with fewer than {reference.min_events:,} events"
 
 
-def _detector(config: DriftJobConfig, detector: Detector, n_ref: int) -> str:
+def _detector(view: View, detector: Detector, n_ref: int) -> str:
     level, n_test = detector.calibration.level, fewest_events(detector)
-    lowest = lowest_p_value(views_of(config)[0], detector, n_ref, n_test)
+    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
     fewest = f"{n_test:,} events"
     reach = f"{fewest} can reach {lowest:.2g}"
     if lowest > level:

@@ -23,12 +23,12 @@ def validate(
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config.loading import load_config
-        from flink_jobs.core.references.blocks import FittedDetectors
+        from flink_jobs.core.references.fitted import FittedView
         from flink_jobs.core.references.trained import fit_training_sets
 
         loaded = load_config(config)
         blocks = fit_training_sets(loaded)
-        n_training = {key: FittedDetectors.from_block(b).main.n_ref for key, b in blocks.items()}
+        n_training = {key: FittedView.from_block(b).n_ref for key, b in blocks.items()}
         console = stdout()
         console.print(Text.assemble(("✔", "green"), f" {config} is right."), soft_wrap=True)
         for name, text in summarise(loaded, n_training):

@@ -15,6 +15,7 @@ from flink_jobs.config.column_checks import (
     own_key,
 )
 from flink_jobs.config.columns import are_named
+from flink_jobs.config.costs import check_costs
 from flink_jobs.config.job import OTHER_MODELS, DriftJobConfig, KafkaTable
 from flink_jobs.config.kafka_properties import check_properties
 from flink_jobs.config.tables.base import Problem
@@ -53,12 +54,16 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         problems += _check_view(config, place, view)
     # The main tables are those of every view that leaves its own out.
     problems = list(dict.fromkeys(problems))
-    return problems or [
-        problem
-        for place, view in enumerate(views)
-        for detector_place in range(len(view.detectors))
-        for problem in _check_reach(config, place, view, detector_place)
-    ]
+    return (
+        problems
+        or list(check_costs(config))
+        or [
+            problem
+            for place, view in enumerate(views)
+            for detector_place in range(len(view.detectors))
+            for problem in _check_reach(config, place, view, detector_place)
+        ]
+    )
 
 
 def _check_view(config: DriftJobConfig, place: int, view: View) -> Iterator[Problem]:

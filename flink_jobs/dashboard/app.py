@@ -21,7 +21,7 @@ from flink_jobs.dashboard.desk import CommandDesk, RefusedOrderError
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.hub import Hub
 from flink_jobs.dashboard.plotly_file import plotly_path
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.records.alerts import MAIN_VIEW
 
@@ -36,7 +36,7 @@ class Pages:
 
     Attributes
     ----------
-    state : LiveEntries
+    state : LiveState
     hub : Hub
     desk : CommandDesk or None
         None where no control topic was given: then nothing can be sent.
@@ -44,7 +44,7 @@ class Pages:
         What a page has to know to send a command; in the page alone, and new at every start.
     """
 
-    state: LiveEntries
+    state: LiveState
     hub: Hub
     desk: CommandDesk | None
     token: str

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.sending import CommandSender
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command
 from flink_jobs.records.control import Command, is_pattern
@@ -41,13 +41,13 @@ class CommandDesk:
     ----------
     sender : CommandSender
         Entered.
-    state : LiveEntries
+    state : LiveState
         Told of every command, and asked which models there are.
     issued_by : str
         Who uses the page, for the audit.
     """
 
-    def __init__(self, sender: CommandSender, state: LiveEntries, issued_by: str) -> None:
+    def __init__(self, sender: CommandSender, state: LiveState, issued_by: str) -> None:
         self._sender = sender
         self._state = state
         self._issued_by = issued_by

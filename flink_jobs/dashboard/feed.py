@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from kafka.errors import KafkaError
 
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.tail import TailFollower
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.reachable import require_reachable
@@ -57,7 +57,7 @@ class Feed:
     Parameters
     ----------
     topics : Topics
-    state : LiveEntries
+    state : LiveState
         Told of every record.
 
     Attributes
@@ -73,7 +73,7 @@ class Feed:
         On entering, when the brokers do not answer or a topic does not exist.
     """
 
-    def __init__(self, topics: Topics, state: LiveEntries) -> None:
+    def __init__(self, topics: Topics, state: LiveState) -> None:
         self.is_history_read = False
         self.problem = ""
         self._topics = topics

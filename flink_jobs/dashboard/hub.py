@@ -11,7 +11,7 @@ import msgspec
 
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.feed import Feed
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 
 TICK_S = 0.3
 BEAT_S = 2.0
@@ -25,7 +25,7 @@ class Hub:
 
     Parameters
     ----------
-    state : LiveEntries
+    state : LiveState
     feed : Feed
         Asked how it is.
     facts : dict of str to Any
@@ -36,7 +36,7 @@ class Hub:
 
     def __init__(
         self,
-        state: LiveEntries,
+        state: LiveState,
         feed: Feed,
         facts: dict[str, Any],
         is_ending: Callable[[], bool] = lambda: False,

@@ -17,7 +17,7 @@ from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.guard import Guard, is_loopback
 from flink_jobs.dashboard.hub import Hub
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.sending import CommandSender
 
 _BACKLOG = 128
@@ -104,7 +104,7 @@ class Dashboard:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             listening = stack.enter_context(_listen(self._address))
-            state = LiveEntries()
+            state = LiveState()
             feed = stack.enter_context(Feed(self._topics, state))
             desk = None
             if self._control_topic is not None:
@@ -137,7 +137,7 @@ class Dashboard:
         return CommandSender(topics.bootstrap_servers, control_topic, properties=topics.properties)
 
     def _make_server(
-        self, state: LiveEntries, feed: Feed, desk: CommandDesk | None
+        self, state: LiveState, feed: Feed, desk: CommandDesk | None
     ) -> uvicorn.Server:
         token = secrets.token_urlsafe(32)
         facts = {

@@ -44,7 +44,7 @@ class ChartData(Struct, frozen=True, kw_only=True):
     alerts: list[Mark]
 
 
-class LiveEntries:
+class LiveState:
     """What the followed topics said, bounded in memory and safe to use from several threads.
 
     Parameters
@@ -67,7 +67,7 @@ class LiveEntries:
     --------
     >>> import msgspec
     >>> from flink_jobs.records.schemas import read_example
-    >>> state = LiveEntries()
+    >>> state = LiveState()
     >>> state.take([msgspec.json.decode(read_example("score"), type=Score)])
     >>> state.take([msgspec.json.decode(read_example("alert"), type=Alert)])
     >>> [(row.model, row.state, len(row.incidents)) for row in state.drain().rows]

@@ -111,10 +111,10 @@ def _reference_side(config: DriftJobConfig, view: View, reference: Rows) -> tupl
     match view.reference:
         case TrainingSet():
             try:
-                x_ref = read_training_set(config)
+                rows = read_training_set(view)
             except ConfigError as error:
                 return _NOTHING, str(error)
-            return (_NOTHING if x_ref is None else Side(x_ref)), ""
+            return Side(rows.x, rows.texts), ""
         case Seasonal():
             return _NOTHING, "the events of a seasonal reference are not drawn"
         case _:

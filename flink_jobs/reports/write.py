@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.overrides import config_of_model, variants
+from flink_jobs.config.views import views_of
 from flink_jobs.evaluation.accuracy import accuracy_table, stretch_ms
 from flink_jobs.evaluation.evaluate import evaluate_result
 from flink_jobs.histories.errors import BacktestError, SourceError
@@ -85,19 +86,22 @@ def _accuracy(result: BacktestResult, history: str | None) -> pa.Table | str:
 
 
 def training_sizes(contents: Contents) -> dict[str, int]:
-    """Events of each training set, by :func:`~flink_jobs.config.job.trained_key`.
+    """Events of each training set, by :func:`~flink_jobs.config.digests.trained_key`.
 
     Of one that no model of the history was compared with nothing is known: it counts as the
     smallest of the others.
     """
     config = contents.result.config
     known = {
-        trained_key(config_of_model(config, view.model)): summary.n_events
+        trained_key(each): summary.n_events
         for view in contents.views
+        for each in views_of(config_of_model(config, view.model))
+        if each.name == view.view
         for summary in view.references.values()
     }
     least = min(known.values(), default=1)
-    return dict.fromkeys(map(trained_key, variants(config)), least) | known
+    keys = [trained_key(each) for variant in variants(config) for each in views_of(variant)]
+    return dict.fromkeys(keys, least) | known
 
 
 def write_html(contents: Contents, path: Path) -> None:

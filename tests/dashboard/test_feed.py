@@ -8,7 +8,7 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from flink_jobs.dashboard.feed import Feed, Topics
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.tail import TailFollower
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.records.alerts import Score
@@ -30,8 +30,8 @@ class Follower:
         return not self.batches
 
 
-def polled(n_rounds: int, *followers: Follower) -> LiveEntries:
-    state = LiveEntries()
+def polled(n_rounds: int, *followers: Follower) -> LiveState:
+    state = LiveState()
     feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), state)
     feed._followers = cast(Any, followers)
     busy: set[TailFollower] = set()
@@ -51,7 +51,7 @@ class GivenUp(Follower):
 def test_why_the_topics_cannot_be_opened_again_stays_to_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), LiveEntries())
+    feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), LiveState())
     feed._followers = cast(Any, [GivenUp()])
     said: list[str] = []
 

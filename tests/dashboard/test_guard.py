@@ -19,7 +19,7 @@ from flink_jobs.dashboard.desk import CommandDesk
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.guard import Guard
 from flink_jobs.dashboard.hub import Hub
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.sending import CommandSender
 from tests.dashboard.records import score
 
@@ -32,7 +32,7 @@ class Served(NamedTuple):
     """A page whose models come from a test, and whose commands reach nobody."""
 
     port: int
-    state: LiveEntries
+    state: LiveState
 
     def ask(
         self, path: str, *, body: Any = None, host: str | None = None, **headers: str
@@ -63,7 +63,7 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(*, has_commands: bool = True, **guarded: Any) -> Iterator[Served]:
-    state = LiveEntries()
+    state = LiveState()
     state.take([score("fraud", 0)])
     desk = CommandDesk(CommandSender(NOBODY, "control"), state, "on-call") if has_commands else None
     hub = Hub(state, Feed(Topics(bootstrap_servers=NOBODY), state), {}, lambda: server.should_exit)

@@ -7,7 +7,7 @@ import threading
 import msgspec
 import pytest
 
-from flink_jobs.dashboard.state import LiveEntries
+from flink_jobs.dashboard.state import LiveState
 from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow
 from flink_jobs.records.alerts import AlertKind, Cause, Severity
 from flink_jobs.records.control import Acknowledge, Outcome
@@ -28,7 +28,7 @@ def drifting() -> Watched:
 
 def row_of(watched: Watched, *, is_replay: bool = False) -> ModelRow:
     """The model as the page shows it, from records in their order or topic by topic."""
-    state = LiveEntries()
+    state = LiveState()
     if is_replay:
         state.take([*watched.alerts, *watched.audits, *watched.scores])
     for actions in () if is_replay else watched.actions:
@@ -37,7 +37,7 @@ def row_of(watched: Watched, *, is_replay: bool = False) -> ModelRow:
     return row
 
 
-def only_row(state: LiveEntries) -> ModelRow:
+def only_row(state: LiveState) -> ModelRow:
     (row,) = state.everything().rows
     return row
 
@@ -64,7 +64,7 @@ def test_a_command_from_somewhere_else_acknowledges_the_only_incident(is_replay:
 
 
 def test_an_alert_after_it_was_acknowledged_asks_anew() -> None:
-    state = LiveEntries()
+    state = LiveState()
     state.take([alert("m", 3, incident_id="i")])
     state.take([make_audit(model="m", kind="acknowledge", effective_ms=at(4))])
     before = only_row(state).incidents[0].is_acknowledged
@@ -78,7 +78,7 @@ def test_an_alert_after_it_was_acknowledged_asks_anew() -> None:
 
 
 def test_a_window_tested_early_takes_the_page_no_further_than_to_its_test() -> None:
-    state = LiveEntries()
+    state = LiveState()
     found = alert("m", 8, incident_id="i")
     early = msgspec.structs.replace(found.window, closed_ms=at(3), closed_early=True)
     state.take([msgspec.structs.replace(found, window=early)])
@@ -90,7 +90,7 @@ def test_a_window_tested_early_takes_the_page_no_further_than_to_its_test() -> N
 
 
 def test_of_two_incidents_only_the_one_that_this_page_named_is_acknowledged() -> None:
-    state = LiveEntries()
+    state = LiveState()
     state.take([alert("m", 3, incident_id="i"), alert("m", 4, incident_id="j", detector="fast")])
     state.take([make_audit(model="m", kind="acknowledge", command_id="elsewhere")])
     unnamed = [each.is_acknowledged for each in only_row(state).incidents]
@@ -150,7 +150,7 @@ def test_a_rebaseline_is_shown_until_windows_are_tested_again(is_replay: bool) -
 
 
 def test_a_refused_command_changes_nothing() -> None:
-    state = LiveEntries()
+    state = LiveState()
     state.take([score("m", 0)])
 
     state.take([make_audit("refused", model="m", kind="pause")])
@@ -160,7 +160,7 @@ def test_a_refused_command_changes_nothing() -> None:
 
 def test_describe_puts_right_what_alerts_did_not_say() -> None:
     watched = drifting()
-    state = LiveEntries()
+    state = LiveState()
     state.take([alert("model", 0, incident_id="lost", job="loudly")])
     state.take(watched.scores)
 
@@ -174,7 +174,7 @@ def test_describe_puts_right_what_alerts_did_not_say() -> None:
 
 
 def test_a_new_incident_takes_the_place_of_one_whose_end_was_never_written() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([alert("m", 1, incident_id="old"), alert("m", 9, incident_id="new")])
 
@@ -182,7 +182,7 @@ def test_a_new_incident_takes_the_place_of_one_whose_end_was_never_written() -> 
 
 
 def test_incidents_of_different_causes_stand_side_by_side_and_the_worst_names_the_state() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([alert("m", 1, "silence", incident_id="s"), alert("m", 2, incident_id="d")])
 
@@ -191,7 +191,7 @@ def test_incidents_of_different_causes_stand_side_by_side_and_the_worst_names_th
 
 
 def test_windows_that_were_not_tested_are_no_sign_of_health() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([untested("m", 0)])
 
@@ -202,7 +202,7 @@ def test_windows_that_were_not_tested_are_no_sign_of_health() -> None:
 
 
 def test_what_changed_is_sent_once_and_numbers_alone_as_ticks() -> None:
-    state = LiveEntries()
+    state = LiveState()
     state.take([score("a", 0), score("b", 0)])
     first = state.drain()
 
@@ -215,7 +215,7 @@ def test_what_changed_is_sent_once_and_numbers_alone_as_ticks() -> None:
 
 
 def test_a_chart_asks_for_what_it_does_not_have() -> None:
-    state = LiveEntries(n_windows=5)
+    state = LiveState(n_windows=5)
     state.take(score("m", place) for place in range(8))
 
     everything, rest = state.chart(0, MAIN, 0), state.chart(0, MAIN, 7)
@@ -229,7 +229,7 @@ def test_a_chart_asks_for_what_it_does_not_have() -> None:
 
 
 def test_memory_is_bounded_and_models_with_incidents_are_forgotten_last() -> None:
-    state = LiveEntries(most_models=3)
+    state = LiveState(most_models=3)
     state.take([alert("open", 0)])
     state.take(score(f"m-{number}", 0) for number in range(5))
 
@@ -241,7 +241,7 @@ def test_memory_is_bounded_and_models_with_incidents_are_forgotten_last() -> Non
 
 
 def test_names_that_no_command_could_carry_are_skipped_and_counted() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([score("", 0), score("m" * 1_025, 0), score("m" * 1_024, 0)])
 
@@ -278,7 +278,7 @@ def test_a_forgotten_model_has_no_open_incident_and_is_back_with_its_next_window
 
 
 def test_detectors_of_one_model_are_bounded() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take(score("m", 0, detector=f"d-{number}") for number in range(100))
 
@@ -286,7 +286,7 @@ def test_detectors_of_one_model_are_bounded() -> None:
 
 
 def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([make_audit("accepted", audit_id="1", model="all-*")])
     state.take([make_audit("refused", audit_id="2", model="typo")])
@@ -298,7 +298,7 @@ def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None
 
 
 def test_the_timeline_is_told_as_the_terminal_tells_it_whatever_the_names_hold() -> None:
-    state = LiveEntries()
+    state = LiveState()
 
     state.take([alert("two\nlines", 0, view="c\nd", detector="a\nb")])
     state.take([make_audit(model=None, kind=None, command_id=None, reason="r" * 5_000)])
@@ -312,7 +312,7 @@ def test_the_timeline_is_told_as_the_terminal_tells_it_whatever_the_names_hold()
 
 
 def test_threads_that_write_and_read_lose_nothing() -> None:
-    state = LiveEntries()
+    state = LiveState()
     writers = [
         threading.Thread(target=lambda name=name: state.take(score(name, p) for p in range(300)))
         for name in "abcd"

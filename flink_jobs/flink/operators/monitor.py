@@ -17,7 +17,6 @@ from pyflink.datastream import (
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.three_blocks import ThreeBlocks
 from flink_jobs.flink.log import JobLog
 from flink_jobs.flink.metrics import MonitorMetrics
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE, StandingCommands, accepted
@@ -88,7 +87,7 @@ class _MonitorOperator:
         for model, pane in unpack_shard(bytes(packed)):
             state = FlinkModelState(self._entries, model)
             unpacked = unpack_pane(model, self._config.panes.width_ms, pane)
-            actions = self._monitor.on_pane(unpacked, ThreeBlocks(state), standing)
+            actions = self._monitor.on_pane(unpacked, state, standing)
             yield from self._pass_on(model, state, actions)
         self._waiting.register(context.timer_service())
 
@@ -100,11 +99,10 @@ class _MonitorOperator:
         is_end = context.timer_service().current_watermark() == _END_OF_INPUT
         for model in self._waiting.take(timestamp):
             state = FlinkModelState(self._entries, model)
-            blocks = ThreeBlocks(state)
             if is_end:
-                actions = self._monitor.on_end(model, blocks, standing)
+                actions = self._monitor.on_end(model, state, standing)
             else:
-                actions = self._monitor.on_time(model, timestamp, blocks, standing)
+                actions = self._monitor.on_time(model, timestamp, state, standing)
             yield from self._pass_on(model, state, actions)
         self._waiting.register(context.timer_service())
 
@@ -171,7 +169,7 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
         self._entries.enter(shard)
         model_state = FlinkModelState(self._entries, model)
         standing = self._standing.before(command, state)
-        actions = self._monitor.on_command(model, command, ThreeBlocks(model_state), standing)
+        actions = self._monitor.on_command(model, command, model_state, standing)
         yield from self._pass_on(model, model_state, actions)
         self._waiting.register(ctx.timer_service())
 
