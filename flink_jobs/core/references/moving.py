@@ -13,7 +13,6 @@ the reference moves.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -201,8 +200,7 @@ class MovingRule:
         store = self._store(view)
         inside = self._inside(store, window)
         summary = self._summary(view, inside)
-        n_events = sum(each.n_events for each in inside)
-        if n_events < self._table.min_events:
+        if inside.n_events < self._table.min_events:
             return Compared(summary, None)
         fitted = self.fitted(view)
         return Compared(summary, fitted, _Moved(view, store, inside, fitted, summary))
@@ -260,16 +258,15 @@ class MovingRule:
         assert begun_ms is not None  # noqa: S101 - set with the first pane
         if self._cells.needed_from(at_ms) < self._cells.cell_of(begun_ms):
             return False
-        wanted = set(self._cells.wanted(at_ms))
+        wanted = self._cells.wanted(at_ms)
         slices = Slices(view.status.cells)
-        inside = sum(each.n_events for each in slices if each.start_ms in wanted)
-        return inside >= self._table.min_events
+        return slices.among(wanted).n_events >= self._table.min_events
 
     def _begin(self, view: ViewWatch, from_ms: int) -> bool:
         """Fit the detectors to the cells at hand, and count these by them."""
         store = self._store(view)
         sample = merge_samples(
-            [summary.sample for summary in store.summaries(list(store.slices))], MOST_FITTED
+            [summary.sample for summary in store.summaries(store.slices)], MOST_FITTED
         )
         try:
             fitted = view.fit(rows_of(sample.events(), sample.key_array))
@@ -333,16 +330,14 @@ class MovingRule:
         needed = self._cells.needed_from(oldest_ms - self._longest_ms)
         store.forget_before(store.slices.first_from(needed))
 
-    def _inside(self, store: SliceStore, window: ClosedWindow) -> list[Slice]:
-        wanted = set(self._cells.wanted(window.start_ms))
-        return [each for each in store.slices if each.start_ms in wanted]
+    def _inside(self, store: SliceStore, window: ClosedWindow) -> Slices:
+        return store.slices.among(self._cells.wanted(window.start_ms))
 
-    def _summary(self, view: ViewWatch, inside: Sequence[Slice]) -> ReferenceSummary:
-        n_events = sum(each.n_events for each in inside)
+    def _summary(self, view: ViewWatch, inside: Slices) -> ReferenceSummary:
+        n_events = inside.n_events
         if n_events < self._table.min_events:
             return ReferenceSummary(n_events=n_events, fingerprint="")
-        parts = [(each.start_ms, each.digest) for each in inside]
-        identity = msgspec.json.encode((view.status.reference_fingerprint, parts))
+        identity = msgspec.json.encode((view.status.reference_fingerprint, inside.identity()))
         return ReferenceSummary(
             n_events=n_events,
             fingerprint=hashlib.sha256(identity).hexdigest()[:16],
@@ -376,7 +371,7 @@ class _Moved:
         self,
         view: ViewWatch,
         store: SliceStore,
-        inside: list[Slice],
+        inside: Slices,
         fitted: FittedView,
         summary: ReferenceSummary,
     ) -> None:

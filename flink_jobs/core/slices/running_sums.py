@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.core.slices.slices import Slice
+from flink_jobs.core.slices.slices import Slices
 
-_Key = tuple[int, int]
-_Add = Callable[[NDArray[np.int64], Slice, int], None]
+_Add = Callable[[NDArray[np.int64], Slices, int], None]
 
 
 class RunningSums:
     """The sum of the counts of some slices, kept in memory and never in state.
 
-    It is keyed by the digests of the slices, so that it can hold too much after a restore, and
-    never anything wrong.
+    It is keyed by the entries and digests of the slices, so that it can hold too much after a
+    restore, and never anything wrong.
     """
 
     def __init__(self) -> None:
         self._counts: NDArray[np.int64] | None = None
-        self._slices: dict[_Key, Slice] = {}
+        self._slices = Slices()
 
     @property
     def n_bytes(self) -> int:
         """Memory that it takes."""
-        return 1_000 if self._counts is None else self._counts.nbytes + 200 * len(self._slices)
+        return 1_000 if self._counts is None else self._counts.nbytes + 100 * len(self._slices)
 
-    def of(self, slices: Sequence[Slice], n_cells: int, add: _Add) -> NDArray[np.int64]:
+    def of(self, slices: Slices, n_cells: int, add: _Add) -> NDArray[np.int64]:
         """Return the sum of the counts of slices, shape (n_cells,).
 
-        ``add`` adds the counts of one slice to an array in place, or takes them off with -1.
+        ``add`` adds the counts of some slices to an array in place, or takes them off with -1.
         """
-        wanted = {_key(each): each for each in slices}
+        wanted, have = slices.keys(), self._slices.keys()
+        has_left, has_come = _is_new(have, wanted), _is_new(wanted, have)
         counts = self._counts
-        if counts is None or counts.size != n_cells or not self._reaches(wanted):
+        is_of_use = counts is not None and counts.size == n_cells
+        if counts is None or not is_of_use or has_left.sum() + has_come.sum() >= len(wanted):
             counts = np.zeros(n_cells, dtype=np.int64)
-            self._slices = {}
-        for key, each in self._slices.items():
-            if key not in wanted:
-                add(counts, each, -1)
-        for key, each in wanted.items():
-            if key not in self._slices:
-                add(counts, each, 1)
-        self._counts, self._slices = counts, wanted
+            add(counts, slices, 1)
+        else:
+            add(counts, self._slices.chosen(has_left), -1)
+            add(counts, slices.chosen(has_come), 1)
+        self._counts, self._slices = counts, slices.chosen(np.arange(len(slices)))
         return counts.copy()
 
-    def leave(self, gone: Iterable[Slice], add: _Add) -> None:
+    def leave(self, gone: Slices, add: _Add) -> None:
         """Take off slices whose entries are about to be removed."""
-        for each in gone:
-            if self._counts is not None and self._slices.pop(_key(each), None) is not None:
-                add(self._counts, each, -1)
+        if self._counts is None:
+            return
+        is_gone = ~_is_new(self._slices.keys(), gone.keys())
+        if is_gone.any():
+            add(self._counts, self._slices.chosen(is_gone), -1)
+            self._slices = self._slices.chosen(~is_gone)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._counts, self._slices = None, {}
-
-    def _reaches(self, wanted: dict[_Key, Slice]) -> bool:
-        """Whether less has to be read than for adding everything anew."""
-        n_common = sum(key in self._slices for key in wanted)
-        return len(self._slices) - n_common < n_common
+        self._counts, self._slices = None, Slices()
 
 
-def _key(each: Slice) -> _Key:
-    return each.first_event, each.digest
+def _is_new(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which keys are not among those known; both ascend, as entries are numbered."""
+    if not len(known):
+        return np.ones(len(keys), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.not_equal(known[places], keys)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Slice(NamedTuple):
@@ -71,7 +72,7 @@ class Slices:
     >>> slices = Slices()
     >>> slices.append(Slice(0, 1_000, 5, 990, 0, 40))
     >>> slices.append(Slice(2_000, 3_000, 2_001, 2_500, 40, 7))
-    >>> len(slices), slices[-1].n_events, slices.first_from(1_000), slices.n_events(0, 2)
+    >>> len(slices), slices[-1].n_events, slices.first_from(1_000), slices.n_events
     (2, 7, 1, 47)
     """
 
@@ -87,9 +88,23 @@ class Slices:
     def __iter__(self) -> Iterator[Slice]:
         return (Slice(*row) for row in self._matrix.tolist())
 
-    def between(self, first: int, stop: int) -> list[Slice]:
-        """Return the slices at the places ``first`` to ``stop - 1``."""
-        return [Slice(*row) for row in self._matrix[first:stop].tolist()]
+    def between(self, first: int, stop: int) -> Slices:
+        """Return the slices at the places ``first`` to ``stop - 1``; later changes show in both."""
+        return self.chosen(slice(first, stop))
+
+    def chosen(self, places: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Slices:
+        """Return the slices at some places."""
+        chosen = Slices()
+        chosen._matrix = self._matrix[places]
+        return chosen
+
+    def among(self, starts_ms: Collection[int]) -> Slices:
+        """Return the slices that start at one of some moments."""
+        return self.chosen(np.isin(self._column("start_ms"), list(starts_ms)))
+
+    def keys(self) -> NDArray[np.int64]:
+        """Return numbers that tell slices of one entry from all others, contents included."""
+        return (self._column("first_part") << 32) | self._column("digest")
 
     def append(self, new: Slice) -> None:
         """Add a slice after the last one."""
@@ -124,9 +139,15 @@ class Slices:
         n_kept = int(np.searchsorted(np.cumsum(counts), most, side="right"))
         return stop - max(1, n_kept)
 
-    def n_events(self, first: int, stop: int) -> int:
-        """Count the events of the slices at the places ``first`` to ``stop - 1``."""
-        return int(self._column("n_events")[first:stop].sum())
+    @property
+    def n_events(self) -> int:
+        """The number of events in all of them."""
+        return int(self._column("n_events").sum())
+
+    def identity(self) -> list[tuple[int, int]]:
+        """Return start and digest of each, from which its contents follow."""
+        starts, digests = self._column("start_ms").tolist(), self._column("digest").tolist()
+        return list(zip(starts, digests, strict=True))
 
     @property
     def n_bytes(self) -> int:
@@ -137,5 +158,5 @@ class Slices:
         """Return what :class:`Slices` is made of."""
         return self._matrix.tobytes()
 
-    def _column(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _column(self, name: str) -> NDArray[np.int64]:
         return self._matrix[:, _FIELDS[name]]

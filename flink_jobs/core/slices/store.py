@@ -7,7 +7,7 @@ a pane writes on average at most twice its own piece, however long the slice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from zlib import crc32
 
@@ -97,11 +97,11 @@ class SliceStore:
         if len(self.slices):
             self._merge(len(self.slices) - 1)
 
-    def summaries(self, slices: Sequence[Slice]) -> list[Summary]:
+    def summaries(self, slices: Iterable[Slice]) -> list[Summary]:
         """Read the summaries of slices, each piece by itself."""
         return [self._read(part) for each in slices for part in each.parts]
 
-    def counts(self, slices: Sequence[Slice], n_cells: int, test: int = 0) -> NDArray[np.int64]:
+    def counts(self, slices: Slices, n_cells: int, test: int = 0) -> NDArray[np.int64]:
         """Add up the counts of consecutive slices for a test, shape (n_cells,).
 
         Of many slices from the counts of the window before, if they are at hand: what has left is
@@ -111,7 +111,7 @@ class SliceStore:
             return total(self._counts_of(slices, test), n_cells)
         return self._sums[test].of(slices, n_cells, partial(self._add_counts, test))
 
-    def sums(self, slices: Sequence[Slice], test: int = 0) -> NDArray[np.float64]:
+    def sums(self, slices: Slices, test: int = 0) -> NDArray[np.float64]:
         """Add up the sums of features of consecutive slices for a test, slice by slice."""
         by_slice = (
             add_sums(s.measures[test].sums for s in self.summaries([each])) for each in slices
@@ -120,7 +120,7 @@ class SliceStore:
         assert added is not None  # noqa: S101 - asked of tests on sums alone
         return added
 
-    def sample(self, slices: Sequence[Slice]) -> StoredRows:
+    def sample(self, slices: Slices) -> StoredRows:
         """Return the sample of consecutive slices."""
         return merge_samples([s.sample for s in self.summaries(slices)], self._sample_size)
 
@@ -151,12 +151,12 @@ class SliceStore:
         )  # fmt: skip
         self.slices.replace(place, replaced)
 
-    def _counts_of(self, slices: Sequence[Slice], test: int) -> list[Counts]:
+    def _counts_of(self, slices: Iterable[Slice], test: int) -> list[Counts]:
         measures = (summary.measures[test] for summary in self.summaries(slices))
         return [measure.counts for measure in measures if measure.counts is not None]
 
-    def _add_counts(self, test: int, counts: NDArray[np.int64], each: Slice, sign: int) -> None:
-        for part in self._counts_of([each], test):
+    def _add_counts(self, test: int, counts: NDArray[np.int64], slices: Slices, sign: int) -> None:
+        for part in self._counts_of(slices, test):
             add_to(counts, part, sign)
 
     def _merge(self, place: int) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.core.slices.slices import Slice
+from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.incident import Incident
 
 
@@ -78,6 +76,6 @@ class Watch(Struct):
     failures: dict[int, str] = msgspec.field(default_factory=dict)
     n_parts: int = 0
 
-    def remember(self, slices: Sequence[Slice]) -> None:
+    def remember(self, slices: Slices) -> None:
         """Note which events a command would make the reference: those that are tested."""
         self.last_window = LastWindow(slices[0].first_event, slices[-1].end_event)

@@ -14,7 +14,7 @@ from flink_jobs.core.incidents.judge import Evidence
 from flink_jobs.core.record_parts import column_shifts, exemplars
 from flink_jobs.core.references.fitted import FittedView
 from flink_jobs.core.references.rules import Compared
-from flink_jobs.core.slices.slices import Slice
+from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.slices.store import SliceStore
 from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.records.alerts import SampleSummary
@@ -28,7 +28,7 @@ class WindowComparison:
     view : View
     store : SliceStore
         Of the watcher.
-    slices : list of Slice
+    slices : Slices
         Those whose events are tested.
     n_events : int
         Their number.
@@ -42,7 +42,7 @@ class WindowComparison:
         self,
         view: View,
         store: SliceStore,
-        slices: list[Slice],
+        slices: Slices,
         n_events: int,
         test_place: int,
         compared: Compared,

@@ -115,8 +115,9 @@ class WindowedWatcher:
         last, slices = self.watch.last_window, self._store.slices
         if last is None or not len(slices):
             return None
-        inside = [s for s in slices if last.first_event <= s.first_event < last.end_event]
-        if not inside or any(each.first_event in self.watch.failures for each in inside):
+        first, stop = slices.first_holding(last.first_event), slices.first_holding(last.end_event)
+        inside = slices.between(first, stop)
+        if not len(inside) or any(each.first_event in self.watch.failures for each in inside):
             return None
         return self._store.sample(inside)
 
@@ -183,14 +184,14 @@ class WindowedWatcher:
 
     def _verdict(self, window: ClosedWindow) -> Verdict | None:
         """Test a window; None where its reference holds too few events."""
-        for each in window.slices:
+        for each in window.slices if self.watch.failures else ():
             if each.first_event in self.watch.failures:
                 raise DetectorFailedError(self.watch.failures[each.first_event])
         compared: Compared = self._view.plan.rule.compared(self._view, window)
         if compared.fitted is None:
             return None
         comparison = WindowComparison(
-            self._view.plan.view, self._store, list(window.slices), window.n_kept,
+            self._view.plan.view, self._store, window.slices, window.n_kept,
             self._plan.test_place, compared,
         )  # fmt: skip
         shown = window_summary(window, self._n_tested(window, comparison.needs_rows))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from flink_jobs.core.slices.slices import Slice
+from flink_jobs.core.slices.slices import Slices
 
 WindowKind = Literal["time", "count", "session"]
 
@@ -42,7 +41,7 @@ class ClosedWindow:
         <flink_jobs.records.alerts.WindowSummary>` explains.
     first_event, n_events : int
         Position of the first event, and how many the window holds.
-    slices : sequence of Slice
+    slices : Slices
         Those whose events are tested: all of the window, or the newest.
     closed_early : bool
         Whether the window was still open: what follows is in a later window of the same start.
@@ -54,10 +53,10 @@ class ClosedWindow:
     closed_ms: int
     first_event: int
     n_events: int
-    slices: Sequence[Slice]
+    slices: Slices
     closed_early: bool = False
 
     @property
     def n_kept(self) -> int:
         """Events left after all but the newest were left out."""
-        return sum(each.n_events for each in self.slices)
+        return self.slices.n_events

@@ -148,7 +148,7 @@ class PaneWindows(ABC):
             end_ms=self._end_ms(span, closed_early=closed_early),
             closed_ms=span.close_ms,
             first_event=slices[span.first].first_event,
-            n_events=slices.n_events(span.first, span.stop),
+            n_events=slices.between(span.first, span.stop).n_events,
             slices=slices.between(first, span.stop),
             closed_early=closed_early,
         )
