@@ -63,7 +63,20 @@ def test_an_interrupted_set_up_begins_again(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "lint", "fuzz", "faults", "jars", "torch", "bench-job", "replicate"]
+    "target",
+    [
+        "demo",
+        "test",
+        "lint",
+        "fuzz",
+        "faults",
+        "jars",
+        "torch",
+        "bench-job",
+        "bench-models",
+        "bench-monitor",
+        "replicate",
+    ],
 )
 def test_each_target_first_says_what_is_missing(checkout: Path, target: str) -> None:
     shutil.rmtree(checkout / ".venv")

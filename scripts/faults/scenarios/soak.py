@@ -168,7 +168,7 @@ def produce(
         "start_ms": START_MS,
         "n_drifting": stream.n_drifting,
         "drift_panes": stream.drift_panes,
-        "disorder_events": stream.disorder_ms * per_pane // stream.pane_width_ms,
+        "disorder_events": max(1, stream.disorder_ms * per_pane // stream.pane_width_ms),
         "weights": ",".join(map(str, weights)),
         "silent_from": round(silent_from * stream.n_events),
         "named": int(is_named),
