@@ -111,14 +111,14 @@ def _column_shift(
     return ColumnShift(
         column=slot.name,
         type="number" if texts is None else "boolean" if is_boolean else "category",
-        statistic=move.statistic,
-        p_value=move.p_value,
+        statistic=float(move.statistic),
+        p_value=float(move.p_value),
         direction=move.direction,
         ref_quantiles=_quantiles(move.quantiles_ref),
         test_quantiles=_quantiles(move.quantiles_test),
         categories=[] if texts is None else _category_shares(move, texts, rare, new),
-        ref_missing=move.missing_ref,
-        test_missing=move.missing_test,
+        ref_missing=float(move.missing_ref),
+        test_missing=float(move.missing_test),
     )
 
 
