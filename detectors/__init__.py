@@ -61,6 +61,7 @@ from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
 from detectors.two_sample.classifier.domain_classifier import DomainClassifier, HeldOut
+from detectors.two_sample.counts.frame import CountsReferenceTest
 from detectors.two_sample.cramer_von_mises import CramerVonMisesTest
 from detectors.two_sample.energy import EnergyTest
 from detectors.two_sample.fourier_mmd import FourierMMDTest
@@ -86,6 +87,7 @@ __all__ = [
     "ColumnMove",
     "ColumnShifts",
     "Cost",
+    "CountsReferenceTest",
     "CountsTest",
     "CramerVonMisesTest",
     "DetectorError",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors.base import FloatArray, IntArray, MissingShares, Needs, TwoSampleResult
 from detectors.checks import as_rows, fitted, whole_number
 from detectors.errors import InvalidParameterError, InvalidSampleError
-from detectors.two_sample.counts.cells import Cells, Cut
+from detectors.two_sample.counts.cells import Cells, Cut, Rule
 from detectors.two_sample.frame import Comparison, ReferenceTest
 from detectors.two_sample.missing import compare_missing
 
@@ -91,6 +91,33 @@ class CountsReferenceTest(ReferenceTest):
         The raised errors are those of :meth:`place`.
         """
         return fitted(self._cells, self).count(self.place(x))
+
+    def outer_share(self, summary: NDArray[np.generic], n: int) -> float:
+        """Tell how much of a sample lies beyond all edges, where cells cannot tell values apart.
+
+        Parameters
+        ----------
+        summary : ndarray of int64, shape (summary_size,)
+        n : int
+            How many rows it sums up, at least 1.
+
+        Returns
+        -------
+        float
+            The largest share of rows of any dimension that is cut at values of the reference; 0
+            where none is, since bins and categories take everything by intent.
+
+        Examples
+        --------
+        >>> from detectors import KSTest
+        >>> test = KSTest().fit(np.arange(10.0)[:, np.newaxis])
+        >>> test.outer_share(test.summarise(np.array([[5.0], [20.0], [30.0], [-1.0]])), 4)
+        0.75
+        """
+        cells = fitted(self._cells, self)
+        is_cut = [cut.rule is Rule.ON_AND_BETWEEN for cut in cells.cuts]
+        outer = summary[cells.starts] + summary[cells.missing - 1]
+        return float(np.where(is_cut, outer, 0).max(initial=0) / n)
 
     def test(self, x_test: FloatArray, *, rng: np.random.Generator) -> TwoSampleResult:
         """Compare ``x_test``, shape (n_test, n_dimensions), with the reference.

@@ -72,7 +72,7 @@ class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed
     typed columns.
     """
 
-    categorical_columns: list[NonNegativeInt] = msgspec.field(default_factory=list)
+    categorical_columns: tuple[NonNegativeInt, ...] = ()
     n_draws: Annotated[int, Meta(ge=99, le=1_000_000)] = 9_999
     n_cells: Cells | None = None
 

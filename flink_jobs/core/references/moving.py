@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import ColumnShifts, DriftDetector
+from detectors import ColumnShifts, CountsReferenceTest, DriftDetector
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import MovingReference, Seasonal, Trailing, covered_ms
 from flink_jobs.config.tables.windows import TimeWindow
@@ -50,6 +50,9 @@ from flink_jobs.records.alerts import Ending, ReferenceSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.views.view_watch import ViewWatch
+
+_MOST_OUTER_SHARE = 0.1
+"""Detectors are fitted anew where more of a reference lies beyond all edges of a dimension."""
 
 
 class Cells(Protocol):
@@ -170,7 +173,11 @@ class MovingRule:
             view.status.begun_ms = pane.start_ms
         store = self._store(view)
         if len(store.slices) and self._begins_cell(store.slices, pane.start_ms):
-            if view.status.phase == "collecting" and self._is_complete(view, pane.start_ms):
+            if view.status.phase == "collecting":
+                is_due = self._is_complete(view, pane.start_ms)
+            else:
+                is_due = self._has_moved_away(view, store, pane.start_ms)
+            if is_due:
                 self._begin(view, pane.start_ms)
                 store = self._store(view)
             self._forget_old(view, store, pane.start_ms)
@@ -261,6 +268,30 @@ class MovingRule:
         wanted = self._cells.wanted(at_ms)
         slices = Slices(view.status.cells)
         return slices.among(wanted).n_events >= self._table.min_events
+
+    def _has_moved_away(self, view: ViewWatch, store: SliceStore, at_ms: int) -> bool:
+        """Whether much of the reference lies where the tests' cells cannot tell values apart."""
+        inside = store.slices.among(self._cells.wanted(at_ms))
+        if inside.n_events < self._table.min_events:
+            return False
+        try:
+            detectors = self.fitted(view).detectors
+        except DetectorFailedError:
+            return False
+        for place, detector in enumerate(detectors):
+            test = detector.two_sample_test
+            if not isinstance(test, CountsReferenceTest):
+                continue
+            with detector_code():
+                counts = store.counts(inside, test.summary_size, place)
+                share = test.outer_share(counts, inside.n_events)
+            if share > _MOST_OUTER_SHARE:
+                view.notice(
+                    f"{100 * share:.0f} % of its reference lies beyond the values that its "
+                    "detectors know: they are fitted anew"
+                )
+                return True
+        return False
 
     def _begin(self, view: ViewWatch, from_ms: int) -> bool:
         """Fit the detectors to the cells at hand, and count these by them."""
