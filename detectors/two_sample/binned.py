@@ -214,7 +214,8 @@ class JensenShannonTest(BinnedTest):
         p, q = ref / _n_rows(ref), test / _n_rows(test)
         middle = (p + q) / 2
         divergences = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=1) / math.log(4.0)
-        return np.sqrt(np.clip(divergences, 0.0, 1.0))  # rounding may leave the range by 1e-16
+        # Rounding may leave the range by 1e-16.
+        return np.asarray(np.sqrt(np.clip(divergences, 0.0, 1.0)))
 
     def _effect_size(self, statistic: float, null: FloatArray) -> float:
         return above_null(statistic**2, float((null**2).mean()))

@@ -368,4 +368,5 @@ def _some(rows: FloatArray) -> FloatArray:
     if len(rows) <= MOST_ROWS_FOR_THE_BANDWIDTH:
         return rows
     ordered = rows[np.lexsort(rows.T)]
-    return ordered[np.linspace(0, len(rows) - 1, MOST_ROWS_FOR_THE_BANDWIDTH).astype(np.intp)]
+    chosen = np.linspace(0, len(rows) - 1, MOST_ROWS_FOR_THE_BANDWIDTH).astype(np.intp)
+    return np.asarray(ordered[chosen])

@@ -10,8 +10,8 @@ from detectors.two_sample.counts.cells import Rule
 
 each_test = pytest.mark.parametrize("make", [PSITest, JensenShannonTest])
 
-X = [0.0] * 5 + [1.0] * 3 + [2.0] * 2
-Y = [0.0] * 4 + [1.0] * 4 + [3.0] * 8
+X = [0.0] * 10 + [1.0] * 6 + [2.0] * 4
+Y = [0.0] * 8 + [1.0] * 8 + [3.0] * 16
 
 
 def compared(test, x, y):
@@ -20,17 +20,17 @@ def compared(test, x, y):
 
 
 def test_golden_values_of_psi():
-    # pooled = np.array([9, 7, 2, 8]) / 26
-    # p, q = np.array([5, 3, 2, 0]) + 2 * pooled, np.array([4, 4, 0, 8]) + 2 * pooled
+    # pooled = np.array([18, 14, 4, 16]) / 52
+    # p, q = np.array([10, 6, 4, 0]) + 2 * pooled, np.array([8, 8, 0, 16]) + 2 * pooled
     # stats.entropy(p, q) + stats.entropy(q, p)
     result = compared(PSITest(9), X, Y)
 
-    assert result.statistic == pytest.approx(1.609566782579115, abs=1e-12)
+    assert result.statistic == pytest.approx(2.161229941649115, abs=1e-12)
     assert 0.0 < result.effect_size < result.statistic
 
 
 def test_golden_values_of_jensen_shannon():
-    # scipy.spatial.distance.jensenshannon([5, 3, 2, 0], [4, 4, 0, 8], base=2)
+    # scipy.spatial.distance.jensenshannon([10, 6, 4, 0], [8, 8, 0, 16], base=2)
     result = compared(JensenShannonTest(9), X, Y)
 
     assert result.statistic == pytest.approx(0.6182885686096771, abs=1e-12)
