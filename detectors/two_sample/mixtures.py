@@ -59,5 +59,5 @@ def mixture_tail(value: float, weights: FloatArray) -> float:
     if abs(root) < 1e-4:
         # At the mean both go to 0; what is left is the third cumulant.
         third = 8.0 * float((scaled**3).sum())
-        return 0.5 - third / (6.0 * math.sqrt(2.0 * math.pi) * float(curvature) ** 1.5)
+        return 0.5 - third / (6.0 * math.sqrt(2.0 * math.pi * curvature) * curvature)
     return min(1.0, max(_SMALLEST, float(ndtr(-(root + math.log(step / root) / root)))))

@@ -85,8 +85,8 @@ def group_rare(counts: IntArray) -> IntArray:
     Examples
     --------
     >>> group_rare(np.array([np.repeat([50, 1], [1, 999]), np.ones(1_000, dtype=np.int64)]))[:, :3]
-    array([[50, 10, 10],
-           [ 1, 10, 10]])
+    array([[50, 11, 10],
+           [ 1, 11, 10]])
     """
     totals, n_small = counts.sum(axis=0), int(counts.sum(axis=1).min())
     n_common = np.count_nonzero(totals > 1)

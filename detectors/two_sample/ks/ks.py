@@ -27,7 +27,7 @@ class KSTest(CountsReferenceTest):
 
     The effect size is D without what it is where nothing moved: the root of D² less its mean under
     the null, which for the largest of the dimensions is about ``0.82 / n`` with one dimension and
-    ``2.07 / n`` with 10, ``n`` being ``n_ref * n_test / (n_ref + n_test)``. It is 0 more often than
+    ``1.81 / n`` with 10, ``n`` being ``n_ref * n_test / (n_ref + n_test)``. It is 0 more often than
     not where nothing moved, D itself for many rows, and 1 where the samples do not overlap.
 
     A dimension that is constant at one value in both samples has D = 0 and p = 1; one that left its
