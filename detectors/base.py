@@ -192,7 +192,11 @@ class TwoSampleTest(Protocol):
 
 @runtime_checkable
 class SummaryTest(TwoSampleTest, Protocol):
-    """A test of summaries, which add up over the parts of a sample."""
+    """A test of summaries, which add up over the parts of a sample.
+
+    Ask ``needs`` which kind a test is: ``isinstance`` reads ``summary_size``, which an unfitted
+    test does not know.
+    """
 
     @property
     def summary_size(self) -> int:

@@ -227,7 +227,8 @@ class FourierMMDTest(ReferenceTest):
         between = float(difference @ difference)
         variance = _variance(ref + test, n_ref + n_test)
         size = n_ref * n_test / (n_ref + n_test)
-        statistic = size * between / variance if variance > 0.0 else 0.0
+        # Rounding alone leaves 1e-15 of equal rows.
+        statistic = size * between / variance if variance > 1e-12 else 0.0
         unbiased = between - _variance(ref, n_ref) / n_ref - _variance(test, n_test) / n_test
         unknown = np.full(embedding.centre.size, np.nan)
         return TwoSampleResult(
@@ -253,11 +254,14 @@ class FourierMMDTest(ReferenceTest):
         return np.asarray(features @ (features.mean(axis=0) - mean_ref))
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
-        """Say what a test of sums takes; to sum rows up takes ``8 * n_features`` bytes a row."""
+        """Say what a test of sums takes: 160 to 240 µs on a shared core for 256 features.
+
+        To sum 200 rows of 10 dimensions up takes 0.7 ms, and memory for all of their features.
+        """
         return Cost(
             summary_bytes=8 * self._n_features,
             reference_bytes=8 * n_ref * n_dimensions,
-            test_bytes=100 * self._n_features + 20_000,
+            test_bytes=45 * self._n_features + 2_000,
             test_us=150.0 + 0.1 * self._n_features,
         )
 
@@ -364,4 +368,5 @@ def _some(rows: FloatArray) -> FloatArray:
     if len(rows) <= MOST_ROWS_FOR_THE_BANDWIDTH:
         return rows
     ordered = rows[np.lexsort(rows.T)]
-    return ordered[np.linspace(0, len(rows) - 1, MOST_ROWS_FOR_THE_BANDWIDTH).astype(np.intp)]
+    chosen = np.linspace(0, len(rows) - 1, MOST_ROWS_FOR_THE_BANDWIDTH).astype(np.intp)
+    return np.asarray(ordered[chosen])

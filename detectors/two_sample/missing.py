@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import scipy
+from scipy.special import gammaln, ndtr
 
 from detectors.base import FloatArray, IntArray, MissingShares
 from detectors.two_sample.multiplicity import bonferroni
+
+LARGEST_DEVIATION = 100
+"""Of a number of missing values whose p-value is exact: 4,000 terms are added up at most."""
+
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def compare_missing(
@@ -15,7 +22,10 @@ def compare_missing(
     """Compare the shares of missing values, dimension by dimension.
 
     The p-value of a dimension is exact given how many values are missing in both samples together
-    (Fisher), two-sided by doubling the smaller tail. Dimensions without any missing value are not
+    (Fisher), two-sided by doubling the smaller tail. Where that number has a standard deviation of
+    more than ``LARGEST_DEVIATION`` values under the null, its normal limit with a continuity
+    correction takes its place, so that the time does not grow with the rows: 20 µs a dimension that
+    misses values. Dimensions without any missing value are not
     counted in Bonferroni's correction: which they are does not depend on which row is in which
     sample, so that the level holds.
 
@@ -37,9 +47,10 @@ def compare_missing(
     (array([0.4]), True)
     """
     n_missing = n_missing_ref + n_missing_test
-    null = scipy.stats.hypergeom(n_ref + n_test, n_missing, n_test)
-    tail = np.minimum(null.cdf(n_missing_test), null.sf(n_missing_test - 1))
-    p_values = np.clip(2.0 * tail, np.finfo(np.float64).tiny, 1.0)
+    p_values = np.ones(n_missing.size)
+    for dimension in np.flatnonzero(n_missing).tolist():
+        missing_test = int(n_missing_test[dimension])
+        p_values[dimension] = _p_value(missing_test, int(n_missing[dimension]), n_ref, n_test)
     n_compared = max(1, int(np.count_nonzero(n_missing)))
     return MissingShares(
         ref=n_missing_ref / n_ref,
@@ -47,6 +58,43 @@ def compare_missing(
         p_values=p_values,
         p_value=float(bonferroni(p_values, n_compared).min()),
     )
+
+
+def _p_value(missing_test: int, n_missing: int, n_ref: int, n_test: int) -> float:
+    """Twice the smaller tail of how many of the missing values are of the test sample."""
+    n_rows = n_ref + n_test
+    share = n_test / n_rows
+    mean = n_missing * share
+    variance = mean * (1.0 - share) * (n_rows - n_missing) / max(1, n_rows - 1)
+    off = abs(missing_test - mean)
+    if variance > LARGEST_DEVIATION**2:
+        tail = float(ndtr(-max(0.0, off - 0.5) / math.sqrt(variance)))
+    else:
+        tail = _exact_tail(missing_test, n_missing, n_ref, n_test, is_above=missing_test >= mean)
+    return min(1.0, max(2.0 * tail, _SMALLEST))
+
+
+def _exact_tail(
+    missing_test: int, n_missing: int, n_ref: int, n_test: int, *, is_above: bool
+) -> float:
+    """The hypergeometric probability of a number as far above the mean, or below it, or farther."""
+    least, most = max(0, n_missing - n_ref), min(n_missing, n_test)
+    # 40 standard deviations farther out nothing is left of a probability.
+    reach = 40 * LARGEST_DEVIATION
+    if is_above:
+        counts = np.arange(missing_test, min(most, missing_test + reach) + 1)
+    else:
+        counts = np.arange(max(least, missing_test - reach), missing_test + 1)
+    log_shares = (
+        _log_choose(n_test, counts)
+        + _log_choose(n_ref, n_missing - counts)
+        - _log_choose(n_ref + n_test, n_missing)
+    )
+    return float(np.exp(log_shares).sum())
+
+
+def _log_choose(n: int, k: IntArray | int) -> FloatArray:
+    return np.asarray(gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(np.subtract(n + 1, k)))
 
 
 def impute_pooled(x_ref: FloatArray, x_test: FloatArray) -> tuple[FloatArray, FloatArray]:

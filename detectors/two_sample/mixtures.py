@@ -44,7 +44,10 @@ def mixture_tail(value: float, weights: FloatArray) -> float:
     largest = float(used.max())
     lower = (1.0 - used.size * largest / value) / (2.0 * largest)
     upper = (1.0 - largest / value) / (2.0 * largest)
-    slope = lambda tilt: float((used / (1.0 - 2.0 * tilt * used)).sum()) - value  # noqa: E731
+
+    def slope(tilt: float) -> float:
+        return float((used / (1.0 - 2.0 * tilt * used)).sum()) - value
+
     if slope(lower) >= 0.0 or slope(upper) <= 0.0:
         return max(_SMALLEST, float(scipy.special.chdtrc(used.size, value / used.mean())))
     tilt = float(scipy.optimize.brentq(slope, lower, upper, xtol=1e-15, rtol=1e-12))
@@ -56,5 +59,5 @@ def mixture_tail(value: float, weights: FloatArray) -> float:
     if abs(root) < 1e-4:
         # At the mean both go to 0; what is left is the third cumulant.
         third = 8.0 * float((scaled**3).sum())
-        return 0.5 - third / (6.0 * math.sqrt(2.0 * math.pi) * curvature**1.5)
+        return 0.5 - third / (6.0 * math.sqrt(2.0 * math.pi * curvature) * curvature)
     return min(1.0, max(_SMALLEST, float(ndtr(-(root + math.log(step / root) / root)))))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detectors.base import Cost, FloatArray
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.permutation import (
+    BATCH_SIZE,
     PermutationTest,
     observed_membership,
     permutation_p_value,
@@ -41,13 +42,18 @@ class PermutedDimensionsTest(PermutationTest):
     """
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
-        """Say what a test takes: rows times permutations times dimensions."""
-        n_rows = n_ref + n_test
+        """Say what a test takes: time that grows with rows, permutations and dimensions.
+
+        Measured with 500 to 4,000 rows on a shared core: 4.3 to 14.4 MB, 44 ms to 1.5 s.
+        """
+        n_rows, n_batch = n_ref + n_test, min(self._n_permutations, BATCH_SIZE)
         return Cost(
             summary_bytes=0,
             reference_bytes=8 * n_ref * n_dimensions,
-            test_bytes=6_000 * n_rows + 80 * n_rows * n_dimensions + 8_000_000,
-            test_us=500.0 + 0.005 * n_rows * self._n_permutations * n_dimensions,
+            test_bytes=24 * min(BLOCK_VALUES, n_rows * n_batch)
+            + (8 * n_batch + 56 * n_dimensions) * n_rows
+            + 50_000,
+            test_us=500.0 + 0.03 * n_rows * self._n_permutations * n_dimensions,
         )
 
     def _compare(

@@ -25,10 +25,12 @@ def category_cut(column: FloatArray) -> Cut:
     A category that the reference saw ``r + 1`` times has a cell of its own by luck as well, and is
     less frequent in the next sample: by Good and Turing's estimate ``(r + 1) * N(r + 1)`` rows of
     the reference, ``N(c)`` being how many categories were seen ``c`` times, belong to the others'
-    cell in truth. ``r`` is the lowest number at which these are at most ``BORDER`` standard
-    deviations of the count of the others' cell, and at most ``MOST_CATEGORIES_KEPT`` categories are
-    left: in columns of identifiers none, of a thousand equal categories all if the
-    reference saw each of them often.
+    cell in truth. ``N`` is a mean over the counts within ``2 * sqrt(c)`` of ``c``, since a gap of
+    one count is luck too. ``r`` is the lowest number at which these rows are at most ``BORDER``
+    standard deviations of the count of the others' cell, and at most ``MOST_CATEGORIES_KEPT``
+    categories are left: in columns of identifiers none, of a thousand equal categories all if the
+    reference saw each of them often, and none if it saw each 5 times. Without a shift, of 300 pairs
+    of columns at a level of 5 %, 0 to 7 % alarmed.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def category_cut(column: FloatArray) -> Cut:
 
     Examples
     --------
-    >>> category_cut(np.array([3.0, 3.0, 3.0, 5.0, 5.0, 5.0, 5.0])).edges
+    >>> category_cut(np.array([3.0, 5.0, 5.0] * 10)).edges
     array([3., 5.])
     >>> category_cut(np.append(np.arange(50.0), [99.0] * 30)).edges
     array([99.])
@@ -55,10 +57,16 @@ def _most_of_rare(counts: IntArray) -> int:
     """How often a rare category was seen at most."""
     if counts.size == 0:
         return 0
-    # At or below each count that occurs, how many categories there are and how many rows.
+    # At or below each count, how many categories there are and how many rows.
     n_of_count = np.bincount(counts)
-    n_kept = counts.size - np.cumsum(n_of_count)
-    rows = np.cumsum(n_of_count * np.arange(n_of_count.size))
-    border = np.append(np.diff(rows), 0)
+    n_up_to, rows = np.cumsum(n_of_count), np.cumsum(n_of_count * np.arange(n_of_count.size))
+    above = np.arange(n_of_count.size) + 1
+    reach = np.ceil(2.0 * np.sqrt(above)).astype(np.int64)
+    highest = np.minimum(above + reach, n_of_count.size - 1)
+    below = above - reach - 1
+    n_near = n_up_to[highest] - np.where(below >= 0, n_up_to[np.maximum(below, 0)], 0)
+    border = above * n_near / (2 * reach + 1)
+    # The most frequent ones have nothing above them: where r is their count, nothing is kept.
+    border[-1] = 0.0
     allowed = BORDER * np.sqrt(rows + border)
-    return int(np.argmax((border <= allowed) & (n_kept <= MOST_CATEGORIES_KEPT)))
+    return int(np.argmax((border <= allowed) & (counts.size - n_up_to <= MOST_CATEGORIES_KEPT)))

