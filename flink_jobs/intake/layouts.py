@@ -12,7 +12,7 @@ from detectors import is_distribution, normalised
 from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
-from flink_jobs.config.views import columns_read
+from flink_jobs.config.views import columns_read, views_of
 from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.intake.formats.json import EventDecoder
 from flink_jobs.intake.slots import SlotFiller
@@ -71,12 +71,20 @@ class Layout:
         Those that panes carry: what views read, segments and label.
     slots : tuple of Slot
         The floats that stand for these.
+    first_numbers : tuple of int
+        The places of the numbers that the first view reads.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
         self.columns: tuple[Column, ...] = columns_of(config)
         self.read: tuple[Column, ...] = columns_read(config)
         self.slots: tuple[Slot, ...] = slots_of(self.read)
+        first = views_of(config)[0]
+        self.first_numbers = tuple(
+            place
+            for place, slot in zip(first.places, first.slots, strict=True)
+            if not slot.is_category
+        )
         self._decoder = EventDecoder(self.columns)
         self._may_be_missing = np.array([slot.column.may_be_missing for slot in self.slots])
         self._placed = dict(_placed(self.read))

@@ -160,6 +160,10 @@ def recoded(codes: NDArray[np.float64], code_of: NDArray[np.float64]) -> NDArray
 def _appearing(codes: NDArray[np.float64], n_texts: int) -> NDArray[np.intp]:
     """Return the codes that rows have, in the order in which they first appear."""
     there = np.flatnonzero(~np.isnan(codes))
+    if n_texts > len(codes):
+        # Few rows of a large dictionary: what takes its size is not looked at.
+        few, places = np.unique(codes[there], return_index=True)
+        return np.asarray(few[np.argsort(places)], dtype=np.intp)
     first = np.full(n_texts, len(codes), dtype=np.intp)
     # Of several rows with one code the last that is written stays: the first.
     first[codes[there[::-1]].astype(np.intp)] = there[::-1]

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
+from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
 from flink_jobs.intake.event_columns import EventColumns, concatenate, in_order
 from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
 from flink_jobs.intake.panes import Pane
 from flink_jobs.intake.refusals import refusal
+from flink_jobs.intake.texts import in_order_of_appearance
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
@@ -40,8 +42,9 @@ class PaneBuilder:
     names : Names
         Of the models.
     shifts : sequence of Shift
-        Applied to the events that can be used, before they go into panes. Event time stays that of
-        the rows: an event that a shift delays is never late.
+        Applied to the events that can be used, before they go into panes: to the numbers of the
+        first view, where columns are counted without its categories. Event time stays that of the
+        rows: an event that a shift delays is never late.
 
     Attributes
     ----------
@@ -150,7 +153,7 @@ class PaneBuilder:
             if begin == end:
                 # None of the rows can be used.
                 continue
-            part = events if end - begin == len(events) else events.take(slice(begin, end))
+            part = events if end - begin == len(events) else _part(events, begin, end)
             if self._shifts:
                 own = None if labels is None else labels[begin:end]
                 self._add_shifted(part, code, layout, own)
@@ -165,13 +168,22 @@ class PaneBuilder:
         labels: NDArray[np.object_] | None,
     ) -> None:
         model = self._names.all[code]
-        whole = EventBatch(model, part.times_ms, part.event_ids, part.x, labels)
+        slots = list(layout.first_numbers)
+        if not slots:
+            raise BacktestError(
+                f"simulated shifts act on the numbers of the first view, and that of {model!r} has "
+                "none: name a column of numbers first"
+            )
+        whole = EventBatch(model, part.times_ms, part.event_ids, part.x[:, slots], labels)
         shifted = next(simulate([whole], self._shifts))
         assert shifted.rows is not None  # noqa: S101 - simulate says which rows are left
         self.effective_shifts |= shifted.changed_by
-        part = replace(part.take(shifted.rows), times_ms=shifted.times_ms, x=shifted.x)
+        part = replace(part.take(shifted.rows), times_ms=shifted.times_ms)
+        x = part.x.copy()
+        x[:, slots] = shifted.x
+        part = part.with_x(x, part.texts)
         places = np.arange(len(part), dtype=np.intp)
-        read = layout.check_numbers(ReadEvents(places, part.event_ids, part.x, {}))
+        read = layout.check_numbers(ReadEvents(places, part.event_ids, part.x, {}, part.texts))
         starts = self._starts(part.times_ms)
         for row, error in read.unusable.items():
             letter = self._dead_letter_of(model, part, row, error)
@@ -219,6 +231,14 @@ class PaneBuilder:
             event_time_ms=int(events.times_ms[row]),
             event_id=error.event_id,
         )
+
+
+def _part(events: EventColumns, begin: int, end: int) -> EventColumns:
+    """Return the events of one pane; a dictionary that is larger is cut to what they hold."""
+    part = events.take(slice(begin, end))
+    if all(len(texts) <= len(part) for texts in part.texts.values()):
+        return part
+    return part.with_x(*in_order_of_appearance(part.x, part.texts))
 
 
 def _grouped(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.columns import columns_of
+from flink_jobs.config.columns import are_named, columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names
-from flink_jobs.histories.lines.finder import LineFinder, TimeMs, translator
+from flink_jobs.histories.lines.finder import LineFinder, TimeMs, are_events, translator
 from flink_jobs.histories.lines.shared_chunks import (
     FoundLines,
     UnplacedLine,
@@ -21,7 +22,7 @@ from flink_jobs.histories.lines.shared_chunks import (
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly, usable_event_decoder
 from flink_jobs.intake.layouts import BLOCK, Layouts, ReadEvents
 
-_KEYS = {"schema_version", "event_id", "features", "outputs"}
+_KEYS = {"schema_version", "event_id", "features", "outputs", "segments"}
 # In the place of an id that is a line's own place, which is known when all lines before are.
 LATER_ID = "?"
 
@@ -48,7 +49,7 @@ class LineDecoder:
         self._layouts = Layouts(config)
         self._translate = translator(columns)
         self._model = columns.model_name
-        self._decode = _usable_line_decoder(config) if self._translate is None else None
+        self._decode = _usable_line_decoder(config) if are_events(columns) else None
 
     def decode(self, lines: Sequence[bytes]) -> FoundLines:
         """What the lines of a chunk hold."""
@@ -94,7 +95,8 @@ class LineDecoder:
         models = models or [self._model] * len(times)
         rows = _Rows(places, models, np.array(times, dtype=np.int64))
         own = np.arange(len(times), dtype=np.intp)
-        return rows, layout.check(ReadEvents(own, event_ids, x[: len(times)], {})), others
+        read = ReadEvents(own, event_ids, x[: len(times)], {}, filler.texts)
+        return rows, layout.check(read), others
 
     def _events(self, lines: Sequence[bytes], first: int, others: list[int]) -> list[Any]:
         assert self._decode is not None  # noqa: S101 - for the type checker
@@ -126,7 +128,7 @@ class LineDecoder:
             read = layouts[models[places[0]]].decode(chosen)
             rows = np.array(places, dtype=np.intp) + first
             unusable = {int(rows[place]): error for place, error in read.unusable.items()}
-            reads.append(ReadEvents(rows[read.places], read.event_ids, read.x, unusable))
+            reads.append(replace(read, places=rows[read.places], unusable=unusable))
         return reads
 
     def _unplaced(self, place: int, line: bytes) -> UnplacedLine:
@@ -140,10 +142,12 @@ def _usable_line_decoder(config: DriftJobConfig) -> Any:
     more: dict[str, tuple[str, Any]] = {"time": (columns.time, TimeMs)}
     if not columns.model_name:
         more["model"] = (columns.model, str)
-    keys = _KEYS | {key for key, _ in more.values()}
-    if config.overrides or len(keys) < len(_KEYS) + len(more):
+    own = {*_KEYS, columns.label} if are_named(config) else _KEYS
+    keys = own | {key for key, _ in more.values()}
+    if config.overrides or len(keys) < len(own) + len(more):
         return None
-    return usable_event_decoder(columns_of(config), more)
+    label = columns.label if are_named(config) and columns.label else "label"
+    return usable_event_decoder(columns_of(config), more, label=label, has_all=True)
 
 
 def _merged(first: _Rows, second: _Rows) -> tuple[_Rows, NDArray[np.intp] | None]:
@@ -191,7 +195,7 @@ def _found(
         sizes=sizes[rows.lines].tobytes(),
         usable=np.concatenate([row_of[:0], *usable]).astype(np.int32).tobytes(),
         event_ids=[event_id for read in reads for event_id in read.event_ids],
-        numbers=[UsableNumbers(read.x.shape[1], read.x.tobytes()) for read in reads],
+        numbers=[UsableNumbers.of(read) for read in reads],
         unusable=unusable,
         unplaced=unplaced,
     )

@@ -136,10 +136,24 @@ def _lenient(line: bytes) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
-def translator(columns: ColumnsTable) -> Callable[[bytes, str], bytes] | None:
-    """Gives lines the keys of events; None where they have them."""
+def are_events(columns: ColumnsTable) -> bool:
+    """Whether lines may have the keys of events as they are."""
     names = ("event_id", "features", "outputs")
-    if all(getattr(columns, name) == getattr(_DEFAULTS, name) for name in names):
+    return all(
+        isinstance(getattr(columns, name), dict)
+        or getattr(columns, name) == getattr(_DEFAULTS, name)
+        for name in names
+    )
+
+
+def translator(columns: ColumnsTable) -> Callable[[bytes, str], bytes] | None:
+    """Gives lines the keys of events; None where they have them.
+
+    Columns that have names are taken from the object under ``features``, ``outputs`` or
+    ``segments``, or from the line itself where it has no such key.
+    """
+    is_named = isinstance(columns.features, dict) or isinstance(columns.outputs, dict)
+    if are_events(columns) and not is_named and not columns.segments:
         return None
 
     def translate(line: bytes, place: str) -> bytes:
@@ -150,10 +164,15 @@ def translator(columns: ColumnsTable) -> Callable[[bytes, str], bytes] | None:
         event["event_id"] = tree.get(columns.event_id) if columns.event_id else place
         for name in ("features", "outputs"):
             spec = getattr(columns, name)
-            if isinstance(spec, list):
+            if isinstance(spec, dict):
+                event[name] = tree.get(name, {key: tree[key] for key in spec if key in tree})
+            elif isinstance(spec, list):
                 event[name] = [tree.get(key) for key in spec]
             elif spec in tree:
                 event[name] = tree[spec]
+        segments = {key: tree[key] for key in columns.segments if key in tree}
+        event["segments"] = tree.get("segments", segments)
+        event["label"] = tree.get(columns.label or "label")
         # Not msgspec, which writes NaN as null: what is wrong must stay so.
         return json.dumps(event).encode()
 

@@ -14,6 +14,7 @@ from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.lines.shared_chunks import FoundLines, integers
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.texts import Texts, joined
 from flink_jobs.intake.unusable import UnusableEventError
 
 
@@ -151,7 +152,8 @@ class DecodedRows:
             called = names()
             event_ids = [called[place] for place in places.tolist()]
             unusable = {place: _named(error, called[place]) for place, error in unusable.items()}
-        return ReadEvents(places, event_ids, self._numbers(events, layout.n_slots), unusable)
+        x, texts = self._slots(events, layout)
+        return ReadEvents(places, event_ids, x, unusable, texts)
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """Return the true classes of the chosen rows; only numbers and texts are classes."""
@@ -168,19 +170,26 @@ class DecodedRows:
     def _errors(self) -> dict[int, UnusableEventError]:
         return {line.place: line.error for line in self._found.unusable}
 
-    def _numbers(self, events: NDArray[np.intp], n_columns: int) -> NDArray[np.float64]:
+    def _slots(self, events: NDArray[np.intp], layout: Layout) -> tuple[NDArray[np.float64], Texts]:
         """Of events that look alike."""
         if len(self._found.numbers) == 1:
-            return self._found.numbers[0].matrix[events]
-        x = np.empty((len(events), n_columns))
+            numbers = self._found.numbers[0]
+            return numbers.matrix[events], numbers.texts
+        xs, all_texts = [np.empty((0, layout.n_slots))], [layout.nothing().texts]
+        places = [np.empty(0, dtype=np.intp)]
         first = 0
         for numbers in self._found.numbers:
             matrix = numbers.matrix
-            is_here = (first <= events) & (events < first + len(matrix))
-            if is_here.any():
-                x[is_here] = matrix[events[is_here] - first]
+            here = np.flatnonzero((first <= events) & (events < first + len(matrix)))
+            if len(here):
+                xs.append(matrix[events[here] - first])
+                all_texts.append(numbers.texts)
+                places.append(here)
             first += len(matrix)
-        return x
+        joint, texts = joined(xs, all_texts)
+        x = np.empty_like(joint)
+        x[np.concatenate(places)] = joint
+        return x, texts
 
 
 def _named(error: UnusableEventError, name: str) -> UnusableEventError:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.lines.chunks import FileVersion
+from flink_jobs.intake.layouts import ReadEvents
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
@@ -51,15 +52,25 @@ class UnplacedLine(Struct, array_like=True, frozen=True):
 
 
 class UsableNumbers(Struct, array_like=True, frozen=True):
-    """The numbers of usable events that look alike: ``x`` is float64, shape (n, n_columns)."""
+    """The floats of usable events that look alike: ``x`` is float64, shape (n, n_slots).
 
-    n_columns: int
+    ``texts`` says by slot what the codes of categories stand for.
+    """
+
+    n_slots: int
     x: bytes
+    texts: dict[int, list[str]]
+
+    @classmethod
+    def of(cls, read: ReadEvents) -> UsableNumbers:
+        """Those of events that were read."""
+        texts = {slot: list(texts) for slot, texts in read.texts.items()}
+        return cls(read.x.shape[1], read.x.tobytes(), texts)
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """The numbers as an array."""
-        return np.frombuffer(self.x).reshape(-1, self.n_columns)
+        """The floats as an array."""
+        return np.frombuffer(self.x).reshape(-1, self.n_slots)
 
 
 class FoundLines(Struct, array_like=True, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Rows
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.texts import joined
 from flink_jobs.intake.unusable import UnusableEventError
 
 
@@ -60,18 +62,20 @@ class MergedRows:
 
             read = part.read(layout, inner, own_names)
             unusable |= {int(places[place]): error for place, error in read.unusable.items()}
-            reads.append(ReadEvents(places[read.places], read.event_ids, read.x, {}))
+            reads.append(replace(read, places=places[read.places], unusable={}))
         if not reads:
-            none = np.empty((0, layout.n_slots))
-            return ReadEvents(np.empty(0, dtype=np.intp), [], none, {})
+            nothing = layout.nothing()
+            return ReadEvents(np.empty(0, dtype=np.intp), [], nothing.x, {}, nothing.texts)
         places = np.concatenate([read.places for read in reads])
         event_ids = [event_id for read in reads for event_id in read.event_ids]
         order = np.argsort(places)
+        x, texts = joined([read.x for read in reads], [read.texts for read in reads])
         return ReadEvents(
             places[order],
             [event_ids[place] for place in order.tolist()],
-            np.concatenate([read.x for read in reads])[order],
+            x[order],
             unusable,
+            texts,
         )
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:

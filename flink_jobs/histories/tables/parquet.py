@@ -35,12 +35,12 @@ def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece
     size, first = path.stat().st_size, 0
     # Once: that of 380 row groups with 45 columns takes 13 MB.
     footer = pq.read_metadata(path)
-    models = _models_by_number(footer, shape.model)
+    by_number = _read_by_number(footer, shape)
     for row_groups in _runs(footer):
         with pq.ParquetFile(
             path,
             metadata=footer,
-            read_dictionary=models,
+            read_dictionary=by_number,
             buffer_size=_buffer_bytes(n_rows),
             pre_buffer=False,
             page_checksum_verification=True,
@@ -68,12 +68,11 @@ def _runs(footer: pq.FileMetaData) -> Iterator[list[int]]:
         yield run
 
 
-def _models_by_number(footer: pq.FileMetaData, model: str) -> list[str] | None:
-    """The column of models where it holds text: of each row only the number of its text is read."""
-    if not model:
-        return None
-    is_text = pa.types.is_string(footer.schema.to_arrow_schema().field(model).type)
-    return [model] if is_text else None
+def _read_by_number(footer: pq.FileMetaData, shape: TableShape) -> list[str]:
+    """List models and categories that are text: of each row only the number of its text is read."""
+    schema = footer.schema.to_arrow_schema()
+    names = {shape.model, *shape.categories} - {""}
+    return [name for name in names if pa.types.is_string(schema.field(name).type)]
 
 
 def arrow_schema(path: Path) -> pa.Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,10 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from flink_jobs.config.columns import Column
 from flink_jobs.histories.batches import class_names
+from flink_jobs.histories.tables.categories import codes_of
 from flink_jobs.histories.tables.shape import Field, TableShape
-from flink_jobs.intake.formats.json import ROLE_KEYS, EventId
+from flink_jobs.intake.formats.json import EventId
 from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError, wrong_length
 from flink_jobs.records.dead_letters import Reason
 
@@ -52,17 +55,15 @@ class TableRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """What the reducer reads of the chosen rows; ``names`` is asked where there are no ids."""
-        field = self._shape.fields[ROLE_KEYS[layout.read[0].role]]
-        needed = dict.fromkeys([*filter(None, [self._shape.event_id]), *field.columns])
+        fields = [self._shape.fields[column.name] for column in layout.read]
+        needed = dict.fromkeys(name for field in fields for name in field.columns)
+        if self._shape.event_id:
+            needed[self._shape.event_id] = None
         chosen = self._batch.select(list(needed)).take(pa.array(rows))
         event_ids, unusable = self._event_ids(chosen, names)
-        columns = [chosen.column(name) for name in field.columns]
-        if field.is_list:
-            x = _from_lists(field, columns[0], layout.n_slots, event_ids, unusable)
-        else:
-            x = _from_columns(columns, field, event_ids, unusable)
+        x, texts = _slots(layout, fields, _Chosen(chosen, event_ids, unusable))
         places = np.arange(len(event_ids), dtype=np.intp)
-        return layout.check_numbers(ReadEvents(places, event_ids, x, unusable))
+        return layout.check_numbers(ReadEvents(places, event_ids, x, unusable, texts))
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """The true classes of the chosen rows."""
@@ -157,48 +158,72 @@ def _is_missing(value: object) -> bool:
     return text is None or (isinstance(text, str) and text.strip().lower() in _MISSING)
 
 
-def _from_columns(
-    columns: Sequence[pa.Array], field: Field, event_ids: Sequence[str], unusable: Unusable
-) -> NDArray[np.float64]:
-    x = np.empty((len(event_ids), len(columns)), dtype=np.float64)
-    for place, column in enumerate(columns):
-        x[:, place], wrong = numbers_of(column)
+class _Chosen(NamedTuple):
+    """The chosen rows: their columns, what they are called, and what is wrong with some."""
+
+    columns: pa.RecordBatch
+    event_ids: Sequence[str]
+    unusable: Unusable
+
+    def refuse(self, row: int, detail: str) -> None:
+        """Refuse a row that is not refused already."""
+        error = UnusableEventError(Reason.INVALID_EVENT, detail, self.event_ids[row])
+        self.unusable.setdefault(row, error)
+
+
+def _slots(
+    layout: Layout, fields: Sequence[Field], chosen: _Chosen
+) -> tuple[NDArray[np.float64], Texts]:
+    """Return the floats of all columns, and the texts of those that are codes."""
+    if len(fields) == 1 and fields[0].is_list:
+        return _from_lists(fields[0], layout.read[0], chosen), {}
+    # Column after column, and not row after row, as they come.
+    x = np.empty((layout.n_slots, len(chosen.event_ids))).T
+    texts: dict[int, Sequence[str]] = {}
+    first = 0
+    for column, field in zip(layout.read, fields, strict=True):
+        end = first + (column.size if column.type == "vector" else 1)
+        if field.is_list:
+            x[:, first:end] = _from_lists(field, column, chosen)
+        elif column.is_category:
+            coded = codes_of(column, chosen.columns.column(field.columns[0]))
+            x[:, first], texts[first] = coded.codes, coded.texts
+            for row, what in coded.wrong.items():
+                chosen.refuse(row, f"{field.columns[0]} {what}")
+        else:
+            _fill_numbers(x[:, first:end], field, chosen)
+        first = end
+    return np.ascontiguousarray(x), texts
+
+
+def _fill_numbers(x: NDArray[np.float64], field: Field, chosen: _Chosen) -> None:
+    for place, name in enumerate(field.columns):
+        x[:, place], wrong = numbers_of(chosen.columns.column(name))
         for row, what in wrong.items():
-            detail = f"{field.columns[place]} {what}"
-            error = UnusableEventError(Reason.INVALID_EVENT, detail, event_ids[row])
-            unusable.setdefault(row, error)
-    return x
+            chosen.refuse(row, f"{name} {what}")
 
 
-def _from_lists(
-    field: Field,
-    column: pa.Array,
-    n_columns: int,
-    event_ids: Sequence[str],
-    unusable: Unusable,
-) -> NDArray[np.float64]:
-    lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy(zero_copy_only=False)
-    right = lengths == n_columns
+def _from_lists(field: Field, column: Column, chosen: _Chosen) -> NDArray[np.float64]:
+    lists, size = chosen.columns.column(field.columns[0]), column.size
+    lengths = pc.fill_null(pc.list_value_length(lists), -1).to_numpy(zero_copy_only=False)
+    right = lengths == size
     for row in np.flatnonzero(~right).tolist():
         n = int(lengths[row])
-        error = (
-            UnusableEventError(Reason.INVALID_EVENT, f"{field.columns[0]} is missing")
-            if n < 0
-            else wrong_length(field.name, n, n_columns, event_ids[row])
-        )
-        unusable.setdefault(row, error)
-    chosen = column if right.all() else column.filter(pa.array(right))
-    values, wrong = numbers_of(chosen.flatten())
+        if n >= 0:
+            error = wrong_length(field.name, n, size, chosen.event_ids[row])
+            chosen.unusable.setdefault(row, error)
+        elif not column.may_be_missing:
+            error = UnusableEventError(Reason.INVALID_EVENT, f"{field.columns[0]} is missing")
+            chosen.unusable.setdefault(row, error)
+    numbers = lists if right.all() else lists.filter(pa.array(right))
+    values, wrong = numbers_of(numbers.flatten())
     places = np.flatnonzero(right)
     for place, what in wrong.items():
-        row = int(places[place // n_columns])
-        detail = f"{field.columns[0]}[{place % n_columns}] {what}"
-        error = UnusableEventError(Reason.INVALID_EVENT, detail, event_ids[row])
-        unusable.setdefault(row, error)
+        chosen.refuse(int(places[place // size]), f"{field.columns[0]}[{place % size}] {what}")
     if right.all():
-        return values.reshape(len(lengths), n_columns)
-    x = np.zeros((len(lengths), n_columns), dtype=np.float64)
-    x[right] = values.reshape(-1, n_columns)
+        return values.reshape(len(lengths), size)
+    x = np.full((len(lengths), size), np.nan)
+    x[right] = values.reshape(-1, size)
     return x
 
 

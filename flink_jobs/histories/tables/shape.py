@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from flink_jobs.config.columns import Column, slots_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import matches, variants
 from flink_jobs.config.tables.columns import ColumnsTable
-from flink_jobs.config.views import n_columns_read, reads_outputs
+from flink_jobs.config.views import columns_read
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.intake.formats.json import ROLE_KEYS
 from flink_jobs.records.wording import first_names
 
 # With half as many a backtest takes 5 % longer.
@@ -29,22 +31,34 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Field:
-    """The features or the outputs: one column of lists, or several columns of numbers."""
+    """What one column of events is in a table: one column, or those of a vector's elements.
+
+    ``name`` is for messages. A vector is one column of lists where ``is_list``.
+    """
 
     name: str
     columns: tuple[str, ...]
-    is_list: bool
+    is_list: bool = False
 
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none."""
+    """The columns that are read; ``model``, ``event_id``, ``label`` may be empty: there is none.
+
+    Attributes
+    ----------
+    fields : dict of str to Field
+        By the name of each column of events.
+    categories : frozenset of str
+        The columns of the table of which each value is one of a few.
+    """
 
     model: str
     time: str
     event_id: str
     label: str
     fields: dict[str, Field]
+    categories: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> list[str]:
@@ -64,11 +78,12 @@ def shape_of(file: str, config: DriftJobConfig, schema: pa.Schema) -> TableShape
     """
     shape = _found(file, config, _names(file, schema))
     fields = {
-        name: replace(field, is_list=_is_list(getattr(config.columns, name), schema))
+        name: replace(field, is_list=len(field.columns) == 1 and _is_list(field.columns[0], schema))
         for name, field in shape.fields.items()
     }
     for each in variants(config):
-        _check_width(file, fields[_field_read(each)], each)
+        for column in columns_read(each):
+            _check_width(file, fields[column.name], column)
     return replace(shape, fields=fields)
 
 
@@ -78,7 +93,7 @@ def rows_per_batch(config: DriftJobConfig, n_beside: int = 1) -> int:
     So many that memory grows neither with their width nor, down to a few rows each, with the number
     of tables that are read beside each other.
     """
-    widest = max(map(n_columns_read, variants(config)))
+    widest = max(len(slots_of(columns_read(each))) for each in variants(config))
     n_rows = max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
     return max(n_rows // n_beside, min(n_rows, _FEWEST_ROWS))
 
@@ -105,9 +120,16 @@ def _names(file: str, schema: pa.Schema) -> list[str]:
 def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShape:
     table = config.columns
     model = "" if table.model_name else table.model
-    read = dict.fromkeys(map(_field_read, variants(config)))
-    fields = {name: _find(name, table, names) for name in read}
-    shape = TableShape(model, table.time, table.event_id, table.label, fields)
+    read = dict.fromkeys(column for each in variants(config) for column in columns_read(each))
+    fields = {column.name: _find(column, table, names) for column in read}
+    shape = TableShape(
+        model,
+        table.time,
+        table.event_id,
+        table.label,
+        fields,
+        frozenset(column.name for column in read if column.is_category),
+    )
     missing = [column for column in shape.columns if column not in names]
     patterns = [name for name, field in fields.items() if not field.columns]
     missing += [f"{getattr(table, name)} (columns.{name})" for name in patterns]
@@ -132,24 +154,31 @@ def natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdecimal() else -1, part) for part in parts]
 
 
-def _field_read(config: DriftJobConfig) -> str:
-    return "outputs" if reads_outputs(config) else "features"
+def _find(column: Column, table: ColumnsTable, names: Sequence[str]) -> Field:
+    """Find a column; the elements of a vector may be columns that are called as its slots are."""
+    if column.role in ("feature", "output"):
+        spec = getattr(table, ROLE_KEYS[column.role])
+        if not isinstance(spec, dict):
+            return _find_vector(column.name, spec, names)
+    if column.type == "vector" and column.name not in names:
+        elements = tuple(slot.name for slot in slots_of([column]))
+        if set(elements) <= set(names):
+            return Field(column.name, elements)
+    return Field(column.name, (column.name,))
 
 
-def _find(name: str, table: ColumnsTable, names: Sequence[str]) -> Field:
-    spec = getattr(table, name)
+def _find_vector(name: str, spec: str | list[str], names: Sequence[str]) -> Field:
+    """Find the columns of a vector that has no names of its own."""
     if isinstance(spec, list):
-        return Field(name, tuple(spec), is_list=False)
+        return Field(name, tuple(spec))
     if "*" in spec:
         found = sorted((c for c in names if matches(spec, c)), key=natural_order)
-        return Field(name, tuple(found), is_list=False)
-    return Field(name, (spec,), is_list=False)
+        return Field(name, tuple(found))
+    return Field(name, (spec,))
 
 
-def _is_list(spec: str | list[str], schema: pa.Schema) -> bool:
-    """Of columns that are named one by one, or by a pattern, each holds numbers."""
-    is_one = isinstance(spec, str) and spec in schema.names
-    return is_one and is_list_type(schema.field(spec).type)
+def _is_list(name: str, schema: pa.Schema) -> bool:
+    return name in schema.names and is_list_type(schema.field(name).type)
 
 
 def is_list_type(kind: pa.DataType) -> bool:
@@ -175,13 +204,15 @@ def _named(names: Sequence[str]) -> str:
     return first_names(names, _MOST_NAMED) or "none"
 
 
-def _check_width(file: str, field: Field, config: DriftJobConfig) -> None:
-    n_expected = n_columns_read(config)
-    if not field.is_list and len(field.columns) != n_expected:
-        raise SourceError(
-            f"{file} has {len(field.columns)} columns of {field.name} ({_named(field.columns)}), "
-            f"and input.n_{field.name} is {n_expected}"
-        )
+def _check_width(file: str, field: Field, column: Column) -> None:
+    if field.is_list or len(field.columns) == column.size:
+        return
+    n, named = len(field.columns), _named(field.columns)
+    if column.name in ("features", "outputs"):
+        what = f"input.n_{column.name} is {column.size}"
+    else:
+        what = f"its size is {column.size}: name a column of lists, or one for each element"
+    raise SourceError(f"{file} has {n} columns of {field.name} ({named}), and {what}")
 
 
 class Piece(NamedTuple):

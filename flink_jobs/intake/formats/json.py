@@ -158,7 +158,11 @@ class EventDecoder:
 
 
 def usable_event_decoder(
-    columns: Sequence[Column], more: Mapping[str, tuple[str, Any]] | None = None
+    columns: Sequence[Column],
+    more: Mapping[str, tuple[str, Any]] | None = None,
+    *,
+    label: str = "label",
+    has_all: bool = False,
 ) -> Callable[[bytes], Any]:
     """Decodes most of the payloads that :class:`EventDecoder` decodes, and fails at all others.
 
@@ -171,6 +175,10 @@ def usable_event_decoder(
         All columns of the model's events.
     more : mapping of str to (str, type), optional
         Attributes beside those of an event: the key of each, and what it has to be.
+    label : str
+        The key of the label.
+    has_all : bool
+        Whether to fail at events that lack a whole role, all of whose columns may be missing.
 
     Examples
     --------
@@ -187,9 +195,9 @@ def usable_event_decoder(
     fields += [(name, kind) for name, (_, kind) in more.items()]
     for role, key in ROLE_KEYS.items():
         if own := [column for column in columns if column.role == role]:
-            fields.append(_role_field(key, own))
+            fields.append(_role_field(key, own, has_all=has_all))
     fields += [("label", _kind(column), None) for column in columns if column.role == "label"]
-    keys = {name: key for name, (key, _) in more.items()}
+    keys = {name: key for name, (key, _) in more.items()} | {"label": label}
     decoder: Any = msgspec.json.Decoder(
         msgspec.defstruct("UsableEvent", fields, rename=keys, kw_only=True, gc=False)
     )
@@ -206,7 +214,7 @@ def is_plain_vector(key: str, columns: Sequence[Column]) -> bool:
     return [(column.name, column.type) for column in columns] == [(key, "vector")]
 
 
-def _role_field(key: str, columns: Sequence[Column]) -> tuple[Any, ...]:
+def _role_field(key: str, columns: Sequence[Column], *, has_all: bool) -> tuple[Any, ...]:
     """Return the field of a role: an object of values by name, or a list of them."""
     kind: Any = tuple.__class_getitem__(tuple(map(_kind, columns)))
     if is_one_vector(columns):
@@ -215,7 +223,7 @@ def _role_field(key: str, columns: Sequence[Column]) -> tuple[Any, ...]:
         return key, kind
     kind |= _by_name(key, columns)
     if all(column.may_be_missing for column in columns):
-        return key, kind | None, None
+        return (key, kind | None) if has_all else (key, kind | None, None)
     return key, kind
 
 

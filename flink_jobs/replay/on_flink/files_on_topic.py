@@ -5,23 +5,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.overrides import config_of_model
 from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.intake.formats.json import (
     HEARTBEAT_KEY,
-    ROLE_KEYS,
-    SCHEMA_VERSION,
-    InferenceEvent,
     encode_event,
 )
 from flink_jobs.intake.layouts import Layouts
+from flink_jobs.intake.writing import EventWriter
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 from flink_jobs.replay.driver import DeadLetterLog
@@ -68,7 +64,6 @@ class FilesOnTopic:
         self._builder = PaneBuilder(config, names)
         self._places = _Places()
         self._kept = _Kept()
-        self._others: dict[str, tuple[int, int]] = {}
         self._are_as_they_were = True
         self.misplaced = DeadLetterLog()
 
@@ -180,28 +175,11 @@ class FilesOnTopic:
         for place, error in read.unusable.items():
             row = int(rows[place])
             letters[row] = self._builder.unusable(batch, row, error)
-        field = ROLE_KEYS[layout.read[0].role]
-        unread = self._unread(model, field)
+        write = EventWriter(layout)
         for row, event_id, x in zip(
             rows[read.places].tolist(), read.event_ids, read.x.tolist(), strict=True
         ):
-            event = InferenceEvent(
-                schema_version=SCHEMA_VERSION, event_id=event_id, **{field: x}, **unread
-            )
-            # NaN becomes null, as a missing feature is.
-            payloads[row] = self._checked(encode_event(event))
-
-    def _unread(self, model: str, field: str) -> dict[str, Any]:
-        """The numbers that an event must have though no reducer reads them."""
-        if model not in self._others:
-            table = config_of_model(self._config, model).input
-            self._others[model] = table.n_features, table.n_outputs
-        n_features, n_outputs = self._others[model]
-        return (
-            {"outputs": [0.0] * n_outputs}
-            if field == "features"
-            else {"features": [0.0] * n_features}
-        )
+            payloads[row] = self._checked(encode_event(write.event(event_id, x, read.texts)))
 
     def _checked(self, payload: bytes) -> bytes:
         most = self._config.input.max_payload_bytes
