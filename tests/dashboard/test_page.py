@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -298,6 +299,30 @@ def test_describe_shows_what_the_job_knows(page: Page, setting: Setting) -> None
     expect(page.locator("#summary")).to_contain_text("phase")
     expect(page.locator("#summary")).to_contain_text("since the reference")
     expect(page.locator("#summary")).to_be_visible()
+
+
+def test_views_of_a_model_are_named_and_drawn_one_by_one(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    for view, statistics in (("inputs", (0.03, 0.2)), ("outputs", (0.03, 0.04, 0.05))):
+        setting.write_scores(model, *statistics, view=view)
+    write(setting.producer, setting.alerts, alert(model, 1, view="inputs"))
+
+    incident = page.locator("#incidents-list li", has_text=model)
+    incident.locator(".name").click()
+
+    expect(incident).to_contain_text("drift, view inputs")
+    expect(page.locator("#entries")).to_contain_text("view inputs")
+    expect(page.locator("#watcher option")).to_have_text(["inputs", "outputs"])
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows"))
+    page.locator("#watcher").select_option(label="outputs")
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 3 windows"))
+    moved = page.locator("#entries details", has_text="family").first
+    moved.locator("summary").click()
+    expect(moved).to_contain_text("`plan`: `family` 0 % → 40 %")
+    if folder := os.environ.get("SHOTS"):
+        page.set_viewport_size({"width": 1400, "height": 900})
+        page.wait_for_timeout(1000)
+        page.screenshot(path=f"{folder}/dashboard.png")
 
 
 def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Setting) -> None:
