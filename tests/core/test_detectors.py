@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from flink_jobs.core.state.codec import decode_recent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,7 +149,9 @@ def identified(records: Sequence[Alert | Score]) -> list[Any]:
     """Records without the version of their configuration, which is part of every identifier."""
     plain: list[Any] = []
     for record in records:
-        identity = Facts(record.model, record.detector, record.window, record.reference).identity()
+        identity = Facts(
+            record.model, record.view, record.detector, record.window, record.reference
+        ).identity()
         version = record.config_version
         if isinstance(record, Score):
             assert record.score_id == record_id("score", *identity, version)

@@ -13,9 +13,8 @@ from detectors.two_sample.kernels import KERNELS
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.detectors import BinomialConfig, MMDConfig, ReducerConfig, TestConfig
-from flink_jobs.core.factory import make_detector
 from flink_jobs.records.alerts import ScoreStatus
-from tests.builders import BASE, make_config, make_pane, run_monitor
+from tests.builders import BASE, fitted_to, make_config, make_pane, run_monitor
 
 REDUCER_TABLES: dict[str, dict[str, Any]] = {
     "none": {},

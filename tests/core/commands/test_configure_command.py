@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from flink_jobs.core.references.blocks import fit_reference
 
-from flink_jobs.config.digests import trained_key
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
+from tests.builders import trained_on
 from tests.core.watched import Watched, commanded, rows
 
 STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED
@@ -149,14 +148,14 @@ def test_a_change_that_no_longer_fits_the_job_is_dropped_and_the_log_says_why(
         },
     )
     assert first.audits[-1].outcome is Outcome.APPLIED
-    trained = {trained_key(other): fit_reference(other, rows(9, 50))} if text == "reference" else {}
+    trained = trained_on(other, rows(9, 50)) if text == "reference" else {}
     again = Watched(other, trained)
     again.state = first.state
 
     actions = again.panes(1)
 
     assert text in actions.notices[0].text
-    assert again.block.status.change == ""
+    assert again.status.change == ""
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
