@@ -61,6 +61,8 @@ class WatchedModel:
     def take(self, pane: PaneEvents) -> None:
         """Hand the usable events of a pane to all parts."""
         if not len(pane):
+            for view in self.views:
+                view.wait_for_reference(pane.start_ms)
             return
         for part in self._parts:
             part.on_events(pane)

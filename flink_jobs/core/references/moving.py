@@ -275,23 +275,29 @@ class MovingRule:
         if inside.n_events < self._table.min_events:
             return False
         try:
-            detectors = self.fitted(view).detectors
+            share = self._outer_share(store, inside, self.fitted(view).detectors)
         except DetectorFailedError:
+            # Windows of this model say so.
             return False
+        if share > _MOST_OUTER_SHARE:
+            view.notice(
+                f"{100 * share:.0f} % of its reference lies beyond the values that its "
+                "detectors know: they are fitted anew"
+            )
+        return share > _MOST_OUTER_SHARE
+
+    def _outer_share(
+        self, store: SliceStore, inside: Slices, detectors: Sequence[DriftDetector]
+    ) -> float:
+        """Return the largest share of the cells beyond all edges, of any test."""
+        shares = [0.0]
         for place, detector in enumerate(detectors):
             test = detector.two_sample_test
-            if not isinstance(test, CountsReferenceTest):
-                continue
-            with detector_code():
+            if isinstance(test, CountsReferenceTest):
                 counts = store.counts(inside, test.summary_size, place)
-                share = test.outer_share(counts, inside.n_events)
-            if share > _MOST_OUTER_SHARE:
-                view.notice(
-                    f"{100 * share:.0f} % of its reference lies beyond the values that its "
-                    "detectors know: they are fitted anew"
-                )
-                return True
-        return False
+                with detector_code():
+                    shares.append(test.outer_share(counts, inside.n_events))
+        return max(shares)
 
     def _begin(self, view: ViewWatch, from_ms: int) -> bool:
         """Fit the detectors to the cells at hand, and count these by them."""

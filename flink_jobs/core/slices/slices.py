@@ -106,6 +106,10 @@ class Slices:
         """Return numbers that tell slices of one entry from all others, contents included."""
         return (self._column("first_part") << 32) | self._column("digest")
 
+    def first_parts(self) -> NDArray[np.int64]:
+        """Return the number of the first entry of each slice."""
+        return self._column("first_part")
+
     def append(self, new: Slice) -> None:
         """Add a slice after the last one."""
         self._matrix = np.concatenate([self._matrix, np.array([new], dtype=np.int64)])

@@ -96,8 +96,8 @@ class WindowedWatcher:
                 self._store.extend(info, summary)
             else:
                 self._store.begin(info, summary)
-            if work.failure:
-                self.watch.failures.setdefault(slices[-1].first_event, work.failure)
+            if failure := work.failure(self._plan.test_place):
+                self.watch.failures.setdefault(slices[-1].first_event, failure)
 
     def test_closed(self, until_ms: int) -> None:
         """Test the windows that end at or before ``until_ms``."""
