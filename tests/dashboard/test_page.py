@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -319,10 +318,6 @@ def test_views_of_a_model_are_named_and_drawn_one_by_one(page: Page, setting: Se
     moved = page.locator("#entries details", has_text="family").first
     moved.locator("summary").click()
     expect(moved).to_contain_text("`plan`: `family` 0 % → 40 %")
-    if folder := os.environ.get("SHOTS"):
-        page.set_viewport_size({"width": 1400, "height": 900})
-        page.wait_for_timeout(1000)
-        page.screenshot(path=f"{folder}/dashboard.png")
 
 
 def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Setting) -> None:

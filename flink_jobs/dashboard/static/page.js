@@ -54,7 +54,7 @@ let isFirst = true;
 // What is chosen.
 let chosen = null; // number
 let wanted = nameInAddress();
-let watcher = null; // [view, detector]
+let chosenWatcher = null; // [view, detector]
 let onlyState = null;
 let limit = ROWS_A_PAGE;
 
@@ -522,7 +522,7 @@ function choose(which, byHand, isWanted = true) {
   }
   for (const each of [before, which]) if (items.has(each) && models.has(each)) fillItem(items.get(each), models.get(each));
   setTabStop();
-  watcher = null;
+  chosenWatcher = null;
   chart = null;
   panelIsStale = true;
   refreshChart(true);
@@ -594,10 +594,10 @@ function drawWatchers(row) {
     );
   }
   const first = row.watchers.find(([view, name]) => view === "main" && name === "main") ?? row.watchers.find(([, name]) => name === "main") ?? row.watchers[0];
-  select.value = watcher || first ? JSON.stringify(watcher ?? first) : "";
+  select.value = chosenWatcher || first ? JSON.stringify(chosenWatcher ?? first) : "";
 }
 $("watcher").addEventListener("change", () => {
-  watcher = JSON.parse($("watcher").value);
+  chosenWatcher = JSON.parse($("watcher").value);
   chart = null;
   refreshChart(true);
 });
@@ -936,8 +936,8 @@ async function fetchChart() {
   chartBusy = true;
   chartAt = Date.now();
   try {
-    const isThere = watcher !== null && row.watchers.some((each) => JSON.stringify(each) === JSON.stringify(watcher));
-    const asks = isThere ? watcher : null;
+    const isThere = chosenWatcher !== null && row.watchers.some((each) => JSON.stringify(each) === JSON.stringify(chosenWatcher));
+    const asks = isThere ? chosenWatcher : null;
     const isSame = chart?.number === row.number && (asks === null || isWatcher(chart, asks));
     const asked = new URLSearchParams({ model: row.number, after: isSame ? chart.n_seen : 0 });
     if (asks !== null) {
