@@ -126,6 +126,11 @@ class Slices:
         """Return the place of the first slice that starts at ``start_ms`` or later."""
         return int(np.searchsorted(self._column("start_ms"), start_ms))
 
+    def first_reaching(self, start_ms: int) -> int:
+        """As :meth:`first_from`, of slices some of which may start before earlier ones."""
+        is_reached = self._column("start_ms") >= start_ms
+        return int(np.argmax(is_reached)) if is_reached.any() else len(self)
+
     def first_holding(self, position: int) -> int:
         """Return the place of the first slice with an event at or after a position."""
         ends = self._column("first_event") + self._column("n_events")

@@ -161,6 +161,10 @@ class ViewWatch:
         """Return the sample of the last closed window of the view's own detector."""
         return self.watchers[0].last_window() if self.is_testing and self.watchers else None
 
+    def last_failure(self) -> str:
+        """Return why the events of that window could not be measured; empty if they were."""
+        return self.watchers[0].last_failure() if self.is_testing and self.watchers else ""
+
     def notice(self, text: str) -> None:
         """Say something about the view in the log."""
         self.context.notice(text, self.name)

@@ -148,6 +148,14 @@ class WindowedWatcher:
         """Remove all entries."""
         self._store.forget_all()
 
+    def _slices_of_last_window(self) -> Slices:
+        last, slices = self.watch.last_window, self._store.slices
+        if last is None:
+            return Slices()
+        return slices.between(
+            slices.first_holding(last.first_event), slices.first_holding(last.end_event)
+        )
+
     def _test(self, window: ClosedWindow) -> None:
         counts = self._context.actions.counts
         if window.n_kept < self._plan.windows.min_events:

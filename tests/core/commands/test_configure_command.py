@@ -129,7 +129,7 @@ def test_a_change_stays_after_a_restart() -> None:
 @pytest.mark.parametrize(
     ("other", "text"),
     [
-        (commanded(input={"n_features": 2}), "input"),
+        (commanded(input={"n_features": 2}), "which columns of an event are read"),
         (commanded(reference=ARTEFACT), "reference"),
         (commanded(calibration={"level": 0.02}), "policy.recover_level"),
     ],
@@ -168,7 +168,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"input": {"n_features": 4}}, "change it there"),
     (
         {"input": {"n_outputs": 2}, "detector": {"reducer": {"kind": "softmax_outputs"}}},
-        "which numbers of an event are read cannot change",
+        "which columns of an event are read cannot change",
     ),
     ({"reference": ARTEFACT}, "fitted where the job is submitted"),
     ({"window": None}, "window"),
@@ -182,19 +182,19 @@ def test_a_change_that_cannot_run_is_refused_with_its_key_and_changes_nothing(
     change: dict[str, Any], text: str
 ) -> None:
     watched = drifting()
-    before = watched.block
+    before = watched.status
 
     audit = watched.send("configure", change=change)
 
     assert (audit.outcome, audit.effective_ms) == (Outcome.REFUSED, None)
     assert text in audit.reason
     assert "\n" not in audit.reason
-    assert watched.block == before
+    assert watched.status == before
 
 
 def test_another_test_on_a_training_set_is_refused_and_another_level_is_not() -> None:
     config = commanded(reference=ARTEFACT)
-    watched = Watched(config, {trained_key(config): fit_reference(config, rows(99, 200))})
+    watched = Watched(config, trained_on(config, rows(99, 200)))
     watched.panes(0)
 
     refused = watched.send(
@@ -241,10 +241,10 @@ def test_an_unstable_reference_is_over_when_the_next_one_is_not_collected() -> N
     assert [a.cause for a in watched.alerts] == [Cause.UNSTABLE_REFERENCE]
 
     watched.send("configure", change={"reference": TRAILING})
-    watched.panes(2)
+    watched.panes(2, 3, 4, loc=5.0)
 
     last = watched.alerts[-1]
     assert (last.cause, last.kind) == (Cause.UNSTABLE_REFERENCE, RECOVERED)
-    assert last.ending is Ending.NEW_REFERENCE
+    assert last.ending is Ending.NEW_CONFIGURATION
     assert last.incident_id == watched.alerts[0].incident_id
-    assert msgspec.json.decode(msgspec.json.encode(watched.block.status))["unstable_id"] == ""
+    assert watched.status.views[0].unstable_id == ""
