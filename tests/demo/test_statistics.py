@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from flink_jobs.core.references.blocks import compare_halves
 from numpy.typing import NDArray
 
 from detectors import KSTest
-from flink_jobs.core.references.blocks import compare_halves
 from flink_jobs.demo.classifier import served_digits
 from flink_jobs.demo.streams import (
     ModelStream,
