@@ -44,12 +44,17 @@ def parallelism(n: int) -> dict[str, str]:
     return {"[job]\n": f"[job]\nparallelism = {n}\n"}
 
 
-@pytest.mark.parametrize("n_subtasks", [1, 2, 4])
-def test_any_number_of_readers_gives_the_records_of_the_monitor_alone(
-    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path, n_subtasks: int
+@pytest.mark.parametrize(("n_subtasks", "n_shards"), [(1, 1), (2, 2), (4, 128)])
+def test_any_number_of_readers_and_shards_gives_the_records_of_the_monitor_alone(
+    kafka_broker: KafkaBroker,
+    flink_cluster: FlinkCluster,
+    tmp_path: Path,
+    n_subtasks: int,
+    n_shards: int,
 ) -> None:
     topics = make_topics(kafka_broker)
-    path, config = topics.config(tmp_path, parallelism(n_subtasks) | NEVER_IDLE)
+    shards = {"checkpoint_interval_ms": f"max_parallelism = {n_shards}\ncheckpoint_interval_ms"}
+    path, config = topics.config(tmp_path, parallelism(n_subtasks) | shards | NEVER_IDLE)
     topics.write(model_stream([f"m-{i}" for i in range(5)], N_PANES, shifted_from_pane=7))
     topics.heartbeat(END_MS + WIDTH_MS)
     alerts, scores = encoded(topics.expected(config))
