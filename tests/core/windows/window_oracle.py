@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.core.state.segments import Segment
+
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 
 
 class Expected(NamedTuple):
