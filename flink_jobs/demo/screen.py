@@ -74,7 +74,7 @@ def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
     table.add_column("truth")
     for view in VIEWS:
         table.add_column(view, no_wrap=True, justify="right")
-    table.add_column("delay in events", justify="right")
+    table.add_column("delay, events", justify="right")
     table.add_column("verdict", no_wrap=True)
     for outcome in outcomes:
         table.add_row(*_cells(outcome))

@@ -26,7 +26,7 @@ def test_no_word_of_the_closing_table_is_broken(offline_run: Run, width: int) ->
     whole = [
         f"{outcome.model} {outcome.truth} {outcome.verdict}" for outcome in offline_run.outcomes
     ]
-    headers = "model truth inputs outputs delay in events verdict"
+    headers = "model truth inputs outputs delay, events verdict"
     assert words >= {word for text in [headers, *whole] for word in text.split()}
     assert {"00:32", "2,400"} <= words
     assert all(len(line) <= width for line in lines)
