@@ -76,8 +76,7 @@ class ViewWatch:
         """Take a pane for the reference, and for the windows."""
         seen = pane.of_view(self.plan.view.places)
         self.plan.rule.record(self, seen)
-        if self.status.phase == "collecting":
-            self.missing.wait(pane.start_ms)
+        self.wait_for_reference(pane.start_ms)
         if self.context.status.is_paused:
             return
         rest: PaneEvents | None = seen
@@ -85,6 +84,11 @@ class ViewWatch:
             rest = self.plan.rule.collect(self, rest)
         if rest is not None:
             self._watch(rest)
+
+    def wait_for_reference(self, from_ms: int) -> None:
+        """Note that the view lacks a reference, also where no event of a pane can be used."""
+        if self.status.phase == "collecting":
+            self.missing.wait(from_ms)
 
     def on_time(self, until_ms: int) -> None:
         """Complete references, test windows and notice what is overdue."""
@@ -156,6 +160,10 @@ class ViewWatch:
     def last_window(self) -> StoredRows | None:
         """Return the sample of the last closed window of the view's own detector."""
         return self.watchers[0].last_window() if self.is_testing and self.watchers else None
+
+    def last_failure(self) -> str:
+        """Return why the events of that window could not be measured; empty if they were."""
+        return self.watchers[0].last_failure() if self.is_testing and self.watchers else ""
 
     def notice(self, text: str) -> None:
         """Say something about the view in the log."""

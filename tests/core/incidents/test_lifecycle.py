@@ -20,6 +20,10 @@ from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
+<<<<<<< HEAD
+=======
+from flink_jobs.core.state.entries import decode, encode
+>>>>>>> core
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
@@ -461,9 +465,7 @@ def test_what_is_remembered_stays_small(policy: PolicyTable, tests: list[Look]) 
 
 
 def restored(incident: Incident) -> Incident:
-    watch = Watch(name="main", incident=incident)
-    block = RecentBlock(Status(detector_fingerprint="f", watches=[watch]), segments=[])
-    return decode_recent(encode_recent(block)).status.watches[0].incident
+    return decode("incident", encode(incident), Incident)
 
 
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}

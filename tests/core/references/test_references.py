@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from flink_jobs.core.references.blocks import fit_reference, reference_fingerprint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,16 +15,13 @@ from scipy import stats
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import MovingReference, Trailing
-from flink_jobs.core.factory import make_detector
-from flink_jobs.core.plan import make_plan
-from flink_jobs.core.references.moving import History
 from flink_jobs.core.sampling import sample_events
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.event_columns import concatenate
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Rebaseline, Snooze
-from tests.builders import Replay, make_config, make_panes, make_stream
+from tests.builders import Replay, fitted_to, make_config, make_panes, make_stream
 
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
 FIRST_TIME: dict[str, Any] = {
@@ -87,7 +83,7 @@ def test_a_reference_of_the_first_time_ends_with_that_time() -> None:
     assert (first.reference.start_ms, first.reference.end_ms) == (1_000, 4_000)
     x_ref = np.concatenate([pane.events.x for pane in panes[:3]])
     assert first.reference.n_events == 60
-    assert first.reference.fingerprint == reference_fingerprint(fit_reference(config, x_ref))
+    assert first.reference.fingerprint == fitted_to(config, x_ref).fingerprint()
 
 
 def test_a_reference_of_the_first_time_goes_on_until_it_has_enough_events() -> None:
@@ -111,7 +107,7 @@ def test_a_reference_of_the_first_time_keeps_a_sample_of_the_whole(sizes: list[i
     sample = sample_events(whole, 25, config.detector.seed)
     shown = it.scores[0].reference
     assert shown.n_events == 25
-    assert shown.fingerprint == reference_fingerprint(fit_reference(config, sample.x))
+    assert shown.fingerprint == fitted_to(config, sample.x).fingerprint()
 
 
 def test_a_model_gone_silent_gets_its_reference_by_a_timer_and_by_its_next_pane_alike() -> None:
