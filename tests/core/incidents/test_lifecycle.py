@@ -11,8 +11,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from flink_jobs.core.state.codec import decode_recent, encode_recent
-from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,10 +18,7 @@ from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
-<<<<<<< HEAD
-=======
 from flink_jobs.core.state.entries import decode, encode
->>>>>>> core
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
