@@ -124,7 +124,7 @@ class Slices:
 
     def first_from(self, start_ms: int) -> int:
         """Return the place of the first slice that starts at ``start_ms`` or later."""
-        return int(np.searchsorted(self._column("start_ms"), start_ms))
+        return int(self._column("start_ms").searchsorted(start_ms))
 
     def first_reaching(self, start_ms: int) -> int:
         """As :meth:`first_from`, of slices some of which may start before earlier ones."""
@@ -134,7 +134,7 @@ class Slices:
     def first_holding(self, position: int) -> int:
         """Return the place of the first slice with an event at or after a position."""
         ends = self._column("first_event") + self._column("n_events")
-        return int(np.searchsorted(ends, position, side="right"))
+        return int(ends.searchsorted(position, side="right"))
 
     def first_gap(self, first: int, stop: int, gap_ms: int) -> int | None:
         """Return the first place after ``first``, before ``stop``, that follows on a gap."""

@@ -101,7 +101,8 @@ class ViewWatch:
             self.status.wants_new_reference = False
             self.start_anew(until_ms, Ending.NEW_REFERENCE)
             self.notice("its incident is over; a new reference is collected")
-        self.missing.report(until_ms, self.plan.rule.overdue_reason(self))
+        if self.missing.is_due(until_ms):
+            self.missing.report(self.plan.rule.overdue_reason(self))
 
     def due_ms(self) -> int | None:
         """Return when the next window closes, or the reference is complete or overdue."""
