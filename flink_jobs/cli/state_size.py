@@ -63,7 +63,7 @@ def _reference_text(view: ViewCost) -> str:
     if view.cells is not None:
         n_cells, cells = view.cells.n_cells, view.cells
         text += f", and {n_cells:,} pieces of history of {_bytes(cells.cell_bytes)}"
-        is_a_lot = cells.counts_bytes * n_cells > max(_A_LOT_BYTES, view.state_bytes // 2)
+        is_a_lot = cells.counts_bytes * n_cells > max(_A_LOT_BYTES, view.state_bytes // 4)
         text += "; a smaller n_cells in the test makes them smaller" if is_a_lot else ""
     return text
 
@@ -88,4 +88,6 @@ def _bytes(n: int) -> str:
         return f"{n:,} B"
     if n < 1_000_000:
         return f"{n / 1_000:,.0f} kB"
-    return f"{n / 1e6:,.1f} MB" if n < 10_000_000 else f"{n / 1e6:,.0f} MB"
+    if n < 10_000_000_000:
+        return f"{n / 1e6:,.1f} MB" if n < 10_000_000 else f"{n / 1e6:,.0f} MB"
+    return f"{n / 1e9:,.0f} GB"

@@ -93,29 +93,28 @@ def check_costs(
 ) -> Iterator[Problem]:
     """Refuse what would exhaust a worker's memory."""
     costs = costs_of(config, n_training)
-    for place, view in enumerate(costs):
-        for detector_place, each in enumerate(view.detectors):
-            if each.test_bytes > MOST_TEST_BYTES:
-                wrong = (
-                    f"a test of the detector {each.name!r} takes up to "
-                    f"{each.test_bytes / 1e6:,.0f} MB of memory"
-                )
-                allowed = (
-                    f"{MOST_TEST_BYTES / 1e6:,.0f} MB: a smaller sample.size, fewer "
-                    "n_permutations, or a test on counts or sums, such as ks or mmd_features"
-                )
-                key = f"{_key(config, place, detector_place)}test"
-                yield Problem(key, wrong, allowed)
     total = sum(view.state_bytes for view in costs)
     if total > MOST_MODEL_BYTES:
         place = max(range(len(costs)), key=lambda n: costs[n].state_bytes)
         yield _too_much_state(config, place, costs[place], total)
+        return
+    for place, view in enumerate(costs):
+        for detector_place, each in enumerate(view.detectors):
+            if each.test_bytes > MOST_TEST_BYTES:
+                yield Problem(
+                    _key(config, place, detector_place, "test"),
+                    f"a test of the detector {each.name!r} takes up to "
+                    f"{each.test_bytes / 1e6:,.0f} MB of memory",
+                    f"{MOST_TEST_BYTES / 1e6:,.0f} MB: a smaller sample.size, fewer "
+                    "n_permutations, fewer slices or pieces of history, or a test on counts or "
+                    "sums, such as ks or mmd_features",
+                )
 
 
 def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: int) -> Problem:
     """Name the table that takes most of the state, and what makes it smaller."""
     owners = {
-        f"{_key(config, place, n)}window": each.state_bytes for n, each in enumerate(view.detectors)
+        _key(config, place, n, "window"): each.state_bytes for n, each in enumerate(view.detectors)
     }
     key = own_key(config, place, "reference")
     owners[key] = max(
@@ -135,12 +134,12 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
     )
 
 
-def _key(config: DriftJobConfig, place: int, detector_place: int) -> str:
-    """The start of the keys of a detector's tables that it cannot leave out."""
+def _key(config: DriftJobConfig, place: int, detector_place: int, name: str) -> str:
+    """Return the key of a table of a detector."""
+    if not detector_place:
+        return own_key(config, place, name)
     view = f"views[{place}]." if config.views else ""
-    if detector_place:
-        return f"{view}detectors[{detector_place - 1}]."
-    return own_key(config, place, "window").removesuffix("window")
+    return f"{view}detectors[{detector_place - 1}].{name}"
 
 
 def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]) -> ViewCost:

@@ -151,9 +151,10 @@ class Sizes:
         reference = self._view.reference
         if not isinstance(reference, MovingReference):
             return None
-        is_seasonal = isinstance(reference, Seasonal)
-        cell_ms = reference.slot_ms if is_seasonal else reference.step_ms
-        kept = reference.max_events_per_slot if is_seasonal else reference.max_events_per_step
+        if isinstance(reference, Seasonal):
+            cell_ms, kept = reference.slot_ms, reference.max_events_per_slot
+        else:
+            cell_ms, kept = reference.step_ms, reference.max_events_per_step
         n_events = self._events_within(cell_ms)
         counts = {test: self._summary_bytes(test, n_events) for test in self._costs}
         return CellsCost(
