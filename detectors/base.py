@@ -150,6 +150,9 @@ class TwoSampleTest(Protocol):
     """Tests whether a sample comes from the distribution of the reference."""
 
     kind: ClassVar[str]
+    draws: ClassVar[bool]
+    """Whether a test draws from ``rng``."""
+
     needs: ClassVar[Needs]
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.checks import cross_check
-from flink_jobs.config.digests import view_fingerprint
+from flink_jobs.config.digests import trained_key, view_fingerprint
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import check_overrides
 from flink_jobs.config.views import views_of
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
+from flink_jobs.core.references.fitted import FittedView, fit_view, rows_without_times
 from flink_jobs.core.state.model_state import InMemoryEntries, LiveEntries
 from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
@@ -75,6 +76,18 @@ def fingerprint_of(config: DriftJobConfig) -> str:
     """The digest of what the state of the only view depends on."""
     (view,) = views_of(config)
     return view_fingerprint(config, view)
+
+
+def fitted_to(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> FittedView:
+    """The detectors of the only view, fitted to rows."""
+    (view,) = views_of(config)
+    return fit_view(view, rows_without_times(x_ref, {}, view.seed), config.sample.size)
+
+
+def trained_on(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> dict[str, bytes]:
+    """The reference block of a training set of these rows, as a monitor is given it."""
+    (view,) = views_of(config)
+    return {trained_key(view): fitted_to(config, x_ref).to_block()}
 
 
 def make_pane(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
 from detectors.base import FloatArray
+from detectors.two_sample.effect_sizes import above_null
 from detectors.two_sample.permuted_dimensions import (
     DimensionStatistics,
     PermutedDimensionsTest,
     running_counts,
 )
+
+LARGEST_MEAN_SQUARE = 1 / 3
+"""Of the difference of the distribution functions where the samples do not overlap. With ties it
+may be more, up to 1/2, and counts as no more than this."""
 
 
 class CramerVonMisesTest(PermutedDimensionsTest):
@@ -25,8 +29,9 @@ class CramerVonMisesTest(PermutedDimensionsTest):
     ties that function differs: it gives 3.75 for 60 and 30 equal rows, where T is 0 here.
 
     A missing value counts as greater than every number, and all of them tie. The effect size is the
-    root mean square difference of the distribution functions over the pooled rows: 0 where they are
-    equal, 0.58 where one sample lies above the other and nothing ties.
+    root of the mean squared difference of the distribution functions over the pooled rows, less its
+    mean over the permutations and in shares of 1/3, its value where one sample lies above the other
+    and nothing ties. So it is 1 there, and about 0 where nothing moved.
 
     Parameters
     ----------
@@ -73,8 +78,9 @@ class CramerVonMisesTest(PermutedDimensionsTest):
 
         return statistics
 
-    def _effect_size(self, statistic: float, n_ref: int, n_test: int) -> float:
-        return math.sqrt(statistic * (n_ref + n_test) / (n_ref * n_test))
+    def _effect_size(self, statistic: float, null: FloatArray, n_ref: int, n_test: int) -> float:
+        to_share = 1.0 / (LARGEST_MEAN_SQUARE * n_ref * n_test / (n_ref + n_test))
+        return above_null(min(1.0, statistic * to_share), float(null.mean()) * to_share)
 
 
 def _weights(values: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import kolmogorov
+from scipy.special import chdtr, kolmogorov
 
 
 def above_null(squared: float, null_mean: float) -> float:
@@ -45,3 +45,33 @@ def mean_squared_kolmogorov(n_dimensions: int) -> float:
     squares = np.linspace(0.0, 40.0, 40_001)
     tails = -np.expm1(n_dimensions * np.log1p(-np.minimum(kolmogorov(np.sqrt(squares)), 1 - 1e-16)))
     return float(np.trapezoid(tails, squares))
+
+
+@lru_cache(maxsize=4_096)
+def mean_largest_excess(degrees: tuple[tuple[int, int], ...]) -> float:
+    """The mean of the largest of independent chi-squared variables, each less its own mean.
+
+    Under the null, ``(n - 1) * V²`` of a table of k categories is about such a variable with
+    ``k - 1`` degrees of freedom; of columns that depend on each other the largest is smaller.
+
+    Parameters
+    ----------
+    degrees : tuple of (int, int)
+        Degrees of freedom, at least 1, and how many variables have them.
+
+    Examples
+    --------
+    >>> [round(mean_largest_excess(((4, count),)), 2) for count in (1, 10)]
+    [0.0, 5.33]
+    """
+    if sum(count for _, count in degrees) == 1:
+        return 0.0
+    # Below its mean no variable is farther off than the least mean, and the largest no more than
+    # the nearest of all; 60 deviations out, nothing is left of any.
+    lowest = -float(min(degree for degree, _ in degrees))
+    widest = max(degree for degree, _ in degrees)
+    excess = np.linspace(lowest, 10.0 * math.sqrt(2.0 * widest) + 60.0, 2_001)
+    below = np.ones_like(excess)
+    for degree, count in degrees:
+        below *= chdtr(degree, np.maximum(excess + degree, 0.0)) ** count
+    return lowest + float(np.trapezoid(1.0 - below, excess))

@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 
 from detectors.base import Cost, FloatArray
+from detectors.two_sample.effect_sizes import above_null
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.missing import impute_pooled
 from detectors.two_sample.permutation import (
@@ -23,9 +24,10 @@ class EnergyTest(PermutationTest):
     """Energy distance of whole rows, p-value from permutations.
 
     The statistic is ``2 E|X - Y| - E|X - X'| - E|Y - Y'|`` with Euclidean distances and means over
-    all pairs, a row and itself included, so that it is at least 0. The effect size is the statistic
-    divided by ``2 E|X - Y|``, in [0, 1]. The values per dimension are those of the
-    Kolmogorov–Smirnov test and only attribute the move.
+    all pairs, a row and itself included, so that it is at least 0. Its share of ``2 E|X - Y|`` lies
+    in [0, 1]; the effect size is the root of that share less its mean over the permutations: about
+    0 where nothing moved, and 1 where the samples are far apart. The values per dimension are those
+    of the Kolmogorov–Smirnov test and only attribute the move.
 
     Each dimension is first divided by its standard deviation over both samples together: otherwise
     the dimension with the largest unit would be the distance. With one dimension the statistic is
@@ -90,13 +92,20 @@ class EnergyTest(PermutationTest):
             self._n_permutations,
             rng,
         )
-        observed, twice_between = float(statistics[0]), 2.0 * float(between[0])
+        observed = float(statistics[0])
         return Comparison(
             statistic=observed,
             p_value=self._p_value(observed, null_statistics, n_ref, n_test),
-            effect_size=observed / twice_between if twice_between > 0.0 else 0.0,
+            effect_size=_effect_size(observed, float(between[0]), float(null_statistics.mean())),
             null_statistics=null_statistics,
         )
+
+
+def _effect_size(observed: float, between: float, null_mean: float) -> float:
+    """The root of the share of ``2 * between`` without that of the null's mean, in [0, 1]."""
+    if between <= 0.0:
+        return 0.0
+    return above_null(observed / (2.0 * between), null_mean / (2.0 * between))
 
 
 def _energy(distances: FloatArray, memberships: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -45,6 +45,7 @@ class ReferenceTest(ABC):
     kind: ClassVar[str]
     needs: ClassVar[Needs] = Needs.ROWS
     min_rows: ClassVar[int] = 1
+    draws: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._x_ref: FloatArray | None = None

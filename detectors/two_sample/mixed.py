@@ -37,10 +37,10 @@ from detectors.two_sample.permutation import labelling_share
 class MixedTest(CountsReferenceTest):
     """The test of each column that suits it, Bonferroni-corrected over all columns.
 
-    Numeric columns are compared as ``KSTest`` does, D being the statistic of the
-    dimension; categorical columns as ``ChiSquareTest`` does, with
-    Cramér's V. Both lie in [0, 1], and the larger one of D and the corrected V is the effect size.
-    The statistic is the surprise, ``-log10(p_value)``.
+    Numeric columns are compared as ``KSTest`` does, D being the statistic of the dimension;
+    categorical columns as ``ChiSquareTest`` does, with Cramér's V. Both lie in [0, 1]. The effect
+    size is the larger one of what these tests give for their columns. The statistic is the
+    surprise, ``-log10(p_value)``.
 
     Parameters
     ----------
@@ -125,12 +125,11 @@ class MixedTest(CountsReferenceTest):
         if self._numeric.size:
             distance = float(statistics[self._numeric].max())
             effect_size = ks_effect_size(distance, n_ref, n_test, self._numeric.size)
-        for column in self._categorical.tolist():
-            table = counts.table(column)
+        tables = [counts.table(column) for column in self._categorical.tolist()]
+        for column, table in zip(self._categorical.tolist(), tables, strict=True):
             statistics[column] = cramers_v(table)
             p_values[column] = chi_square_p_value(table, self._n_draws, draws)
-            effect_size = max(effect_size, corrected_v(table))
-        return corrected_comparison(statistics, p_values, effect_size)
+        return corrected_comparison(statistics, p_values, max(effect_size, corrected_v(tables)))
 
     @property
     def unwatched_columns(self) -> tuple[int, ...]:

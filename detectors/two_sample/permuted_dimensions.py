@@ -72,7 +72,7 @@ class PermutedDimensionsTest(PermutationTest):
         return Comparison(
             statistic=largest,
             p_value=self._p_value(largest, null_largest, len(x_ref), len(x_test)),
-            effect_size=self._effect_size(largest, len(x_ref), len(x_test)),
+            effect_size=self._effect_size(largest, null_largest, len(x_ref), len(x_test)),
             dimensions=(observed, np.array(p_values)),
             null_statistics=null_largest,
         )
@@ -85,9 +85,9 @@ class PermutedDimensionsTest(PermutationTest):
         depend on which row is in which sample.
         """
 
-    def _effect_size(self, statistic: float, n_ref: int, n_test: int) -> float:
-        """``statistic`` on a scale that does not grow with the number of rows."""
-        return statistic
+    @abstractmethod
+    def _effect_size(self, statistic: float, null: FloatArray, n_ref: int, n_test: int) -> float:
+        """``statistic`` without its part under the null, on a scale that rows do not change."""
 
 
 def standardized(pooled: FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -67,6 +68,9 @@ class WassersteinTest(PermutedDimensionsTest):
             return found
 
         return statistics
+
+    def _effect_size(self, statistic: float, null: FloatArray, n_ref: int, n_test: int) -> float:
+        return math.sqrt(max(0.0, statistic**2 - float((null**2).mean())))
 
 
 def _distances(counts: FloatArray, widths: FloatArray, n_observed: int) -> FloatArray:

@@ -27,8 +27,8 @@ class Context:
     actions : Actions
     is_at_end : bool
         Whether the input is over.
-    is_forgotten : bool
-        Whether the model is gone, so that its state is to be removed.
+    forgotten_ms : int or None
+        When the model was given up, so that its state is to be removed.
     """
 
     model: str
@@ -37,7 +37,12 @@ class Context:
     entries: Entries
     actions: Actions = field(default_factory=Actions)
     is_at_end: bool = False
-    is_forgotten: bool = False
+    forgotten_ms: int | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the model is gone."""
+        return self.forgotten_ms is not None
 
     @property
     def now_ms(self) -> int:

@@ -81,8 +81,10 @@ class DriftMonitor:
             self._take_commands(model, standing)
             self._advance(model, pane.start_ms)
             if model.context.is_forgotten:
-                _forget(model)
+                self._forget(model)
                 model = self._begun_again(model)
+                self._advance(model, pane.start_ms)
+                self._take_commands(model, standing)
                 self._advance(model, pane.start_ms)
             self._take(model, pane)
             self._finish(model)
@@ -103,6 +105,9 @@ class DriftMonitor:
         """
         watched = self._model(model, state)
         status = watched.context.status
+        if watched.is_unknown:
+            # A timer that was outstanding when the model was forgotten.
+            return watched.context.actions
         watched.follow_plan()
         if status.wake_ms is not None and now_ms >= status.wake_ms:
             status.wake_ms = None
@@ -163,7 +168,6 @@ class DriftMonitor:
         """Take a model that was forgotten for a new one."""
         plan, old = self._plans.of(gone.name), gone.context
         context = Context(gone.name, plan.config, Status(), old.entries, old.actions)
-        context.status.n_standing = old.status.n_standing
         return WatchedModel(context, plan, self._memory)
 
     def _take(self, model: WatchedModel, pane: Pane) -> None:
@@ -186,25 +190,32 @@ class DriftMonitor:
         """Let event time pass: windows close, commands take effect, silence is noticed."""
         for at_ms, placed in self._commands.due(model, until_ms):
             model.advance(at_ms)
-            self._commands.carry_out(model, placed, at_ms)
+            if model.context.is_forgotten:
+                self._commands.refuse_forgotten(model, placed)
+            else:
+                self._commands.carry_out(model, placed, at_ms)
         if not model.context.is_forgotten:
             model.advance(until_ms)
 
     def _finish(self, model: WatchedModel) -> None:
         if model.context.is_forgotten:
-            _forget(model)
+            self._forget(model)
             return
         model.finish()
         _tell_reference(model)
 
-
-def _forget(model: WatchedModel) -> None:
-    """End what is open, and remove all state of a model that is gone."""
-    for view in model.views:
-        view.end_incidents(model.context.now_ms, Ending.FORGOTTEN)
-        view.stability.end(model.context.now_ms)
-    model.forget()
-    model.context.actions.counts.alerts = len(model.context.actions.alerts)
+    def _forget(self, model: WatchedModel) -> None:
+        """End what is open, and remove all state of a model that is gone."""
+        context = model.context
+        at_ms = context.forgotten_ms or 0
+        for view in model.views:
+            view.end_incidents(at_ms, Ending.FORGOTTEN)
+            view.stability.end(at_ms, Ending.FORGOTTEN)
+        model.silence.end(at_ms, Ending.FORGOTTEN)
+        for placed in context.status.pending:
+            self._commands.refuse_forgotten(model, placed)
+        model.forget()
+        context.actions.counts.alerts = len(context.actions.alerts)
 
 
 def _count(actions: Actions, pane: Pane) -> None:

@@ -33,6 +33,7 @@ class WatchedModel:
     Attributes
     ----------
     views : list of ViewWatch
+    silence : Silence
     """
 
     def __init__(self, context: Context, plan: Plan, memory: Memory) -> None:
@@ -54,6 +55,12 @@ class WatchedModel:
         return self.context.status.last_pane_start_ms is None
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether nothing that time could change is known of the model."""
+        status = self.context.status
+        return status.now_ms is None and status.wake_ms is None and not status.pending
+
+    @property
     def n_bytes(self) -> int:
         """Size of the entries of all views."""
         return sum(view.n_bytes for view in self.views)
@@ -61,6 +68,8 @@ class WatchedModel:
     def take(self, pane: PaneEvents) -> None:
         """Hand the usable events of a pane to all parts."""
         if not len(pane):
+            for view in self.views:
+                view.wait_for_reference(pane.start_ms)
             return
         for part in self._parts:
             part.on_events(pane)
@@ -115,6 +124,8 @@ class WatchedModel:
         for view in self.views:
             if view.name in begun:
                 view.start_anew(at_ms, Ending.NEW_CONFIGURATION)
+                # What the view remembers goes, and with it the incident.
+                view.stability.end(at_ms, Ending.NEW_CONFIGURATION)
                 view.forget()
         self.plan, self.context.config = plan, plan.config
         kept = {view.name: view.status for view in self.views if view.name not in begun}
@@ -175,9 +186,10 @@ class WatchedModel:
 
     def _make_parts(self) -> None:
         teller = self.views[0].teller
+        self.silence = Silence(self.context, teller)
         self._parts: list[Part] = [
             *self.views,
-            Silence(self.context, teller),
+            self.silence,
             Forgetting(self.context, teller),
         ]
 

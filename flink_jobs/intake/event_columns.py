@@ -101,6 +101,15 @@ def in_order(events: EventColumns) -> InOrder:
 
     Of several events with one time and id the one with the lowest (partition, offset, row) stays.
     """
+    times_ms, n_duplicates = events.times_ms, 0
+    if not (times_ms[1:] > times_ms[:-1]).all():
+        events, n_duplicates = _sorted_once(events)
+    if events.texts:
+        events = events.with_x(*in_order_of_appearance(events.x, events.texts))
+    return InOrder(events, n_duplicates)
+
+
+def _sorted_once(events: EventColumns) -> InOrder:
     order = pane_order(
         events.times_ms, events.partitions, events.offsets, events.rows, events.event_ids
     )
@@ -114,8 +123,7 @@ def in_order(events: EventColumns) -> InOrder:
         order = np.delete(order, again)
     if again or (np.diff(order) != 1).any():
         events = events.take(order)
-    x, texts = in_order_of_appearance(events.x, events.texts)
-    return InOrder(events.with_x(x, texts), len(again))
+    return InOrder(events, len(again))
 
 
 def pane_order(

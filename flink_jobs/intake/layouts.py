@@ -219,7 +219,7 @@ class Layout:
 def _placed(columns: Sequence[Column]) -> Iterator[tuple[Column, slice]]:
     first = 0
     for column in columns:
-        end = first + len(slots_of([column]))
+        end = first + column.size
         yield column, slice(first, end)
         first = end
 

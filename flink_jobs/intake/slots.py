@@ -12,7 +12,7 @@ import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from flink_jobs.config.columns import Column, Role, slots_of
+from flink_jobs.config.columns import Column, Role
 from flink_jobs.intake.formats.json import ROLE_KEYS, is_one_vector
 from flink_jobs.intake.texts import TextCodes, Texts
 
@@ -29,7 +29,7 @@ class SlotFiller:
     """
 
     def __init__(self, columns: Sequence[Column], read: Sequence[Column]) -> None:
-        self.n_slots = len(slots_of(read))
+        self.n_slots = sum(column.size for column in read)
         self._codes: dict[int, TextCodes] = {}
         firsts = _first_slots(read)
         self._roles = [
@@ -124,7 +124,7 @@ def _first_slots(read: Sequence[Column]) -> dict[Column, int]:
     firsts, n_slots = {}, 0
     for column in read:
         firsts[column] = n_slots
-        n_slots += len(slots_of([column]))
+        n_slots += column.size
     return firsts
 
 

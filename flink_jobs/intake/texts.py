@@ -18,6 +18,8 @@ Texts = Mapping[int, Sequence[str]]
 NO_TEXTS: Texts = MappingProxyType({})
 MOST_CHARACTERS = 256
 _DIGEST_CHARACTERS = 16
+# Dictionaries up to this size are put in order together, all as if they had the largest one's.
+_FEW_TEXTS = 64
 
 
 def cut(text: str) -> str:
@@ -109,20 +111,18 @@ def in_order_of_appearance(
     >>> x.tolist(), texts
     ([[0.0], [1.0]], {0: ['c', 'a']})
     """
-    fresh = x
-    ordered: dict[int, Sequence[str]] = {}
-    for slot, own in texts.items():
-        order = _appearing(x[:, slot], len(own))
-        ordered[slot] = own
-        if len(order) == len(own) and (np.diff(order) > 0).all():
-            continue
-        ordered[slot] = [own[code] for code in order.tolist()]
-        if fresh is x:
-            fresh = x.copy()
-        code_of = np.full(len(own) + 1, np.nan)
-        code_of[order] = np.arange(len(order))
-        fresh[:, slot] = recoded(x[:, slot], code_of)
-    return fresh, ordered
+    if not texts or not len(x):
+        return x, {slot: [] for slot in texts}
+    most = max(map(len, texts.values()))
+    few = most <= _FEW_TEXTS
+    groups = [list(texts)] if few else [[slot] for slot in texts]
+    x, ordered = x.copy(), dict[int, Sequence[str]]()
+    for slots in groups:
+        orders, x[:, slots] = _appearing(x[:, slots], max(len(texts[slot]) for slot in slots))
+        for slot, order in zip(slots, orders, strict=True):
+            own = texts[slot]
+            ordered[slot] = [own[code] for code in order]
+    return x, ordered
 
 
 def joined(
@@ -157,15 +157,32 @@ def recoded(codes: NDArray[np.float64], code_of: NDArray[np.float64]) -> NDArray
     return np.asarray(code_of[places])
 
 
-def _appearing(codes: NDArray[np.float64], n_texts: int) -> NDArray[np.intp]:
-    """Return the codes that rows have, in the order in which they first appear."""
-    there = np.flatnonzero(~np.isnan(codes))
-    if n_texts > len(codes):
-        # Few rows of a large dictionary: what takes its size is not looked at.
-        few, places = np.unique(codes[there], return_index=True)
-        return np.asarray(few[np.argsort(places)], dtype=np.intp)
-    first = np.full(n_texts, len(codes), dtype=np.intp)
+def _appearing(
+    codes: NDArray[np.float64], n_texts: int
+) -> tuple[list[list[int]], NDArray[np.float64]]:
+    """Return for each column its codes in the order in which they first appear, and new codes.
+
+    All columns at once: panes are small, and NumPy's calls take longer than what they do.
+    """
+    n, n_columns = codes.shape
+    is_missing = np.isnan(codes)
+    if n_columns == 1 and n_texts > n:
+        # Few rows of a large dictionary, of which most is not theirs: what they have, by number.
+        known, numbers = np.unique(codes[~is_missing], return_inverse=True)
+        own = np.full((n, 1), np.nan)
+        own[~is_missing] = numbers
+        orders, fresh = _appearing(own, len(known))
+        return [[int(known[number]) for number in orders[0]]], fresh
+    places = np.where(is_missing, n_texts, codes).astype(np.intp)
+    columns = np.arange(n_columns)
+    first = np.full((n_columns, n_texts + 1), n, dtype=np.intp)
     # Of several rows with one code the last that is written stays: the first.
-    first[codes[there[::-1]].astype(np.intp)] = there[::-1]
-    order = np.argsort(first, kind="stable")
-    return order[: np.count_nonzero(first < len(codes))]
+    first[columns, places[::-1]] = np.arange(n - 1, -1, -1)[:, None]
+    first[:, n_texts] = n
+    order = np.argsort(first, axis=1, kind="stable")
+    n_there = np.count_nonzero(first < n, axis=1).tolist()
+    code_of = np.empty((n_columns, n_texts + 1))
+    np.put_along_axis(code_of, order, np.arange(n_texts + 1, dtype=np.float64)[None, :], axis=1)
+    code_of[:, n_texts] = np.nan
+    orders = [each[:k] for each, k in zip(order.tolist(), n_there, strict=True)]
+    return orders, code_of[columns, places]

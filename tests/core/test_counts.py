@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flink_jobs.core.actions import Actions, Counts
+from flink_jobs.core.state.entries import decode
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.records.alerts import ScoreStatus
 from tests.builders import make_config, make_pane, make_panes, run_monitor
@@ -39,10 +40,8 @@ def test_bytes_are_those_of_the_blocks_in_the_state() -> None:
 
     collecting, complete, later = run_monitor(make_config(), make_panes([20, 25, 30]), state)
 
-    reference, recent = state.read_reference(), state.read_recent()
-    assert reference is not None
-    assert recent is not None
-    assert later.counts.recent_bytes == len(recent)
+    reference = decode("reference/main", state.entries["reference/main"], bytes)
+    assert later.counts.state_bytes >= len(state.entries["status"])
     bytes_of_reference = [a.counts.reference_bytes for a in (collecting, complete, later)]
     assert bytes_of_reference == [0, len(reference), 0]
 
@@ -53,7 +52,7 @@ def test_a_pane_that_changes_no_state_writes_no_bytes() -> None:
 
     (again,) = run_monitor(make_config(), panes[:1], state)
 
-    assert (again.counts.recent_bytes, again.counts.dead_letters) == (0, 30)
+    assert (again.counts.state_bytes, again.counts.dead_letters) == (0, 30)
 
 
 def test_the_age_of_a_reference_is_the_number_of_events_after_it() -> None:

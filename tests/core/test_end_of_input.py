@@ -92,8 +92,8 @@ def test_a_reference_that_is_collected_for_a_time_is_complete() -> None:
 
     watched.end()
 
-    assert watched.block.status.phase == "monitoring"
-    assert watched.block.status.now_ms == 3_000
+    assert watched.status.views[0].phase == "monitoring"
+    assert watched.status.now_ms == 3_000
 
 
 def test_the_end_may_come_more_than_once() -> None:

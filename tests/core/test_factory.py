@@ -13,9 +13,10 @@ from detectors.two_sample.kernels import KERNELS
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.detectors import BinomialConfig, MMDConfig, ReducerConfig, TestConfig
-from flink_jobs.core.factory import make_detector
+from flink_jobs.config.views import views_of
+from flink_jobs.core.factory import make_reducer, make_test
 from flink_jobs.records.alerts import ScoreStatus
-from tests.builders import BASE, make_config, make_pane, run_monitor
+from tests.builders import BASE, fitted_to, make_config, make_pane, run_monitor
 
 REDUCER_TABLES: dict[str, dict[str, Any]] = {
     "none": {},
@@ -30,6 +31,7 @@ TEST_TABLES: dict[str, dict[str, Any]] = {
     "mixed": {"categorical_columns": [0], "n_draws": 99},
     "binomial": {"n_fourier_features": 20},
     "mmd": {"n_permutations": 99, "kernel": "laplace"},
+    "mmd_features": {},
     "energy": {"n_permutations": 99},
     "cramer_von_mises": {"n_permutations": 99},
     "wasserstein": {"n_permutations": 99},
@@ -71,12 +73,13 @@ def test_what_the_tables_repeat_of_the_library_is_the_same_there() -> None:
 
 @pytest.mark.parametrize("reducer", sorted(REDUCER_TABLES))
 def test_a_detector_has_the_kinds_it_was_configured_with(reducer: str) -> None:
-    detector = make_detector(config_for(reducer, "ks"))
+    (view,) = views_of(config_for(reducer, "ks"))
+    table = view.detectors[0].test
 
-    made = detector.reducer
+    made = make_reducer(view, table)
     assert isinstance(made, Prepared) == (reducer in ("pca", "sparse_random_projection"))
     assert (made.reducer if isinstance(made, Prepared) else made).kind == reducer
-    assert detector.two_sample_test.kind == "ks"
+    assert make_test(table, view).kind == "ks"
 
 
 @pytest.mark.parametrize("test", ["mmd", "energy", "binomial"])
@@ -85,7 +88,7 @@ def test_a_distance_between_rows_sees_scaled_columns_unless_told_otherwise(test:
     told = config_for("none", test, detector_test={"scale_columns": False})
     x_ref = np.random.default_rng(0).normal(size=(100, 3)) * [1.0, 10.0, 1e6]
 
-    scaled, unscaled = (make_detector(c).fit(x_ref).reduce(x_ref) for c in (config, told))
+    scaled, unscaled = (fitted_to(c, x_ref).detectors[0].reduce(x_ref) for c in (config, told))
 
     assert np.abs(scaled).max() <= 5.0
     np.testing.assert_array_equal(unscaled[:, :3], x_ref)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors import DriftDetector, LevelPerWindow
+from detectors import DriftDetector, KSTest, LevelPerWindow, NoReduction, Prepared
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.failures import reason_of
@@ -29,6 +29,8 @@ FAILED = ScoreStatus.FAILED
 POISON = 1e8
 PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
 TRAILING = {"kind": "trailing", "size_ms": 2_000, "step_ms": 1_000, "min_events": 20}
+# It sees raw rows.
+ROWS = {"test": {"kind": "wasserstein", "n_permutations": 99}}
 MODELS = ("good-1", "bad", "good-2")
 BAD_PANES = (3, 4, 5)
 
@@ -88,20 +90,25 @@ def about_failures(alerts: Sequence[Alert]) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("owner", "method", "as_in_a_backtest"),
+    ("owner", "method", "detector", "as_in_a_backtest"),
     [
-        (DriftDetector, "test_reduced", False),
-        (DriftDetector, "reduce", False),
-        (DriftDetector, "reduce", True),
-        (DriftDetector, "event_scores_reduced", False),
-        (DriftDetector, "event_scores_reduced", True),
-        (LevelPerWindow, "judge", False),
+        (DriftDetector, "test_reduced", ROWS, False),
+        (KSTest, "place", {}, False),
+        (KSTest, "place", {}, True),
+        (NoReduction, "transform", {}, True),
+        (DriftDetector, "event_scores_reduced", {}, False),
+        (DriftDetector, "event_scores_reduced", {}, True),
+        (LevelPerWindow, "judge", ROWS, False),
     ],
 )
 def test_a_detector_that_fails_for_one_model_changes_no_record_of_the_others(
-    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, as_in_a_backtest: bool
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    method: str,
+    detector: dict[str, Any],
+    as_in_a_backtest: bool,
 ) -> None:
-    config = make_config(window=SECOND, calibration={"level": 0.2})
+    config = make_config(window=SECOND, calibration={"level": 0.2}, detector=detector)
     undisturbed = watch(config)
     poison(monkeypatch, owner, method, ValueError("it broke"))
 
@@ -123,7 +130,7 @@ def test_a_detector_that_fails_for_one_model_changes_no_record_of_the_others(
 def test_failing_windows_are_one_alert_which_ends_when_tests_work_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    poison(monkeypatch, DriftDetector, "test_reduced", error)
+    poison(monkeypatch, KSTest, "place", error)
 
     actions = watch(make_config(window=SECOND, calibration={"level": 1e-9}))["bad"]
 
@@ -141,7 +148,7 @@ def test_failing_windows_are_one_alert_which_ends_when_tests_work_again(
 def test_every_window_that_holds_a_pane_whose_reduction_failed_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch, DriftDetector, "reduce", ValueError("it broke"))
+    poison(monkeypatch, Prepared, "transform", ValueError("it broke"))
     config = make_config(window={"size_ms": 2_000, "slide_ms": 1_000}, detector=PCA)
 
     scores = scores_of(watch(config, ["bad"])["bad"])
@@ -159,33 +166,60 @@ def test_an_error_leaves_the_incident_about_drift_as_it_was(
     poison(monkeypatch, DriftDetector, "event_scores_reduced", ValueError("it broke"))
     watched = Watched(commanded(reference=reference) if reference else commanded())
     watched.panes(0, 1, 2, 3)
-    before = watched.block.status.watches[0].incident
+    before = watched.status.views[0].watches[0].incident
     x = rows(4, loc=9.0)
     x[7] = POISON
 
     watched.pane(make_pane(4, x, first_offset=4_000))
 
     assert watched.scores[-1].status is FAILED
-    assert watched.block.status.watches[0].incident == before
+    assert watched.status.views[0].watches[0].incident == before
 
 
-def test_a_moving_reference_that_breaks_the_detector_fails_its_windows(
+def test_a_pane_that_cannot_be_measured_fails_its_windows_and_is_in_no_moving_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch, DriftDetector, "fit", MemoryError("too large"))
+    poison(monkeypatch, KSTest, "place", MemoryError("too large"))
 
     scores = scores_of(watch(make_config(window=SECOND, reference=TRAILING), ["bad"])["bad"])
 
-    # Panes 3 to 5 are in the references of windows 4 to 7; 5 and 6 lie in both cells.
-    failed = [s.window.start_ms // WIDTH_MS for s in scores if s.status is FAILED]
-    assert failed == [4, 5, 6, 7]
+    # A reference is made of the two panes before a window, of which panes 3 to 5 are left out.
+    found = {s.window.start_ms // WIDTH_MS: (s.status.value, s.reference.n_events) for s in scores}
+    assert found == {
+        2: ("tested", 80),
+        3: ("failed", 80),
+        4: ("failed", 40),
+        5: ("failed", 0),
+        6: ("no_reference", 0),
+        7: ("tested", 40),
+        8: ("tested", 80),
+    }
     assert {s.reason for s in scores if s.status is FAILED} == {"MemoryError: too large"}
+
+
+def test_a_first_moving_reference_that_breaks_the_detector_is_tried_again_with_the_next_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison(monkeypatch, KSTest, "fit", MemoryError("too large"))
+    watched = Watched(commanded(reference=TRAILING))
+    x = rows(0)
+    x[7] = POISON
+    watched.pane(make_pane(0, x))
+
+    watched.panes(1, 2, 3, 4, 5)
+
+    assert [(a.cause, a.kind) for a in watched.alerts] == [
+        (Cause.NO_REFERENCE, AlertKind.STARTED),
+        (Cause.NO_REFERENCE, AlertKind.RECOVERED),
+    ]
+    assert "make no reference (MemoryError: too large)" in str(watched.alerts[0].reason)
+    assert watched.scores[0].status is ScoreStatus.TESTED
 
 
 def test_a_collected_reference_that_breaks_the_detector_is_discarded_and_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch, DriftDetector, "fit", MemoryError("too large"))
+    poison(monkeypatch, KSTest, "fit", MemoryError("too large"))
     watched = Watched()
     x = rows(0, n=30)
     x[7] = POISON
@@ -230,7 +264,7 @@ def test_an_error_of_the_monitor_itself_stays_loud(monkeypatch: pytest.MonkeyPat
 
 def failing(monkeypatch: pytest.MonkeyPatch, **tables: Any) -> Watched:
     """A model whose test has failed in pane 1."""
-    poison(monkeypatch, DriftDetector, "test_reduced", ValueError("it broke"))
+    poison(monkeypatch, KSTest, "place", ValueError("it broke"))
     watched = Watched(commanded(**tables))
     watched.panes(0)
     watched.panes(1, loc=POISON)
@@ -251,7 +285,7 @@ def test_the_incident_survives_a_restart(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_snoozed_model_tells_of_failures_once_the_snooze_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch, DriftDetector, "test_reduced", ValueError("it broke"))
+    poison(monkeypatch, KSTest, "place", ValueError("it broke"))
     watched = Watched(commanded(reference={"n_events": 40}))
     watched.panes(0)
     watched.send("snooze", until_ms=3_000)
@@ -301,19 +335,19 @@ def test_each_detector_has_failures_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
-def test_rows_that_could_not_be_reduced_are_not_approved(monkeypatch: pytest.MonkeyPatch) -> None:
-    poison(monkeypatch, DriftDetector, "reduce", ValueError("it broke"))
+def test_rows_that_could_not_be_measured_are_not_approved(monkeypatch: pytest.MonkeyPatch) -> None:
+    poison(monkeypatch, KSTest, "place", ValueError("it broke"))
     watched = Watched(commanded(reference={"n_events": 40}))
     watched.panes(0)
     watched.panes(1, loc=POISON)
 
     refused = watched.send("approve_current")
     watched.panes(2)
-    watched.panes(3, loc=POISON)
     approved = watched.send("approve_current")
     watched.pane(make_pane(4, rows(2)))
 
     assert (refused.outcome, approved.outcome) == (Outcome.REFUSED, Outcome.APPLIED)
+    assert "could not be measured (ValueError: it broke)" in refused.reason
     assert watched.scores[-1].reference.n_events == 40
     assert watched.scores[-1].statistic == 0.0
 

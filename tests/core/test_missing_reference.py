@@ -84,12 +84,11 @@ def test_a_moving_reference_that_cannot_be_made_is_one_alert_until_one_can() -> 
         watched.pane(constant(index))
     watched.panes(5, 6, 7, 8, n=40)
 
-    assert told(watched.alerts) == [("started", 0, 2_000), ("recovered", 0, 7_000)]
+    assert told(watched.alerts) == [("started", 0, 2_000), ("recovered", 0, 6_000)]
     statuses = [score.status.value for score in watched.scores]
-    assert statuses == ["no_reference"] * 6 + ["tested"] * 3
-    reasons = [score.reason for score in watched.scores[:6]]
-    assert reasons[:2] == [None, watched.alerts[0].reason]
-    assert all("60 events make no reference (" in str(reason) for reason in reasons[2:])
+    # Windows begin with the first reference that can be made.
+    assert statuses == ["tested"] * 3
+    assert "events make no reference (" in str(watched.alerts[0].reason)
 
 
 def test_a_model_that_sends_too_few_events_is_told_of_though_it_stops() -> None:

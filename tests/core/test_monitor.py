@@ -1,21 +1,25 @@
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 import numpy as np
 import pytest
-from flink_jobs.core.references.blocks import fit_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.digests import trained_key
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import ConfigChangedError, DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.records.alerts import AlertKind, ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from tests.builders import make_config, make_pane, make_panes, run_monitor
+from tests.builders import (
+    fitted_to,
+    make_config,
+    make_pane,
+    make_panes,
+    restored,
+    run_monitor,
+    trained_on,
+)
 
 COUNT = {"kind": "count", "size": 20, "slide": 7}
 PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
@@ -93,8 +97,7 @@ def test_the_reference_is_exactly_the_first_events_and_the_rest_of_its_pane_is_t
     assert score.window.n_events == 15
     assert score.reference.n_events == 30
     x_ref = np.concatenate([p.events.x for p in panes])[:30]
-    expected = hashlib.sha256(fit_reference(config, x_ref)).hexdigest()[:16]
-    assert score.reference.fingerprint == expected
+    assert score.reference.fingerprint == fitted_to(config, x_ref).fingerprint()
 
 
 def test_a_window_with_too_few_events_is_scored_as_such_and_not_tested() -> None:
@@ -111,7 +114,7 @@ def test_a_pane_that_comes_again_after_a_restore_goes_to_the_dead_letters() -> N
     panes = make_panes([30, 30, 30])
     state = InMemoryEntries()
     run_monitor(make_config(), panes, state)
-    before = state.read_recent()
+    before = dict(state.entries)
 
     again = run_monitor(make_config(), [panes[1]], state)[0]
 
@@ -119,18 +122,22 @@ def test_a_pane_that_comes_again_after_a_restore_goes_to_the_dead_letters() -> N
     assert [d.offset for d in again.dead_letters] == list(range(30, 60))
     assert (again.counts.used, again.counts.dead_letters) == (0, 30)
     assert again.scores == []
-    assert state.read_recent() == before
+    assert state.entries == before
 
 
-def test_sampling_bounds_a_pane_and_is_reported() -> None:
-    config = make_config(panes={"max_events": 10}, window={"size_ms": 1_000, "slide_ms": 1_000})
+@pytest.mark.parametrize(("test", "n_tested"), [("ks", 250), ("energy", 100)])
+def test_tests_on_rows_see_a_sample_and_tests_on_counts_see_all(test: str, n_tested: int) -> None:
+    config = make_config(
+        window={"size_ms": 1_000, "slide_ms": 1_000},
+        sample={"size": 100},
+        detector={"test": {"kind": test}},
+    )
 
-    actions = run_monitor(config, make_panes([30, 50]))[-1]
+    actions = run_monitor(config, make_panes([30, 250]))[-1]
 
     (score,) = actions.scores
-    assert (score.window.n_events, score.window.n_tested) == (50, 10)
-    assert actions.counts.sampled_out == 40
-    assert actions.counts.used == 50
+    assert (score.window.n_events, score.window.n_tested) == (250, n_tested)
+    assert actions.counts.used == 250
 
 
 def test_events_that_make_no_reference_are_announced_and_the_next_ones_are_tried() -> None:
@@ -155,8 +162,8 @@ def test_events_after_those_that_made_no_reference_are_not_lost_within_a_pane() 
     assert [score.window.n_events for score in actions.scores] == [10]
 
 
-def test_count_windows_are_not_sampled() -> None:
-    config = make_config(panes={"max_events": 10}, window=COUNT)
+def test_count_windows_follow_each_other_by_their_slide() -> None:
+    config = make_config(window=COUNT)
 
     scores = [s for a in run_monitor(config, make_panes([30, 50, 50])) for s in a.scores]
 
@@ -167,9 +174,7 @@ def test_count_windows_are_not_sampled() -> None:
 def test_another_training_set_starts_anew_and_says_so() -> None:
     config = make_config(window=SECOND, reference=ARTEFACT)
     rng = np.random.default_rng(5)
-    first, second = (
-        {trained_key(config): fit_reference(config, rng.normal(size=(n, 3)))} for n in (200, 300)
-    )
+    first, second = (trained_on(config, rng.normal(size=(n, 3))) for n in (200, 300))
     state = InMemoryEntries()
     panes = make_panes([30, 30])
     DriftMonitor(config, first).on_pane(panes[0], state)
@@ -203,15 +208,15 @@ def test_another_detector_configuration_is_refused_where_it_should_be() -> None:
 
 def test_a_training_set_is_the_reference_from_the_first_event_on() -> None:
     config = make_config(window=SECOND, reference=ARTEFACT)
-    reference = fit_reference(config, np.random.default_rng(5).normal(size=(200, 3)))
+    trained = trained_on(config, np.random.default_rng(5).normal(size=(200, 3)))
     state = InMemoryEntries()
 
-    monitor = DriftMonitor(config, {trained_key(config): reference})
+    monitor = DriftMonitor(config, trained)
     actions = monitor.on_pane(make_panes([30])[0], state)
 
     assert actions.scores[0].reference.n_events == 200
     assert actions.scores[0].window.n_events == 30
-    assert state.read_reference() is None
+    assert "reference/main" not in state.entries
 
 
 @settings(max_examples=30)
@@ -258,16 +263,6 @@ def test_tumbling_windows_and_the_reference_together_hold_every_event_once() -> 
     # The pane that completed the reference starts at 1,000 ms, between two window starts: its 5
     # remaining events lie in no window that begins after the reference.
     assert tested + 30 + 5 == sum(sizes)
-
-
-def restored(state: InMemoryEntries) -> InMemoryEntries:
-    """Only bytes survive a restore."""
-    copy = InMemoryEntries()
-    if (recent := state.read_recent()) is not None:
-        copy.write_recent(bytes(recent))
-    if (reference := state.read_reference()) is not None:
-        copy.write_reference(bytes(reference))
-    return copy
 
 
 def encoded(actions: list[Actions]) -> bytes:

@@ -9,19 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pytest
-from flink_jobs.core.references.blocks import fit_reference
-from flink_jobs.core.state.codec import encode_recent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import Seasonal, TrainingSet
 from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.control import Command, Pause, Rebaseline, Resume, Snooze
-from tests.builders import Replay, make_config
+from tests.builders import Replay, make_config, trained_on
 
 HOUR_MS = 3_600_000
 MMD = {"kind": "mmd", "n_permutations": 99}
@@ -73,7 +70,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "time": {"reference": {"n_events": 20}, "policy": POLICY},
     "count": {"reference": {"n_events": 20}, "window": COUNT, "detector": {"test": MMD}},
     "session": {"reference": ON_RECOVERY, "window": SESSION, "silence": {"after_ms": 3_000}},
-    "early": {"reference": ON_RECOVERY, "window": EARLY, "panes": {"max_events": 12}},
+    "early": {"reference": ON_RECOVERY, "window": EARLY},
     "count, on recovery": {"reference": ON_RECOVERY, "window": COUNT},
     "first time": {"reference": FIRST_TIME, "silence": {"after_ms": 1_500}},
     "first time, on recovery": {
@@ -90,7 +87,6 @@ TABLES: dict[str, dict[str, Any]] = {
         "reference": {"n_events": 20},
         "detectors": MORE,
         "silence": {"after_ms": 2_500},
-        "panes": {"max_events": 30},
     },
     "several, on recovery": {"reference": ON_RECOVERY, "detectors": MORE, "window": EARLY},
     "several, trailing": {"reference": TRAILING, "detectors": MORE, "policy": POLICY},
@@ -109,7 +105,7 @@ def trained(config: DriftJobConfig) -> dict[str, bytes]:
     if not isinstance(config.reference, TrainingSet):
         return {}
     x_ref = np.random.default_rng(9).normal(size=(60, 3))
-    return {trained_key(config): fit_reference(config, x_ref)}
+    return trained_on(config, x_ref)
 
 
 class Event(NamedTuple):
@@ -254,7 +250,7 @@ def test_a_restore_at_any_point_changes_no_later_record(
     assert msgspec.json.encode(restarted.alerts) == msgspec.json.encode(undisturbed.alerts)
     assert msgspec.json.encode(restarted.scores) == msgspec.json.encode(undisturbed.scores)
     assert restarted.dead_letters == undisturbed.dead_letters
-    assert restarted.state.read_recent() == undisturbed.state.read_recent()
+    assert restarted.state.entries == undisturbed.state.entries
 
 
 @every_config
@@ -275,8 +271,7 @@ def test_the_short_cuts_of_a_backtest_change_neither_a_record_nor_the_state(
     assert msgspec.json.encode(quick.scores) == msgspec.json.encode(plain.scores)
     assert quick.dead_letters == plain.dead_letters
     assert isinstance(quick.state, LiveEntries)
-    assert quick.state.block is not None
-    assert encode_recent(quick.state.block) == plain.state.read_recent()
+    assert quick.state.objects.keys() == plain.state.entries.keys()
 
 
 @every_config

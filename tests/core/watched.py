@@ -112,6 +112,12 @@ class Watched:
         return decode(STATUS, self.state.entries[STATUS], Status)
 
     @property
+    def reference_block(self) -> bytes | None:
+        """The reference of the only view, as the state holds it."""
+        data = self.state.entries.get("reference/main")
+        return None if data is None else decode("reference/main", data, bytes)
+
+    @property
     def alerts(self) -> list[Alert]:
         """All alerts so far."""
         return [alert for each in self.actions for alert in each.alerts]

@@ -59,7 +59,7 @@ def test_rows_of_a_table_become_events_with_the_same_numbers(tmp_path: Path, wri
     assert [key for key, _, _ in records] == [event.model.encode() for event in events]
     assert [time_ms for _, _, time_ms in records] == [event.time_ms for event in events]
     read = [decode(value) for _, value, _ in records]
-    assert [(each.event_id, each.features) for each in read] == [
+    assert [(each.event_id, list(each.features)) for each in read] == [
         (event.event_id, event.features) for event in events
     ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -15,6 +17,7 @@ from detectors.two_sample.chi_square.distribution import chi_square_p_value
 from detectors.two_sample.chi_square.tables import cramers_v_squared
 from detectors.two_sample.counts.cells import Cells, Cut, Rule
 from detectors.two_sample.counts.frame import Counts, CountsReferenceTest, drawing
+from detectors.two_sample.effect_sizes import above_null, mean_largest_excess
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.multiplicity import bonferroni
 from detectors.two_sample.permutation import labelling_share
@@ -42,11 +45,22 @@ def cramers_v(table: IntArray) -> float:
     return math.sqrt(max(0.0, min(1.0, cramers_v_squared(table))))
 
 
-def corrected_v(table: IntArray) -> float:
-    """Cramér's V without the part that is expected under the null, in [0, 1].
+def corrected_v(tables: Sequence[IntArray]) -> float:
+    """The largest Cramér's V of the columns without the part that is expected under the null.
 
-    V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and what is
-    left is scaled so that samples without a common category keep 1.
+    V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and so is
+    by how much the largest of so many columns exceeds it (``mean_largest_excess``). What is left is
+    scaled so that samples without a common category keep 1.
+
+    Parameters
+    ----------
+    tables : sequence of ndarray of int64, each of shape (2, n_categories)
+        Of the same rows, one for each column; at least one.
+
+    Returns
+    -------
+    float
+        In [0, 1].
 
     References
     ----------
@@ -54,14 +68,18 @@ def corrected_v(table: IntArray) -> float:
 
     Examples
     --------
-    >>> corrected_v(np.array([[9, 0], [0, 4]])), corrected_v(np.array([[9, 8], [3, 4]]))
+    >>> corrected_v([np.array([[9, 0], [0, 4]])]), corrected_v([np.array([[9, 8], [3, 4]])])
     (1.0, 0.0)
     """
-    n_rows, n_categories = int(table.sum()), table.shape[1]
-    if n_rows <= 2:
+    n_rows = int(tables[0].sum())
+    degrees = Counter(table.shape[1] - 1 for table in tables if table.shape[1] > 1)
+    if n_rows <= 2 or not degrees:
         return 0.0
-    above = cramers_v_squared(table) - (n_categories - 1) / (n_rows - 1)
-    return math.sqrt(max(0.0, min(1.0, above * (n_rows - 1) / (n_rows - 2))))
+    largest = mean_largest_excess(tuple(sorted(degrees.items())))
+    return max(
+        above_null(cramers_v_squared(table), (table.shape[1] - 1 + largest) / (n_rows - 1))
+        for table in tables
+    )
 
 
 def category_scores(counts: Counts, dimension: int) -> FloatArray:
@@ -88,7 +106,7 @@ class ChiSquareTest(CountsReferenceTest):
     The statistic is the surprise, ``-log10(p_value)``: chi-square values of columns with different
     numbers of categories cannot be compared. The statistic of a dimension is Cramér's V; times the
     square root of ``n_ref + n_test`` it is the root of chi-square. The effect size is the largest V
-    after correction for its bias (:func:`corrected_v`). The shift of a dimension is that
+    without its part under the null (:func:`corrected_v`). The shift of a dimension is that
     of its codes and means something only where they are ordered.
 
     p-values are exact for small samples and for two categories, and otherwise asymptotic or, where
@@ -137,7 +155,7 @@ class ChiSquareTest(CountsReferenceTest):
         return corrected_comparison(
             statistics=np.array([cramers_v(table) for table in tables]),
             p_values=np.array(p_values),
-            effect_size=max(corrected_v(table) for table in tables),
+            effect_size=corrected_v(tables),
         )
 
     @property

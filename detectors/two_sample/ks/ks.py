@@ -70,6 +70,7 @@ class KSTest(CountsReferenceTest):
     """
 
     kind: ClassVar[str] = "ks"
+    draws: ClassVar[bool] = False
 
     def __init__(self, n_cells: int | None = None) -> None:
         super().__init__()

@@ -108,6 +108,11 @@ class Commands:
         summary = _summary(model) if isinstance(placed.command, Describe) else None
         self._answer(model, placed, Outcome.APPLIED, reason, at_ms, summary)
 
+    def refuse_forgotten(self, model: WatchedModel, placed: PlacedCommand) -> None:
+        """Answer a command that waited longer than its model was remembered."""
+        reason = f"all state of the model was removed at {model.context.forgotten_ms} ms"
+        self._answer(model, placed, Outcome.REFUSED, reason, None)
+
     def _apply(self, model: WatchedModel, command: Command, at_ms: int) -> str:
         status = model.context.status
         match command:
@@ -276,6 +281,10 @@ def _fitted_to_last_window(view: ViewWatch) -> FittedView:
         paused = "it is paused: send resume, and " if is_paused else ""
         raise RefusedCommandError(
             f"{paused}no test window has closed since the reference: wait for one"
+        )
+    if failure := view.last_failure():
+        raise RefusedCommandError(
+            f"the events of the last test window could not be measured ({failure})"
         )
     fewest = view.plan.main.windows.min_events
     if len(sample) < fewest:

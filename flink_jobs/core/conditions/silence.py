@@ -26,11 +26,14 @@ class Silence:
 
     def on_events(self, pane: PaneEvents) -> None:
         """Events came: the model is not silent."""
-        status = self._context.status
-        if status.silence_id:
-            self._write(AlertKind.RECOVERED, pane.start_ms)
-            status.silence_id = ""
-        status.heard_ms = pane.end_ms
+        self.end(pane.start_ms, Ending.NORMAL)
+        self._context.status.heard_ms = pane.end_ms
+
+    def end(self, at_ms: int, ending: Ending) -> None:
+        """End the incident, where one is open."""
+        if self._context.status.silence_id:
+            self._write(AlertKind.RECOVERED, at_ms, ending)
+            self._context.status.silence_id = ""
 
     def on_time(self, until_ms: int) -> None:
         """Raise an alert from the moment on at which the model counts as silent."""
@@ -55,12 +58,11 @@ class Silence:
     def snapshot(self) -> None:
         """All that it remembers lies in the status."""
 
-    def _write(self, kind: AlertKind, end_ms: int) -> None:
+    def _write(self, kind: AlertKind, end_ms: int, ending: Ending | None = None) -> None:
         status = self._context.status
         assert status.heard_ms is not None  # noqa: S101 - a silent model has been heard before
         window = self._teller.moment(end_ms)
         window = msgspec.structs.replace(window, kind="silence", start_ms=status.heard_ms)
-        ending = Ending.NORMAL if kind is AlertKind.RECOVERED else None
         status.silence_id = self._teller.tell(
             Cause.SILENCE, kind, status.silence_id, window, ending=ending
         )

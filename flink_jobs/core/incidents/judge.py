@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -60,8 +61,8 @@ class Comparison(Protocol):
         """The test, fitted."""
         ...
 
-    def run(self, rng: np.random.Generator) -> TwoSampleResult:
-        """Test the window."""
+    def run(self, rng: Callable[[], np.random.Generator]) -> TwoSampleResult:
+        """Test the window; ``rng`` makes the randomness of tests that draw."""
         ...
 
     def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
@@ -130,7 +131,7 @@ class Judge:
         """
         facts = self._facts(model, window, reference)
         with detector_code():
-            result = comparison.run(self._rng(facts))
+            result = comparison.run(partial(self._rng, facts))
             judgement = self._calibration.judge(comparison.test, result)
         score = self._score(
             facts,

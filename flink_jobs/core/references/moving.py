@@ -13,6 +13,7 @@ the reference moves.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
 
 _MOST_OUTER_SHARE = 0.1
 """Detectors are fitted anew where more of a reference lies beyond all edges of a dimension."""
+
+
+_LONGEST_STEP_BACK_MS = 3 * 3_600_000
+"""Clocks have never gone back further."""
 
 
 class Cells(Protocol):
@@ -126,7 +131,11 @@ class SeasonalCells:
 
     def needed_from(self, at_ms: int) -> int:
         """Return the first slot that this moment or a later one needs."""
-        return self.wanted(at_ms)[0]
+        # Where clocks go back within three hours, later moments have an earlier local time.
+        back_ms = max(0, self._offset_ms(at_ms) - self._offset_ms(at_ms + _LONGEST_STEP_BACK_MS))
+        earliest_ms = self.cell_of(at_ms) - back_ms
+        earliest_ms -= earliest_ms % self._table.slot_ms
+        return earliest_ms - self._table.n_periods * self._table.period_ms
 
     def _offset_ms(self, at_ms: int) -> int:
         if self._zone is None:
@@ -238,9 +247,12 @@ class MovingRule:
         """Fit the detectors anew to the cells at hand; the reference goes on moving."""
         if view.status.phase != "monitoring":
             raise RefusedCommandError("the reference is not complete yet: wait for it")
+        try:
+            fitted, summaries = self._fit(view)
+        except (UnusableReferenceError, DetectorFailedError) as error:
+            raise RefusedCommandError(f"the events at hand make no reference ({error})") from error
         view.end_incidents(at_ms, Ending.NEW_REFERENCE)
-        if not self._begin(view, at_ms):
-            raise RefusedCommandError("the events at hand make no reference")
+        self._begin_with(view, fitted, summaries, at_ms)
         return "the detectors are fitted to the reference as it is now; it goes on moving"
 
     def check_approval(self) -> None:
@@ -250,20 +262,13 @@ class MovingRule:
             "configure another reference first"
         )
 
-    def forget(self, view: ViewWatch) -> None:
-        """Remove all cells."""
-        store = self._store(view)
-        store.forget_all()
-        self._keep(view, store)
-        view.status.begun_ms = None
-
     # ----------------------------------------------------------------------------------------------
 
     def _is_complete(self, view: ViewWatch, at_ms: int) -> bool:
         """Whether all cells that a window from now on needs have been seen, with enough events."""
         begun_ms = view.status.begun_ms
         assert begun_ms is not None  # noqa: S101 - set with the first pane
-        if self._cells.needed_from(at_ms) < self._cells.cell_of(begun_ms):
+        if self._cells.wanted(at_ms)[0] < self._cells.cell_of(begun_ms):
             return False
         wanted = self._cells.wanted(at_ms)
         slices = Slices(view.status.cells)
@@ -275,65 +280,100 @@ class MovingRule:
         if inside.n_events < self._table.min_events:
             return False
         try:
-            detectors = self.fitted(view).detectors
+            share = self._outer_share(store, inside, self.fitted(view).detectors)
         except DetectorFailedError:
+            # Windows of this model say so.
             return False
+        if share > _MOST_OUTER_SHARE:
+            view.notice(
+                f"{100 * share:.0f} % of its reference lies beyond the values that its "
+                "detectors know: they are fitted anew"
+            )
+        return share > _MOST_OUTER_SHARE
+
+    def _outer_share(
+        self, store: SliceStore, inside: Slices, detectors: Sequence[DriftDetector]
+    ) -> float:
+        """Return the largest share of the cells beyond all edges, of any test."""
+        shares = [0.0]
         for place, detector in enumerate(detectors):
             test = detector.two_sample_test
-            if not isinstance(test, CountsReferenceTest):
-                continue
-            with detector_code():
+            if isinstance(test, CountsReferenceTest):
                 counts = store.counts(inside, test.summary_size, place)
-                share = test.outer_share(counts, inside.n_events)
-            if share > _MOST_OUTER_SHARE:
-                view.notice(
-                    f"{100 * share:.0f} % of its reference lies beyond the values that its "
-                    "detectors know: they are fitted anew"
-                )
-                return True
-        return False
+                with detector_code():
+                    shares.append(test.outer_share(counts, inside.n_events))
+        return max(shares)
 
     def _begin(self, view: ViewWatch, from_ms: int) -> bool:
-        """Fit the detectors to the cells at hand, and count these by them."""
-        store = self._store(view)
-        sample = merge_samples(
-            [summary.sample for summary in store.summaries(store.slices)], MOST_FITTED
-        )
+        """Fit the detectors to the cells at hand, and watch; or say why that cannot be."""
         try:
-            fitted = view.fit(rows_of(sample.events(), sample.key_array))
+            fitted, summaries = self._fit(view)
         except (UnusableReferenceError, DetectorFailedError) as error:
-            reason = f"{len(sample):,} events make no reference ({error})"
+            n_events = Slices(view.status.cells).n_events
+            reason = f"{n_events:,} events make no reference ({error})"
             view.context.actions.counts.references_unusable += 1
             view.notice(f"{reason}; another attempt follows with the next cell")
             view.missing.refuse(from_ms, reason)
             return False
-        self._recount(view, store, fitted)
+        self._begin_with(view, fitted, summaries, from_ms)
+        return True
+
+    def _begin_with(
+        self, view: ViewWatch, fitted: FittedView, summaries: list[Summary], from_ms: int
+    ) -> None:
+        """Watch by detectors, by which the cells at hand have been counted."""
+        store = self._store(view)
+        for place, summary in enumerate(summaries):
+            store.replace(place, summary)
         self._keep(view, store)
         view.status.reference_start_ms = view.status.begun_ms
         view.status.reference_end_ms = from_ms
         view.begin_with(fitted, from_ms)
         view.missing.end(from_ms)
-        return True
+        view.stability.end(from_ms)
 
-    def _recount(self, view: ViewWatch, store: SliceStore, fitted: FittedView) -> None:
-        """Count what the cells keep, a sample, by the detectors."""
-        for place, each in enumerate(list(store.slices)):
-            sample = merge(store.summaries([each]), self._sample_size).sample
-            pane = PaneEvents(each.start_ms, each.end_ms, sample.events(), view.plan.view.seed)
-            pane.__dict__["keys"] = sample.key_array
-            store.replace(place, self._summarised(PaneWork(pane, fitted, self._sample_size), pane))
+    def _fit(self, view: ViewWatch) -> tuple[FittedView, list[Summary]]:
+        """Fit the detectors to the cells at hand, and count by them what each keeps, a sample.
+
+        Raises
+        ------
+        UnusableReferenceError, DetectorFailedError
+        """
+        store = self._store(view)
+        cells = [merge(store.summaries([each]), self._sample_size) for each in store.slices]
+        sample = merge_samples([cell.sample for cell in cells], MOST_FITTED)
+        fitted = view.fit(rows_of(sample.events(), sample.key_array))
+        return fitted, [self._recounted(view, cell.sample, fitted) for cell in cells]
+
+    def _recounted(self, view: ViewWatch, sample: StoredRows, fitted: FittedView) -> Summary:
+        events = sample.events()
+        pane = PaneEvents(0, 0, events, view.plan.view.seed)
+        pane.__dict__["keys"] = sample.key_array
+        work = PaneWork(pane, fitted, self._sample_size)
+        summary = self._summarised(work, pane)
+        if failure := self._failure(work):
+            raise DetectorFailedError(failure)
+        return summary
+
+    def _failure(self, work: PaneWork) -> str:
+        """Return why the events could not be measured for some test; empty if they were."""
+        failures = (work.failure(place) for place in range(self._n_tests))
+        return next((failure for failure in failures if failure), "")
 
     def _add(self, view: ViewWatch, store: SliceStore, pane: PaneEvents) -> None:
+        """Add a pane to its cell, unless it could not be measured: cells count what they hold."""
         fitted: FittedView | DetectorFailedError
         if view.status.phase == "monitoring":
             try:
                 fitted = self.fitted(view)
             except DetectorFailedError as error:
                 fitted = error
-            summary = self._summarised(PaneWork(pane, fitted, self._sample_size), pane)
         else:
-            work = PaneWork(pane, DetectorFailedError(""), self._sample_size)
-            summary = self._summarised(work, pane)
+            fitted = DetectorFailedError("")
+        work = PaneWork(pane, fitted, self._sample_size)
+        summary = self._summarised(work, pane)
+        if self._failure(work):
+            return
         times_ms = pane.events.times_ms
         begins = not len(store.slices) or self._begins_cell(store.slices, pane.start_ms)
         piece = Slice(
@@ -347,7 +387,8 @@ class MovingRule:
         (store.begin if begins else store.extend)(piece, summary)
 
     def _begins_cell(self, slices: Slices, at_ms: int) -> bool:
-        return self._cells.cell_of(at_ms) > slices[-1].start_ms
+        # Where clocks go back, the next cell is an earlier one by its name.
+        return self._cells.cell_of(at_ms) != slices[-1].start_ms
 
     def _summarised(self, work: PaneWork, pane: PaneEvents) -> Summary:
         rows = slice(0, len(pane))
@@ -359,7 +400,7 @@ class MovingRule:
         oldest_ms = view.oldest_ms
         oldest_ms = now_ms if oldest_ms is None else min(now_ms, oldest_ms)
         needed = self._cells.needed_from(oldest_ms - self._longest_ms)
-        store.forget_before(store.slices.first_from(needed))
+        store.forget_before(store.slices.first_reaching(needed))
 
     def _inside(self, store: SliceStore, window: ClosedWindow) -> Slices:
         return store.slices.among(self._cells.wanted(window.start_ms))
@@ -378,12 +419,14 @@ class MovingRule:
 
     def _store(self, view: ViewWatch) -> SliceStore:
         sums = [
-            view.memory.running_sums(view.context.model, view.name, "cells", str(place))
+            view.memory.running_sums(
+                view.context.model, view.name, "cells", str(place), str(view.status.begun_ms)
+            )
             for place in range(self._n_tests)
         ]
         return SliceStore(
             view.context.entries,
-            f"cell/{view.name}/",
+            _prefix(view),
             Slices(view.status.cells),
             self._sample_size,
             view.status.n_cell_parts,
@@ -393,6 +436,19 @@ class MovingRule:
     def _keep(self, view: ViewWatch, store: SliceStore) -> None:
         view.status.cells = store.slices.to_bytes()
         view.status.n_cell_parts = store.n_parts
+
+
+def forget_cells(view: ViewWatch) -> None:
+    """Remove all cells of a view, also where its reference does not move any more."""
+    status = view.status
+    SliceStore(
+        view.context.entries, _prefix(view), Slices(status.cells), 1, status.n_cell_parts, []
+    ).forget_all()
+    status.cells, status.begun_ms = b"", None
+
+
+def _prefix(view: ViewWatch) -> str:
+    return f"cell/{view.name}/"
 
 
 class _Moved:

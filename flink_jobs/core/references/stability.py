@@ -39,7 +39,7 @@ class Stability:
             self._view.notice(f"the halves of its reference could not be compared ({error})")
             self.end(self._end_ms)
 
-    def end(self, at_ms: int) -> None:
+    def end(self, at_ms: int, ending: Ending = Ending.NEW_REFERENCE) -> None:
         """End the incident when a reference comes that is not judged so."""
         view, status = self._view, self._view.status
         if not status.unstable_id:
@@ -50,7 +50,7 @@ class Stability:
             incident,
             view.teller.moment(at_ms),
             view.reference_summary(),
-            Ending.NEW_REFERENCE,
+            ending,
         )
         assert alert is not None  # noqa: S101 - it was told
         alert = msgspec.structs.replace(alert, cause=Cause.UNSTABLE_REFERENCE)

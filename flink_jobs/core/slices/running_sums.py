@@ -50,7 +50,8 @@ class RunningSums:
         """Take off slices whose entries are about to be removed."""
         if self._counts is None:
             return
-        is_gone = ~_is_new(self._slices.keys(), gone.keys())
+        # By their entries alone: a slice that was open has grown since its counts were added.
+        is_gone = ~_is_new(self._slices.first_parts(), gone.first_parts())
         if is_gone.any():
             add(self._counts, self._slices.chosen(is_gone), -1)
             self._slices = self._slices.chosen(~is_gone)

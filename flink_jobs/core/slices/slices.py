@@ -106,6 +106,10 @@ class Slices:
         """Return numbers that tell slices of one entry from all others, contents included."""
         return (self._column("first_part") << 32) | self._column("digest")
 
+    def first_parts(self) -> NDArray[np.int64]:
+        """Return the number of the first entry of each slice."""
+        return self._column("first_part")
+
     def append(self, new: Slice) -> None:
         """Add a slice after the last one."""
         self._matrix = np.concatenate([self._matrix, np.array([new], dtype=np.int64)])
@@ -120,12 +124,17 @@ class Slices:
 
     def first_from(self, start_ms: int) -> int:
         """Return the place of the first slice that starts at ``start_ms`` or later."""
-        return int(np.searchsorted(self._column("start_ms"), start_ms))
+        return int(self._column("start_ms").searchsorted(start_ms))
+
+    def first_reaching(self, start_ms: int) -> int:
+        """As :meth:`first_from`, of slices some of which may start before earlier ones."""
+        is_reached = self._column("start_ms") >= start_ms
+        return int(np.argmax(is_reached)) if is_reached.any() else len(self)
 
     def first_holding(self, position: int) -> int:
         """Return the place of the first slice with an event at or after a position."""
         ends = self._column("first_event") + self._column("n_events")
-        return int(np.searchsorted(ends, position, side="right"))
+        return int(ends.searchsorted(position, side="right"))
 
     def first_gap(self, first: int, stop: int, gap_ms: int) -> int | None:
         """Return the first place after ``first``, before ``stop``, that follows on a gap."""

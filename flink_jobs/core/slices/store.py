@@ -126,11 +126,7 @@ class SliceStore:
 
     def forget_before(self, place: int) -> None:
         """Remove the slices before a place, and their entries."""
-        gone = self.slices.between(0, place)
-        for test, sums in enumerate(self._sums):
-            sums.leave(gone, partial(self._add_counts, test))
-        for each in gone:
-            self._remove(each)
+        self._remove(self.slices.between(0, place))
         self.slices.drop_first(place)
 
     def forget_all(self) -> None:
@@ -142,7 +138,7 @@ class SliceStore:
     def replace(self, place: int, summary: Summary) -> None:
         """Put a summary in the place of all pieces of a slice."""
         each = self.slices[place]
-        self._remove(each)
+        self._remove(self.slices.between(place, place + 1))
         number = self.n_parts
         n_bytes = self._write(summary)
         replaced = each._replace(
@@ -164,7 +160,7 @@ class SliceStore:
         if each.n_parts < 2:
             return
         summary = merge(self.summaries([each]), self._sample_size)
-        self._remove(each)
+        self._remove(self.slices.between(place, place + 1))
         number = self.n_parts
         n_bytes = self._write(summary)
         self.slices.replace(
@@ -182,9 +178,13 @@ class SliceStore:
             raise RuntimeError(f"the state does not hold the entry {self._prefix}{part}")
         return summary
 
-    def _remove(self, each: Slice) -> None:
-        for part in each.parts:
-            self._entries.remove(f"{self._prefix}{part}")
+    def _remove(self, slices: Slices) -> None:
+        """Remove entries, after what they hold has left the sums at hand."""
+        for test, sums in enumerate(self._sums):
+            sums.leave(slices, partial(self._add_counts, test))
+        for each in slices:
+            for part in each.parts:
+                self._entries.remove(f"{self._prefix}{part}")
 
 
 def _size_of(summary: Summary) -> int:

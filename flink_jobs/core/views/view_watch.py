@@ -13,6 +13,7 @@ from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
 from flink_jobs.core.references.collected_rows import CollectedRows
 from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
+from flink_jobs.core.references.moving import forget_cells
 from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.core.state.status import ViewStatus
@@ -76,8 +77,7 @@ class ViewWatch:
         """Take a pane for the reference, and for the windows."""
         seen = pane.of_view(self.plan.view.places)
         self.plan.rule.record(self, seen)
-        if self.status.phase == "collecting":
-            self.missing.wait(pane.start_ms)
+        self.wait_for_reference(pane.start_ms)
         if self.context.status.is_paused:
             return
         rest: PaneEvents | None = seen
@@ -85,6 +85,11 @@ class ViewWatch:
             rest = self.plan.rule.collect(self, rest)
         if rest is not None:
             self._watch(rest)
+
+    def wait_for_reference(self, from_ms: int) -> None:
+        """Note that the view lacks a reference, also where no event of a pane can be used."""
+        if self.status.phase == "collecting":
+            self.missing.wait(from_ms)
 
     def on_time(self, until_ms: int) -> None:
         """Complete references, test windows and notice what is overdue."""
@@ -96,7 +101,8 @@ class ViewWatch:
             self.status.wants_new_reference = False
             self.start_anew(until_ms, Ending.NEW_REFERENCE)
             self.notice("its incident is over; a new reference is collected")
-        self.missing.report(until_ms, self.plan.rule.overdue_reason(self))
+        if self.missing.is_due(until_ms):
+            self.missing.report(self.plan.rule.overdue_reason(self))
 
     def due_ms(self) -> int | None:
         """Return when the next window closes, or the reference is complete or overdue."""
@@ -156,6 +162,10 @@ class ViewWatch:
     def last_window(self) -> StoredRows | None:
         """Return the sample of the last closed window of the view's own detector."""
         return self.watchers[0].last_window() if self.is_testing and self.watchers else None
+
+    def last_failure(self) -> str:
+        """Return why the events of that window could not be measured; empty if they were."""
+        return self.watchers[0].last_failure() if self.is_testing and self.watchers else ""
 
     def notice(self, text: str) -> None:
         """Say something about the view in the log."""
@@ -261,7 +271,7 @@ class ViewWatch:
         """Remove all entries of the view."""
         self.forget_slices()
         self.rows.clear()
-        self.plan.rule.forget(self)
+        forget_cells(self)
         self.context.entries.remove(self._reference_name)
 
     # ----------------------------------------------------------------------------------------------

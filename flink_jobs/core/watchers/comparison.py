@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
 
@@ -66,14 +67,15 @@ class WindowComparison:
         """Whether the test sees the sample rather than all events."""
         return self._fitted.detectors[self._test_place].two_sample_test.needs is Needs.ROWS
 
-    def run(self, rng: np.random.Generator) -> TwoSampleResult:
-        """Test the window."""
+    def run(self, rng: Callable[[], np.random.Generator]) -> TwoSampleResult:
+        """Test the window; ``rng`` makes the randomness of tests that draw."""
         test = self.test
         if test.needs is Needs.ROWS:
-            return self._detector.test_reduced(self._z, rng=rng)
+            return self._detector.test_reduced(self._z, rng=rng())
         summary, reference = self._summary(cast(Any, test))
+        # A generator takes as long to make as KS takes to test a window.
         return cast(SummaryTest, test).test_summary(
-            summary, self._n_events, rng=rng, reference=reference
+            summary, self._n_events, rng=rng() if test.draws else None, reference=reference
         )
 
     def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:

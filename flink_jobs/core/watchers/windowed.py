@@ -96,8 +96,8 @@ class WindowedWatcher:
                 self._store.extend(info, summary)
             else:
                 self._store.begin(info, summary)
-            if work.failure:
-                self.watch.failures.setdefault(slices[-1].first_event, work.failure)
+            if failure := work.failure(self._plan.test_place):
+                self.watch.failures.setdefault(slices[-1].first_event, failure)
 
     def test_closed(self, until_ms: int) -> None:
         """Test the windows that end at or before ``until_ms``."""
@@ -112,14 +112,13 @@ class WindowedWatcher:
 
     def last_window(self) -> StoredRows | None:
         """Return the sample of the last closed window; None when none is kept."""
-        last, slices = self.watch.last_window, self._store.slices
-        if last is None or not len(slices):
-            return None
-        first, stop = slices.first_holding(last.first_event), slices.first_holding(last.end_event)
-        inside = slices.between(first, stop)
-        if not len(inside) or any(each.first_event in self.watch.failures for each in inside):
-            return None
-        return self._store.sample(inside)
+        inside = self._slices_of_last_window()
+        return self._store.sample(inside) if len(inside) else None
+
+    def last_failure(self) -> str:
+        """Return why the events of the last closed window could not be measured; empty if none."""
+        failures, inside = self.watch.failures, self._slices_of_last_window()
+        return next((failures[s.first_event] for s in inside if s.first_event in failures), "")
 
     def snapshot(self) -> None:
         """Forget the slices that no window needs, and put the others into the status."""
@@ -147,6 +146,14 @@ class WindowedWatcher:
     def forget(self) -> None:
         """Remove all entries."""
         self._store.forget_all()
+
+    def _slices_of_last_window(self) -> Slices:
+        last, slices = self.watch.last_window, self._store.slices
+        if last is None:
+            return Slices()
+        return slices.between(
+            slices.first_holding(last.first_event), slices.first_holding(last.end_event)
+        )
 
     def _test(self, window: ClosedWindow) -> None:
         counts = self._context.actions.counts

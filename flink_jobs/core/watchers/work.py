@@ -27,18 +27,15 @@ class PaneWork:
         The error where the detectors cannot be restored.
     sample_size : int
 
-    Attributes
-    ----------
-    failure : str
-        The reason why the events could not be reduced; empty while they could.
     """
 
     def __init__(
         self, pane: PaneEvents, fitted: FittedView | DetectorFailedError, sample_size: int
     ) -> None:
         self.pane = pane
-        self.failure = str(fitted) if isinstance(fitted, DetectorFailedError) else ""
+        self._unfitted = str(fitted) if isinstance(fitted, DetectorFailedError) else ""
         self._fitted = None if isinstance(fitted, DetectorFailedError) else fitted
+        self._failures: dict[int, str] = {}
         self._sample_size = sample_size
         self._reduced: dict[int, NDArray[np.float64]] = {}
         self._placed: dict[int, NDArray[np.int32]] = {}
@@ -51,6 +48,10 @@ class PaneWork:
         if key not in self._measures:
             self._measures[key] = self._measured(test_place, rows)
         return self._measures[key]
+
+    def failure(self, test_place: int) -> str:
+        """Return the reason why the events could not be measured for a test; empty if they were."""
+        return self._failures.get(test_place, self._unfitted)
 
     def sample(self, rows: slice) -> StoredRows:
         """Return the sample of some rows."""
@@ -70,7 +71,7 @@ class PaneWork:
             with detector_code():
                 return self._of_summary_test(test_place, cast(Any, test), rows)
         except DetectorFailedError as error:
-            self.failure = self.failure or str(error)
+            self._failures.setdefault(test_place, str(error))
             return Measure()
 
     def _of_summary_test(self, test_place: int, test: SummaryTest, rows: slice) -> Measure:

@@ -89,22 +89,23 @@ class _MonitorOperator:
             unpacked = unpack_pane(model, self._config.panes.width_ms, pane)
             actions = self._monitor.on_pane(unpacked, state, standing)
             yield from self._pass_on(model, state, actions)
-        self._waiting.register(context.timer_service())
+        self._waiting.register(shard, context.timer_service())
 
     def _take_time(
         self, timestamp: int, context: Any, standing: Sequence[StandingCommand] = ()
     ) -> Iterator[Output]:
         """Tell the monitor how far event time has come for the models that wait for it."""
-        self._entries.enter(int(context.get_current_key()))
+        shard = int(context.get_current_key())
+        self._entries.enter(shard)
         is_end = context.timer_service().current_watermark() == _END_OF_INPUT
-        for model in self._waiting.take(timestamp):
+        for model in self._waiting.take(shard, timestamp):
             state = FlinkModelState(self._entries, model)
             if is_end:
                 actions = self._monitor.on_end(model, state, standing)
             else:
                 actions = self._monitor.on_time(model, timestamp, state, standing)
             yield from self._pass_on(model, state, actions)
-        self._waiting.register(context.timer_service())
+        self._waiting.register(shard, context.timer_service())
 
     def _pass_on(self, model: str, state: FlinkModelState, actions: Actions) -> Iterator[Output]:
         """Do what the monitor asks for."""
@@ -171,7 +172,7 @@ class ControlledMonitorFunction(_MonitorOperator, KeyedBroadcastProcessFunction)
         standing = self._standing.before(command, state)
         actions = self._monitor.on_command(model, command, model_state, standing)
         yield from self._pass_on(model, model_state, actions)
-        self._waiting.register(ctx.timer_service())
+        self._waiting.register(shard, ctx.timer_service())
 
     def process_broadcast_element(
         self, value: Row, ctx: KeyedBroadcastProcessFunction.Context

@@ -9,9 +9,6 @@ import msgspec
 
 from flink_jobs.flink.state import FlinkModelState, ShardEntries
 
-# No model has this name: records without a key never get here.
-_NO_MODEL = ""
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[str])
 
@@ -27,32 +24,39 @@ class WaitingModels:
     """
 
     def __init__(self, entries: ShardEntries) -> None:
-        self._state = FlinkModelState(entries, _NO_MODEL)
+        self._entries = entries
         self._asked: defaultdict[int, list[str]] = defaultdict(list)
 
     def ask(self, model: str, wake_ms: int) -> None:
         """Note that a model has to be looked at when event time reaches a moment."""
         self._asked[wake_ms].append(model)
 
-    def register(self, timer_service: Any) -> None:
+    def register(self, shard: int, timer_service: Any) -> None:
         """Write what was asked for, and register Flink's timers."""
+        state = self._state(shard)
         for wake_ms, models in self._asked.items():
-            waiting = self._read(wake_ms)
+            waiting = _read(state, wake_ms)
             if not waiting:
                 timer_service.register_event_time_timer(wake_ms)
             names = dict.fromkeys(waiting + models)
-            self._state.put(_name(wake_ms), _encoder.encode(list(names)))
+            state.put(_name(wake_ms), _encoder.encode(list(names)))
         self._asked.clear()
 
-    def take(self, wake_ms: int) -> list[str]:
+    def take(self, shard: int, wake_ms: int) -> list[str]:
         """Give the models that waited for a moment, which has come."""
-        waiting = self._read(wake_ms)
-        self._state.delete(_name(wake_ms))
+        state = self._state(shard)
+        waiting = _read(state, wake_ms)
+        state.delete(_name(wake_ms))
         return waiting
 
-    def _read(self, wake_ms: int) -> list[str]:
-        data = self._state.get(_name(wake_ms))
-        return [] if data is None else _decoder.decode(data)
+    def _state(self, shard: int) -> FlinkModelState:
+        """Stand in for a model: what is kept at hand of entries is one for all shards."""
+        return FlinkModelState(self._entries, f"\0{shard}")
+
+
+def _read(state: FlinkModelState, wake_ms: int) -> list[str]:
+    data = state.get(_name(wake_ms))
+    return [] if data is None else _decoder.decode(data)
 
 
 def _name(wake_ms: int) -> str:

@@ -177,12 +177,11 @@ def _slots(
     """Return the floats of all columns, and the texts of those that are codes."""
     if len(fields) == 1 and fields[0].is_list:
         return _from_lists(fields[0], layout.read[0], chosen), {}
-    # Column after column, and not row after row, as they come.
-    x = np.empty((layout.n_slots, len(chosen.event_ids))).T
+    x = np.empty((len(chosen.event_ids), layout.n_slots))
     texts: dict[int, Sequence[str]] = {}
     first = 0
     for column, field in zip(layout.read, fields, strict=True):
-        end = first + (column.size if column.type == "vector" else 1)
+        end = first + column.size
         if field.is_list:
             x[:, first:end] = _from_lists(field, column, chosen)
         elif column.is_category:
@@ -193,7 +192,7 @@ def _slots(
         else:
             _fill_numbers(x[:, first:end], field, chosen)
         first = end
-    return np.ascontiguousarray(x), texts
+    return x, texts
 
 
 def _fill_numbers(x: NDArray[np.float64], field: Field, chosen: _Chosen) -> None:

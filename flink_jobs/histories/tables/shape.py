@@ -93,7 +93,7 @@ def rows_per_batch(config: DriftJobConfig, n_beside: int = 1) -> int:
     So many that memory grows neither with their width nor, down to a few rows each, with the number
     of tables that are read beside each other.
     """
-    widest = max(len(slots_of(columns_read(each))) for each in variants(config))
+    widest = max(sum(column.size for column in columns_read(each)) for each in variants(config))
     n_rows = max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
     return max(n_rows // n_beside, min(n_rows, _FEWEST_ROWS))
 

@@ -1,4 +1,4 @@
-"""The last test window becomes the reference: exactly its events, reduced as before."""
+"""The last test window becomes the reference: exactly its events, or a sample of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flink_jobs.core.references.blocks import FittedDetectors, fit_reference, reference_fingerprint
 from numpy.typing import NDArray
 
-from detectors import DriftDetector
-from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.two_sample_tests import make_test
-from flink_jobs.config.views import detectors_of
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
-from tests.builders import make_pane
+from tests.builders import fitted_to, make_pane, trained_on
 from tests.core.watched import SECOND, Watched, commanded, rows
 
 STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED
@@ -38,7 +33,7 @@ CASES: list[tuple[dict[str, Any], list[int], list[tuple[int, int, int]]]] = [
     (TUMBLING, [0, 1, 3, 8], [(3, 0, 40)]),
     (SLIDING, [0, 1, 2, 3, 4], [(2, 0, 40), (3, 0, 40), (4, 0, 40)]),
     (EARLY, [0, 1, 4, 5, 6], [(4, 0, 40), (5, 0, 40), (6, 0, 40)]),
-    (NEWEST, [0, 1, 2, 3, 4], [(3, 30, 40), (4, 0, 40)]),
+    (NEWEST, [0, 1, 2, 3, 4], [(4, 0, 40)]),
     # Positions 45 to 95 of the 10 events that pane 0 has left and the 40 of each later one.
     (COUNT, [0, 1, 2], [(1, 20, 40), (2, 0, 30)]),
     (COUNT, [0, 1, 2, 3], [(2, 25, 40), (3, 0, 35)]),
@@ -46,10 +41,10 @@ CASES: list[tuple[dict[str, Any], list[int], list[tuple[int, int, int]]]] = [
 ]
 
 
-def by_hand(config: DriftJobConfig, x: NDArray[np.float64]) -> DriftDetector:
-    """The reducer of the first reference, and the test fitted to the reduced rows ``x``."""
-    first = FittedDetectors.from_block(fit_reference(config, rows(0)[:30])).main
-    return first.with_test(make_test(detectors_of(config)[0].test), first.reduce(x))
+def p_value(config: DriftJobConfig, x_ref: NDArray[np.float64], x: NDArray[np.float64]) -> float:
+    """Of the view's own detector, fitted to ``x_ref`` with its reducer."""
+    detector = fitted_to(config, x_ref).detectors[0]
+    return detector.test(x, rng=np.random.default_rng(0)).p_value
 
 
 @pytest.mark.parametrize("detector", [NONE, PCA])
@@ -66,11 +61,10 @@ def test_the_events_of_exactly_the_last_closed_window_become_the_reference(
 
     audit = watched.send("approve_current")
 
-    expected = by_hand(config, np.concatenate([rows(i)[a:b] for i, a, b in held]))
-    block = watched.state.read_reference()
+    expected = fitted_to(config, np.concatenate([rows(i)[a:b] for i, a, b in held]))
     assert audit.outcome is Outcome.APPLIED
-    assert block == FittedDetectors(expected, {}).to_block()
-    assert watched.block.status.reference_fingerprint == reference_fingerprint(block)
+    assert watched.reference_block == expected.to_block()
+    assert watched.status.views[0].reference_fingerprint == expected.fingerprint()
     assert f"the {sum(b - a for _, a, b in held)} events" in audit.reason
 
 
@@ -83,20 +77,16 @@ def test_later_windows_are_compared_with_it(detector: dict[str, Any]) -> None:
 
     (score,) = watched.panes(3).scores
 
-    first = FittedDetectors.from_block(fit_reference(config, rows(0, loc=1.0)[:30])).main
-    fitted = first.with_test(
-        make_test(detectors_of(config)[0].test), first.reduce(rows(2, loc=1.0))
-    )
-    assert score.p_value == fitted.test(rows(3), rng=np.random.default_rng(0)).p_value
+    assert score.p_value == p_value(config, rows(2, loc=1.0), rows(3))
 
 
 def test_of_a_sampled_window_the_sample_becomes_the_reference() -> None:
-    watched = Watched(commanded(window=SLIDING, panes={"max_events": 10}))
+    watched = Watched(commanded(window=SLIDING, sample={"size": 100}))
     watched.panes(0, 1, 2, 3)
 
     audit = watched.send("approve_current")
 
-    assert "the 30 events" in audit.reason
+    assert "the 100 events" in audit.reason
 
 
 def test_each_detector_gets_a_test_fitted_to_the_window_of_the_main_one() -> None:
@@ -134,7 +124,7 @@ def test_what_drifted_is_the_new_normal_and_what_was_normal_drifts() -> None:
 
 def test_it_takes_the_place_of_a_training_set_and_stays_after_a_restart() -> None:
     config = commanded(reference=ARTEFACT)
-    watched = Watched(config, {trained_key(config): fit_reference(config, rows(99, 200))})
+    watched = Watched(config, trained_on(config, rows(99, 200)))
     watched.panes(0, 1, loc=3.0)
 
     watched.send("approve_current")
@@ -153,7 +143,7 @@ def test_a_restart_between_window_and_command_changes_nothing() -> None:
         if is_restarted:
             watched.restart()
         watched.send("approve_current")
-        blocks.append(watched.state.read_reference())
+        blocks.append(watched.reference_block)
 
     assert blocks[0] == blocks[1]
 
@@ -200,19 +190,16 @@ def test_a_window_with_fewer_events_than_a_test_needs_makes_no_reference() -> No
 
 
 def test_a_window_that_no_test_can_be_fitted_to_makes_no_reference() -> None:
-    config = commanded(detector={"reducer": {"kind": "none"}, "test": {"kind": "chi_square"}})
-    watched = Watched(config)
-    for index in range(2):
-        watched.pane(make_pane(index, np.tile(np.eye(3), (14, 1)), first_offset=100 * index))
-    watched.panes(2, n=3_000)
-    before = watched.block
+    watched = Watched(commanded(detector=PCA))
+    watched.panes(0, 1)
+    watched.pane(make_pane(2, np.ones((40, 3)), first_offset=100))
+    before = watched.status
 
     audit = watched.send("approve_current")
 
     assert audit.outcome is Outcome.REFUSED
     assert "the last window makes no reference" in audit.reason
-    assert "is not categorical" in audit.reason
-    assert watched.block == before
+    assert watched.status == before
 
 
 def test_it_is_refused_where_the_reference_moves_and_where_the_file_says_never() -> None:
@@ -223,12 +210,11 @@ def test_it_is_refused_where_the_reference_moves_and_where_the_file_says_never()
 
     for watched, kind, text in (
         (moving, "approve_current", "moves along by itself"),
-        (moving, "rebaseline", "not collected"),
         (never, "approve_current", 'reference.rebaseline is "never"'),
         (never, "rebaseline", 'reference.rebaseline is "never"'),
     ):
-        before = watched.block
+        before = watched.status
         audit = watched.send(kind)
         assert (audit.outcome, audit.effective_ms) == (Outcome.REFUSED, None)
         assert text in audit.reason
-        assert watched.block == before
+        assert watched.status == before

@@ -60,8 +60,8 @@ def test_rebaseline_while_a_reference_is_collected_starts_over() -> None:
     watched.send("rebaseline")
     watched.panes(1, n=20)
 
-    assert watched.block.status.phase == "collecting"
-    assert watched.block.status.n_collected == 20
+    assert watched.status.views[0].phase == "collecting"
+    assert watched.status.views[0].n_collected == 20
 
 
 def test_rebaseline_while_paused_collects_after_resume() -> None:
@@ -75,7 +75,7 @@ def test_rebaseline_while_paused_collects_after_resume() -> None:
     watched.panes(3)
 
     assert "after resume" in audit.reason
-    assert watched.block.status.reference_start_ms == 3_000
+    assert watched.status.views[0].reference_start_ms == 3_000
 
 
 @pytest.mark.parametrize("kind", ["rebaseline", "approve_current"])
@@ -98,12 +98,12 @@ def test_nothing_is_written_of_the_end_of_an_incident_that_nobody_saw_begin() ->
     watched.panes(0, 1)
     watched.send("snooze", until_ms=9_000)
     watched.panes(2, loc=3.0)
-    assert watched.block.status.watches[0].incident.incident_id
+    assert watched.status.views[0].watches[0].incident.incident_id
 
     watched.send("rebaseline")
 
     assert watched.alerts == []
-    assert watched.block.status.watches[0].incident.incident_id == ""
+    assert watched.status.views[0].watches[0].incident.incident_id == ""
 
 
 def test_snooze_holds_alerts_back_and_the_next_one_says_how_many() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
-from flink_jobs.core.references.blocks import fit_reference
 
-from flink_jobs.config.digests import trained_key
 from flink_jobs.records.alerts import AlertKind, Cause, Ending
 from flink_jobs.records.control import Outcome
+from tests.builders import trained_on
 from tests.core.watched import Watched, commanded, rows
 
 STARTED, RECOVERED = AlertKind.STARTED, AlertKind.RECOVERED
@@ -130,7 +128,7 @@ def test_a_change_stays_after_a_restart() -> None:
 @pytest.mark.parametrize(
     ("other", "text"),
     [
-        (commanded(input={"n_features": 2}), "input"),
+        (commanded(input={"n_features": 2}), "which columns of an event are read"),
         (commanded(reference=ARTEFACT), "reference"),
         (commanded(calibration={"level": 0.02}), "policy.recover_level"),
     ],
@@ -149,14 +147,14 @@ def test_a_change_that_no_longer_fits_the_job_is_dropped_and_the_log_says_why(
         },
     )
     assert first.audits[-1].outcome is Outcome.APPLIED
-    trained = {trained_key(other): fit_reference(other, rows(9, 50))} if text == "reference" else {}
+    trained = trained_on(other, rows(9, 50)) if text == "reference" else {}
     again = Watched(other, trained)
     again.state = first.state
 
     actions = again.panes(1)
 
     assert text in actions.notices[0].text
-    assert again.block.status.change == ""
+    assert again.status.change == ""
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -169,7 +167,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"input": {"n_features": 4}}, "change it there"),
     (
         {"input": {"n_outputs": 2}, "detector": {"reducer": {"kind": "softmax_outputs"}}},
-        "which numbers of an event are read cannot change",
+        "which columns of an event are read cannot change",
     ),
     ({"reference": ARTEFACT}, "fitted where the job is submitted"),
     ({"window": None}, "window"),
@@ -183,19 +181,19 @@ def test_a_change_that_cannot_run_is_refused_with_its_key_and_changes_nothing(
     change: dict[str, Any], text: str
 ) -> None:
     watched = drifting()
-    before = watched.block
+    before = watched.status
 
     audit = watched.send("configure", change=change)
 
     assert (audit.outcome, audit.effective_ms) == (Outcome.REFUSED, None)
     assert text in audit.reason
     assert "\n" not in audit.reason
-    assert watched.block == before
+    assert watched.status == before
 
 
 def test_another_test_on_a_training_set_is_refused_and_another_level_is_not() -> None:
     config = commanded(reference=ARTEFACT)
-    watched = Watched(config, {trained_key(config): fit_reference(config, rows(99, 200))})
+    watched = Watched(config, trained_on(config, rows(99, 200)))
     watched.panes(0)
 
     refused = watched.send(
@@ -242,10 +240,10 @@ def test_an_unstable_reference_is_over_when_the_next_one_is_not_collected() -> N
     assert [a.cause for a in watched.alerts] == [Cause.UNSTABLE_REFERENCE]
 
     watched.send("configure", change={"reference": TRAILING})
-    watched.panes(2)
+    watched.panes(2, 3, 4, loc=5.0)
 
     last = watched.alerts[-1]
     assert (last.cause, last.kind) == (Cause.UNSTABLE_REFERENCE, RECOVERED)
-    assert last.ending is Ending.NEW_REFERENCE
+    assert last.ending is Ending.NEW_CONFIGURATION
     assert last.incident_id == watched.alerts[0].incident_id
-    assert msgspec.json.decode(msgspec.json.encode(watched.block.status))["unstable_id"] == ""
+    assert watched.status.views[0].unstable_id == ""

@@ -25,7 +25,7 @@ def test_describe_tells_all_that_commands_have_changed() -> None:
     assert summary.change == '{"policy":{"exemplars":0}}'
     assert [(i.incident_id, i.is_acknowledged) for i in summary.incidents] == [(incident_id, True)]
     assert summary.config_version == watched.panes(3).scores[-1].config_version
-    assert summary.state_bytes > len(watched.state.read_reference() or b"")
+    assert summary.state_bytes > len(watched.reference_block or b"")
 
 
 def test_describe_lists_the_incidents_of_every_cause() -> None:
@@ -46,8 +46,8 @@ def test_describe_lists_the_incidents_of_every_cause() -> None:
 def test_describe_changes_nothing() -> None:
     watched = Watched()
     watched.panes(0)
-    before = watched.block
+    before = watched.status
 
     watched.send("describe")
 
-    assert watched.block == before
+    assert watched.status == before

@@ -48,7 +48,7 @@ def test_a_pattern_that_does_not_match_leaves_the_model_alone_and_is_not_looked_
     watched.panes(2)
 
     assert watched.audits == []
-    assert watched.block.status.n_standing == 2
+    assert watched.status.n_standing == 2
 
 
 def test_which_commands_a_model_has_taken_survives_a_restart() -> None:
@@ -98,7 +98,7 @@ def test_a_new_model_takes_what_concerns_its_future_and_is_silent_about_the_rest
 
     watched.panes(5)
 
-    status = watched.block.status
+    status = watched.status
     assert [(a.kind, a.outcome) for a in watched.audits] == [
         ("snooze", Outcome.APPLIED),
         ("configure", Outcome.APPLIED),
@@ -161,7 +161,7 @@ def test_a_pane_that_is_too_late_takes_no_command() -> None:
     watched.panes(1)
 
     assert watched.audits == []
-    assert watched.block.status.n_standing == 0
+    assert watched.status.n_standing == 0
 
 
 def test_the_order_of_patterns_is_that_of_their_numbers_and_each_sees_the_one_before() -> None:

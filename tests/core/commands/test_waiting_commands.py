@@ -156,7 +156,7 @@ def test_a_command_for_a_model_never_seen_waits_for_its_first_pane() -> None:
 
     assert waiting.outcome is Outcome.WAITING
     assert watched.audits[-1].outcome is Outcome.APPLIED
-    assert watched.block.status.is_paused
+    assert watched.status.is_paused
 
 
 def test_a_model_never_seen_takes_what_holds_from_the_beginning_in_the_order_of_the_topic() -> None:
@@ -248,7 +248,7 @@ def test_waiting_commands_survive_a_restart() -> None:
     watched.panes(1, 2, 3)
 
     assert watched.windows() == [0, 1, 2]
-    assert watched.block.status.change != ""
+    assert watched.status.change != ""
 
 
 def test_a_snooze_that_waits_holds_back_windows_that_end_after_it() -> None:

@@ -18,9 +18,8 @@ from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, Transition, advance
-from flink_jobs.core.state.codec import decode_recent, encode_recent
+from flink_jobs.core.state.entries import decode, encode
 from flink_jobs.core.state.incident import Incident
-from flink_jobs.core.state.state import RecentBlock, Status, Watch
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
 from tests.builders import BASE, make_config, make_pane, run_monitor
@@ -461,9 +460,7 @@ def test_what_is_remembered_stays_small(policy: PolicyTable, tests: list[Look]) 
 
 
 def restored(incident: Incident) -> Incident:
-    watch = Watch(name="main", incident=incident)
-    block = RecentBlock(Status(detector_fingerprint="f", watches=[watch]), segments=[])
-    return decode_recent(encode_recent(block)).status.watches[0].incident
+    return decode("incident", encode(incident), Incident)
 
 
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}

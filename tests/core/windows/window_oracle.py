@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
-from flink_jobs.core.state.segments import Segment
+
+
+class PaneSize(NamedTuple):
+    """A pane: its start, the position of its first event, and how many it holds."""
+
+    start_ms: int
+    first_event: int
+    n_events: int
+
+    def time_ms(self, row: int) -> int:
+        """The event time of an event: events are spread evenly over a second."""
+        return self.start_ms + row * 1_000 // self.n_events
 
 
 class Expected(NamedTuple):
-    """A window, when it is due, and the rows of which panes are tested."""
+    """A window, when it is due, and the positions of the events that are tested."""
 
     due_ms: int
     closed_early: bool
@@ -18,21 +29,21 @@ class Expected(NamedTuple):
     end_ms: int
     first_event: int
     n_events: int
-    rows: list[tuple[int, int]]
+    tested: range
 
 
 class _Whole(NamedTuple):
     start_ms: int
     end_ms: int
     close_ms: int
-    held: list[Segment]
+    held: list[PaneSize]
 
 
 def expected_count_windows(
-    window: CountWindow, panes: Sequence[Segment], *, width_ms: int
+    window: CountWindow, panes: Sequence[PaneSize], *, width_ms: int
 ) -> list[Expected]:
     """Every window that is full, due when the pane with its last event is over."""
-    events = [(pane, row) for pane in panes for row in range(pane.n_seen)]
+    events = [(pane, row) for pane in panes for row in range(pane.n_events)]
     return [
         Expected(
             due_ms=events[first + window.size - 1][0].start_ms + width_ms,
@@ -41,7 +52,7 @@ def expected_count_windows(
             end_ms=_time_ms(events[first + window.size - 1]),
             first_event=first,
             n_events=window.size,
-            rows=[(pane.start_ms, row) for pane, row in events[first : first + window.size]],
+            tested=range(first, first + window.size),
         )
         for first in range(0, len(events) - window.size + 1, window.slide)
     ]
@@ -49,7 +60,7 @@ def expected_count_windows(
 
 def expected_pane_windows(
     window: TimeWindow | SessionWindow,
-    panes: Sequence[Segment],
+    panes: Sequence[PaneSize],
     *,
     width_ms: int,
     from_ms: int,
@@ -67,7 +78,7 @@ def expected_pane_windows(
     )
 
 
-def _time_windows(window: TimeWindow, panes: Sequence[Segment], from_ms: int) -> list[_Whole]:
+def _time_windows(window: TimeWindow, panes: Sequence[PaneSize], from_ms: int) -> list[_Whole]:
     first = -(-from_ms // window.slide_ms) * window.slide_ms
     wholes = []
     for start_ms in range(first, max((p.start_ms for p in panes), default=-1) + 1, window.slide_ms):
@@ -78,9 +89,9 @@ def _time_windows(window: TimeWindow, panes: Sequence[Segment], from_ms: int) ->
 
 
 def _sessions(
-    window: SessionWindow, panes: Sequence[Segment], width_ms: int, from_ms: int
+    window: SessionWindow, panes: Sequence[PaneSize], width_ms: int, from_ms: int
 ) -> list[_Whole]:
-    sessions: list[list[Segment]] = []
+    sessions: list[list[PaneSize]] = []
     for pane in panes:
         if pane.start_ms < from_ms:
             continue
@@ -109,7 +120,7 @@ def _due(window: TimeWindow | SessionWindow, whole: _Whole, width_ms: int) -> li
     for n_panes in range(1, len(whole.held) + 1):
         held = whole.held[:n_panes]
         now_ms = held[-1].start_ms + width_ms
-        n_events = sum(p.n_seen for p in held)
+        n_events = sum(p.n_events for p in held)
         if 0 < window.early_events <= n_events and now_ms < whole.close_ms:
             end_ms = whole.end_ms if isinstance(window, TimeWindow) else now_ms
             found.append(_expected(window, now_ms, whole.start_ms, end_ms, held, is_early=True))
@@ -128,22 +139,26 @@ def _expected(
     due_ms: int,
     start_ms: int,
     end_ms: int,
-    held: Sequence[Segment],
+    held: Sequence[PaneSize],
     *,
     is_early: bool,
 ) -> Expected:
-    rows = [(p.start_ms, row) for p in held for row in range(len(p))]
+    kept = list(held)
+    while window.max_events and len(kept) > 1:
+        if sum(p.n_events for p in kept) <= window.max_events:
+            break
+        kept = kept[1:]
     return Expected(
         due_ms=due_ms,
         closed_early=is_early,
         start_ms=start_ms,
         end_ms=end_ms,
         first_event=held[0].first_event,
-        n_events=sum(p.n_seen for p in held),
-        rows=rows[-window.max_events :] if window.max_events else rows,
+        n_events=sum(p.n_events for p in held),
+        tested=range(kept[0].first_event, kept[-1].first_event + kept[-1].n_events),
     )
 
 
-def _time_ms(event: tuple[Segment, int]) -> int:
+def _time_ms(event: tuple[PaneSize, int]) -> int:
     pane, row = event
-    return int(pane.columns().times_ms[row])
+    return pane.time_ms(row)

@@ -66,11 +66,23 @@ def test_missing_values_count_as_one_number_above_all(rng):
     assert found.p_value == above.p_value
 
 
-def test_the_effect_size_is_the_root_mean_square_difference_of_the_distributions():
+def test_the_effect_size_is_1_where_the_samples_do_not_overlap():
     separate = compared(np.arange(500.0), np.arange(500.0) + 1000.0)
 
-    assert separate.effect_size == pytest.approx(1 / np.sqrt(3), rel=1e-5)
-    assert compared(np.zeros(60), np.ones(30)).effect_size == pytest.approx(np.sqrt(0.5))
+    assert separate.effect_size == pytest.approx(1.0, abs=1e-5)
+    assert compared(np.zeros(60), np.ones(30)).effect_size == 1.0
+
+
+def test_the_effect_size_of_a_moderate_shift_is_that_of_the_distributions():
+    x = stats.norm.ppf((np.arange(4_000) + 0.5) / 4_000)
+
+    effect = compared(x, x + 0.5).effect_size
+
+    # The mean over both samples of the squared difference of the distribution functions.
+    z = np.linspace(-8.0, 8.5, 20_001)
+    density = (stats.norm.pdf(z) + stats.norm.pdf(z - 0.5)) / 2
+    squares = (stats.norm.cdf(z) - stats.norm.cdf(z - 0.5)) ** 2
+    assert effect == pytest.approx(np.sqrt(3 * np.trapezoid(squares * density, z)), abs=0.005)
 
 
 def test_a_permutation_p_value_is_near_that_of_scipy(rng):

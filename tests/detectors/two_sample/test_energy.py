@@ -45,7 +45,10 @@ def test_with_more_dimensions_it_is_the_sum_over_all_pairs_of_scaled_rows(rng):
 
     result = compared(x, y)
     assert result.statistic == pytest.approx(energy, rel=1e-9)
-    assert result.effect_size == pytest.approx(energy / twice_between, rel=1e-9)
+    share, of_null = energy / twice_between, result.null_statistics.mean() / twice_between
+    assert result.effect_size**2 == pytest.approx(
+        max(0.0, (share - of_null) / (1.0 - of_null)), rel=1e-9
+    )
 
 
 def test_the_units_of_the_dimensions_change_nothing(rng):

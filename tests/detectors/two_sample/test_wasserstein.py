@@ -18,7 +18,15 @@ def test_golden_values():
     result = compared([1.0, 2.5, 4.0, 7.0], [3.0, 5.0, 5.0, 8.0, 9.0])
 
     assert result.statistic == pytest.approx(0.9502346548140024, abs=1e-12)
-    assert result.effect_size == result.statistic
+    assert result.effect_size**2 == pytest.approx(
+        result.statistic**2 - (result.null_statistics**2).mean()
+    )
+
+
+def test_the_effect_size_of_a_shift_is_its_length_in_pooled_deviations(rng):
+    x = rng.normal(size=2_000)
+
+    assert compared(x, x + 1.0).effect_size == pytest.approx(1.0 / np.sqrt(1.25), rel=0.02)
 
 
 @pytest.mark.parametrize(("n_ref", "n_test"), [(1, 1), (1, 6), (30, 17), (200, 300)])
