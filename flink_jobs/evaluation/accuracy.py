@@ -129,7 +129,7 @@ def _predicted(
     if answer.kind == "class":
         return [texts[int(code)] if code == code else "" for code in x[:, 0].tolist()]
     places = x[:, 0] >= _EVEN if answer.kind == "probability" else x.argmax(axis=1)
-    return np.where(np.isnan(x[:, 0]), -1, places).tolist()
+    return [int(place) for place in np.where(np.isnan(x[:, 0]), -1, places)]
 
 
 def _class_of(answer: Column, label: str) -> int | str:
