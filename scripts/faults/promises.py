@@ -115,26 +115,34 @@ def compare(topic: str, written: Iterable[bytes], wanted: Sequence[bytes]) -> No
 
 
 def add_up(name: str, scores: Iterable[bytes], n_dead_letters: int, expected: Expected) -> None:
-    """Each record of the inference topic was used, is a dead letter, or is a heartbeat.
+    """Each record of the inference topic was used, is a dead letter, a duplicate, or a heartbeat.
 
     Windows tumble and begin where the reference ends, so used events are those of the references
-    and of the windows.
+    and of the windows. Each detector of each view has seen all of them.
 
     Raises
     ------
     BrokenPromiseError
     """
-    count = count_events(scores)
-    n_accounted = count.total() + n_dead_letters + expected.n_heartbeats
-    keep(
-        n_accounted == expected.n_records,
-        f"{name}: {expected.n_records:,} records on the inference topic, {n_accounted:,} accounted "
-        f"for: {dict(count)}, {n_dead_letters} dead letters, {expected.n_heartbeats} heartbeats",
-    )
+    watching: dict[tuple[str, str], list[bytes]] = {}
+    for value in scores:
+        score = msgspec.json.decode(value)
+        watching.setdefault((score["view"], score["detector"]), []).append(value)
+    keep(bool(watching), f"{name}: no scores")
+    n_others = n_dead_letters + expected.n_duplicates + expected.n_heartbeats
+    for (view, detector), own in watching.items():
+        count = count_events(own)
+        n_accounted = count.total() + n_others
+        keep(
+            n_accounted == expected.n_records,
+            f"{name}, {view}/{detector}: {expected.n_records:,} records on the inference topic, "
+            f"{n_accounted:,} accounted for: {dict(count)}, {n_dead_letters} dead letters, "
+            f"{expected.n_duplicates} duplicates, {expected.n_heartbeats} heartbeats",
+        )
 
 
 def count_events(scores: Iterable[bytes]) -> Counter[str]:
-    """Events in test windows and in references."""
+    """Events in the test windows of one detector and in its references."""
     references: dict[tuple[str, str], int] = {}
     n_tested = 0
     for value in scores:

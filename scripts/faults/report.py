@@ -21,7 +21,8 @@ topic, and what it makes of them is the undisturbed result. A run passes only if
 and dead letters are those, by id and to the byte. At-least-once may repeat a record byte for byte,
 and each repetition is counted; exactly-once, read with `isolation.level=read_committed`, may not.
 And the counts add up: each record of the inference topic is in a reference, in a test window, a
-dead letter, or a heartbeat. No scenario wants a dead letter, and none has one, but the fuzzer.
+dead letter, a duplicate of another (same id, same time, same pane) or a heartbeat. No scenario
+wants a dead letter, and none has one, but the fuzzer.
 
 **The stream**, where a scenario says nothing else: JSON events of 16 models on 4 partitions, each
 model on all of them, 50 events of a model in a pane, windows of two panes. Four models drift again

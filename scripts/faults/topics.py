@@ -17,6 +17,8 @@ from scripts.faults.undisturbed import Record
 _READ_TIMEOUT_S = 120.0
 # Above the longest outage of the suite: see the report on what a shorter one does.
 IDLE_TIMEOUT_MS = 300_000
+SAMPLE_SIZE = 200
+"""Events of a window that tests on rows see."""
 VIEWS = ("inputs", "outputs")
 """The views of a run with named columns."""
 
@@ -34,6 +36,14 @@ columns = ["features"]
 name = "outputs"
 columns = ["outputs"]
 """
+_ROWS = """\
+[sample]
+size = {size}
+[[detectors]]
+name = "rows"
+window = {{kind = "time", size_ms = {window_ms}, slide_ms = {window_ms}}}
+test = {{kind = "cramer_von_mises"}}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +56,15 @@ class Run:
         Prefix of the result topics and id of the consumer group; no two runs share one.
     stream : Stream
     exactly_once : bool
-    checkpoint_interval_ms, idle_timeout_ms, max_pane_events : int
+    checkpoint_interval_ms, idle_timeout_ms : int
     properties : mapping of str to str
         Of all Kafka clients of the job.
     readers : int
         Subtasks of the job, each of which reads some of the partitions.
     is_named : bool
         Whether columns have names and two views watch inputs and outputs.
+    has_rows : bool
+        Whether a second detector, ``rows``, sees a sample of the events of each window.
     """
 
     name: str
@@ -60,10 +72,10 @@ class Run:
     exactly_once: bool = False
     checkpoint_interval_ms: int = 1_000
     idle_timeout_ms: int = IDLE_TIMEOUT_MS
-    max_pane_events: int = 10_000
     properties: Mapping[str, str] = field(default_factory=dict)
     readers: int = 1
     is_named: bool = False
+    has_rows: bool = False
 
     @property
     def alerts(self) -> str:
@@ -100,6 +112,7 @@ class Run:
         """The job file: BBSDs and KS on tumbling windows, so that each event is counted once."""
         stream = self.stream
         window_ms = stream.panes_per_window * stream.pane_width_ms
+        rows = _ROWS.format(size=SAMPLE_SIZE, window_ms=window_ms) if self.has_rows else ""
         properties = "".join(f'"{key}" = "{value}"\n' for key, value in self.properties.items())
         return f"""
 version = 1
@@ -118,7 +131,6 @@ max_out_of_orderness_ms = {MAX_OUT_OF_ORDERNESS_MS}
 idle_timeout_ms = {self.idle_timeout_ms}
 [panes]
 width_ms = {stream.pane_width_ms}
-max_events = {self.max_pane_events}
 [window]
 kind = "time"
 size_ms = {window_ms}
@@ -137,6 +149,7 @@ checkpoint_interval_ms = {self.checkpoint_interval_ms}
 delivery = "{"exactly_once" if self.exactly_once else "at_least_once"}"
 parallelism = {self.readers}
 {_VIEWS if self.is_named else ""}
+{rows}
 """
 
 

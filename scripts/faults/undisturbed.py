@@ -6,7 +6,7 @@ The only place of the fault suite that knows the core; all else knows job files 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Expected:
         In no particular order, each once.
     n_records, n_heartbeats : int
         On the inference topic, heartbeats included.
+    n_duplicates : int
+        Events with id and time of another in their pane, which count once.
     """
 
     alerts: list[bytes]
@@ -49,6 +51,7 @@ class Expected:
     dead_letters: list[bytes]
     n_records: int
     n_heartbeats: int
+    n_duplicates: int = 0
 
 
 def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
@@ -56,7 +59,7 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
     config = decode_config(job_toml.encode())
     width_ms = config.panes.width_ms
     expected = Expected([], [], [], 0, 0)
-    n_records, n_heartbeats = 0, 0
+    n_records, n_heartbeats, n_duplicates = 0, 0, 0
     panes: dict[tuple[str, int], list[Record]] = {}
     for record in records:
         n_records += 1
@@ -80,9 +83,10 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
         )
         state = states.setdefault(model, InMemoryEntries())
         actions = monitor.on_pane(unpack_pane(model, width_ms, packed), state)
+        n_duplicates += actions.counts.duplicates
         expected.alerts.extend(encode_record(alert)[1] for alert in actions.alerts)
         expected.scores.extend(encode_record(score)[1] for score in actions.scores)
         expected.dead_letters.extend(encode_dead_letter(d)[1] for d in actions.dead_letters)
-    return Expected(
-        expected.alerts, expected.scores, expected.dead_letters, n_records, n_heartbeats
+    return replace(
+        expected, n_records=n_records, n_heartbeats=n_heartbeats, n_duplicates=n_duplicates
     )

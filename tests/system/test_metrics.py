@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,13 +52,14 @@ BAD = {
     Reason.NOT_FINITE: Record(STEADY, _GOOD.replace(b"[0,0]", b"[0,NaN]"), END_MS - 1, 0),
     Reason.NOT_A_DISTRIBUTION: Record(STEADY, _GOOD.replace(b"0.5", b"0.9"), END_MS - 1, 1),
 }
+N_DUPLICATES = 1
 N_REFERENCE = 100
 # The reference is the 100 events of the first two panes.
 REFERENCE_END_MS = START_MS + 2 * WIDTH_MS
 _UNPREDICTABLE = (
     "test_duration_ns",
     "reference_bytes",
-    "recent_bytes",
+    "state_bytes",
     f"model.{STEADY}.state_bytes",
     f"model.{MOVED}.state_bytes",
 )
@@ -96,7 +97,9 @@ def watched(
     stream = model_stream([STEADY, MOVED], N_PANES, shifted_from_pane=7)
     # The only event of its test window.
     lonely = Record(STEADY, stream[0].value, END_MS + WIDTH_MS, 0)
-    topics.write([*stream, *BAD.values(), lonely])
+    # Sent again, to the other partition: it counts once.
+    again = replace(stream[0], partition=1)
+    topics.write([stream[0], again, *stream[1:], *BAD.values(), lonely])
     topics.heartbeat(END_MS + 3 * WIDTH_MS)
     alerts, scores = encoded(topics.expected(config))
     with PushGateway() as gateway, FlinkCluster(n_slots=1, settings=_settings(gateway)) as cluster:
@@ -136,14 +139,17 @@ def test_a_mixture_of_good_and_bad_events_is_accounted_for_to_the_last_one(
         assert each.event_time_ms == record.time_ms
     tested = sum(msgspec.json.decode(s)["window"]["n_events"] for s in scores.values())
     n_heartbeats = 2
-    assert tested + 2 * N_REFERENCE + len(reasons) + n_heartbeats == len(topics.written)
+    n_others = len(reasons) + N_DUPLICATES + n_heartbeats
+    assert tested + 2 * N_REFERENCE + n_others == len(topics.written)
 
 
 def test_pushed_metrics_agree_to_the_last_event_with_what_the_job_wrote(watched: Watched) -> None:
     metrics = _once_equal(watched.gateway.metrics, watched.expected)
 
     assert {name: metrics[name] for name in watched.expected} == watched.expected
-    assert metrics["events"] == metrics["used"] + metrics["dead_letters"]
+    assert metrics["events"] == sum(
+        metrics[name] for name in ("used", "dead_letters", "duplicates")
+    )
     assert min(metrics[name] for name in _UNPREDICTABLE) > 0
     assert metrics.keys() == watched.expected.keys() | set(_UNPREDICTABLE)
 
@@ -182,24 +188,24 @@ def _expected(topics: Topics, n_used: int) -> dict[str, float]:
     assert len(tested) == len(scores) - 1
     in_panes = [d for d in dead if d.model == STEADY and d.reason not in _BEFORE_PANES]
     n_of_moved = N_PANES * 50
-    n_events = {STEADY: n_used - n_of_moved + len(in_panes), MOVED: n_of_moved}
+    n_of_steady = n_used - n_of_moved + len(in_panes) + N_DUPLICATES
+    n_events = {STEADY: n_of_steady, MOVED: n_of_moved}
     now_ms = {STEADY: END_MS + 2 * WIDTH_MS, MOVED: END_MS}
     n_age = {
         STEADY: n_used - n_of_moved - N_REFERENCE,
         MOVED: n_of_moved - N_REFERENCE,
     }
     expected: dict[str, float] = {
-        "events": n_used + len(dead),
+        "events": n_used + len(dead) + N_DUPLICATES,
         "used": n_used,
         "dead_letters": len(dead),
-        "sampled_out": 0,
+        "duplicates": N_DUPLICATES,
         "windows_tested": len(tested),
         "windows_too_few": 1,
         "windows_no_reference": 0,
         "windows_failed": 0,
         "references_unusable": 0,
         "paused": 0,
-        "history_bytes": 0,
         f"model.{STEADY}.late_events": reasons[Reason.LATE],
         "alerts": len(alerts),
     }

@@ -48,11 +48,16 @@ class MissingReference:
             return None
         return max(overdue_ms, context.status.snoozed_until_ms or 0)
 
-    def report(self, until_ms: int, reason: str) -> None:
-        """Raise an alert from the moment on from which the reference is overdue."""
+    def is_due(self, until_ms: int) -> bool:
+        """Whether event time has passed the moment from which the reference is overdue."""
         at_ms = self.due_ms()
-        if at_ms is not None and until_ms >= at_ms:
-            self._write(AlertKind.STARTED, at_ms, reason=reason)
+        return at_ms is not None and until_ms >= at_ms
+
+    def report(self, reason: str) -> None:
+        """Raise the alert about a reference that is overdue."""
+        at_ms = self.due_ms()
+        assert at_ms is not None  # noqa: S101 - it is due
+        self._write(AlertKind.STARTED, at_ms, reason=reason)
 
     def refuse(self, at_ms: int, reason: str) -> None:
         """Say that the detectors could not be fitted to what was collected until ``at_ms``."""

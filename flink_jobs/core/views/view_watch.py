@@ -13,6 +13,7 @@ from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
 from flink_jobs.core.references.collected_rows import CollectedRows
 from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
+from flink_jobs.core.references.moving import forget_cells
 from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.core.state.status import ViewStatus
@@ -100,7 +101,8 @@ class ViewWatch:
             self.status.wants_new_reference = False
             self.start_anew(until_ms, Ending.NEW_REFERENCE)
             self.notice("its incident is over; a new reference is collected")
-        self.missing.report(until_ms, self.plan.rule.overdue_reason(self))
+        if self.missing.is_due(until_ms):
+            self.missing.report(self.plan.rule.overdue_reason(self))
 
     def due_ms(self) -> int | None:
         """Return when the next window closes, or the reference is complete or overdue."""
@@ -269,7 +271,7 @@ class ViewWatch:
         """Remove all entries of the view."""
         self.forget_slices()
         self.rows.clear()
-        self.plan.rule.forget(self)
+        forget_cells(self)
         self.context.entries.remove(self._reference_name)
 
     # ----------------------------------------------------------------------------------------------

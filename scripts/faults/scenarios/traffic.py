@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import msgspec
+
 from flink_jobs.cluster.submission import DRIFT_JOB
 from scripts.faults.outcome import Options, Outcome
 from scripts.faults.promises import judge, keep
 from scripts.faults.stage import Teller, open_stage
 from scripts.faults.stream import MAX_OUT_OF_ORDERNESS_MS, Stream, whole_windows
-from scripts.faults.topics import Run
+from scripts.faults.topics import SAMPLE_SIZE, Run
 from scripts.shared.throughput import measure
 
 DISORDER, HOT_MODEL, MANY_MODELS = "duplicates-and-disorder", "hot-model", "many-models"
 _N_MANY_MODELS = 5_000
 _DISORDER_NOTES = """\
 In each partition, events come in the order of their time plus a random delay below
-`input.max_out_of_orderness_ms` = {disorder_ms} ms, and {duplicates:.0%} of them come twice. Each
-record is an event, even with the bytes of another: its name is its partition and offset. Ids that
-producers repeat are not looked for.
+`input.max_out_of_orderness_ms` = {disorder_ms} ms, and {duplicates:.0%} of them come twice, with
+the same id and time. Such a pair is one event in every reference and window; the other one is
+counted as a duplicate. Used events, dead letters and duplicates are all events of the topic.
 """
 _HOT_NOTES = """\
-The hot model's panes hold more than `panes.max_events` = {max_events:,} events, so that its test
-windows are sampled; which events a sample keeps is a matter of their time and id, not of the run.
+Two detectors watch every model. KS on each output counts every event of a window, however many the
+hot model sends. Cramér-von Mises needs rows, and sees the `sample.size` = {size:,} events of the
+window that a hash of their time and id chooses, so that the sample is the same in every run. The
+scenario fails where a score says that its test saw more or fewer.
 """
 _MANY_NOTES = """\
 {n_models:,} models with 20 events in a pane, and a window a pane: each pane's end brings
@@ -55,8 +61,31 @@ def play_hot_model(options: Options, teller: Teller) -> Outcome:
         drift_panes=6,
         n_reference=100,
     )
-    notes = _HOT_NOTES.format(max_events=2_000)
-    return _play(stream, options, teller, "one of 16 models has 90 % of the traffic", notes, 2_000)
+    notes = _HOT_NOTES.format(size=SAMPLE_SIZE)
+    fault = "one of 16 models has 90 % of the traffic"
+    return _play(stream, options, teller, fault, notes, judge_samples)
+
+
+def judge_samples(scores: Sequence[bytes]) -> str:
+    """Tests on counts saw every event of their windows, tests on rows at most a sample.
+
+    Raises
+    ------
+    BrokenPromiseError
+        Also where no window holds more than a sample, so that nothing was shown.
+    """
+    most = 0
+    for score in map(msgspec.json.decode, scores):
+        n_events, n_tested = score["window"]["n_events"], score["window"]["n_tested"]
+        n_due = min(n_events, SAMPLE_SIZE) if score["detector"] == "rows" else n_events
+        keep(
+            n_tested == n_due,
+            f"{HOT_MODEL}: {score['detector']} saw {n_tested:,} of {n_events:,} events, due are "
+            f"{n_due:,}",
+        )
+        most = max(most, n_events)
+    keep(most > SAMPLE_SIZE, f"{HOT_MODEL}: no window holds more than a sample")
+    return f"windows of up to {most:,} events counted whole, {SAMPLE_SIZE:,} of them as rows"
 
 
 def play_many_models(options: Options, teller: Teller) -> Outcome:
@@ -80,13 +109,13 @@ def _play(
     teller: Teller,
     fault: str,
     notes: str,
-    max_pane_events: int = 10_000,
+    judge_scores: Callable[[Sequence[bytes]], str] | None = None,
 ) -> Outcome:
     run = Run(
         name=f"{stream.topic}-1",
         stream=stream,
-        max_pane_events=max_pane_events,
         readers=options.readers,
+        has_rows=judge_scores is not None,
     )
     with open_stage(teller) as stage:
         stage.write(stream, 0.4)
@@ -102,7 +131,11 @@ def _play(
             measured.n_accounted == n_events,
             f"{stream.topic}: the job counted {measured.n_accounted:,} of {n_events:,} events",
         )
-        verdict = judge(stage.broker, run, expected)
+        said = f"{judge(stage.broker, run, expected)}"
+        if judge_scores is not None:
+            said += f"; {judge_scores(expected.scores)}"
+        if expected.n_duplicates:
+            said += f"; {expected.n_duplicates:,} duplicates counted once"
         teller.advance(0.4)
     return Outcome(
         name=stream.topic,
@@ -110,6 +143,6 @@ def _play(
         fault=fault,
         events=n_events,
         runs=1,
-        result=f"{measured.events_per_s:,.0f} events/s; {verdict}",
+        result=f"{measured.events_per_s:,.0f} events/s; {said}",
         notes=notes,
     )
