@@ -212,11 +212,8 @@ def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
     # Above everything that is observed a missing value is one more value, the largest.
     ref_columns, test_columns = (np.where(np.isnan(x), np.inf, x).T.copy() for x in (ref, test))
     n_observed_ref, n_observed_test = ((~np.isnan(x)).sum(axis=0) for x in (ref, test))
-    below, at = (
-        np.array([t.searchsorted(r, side) for r, t in zip(ref_columns, test_columns, strict=True)])
-        for side in ("left", "right")
-    )
-    gaps = _largest_gaps(ref_columns, below, at, n_test)
+    below, at = _counts(ref_columns, test_columns)
+    gaps = _largest_gaps(below, at, n_test)
     statistics = gaps / (n_ref * n_test)
     p_values = ks_p_values(gaps, n_ref, n_test)
     # Of observed pairs: those where the test's value is larger, less those where it is smaller.
@@ -238,28 +235,38 @@ def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
         }
 
 
-def _largest_gaps(ref: FloatArray, below: IntArray, at: IntArray, n_test: int) -> IntArray:
+def _counts(ref: FloatArray, test: FloatArray) -> tuple[IntArray, IntArray]:
+    """How many of the test's values lie below each of the reference's, and at or below it.
+
+    Both samples sorted, shapes (n_columns, n_ref) and (n_columns, n_test). A column in which no
+    value of one ties with one of the other is searched once: half the time of ``compare`` is this.
+    """
+    below, at = (np.empty(ref.shape, dtype=np.int64) for _ in range(2))
+    for column, (values, of_test) in enumerate(zip(ref, test, strict=True)):
+        found = of_test.searchsorted(values, "left")
+        ties = (of_test.take(found, mode="clip") == values).any()
+        below[column] = found
+        at[column] = of_test.searchsorted(values, "right") if ties else found
+    return below, at
+
+
+def _largest_gaps(below: IntArray, at: IntArray, n_test: int) -> IntArray:
     """``D * n_ref * n_test`` of each column.
 
     Between two values of the reference only the test's distribution function moves, and it only
-    rises, so that D is reached at a value of the reference or just below one.
+    rises: it is highest above the reference's just below one of them, and deepest below it at one.
+    Of values that tie the first and the last give the largest differences, so that none need be
+    told apart.
 
     Parameters
     ----------
-    ref : ndarray of float64, shape (n_columns, n_ref)
-        Sorted.
     below, at : ndarray of int64, shape (n_columns, n_ref)
-        How many of the test's values lie below each value, and at or below it.
+        How many of the test's values lie below each sorted value, and at or below it.
     """
-    n_ref = ref.shape[1]
+    n_ref = below.shape[1]
     places = np.arange(n_ref) * n_test
-    changes = ref[:, 1:] != ref[:, :-1]
-    is_first, is_last = (
-        np.pad(changes, ((0, 0), pad), constant_values=True) for pad in ((1, 0), (0, 1))
-    )
-    just_below = np.abs(below * n_ref - places) * is_first
-    reached = np.abs(at * n_ref - places - n_test) * is_last
-    return np.asarray(np.maximum(just_below, reached).max(axis=1))
+    above = (below * n_ref - places).max(axis=1)
+    return np.asarray(np.maximum(above, (places + n_test - at * n_ref).max(axis=1)))
 
 
 def _quantiles(observed: FloatArray) -> FloatArray:

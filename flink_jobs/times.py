@@ -76,15 +76,15 @@ def span(start_ms: int, end_ms: int) -> str:
     return f"{start.date()} {_clock(start)}–{last} UTC"
 
 
-def clock_span(start_ms: int, end_ms: int) -> str:
-    """A stretch of event time within one day, without the day.
+def clock(time_ms: float) -> str:
+    """A moment of event time without its day.
 
     Examples
     --------
-    >>> clock_span(1_767_225_600_000, 1_767_226_200_000)
-    '00:00–00:10'
+    >>> clock(1_767_226_200_000)
+    '00:10'
     """
-    return f"{_clock(utc(start_ms))}–{_clock(utc(end_ms))}"
+    return _clock(utc(time_ms))
 
 
 def between(start_ms: float, end_ms: float) -> str:

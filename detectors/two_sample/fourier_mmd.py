@@ -208,7 +208,7 @@ class FourierMMDTest(ReferenceTest):
         Returns
         -------
         TwoSampleResult
-            The values of the dimensions are NaN.
+            The values of the dimensions are NaN, and ``missing`` is None: sums do not tell them.
 
         Raises
         ------
@@ -304,9 +304,11 @@ class FourierMMDTest(ReferenceTest):
         offsets = np.where(absent, 0.0, x_ref - first)
         centre = first + offsets.sum(axis=0) / n_observed
         deviations = np.where(absent, 0.0, x_ref - centre)
-        spread = np.sqrt((deviations**2).sum(axis=0) / n_observed)
-        spread = np.where(spread > 0.0, spread, 1.0)
-        rows = np.hstack([deviations, absent * spread])
+        # Of values so far apart that their square overflows the bandwidth's distances say so.
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = np.sqrt((deviations**2).sum(axis=0) / n_observed)
+            spread = np.where(spread > 0.0, spread, 1.0)
+            rows = np.hstack([deviations, absent * spread])
         bandwidth = used_bandwidth(_some(rows), self._bandwidth)
         frequencies = draw_frequencies(rows.shape[1], self._n_features, bandwidth, self._seed)
         embedding = _Embedding(centre, spread, frequencies, np.empty(0), np.empty(0))

@@ -128,7 +128,9 @@ def impute_pooled(x_ref: FloatArray, x_test: FloatArray) -> tuple[FloatArray, Fl
     n_observed = np.maximum((~missing).sum(axis=0), 1)
     mean = np.where(missing, 0.0, pooled).sum(axis=0) / n_observed
     complete = np.where(missing, mean, pooled)
-    deviation = np.sqrt(((complete - mean) ** 2).sum(axis=0) / n_observed)
-    weight = np.where(deviation > 0.0, deviation, 1.0)
-    rows = np.concatenate([complete, (missing * weight)[:, some]], axis=1)
+    # Of values so far apart that their square overflows the tests say so themselves.
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.sqrt(((complete - mean) ** 2).sum(axis=0) / n_observed)
+        weighted = missing * np.where(deviation > 0.0, deviation, 1.0)
+    rows = np.concatenate([complete, weighted[:, some]], axis=1)
     return rows[: len(x_ref)], rows[len(x_ref) :]

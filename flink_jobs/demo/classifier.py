@@ -14,6 +14,8 @@ from flink_jobs.one_thread import use_one_thread
 
 N_TRAINING = 600
 IMAGE_SHAPE = (8, 8)
+N_PIXELS = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _LARGEST_PIXEL = 16.0
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
+from flink_jobs.demo.classifier import DIGIT_NAMES, N_PIXELS
 from flink_jobs.demo.timing import (
     N_REFERENCE,
     OUT_OF_ORDERNESS_MS,
@@ -35,6 +36,15 @@ class Topics(NamedTuple):
         return Topics(*(prefix + name for name in self))
 
 
+class Views(NamedTuple):
+    """The two views of each model, by what they are called."""
+
+    inputs: str = "inputs"
+    outputs: str = "outputs"
+
+
+VIEWS = Views()
+
 _TEMPLATE = """\
 # The job of `loudly demo`. Try `loudly validate job.toml`.
 version = 1
@@ -50,11 +60,15 @@ alerts_topic = "{topics.alerts}"
 scores_topic = "{topics.scores}"
 dead_letters_topic = "{topics.dead_letters}"
 
-# Each event carries the 64 pixels of an image and the classifier's 10 softmax outputs.
 [input]
-n_features = 64
-n_outputs = 10
 max_out_of_orderness_ms = {out_of_orderness_ms}
+
+# Each event carries an image and the classifier's answer to it: how likely each digit is.
+[columns.features]
+pixels = {{type = "vector", size = {n_pixels}}}
+
+[columns.outputs]
+digit = {{kind = "class_probabilities", class_names = [{digit_names}]}}
 
 [panes]
 width_ms = {pane_ms}
@@ -70,12 +84,17 @@ slide_ms = {slide_ms}
 kind = "first_events"
 n_events = {n_reference}
 
-# BBSDs: do the softmax outputs still look as they did? One Kolmogorov-Smirnov test for each class.
-[detector]
-reducer = {{kind = "softmax_outputs"}}
-test = {{kind = "ks"}}
+# Do the images still look as they did? One Kolmogorov-Smirnov test for each pixel.
+[[views]]
+name = "{views.inputs}"
+columns = ["features"]
 
-# Per window. A model without drift is tested 21 times here: at most about 1 run in 4,000 alarms.
+# BBSDs: do the answers still look as they did? One Kolmogorov-Smirnov test for each digit.
+[[views]]
+name = "{views.outputs}"
+columns = ["outputs"]
+
+# Per window. A model without drift is tested 42 times here: at most about 1 run in 2,000 alarms.
 [calibration]
 kind = "level_per_window"
 level = 0.00001
@@ -97,6 +116,9 @@ def job_text(bootstrap_servers: str, topics: Topics) -> str:
         window_ms=WINDOW_MS,
         slide_ms=SLIDE_MS,
         n_reference=N_REFERENCE,
+        n_pixels=N_PIXELS,
+        digit_names=", ".join(f'"{name}"' for name in DIGIT_NAMES),
+        views=VIEWS,
     )
 
 

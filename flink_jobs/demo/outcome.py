@@ -33,10 +33,11 @@ class ModelOutcome:
         Windows tested.
     n_alerts : int
         Alerts of all kinds and causes.
-    found : Alert or None
-        The first alert of drift in a window that holds events from after the change.
+    found_by : dict of str to Alert
+        For each view that found the drift its first alert of drift in a window that holds events
+        from after the change.
     delay_events : int or None
-        Events from the change to the end of that window.
+        Events from the change to the end of the first of these windows.
     n_false_alarms : int
         Incidents of drift that started without one.
     n_dead_letters : int
@@ -51,11 +52,16 @@ class ModelOutcome:
     drift_ms: int | None
     n_windows: int
     n_alerts: int
-    found: Alert | None
+    found_by: dict[str, Alert]
     delay_events: int | None
     n_false_alarms: int
     n_dead_letters: int
     has_unstable_reference: bool
+
+    @property
+    def found(self) -> Alert | None:
+        """The first alert of drift; None where no view found it."""
+        return min(self.found_by.values(), key=lambda alert: alert.window.end_ms, default=None)
 
     @property
     def is_right(self) -> bool:
@@ -99,7 +105,8 @@ def _judge(stream: ModelStream, reported: Reported) -> ModelOutcome:
     )
     started = _started(alerts, Cause.DRIFT)
     true = [alert for alert in started if _holds_drift(alert, stream.drift_ms)]
-    found = true[0] if true else None
+    # The last one that a view is given stays: its first.
+    found_by = {alert.view: alert for alert in reversed(true)}
     return ModelOutcome(
         model=stream.model,
         truth=stream.truth,
@@ -109,8 +116,8 @@ def _judge(stream: ModelStream, reported: Reported) -> ModelOutcome:
             s.model == stream.model and s.status is ScoreStatus.TESTED for s in reported.scores
         ),
         n_alerts=len(alerts),
-        found=found,
-        delay_events=None if found is None else _delay_events(found, stream),
+        found_by=found_by,
+        delay_events=_delay_events(true[0], stream) if true else None,
         n_false_alarms=len(started) - len(true),
         n_dead_letters=sum(d.model == stream.model for d in reported.dead_letters),
         has_unstable_reference=bool(_started(alerts, Cause.UNSTABLE_REFERENCE)),

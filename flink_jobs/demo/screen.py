@@ -18,10 +18,11 @@ from rich.progress import (
 from rich.table import Table
 
 from flink_jobs.demo.classifier import N_TRAINING, served_accuracy, served_digits
+from flink_jobs.demo.job_file import VIEWS
 from flink_jobs.demo.outcome import ModelOutcome
 from flink_jobs.demo.streams import N_EARLY_IMAGES, ModelStream
 from flink_jobs.demo.timing import END_MS, START_MS
-from flink_jobs.times import clock_span, span
+from flink_jobs.times import clock, span
 
 
 def describe_streams(console: Console, streams: Sequence[ModelStream]) -> None:
@@ -60,7 +61,7 @@ def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
     n_windows = sum(outcome.n_windows for outcome in outcomes)
     n_dead_letters = sum(outcome.n_dead_letters for outcome in outcomes)
     table = Table(
-        title="What the job found",
+        title="What the job found: the times of the first alerts",
         title_justify="left",
         caption=f"Windows tested: {n_windows:,}. Dead letters: {n_dead_letters:,}.",
         caption_justify="left",
@@ -71,8 +72,9 @@ def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
     )
     table.add_column("model", no_wrap=True, style="bold")
     table.add_column("truth")
-    table.add_column("first alert", no_wrap=True)
-    table.add_column("delay in events", justify="right")
+    for view in VIEWS:
+        table.add_column(view, no_wrap=True, justify="right")
+    table.add_column("delay, events", justify="right")
     table.add_column("verdict", no_wrap=True)
     for outcome in outcomes:
         table.add_row(*_cells(outcome))
@@ -80,15 +82,20 @@ def summary_table(outcomes: Sequence[ModelOutcome]) -> Table:
 
 
 def _cells(outcome: ModelOutcome) -> list[str]:
-    found = outcome.found
     sign, style = ("✔", "green") if outcome.is_right else ("✘", "bold red")
     return [
         outcome.model,
         outcome.truth,
-        "–" if found is None else clock_span(found.window.start_ms, found.window.end_ms),
+        *(_first_alert(outcome, view) for view in VIEWS),
         "–" if outcome.delay_events is None else f"{outcome.delay_events:,}",
         f"[{style}]{sign} {outcome.verdict}[/]",
     ]
+
+
+def _first_alert(outcome: ModelOutcome, view: str) -> str:
+    """The end of the window in which a view found the drift."""
+    alert = outcome.found_by.get(view)
+    return "–" if alert is None else clock(alert.window.end_ms)
 
 
 def say_where(console: Console, output: Path) -> None:

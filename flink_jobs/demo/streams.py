@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import image_shift, knock_out
-from flink_jobs.demo.classifier import IMAGE_SHAPE, served_digits, softmax_outputs
+from flink_jobs.demo.classifier import DIGIT_NAMES, IMAGE_SHAPE, served_digits, softmax_outputs
 from flink_jobs.demo.timing import (
     DRIFT_FROM,
     END_MS,
@@ -84,8 +84,8 @@ class ModelStream:
         return InferenceEvent(
             schema_version=SCHEMA_VERSION,
             event_id=f"{self.model}-{position:06}",
-            features=self.features[position].tolist(),
-            outputs=self.outputs[position].tolist(),
+            features={"pixels": self.features[position].tolist()},
+            outputs={"digit": self.outputs[position].tolist()},
         )
 
 
@@ -131,7 +131,8 @@ def make_lost_class(rng: np.random.Generator) -> ModelStream:
     before = _draw(len(labels), DRIFT_FROM, rng)
     kept = knock_out(labels, LOST_CLASS, share=1.0, rng=rng)
     after = kept[_draw(len(kept), N_EVENTS - DRIFT_FROM, rng)]
-    truth, change = f"class {LOST_CLASS} is lost", f"class {LOST_CLASS} is knocked out"
+    name = DIGIT_NAMES[LOST_CLASS]
+    truth, change = f"class {name} is lost", f"class {name} is knocked out"
     images = np.concatenate([before, after])
     return _stream("lost-class", truth, change, DRIFT_FROM, images)
 

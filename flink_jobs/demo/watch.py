@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Self
 
 from flink_jobs.cluster.rest import FlinkRest
 from flink_jobs.demo.errors import DemoError
-from flink_jobs.demo.job_file import Topics
+from flink_jobs.demo.job_file import VIEWS, Topics
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.timing import END_MS
 from flink_jobs.kafka.following import RecordFollower
@@ -65,9 +66,9 @@ class Watch:
         dead_letters += self._dead_letters.poll(0.0)
 
     def unfinished(self, models: list[str]) -> list[str]:
-        """The models whose last window has not been reported yet."""
-        finished = {s.model for s in self._seen[1] if s.window.end_ms == END_MS}
-        return [model for model in models if model not in finished]
+        """The models whose last window has not been reported yet by every view."""
+        finished = {(s.model, s.view) for s in self._seen[1] if s.window.end_ms == END_MS}
+        return [model for model in models if not finished.issuperset(product([model], VIEWS))]
 
 
 def wait_until_finished(

@@ -17,7 +17,8 @@ def behind_barrier(
     """Give a table as a stream, and as a table that several queries can share.
 
     Its rows are computed once for all of them, and nothing of a query that reads it is moved below
-    it. Rows pass as the planner's own: PyFlink alone would make each into objects and back.
+    it. They pass through one subtask, so that the watermark behind it is one and the same for all of
+    them. Rows pass as the planner's own: PyFlink alone would make each into objects and back.
 
     Parameters
     ----------
@@ -32,8 +33,22 @@ def behind_barrier(
     for name, type_ in columns.items():
         schema = schema.column(name, type_)
     stream = DataStream(j_stream)
+    _keep_in_one_subtask(j_stream.getTransformation())
     schema = schema.watermark("ts", "SOURCE_WATERMARK()")
     return stream, tables.from_data_stream(stream, schema.build())
+
+
+def _keep_in_one_subtask(transformation: Any) -> None:
+    """Run what lies behind the last shuffle, and what follows without another, in one subtask.
+
+    With several, one that is idle no longer holds the windows' watermark back: where all sources
+    were idle and come back, another subtask moves that watermark past rows that this one has still
+    to judge, and the windows drop them unseen. Behind one subtask the windows' watermark is the one
+    by which a row was judged, or an earlier one.
+    """
+    while "PartitionTransformation" not in transformation.getClass().getSimpleName():
+        transformation.setParallelism(1)
+        transformation = transformation.getInputs()[0]
 
 
 def _internal(row: RowType) -> Any:

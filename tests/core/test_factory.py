@@ -31,6 +31,7 @@ TEST_TABLES: dict[str, dict[str, Any]] = {
     "mixed": {"categorical_columns": [0], "n_draws": 99},
     "binomial": {"n_fourier_features": 20},
     "mmd": {"n_permutations": 99, "kernel": "laplace"},
+    "mmd_features": {},
     "energy": {"n_permutations": 99},
     "cramer_von_mises": {"n_permutations": 99},
     "wasserstein": {"n_permutations": 99},

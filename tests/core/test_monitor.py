@@ -174,9 +174,7 @@ def test_count_windows_follow_each_other_by_their_slide() -> None:
 def test_another_training_set_starts_anew_and_says_so() -> None:
     config = make_config(window=SECOND, reference=ARTEFACT)
     rng = np.random.default_rng(5)
-    first, second = (
-        trained_on(config, rng.normal(size=(n, 3))) for n in (200, 300)
-    )
+    first, second = (trained_on(config, rng.normal(size=(n, 3))) for n in (200, 300))
     state = InMemoryEntries()
     panes = make_panes([30, 30])
     DriftMonitor(config, first).on_pane(panes[0], state)

@@ -48,6 +48,6 @@ def _panes(stream: ModelStream) -> Iterator[Pane]:
             offsets=np.arange(first, last, dtype=np.int64),
             rows=np.zeros(n, dtype=np.int32),
             times_ms=stream.times_ms[first:last],
-            x=stream.outputs[first:last],
+            x=np.hstack([stream.features[first:last], stream.outputs[first:last]]),
         )
         yield Pane(stream.model, start_ms, start_ms + PANE_MS, columns, [])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from flink_jobs.demo.job_file import VIEWS
 from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models, unstable_note
 from flink_jobs.demo.streams import ModelStream
 from flink_jobs.demo.timing import (
@@ -46,7 +47,7 @@ def test_all_four_models_come_out_right(offline_run: Run) -> None:
 
 def test_every_model_is_tested_on_every_window(offline_run: Run) -> None:
     for outcome in offline_run.outcomes:
-        assert outcome.n_windows == len(WINDOW_ENDS_MS) == 21
+        assert outcome.n_windows == len(VIEWS) * len(WINDOW_ENDS_MS) == 42
 
 
 def test_the_delay_counts_events_from_the_drift_to_the_end_of_the_first_alerts_window(
@@ -73,6 +74,35 @@ def test_an_alert_before_the_drift_is_a_false_alarm_even_when_the_drift_is_found
 
     assert (outcome.verdict, outcome.is_right) == ("false alarm", False)
     assert outcome.found == alerts[1]
+
+
+def test_a_drift_is_found_when_the_first_of_the_views_finds_it(offline_run: Run) -> None:
+    late, early = (
+        msgspec.structs.replace(alert_of("lost-class", end_minute=minute), view=view)
+        for view, minute in zip(VIEWS, (40, 36), strict=True)
+    )
+
+    outcome = judge(offline_run, "lost-class", late, early)
+
+    assert outcome.found_by == {VIEWS.inputs: late, VIEWS.outputs: early}
+    assert outcome.found == early
+    assert outcome.delay_events == 36 * EVENTS_PER_MINUTE - DRIFT_FROM
+
+
+def test_a_view_keeps_the_first_of_its_alerts(offline_run: Run) -> None:
+    alerts = [alert_of("lost-class", end_minute=minute) for minute in (36, 40)]
+
+    assert judge(offline_run, "lost-class", *alerts).found == alerts[0]
+
+
+def test_other_writers_show_in_the_inputs_before_they_show_in_the_outputs(
+    offline_run: Run,
+) -> None:
+    writers = next(each for each in offline_run.outcomes if each.model == "writer-order")
+
+    inputs, outputs = (writers.found_by[view].window.end_ms for view in VIEWS)
+
+    assert inputs < outputs
 
 
 def test_a_drift_without_an_alert_is_missed(offline_run: Run) -> None:

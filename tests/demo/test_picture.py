@@ -33,8 +33,10 @@ class References(HTMLParser):
 
 def test_a_panel_holds_every_window_with_its_threshold(picture: Picture) -> None:
     for panel in picture.panels:
-        assert len(panel.times) == len(panel.statistics) == len(panel.thresholds) == 21
-        assert panel.times == sorted(panel.times)
+        assert [line.view for line in panel.lines] == ["inputs", "outputs"]
+        for line in panel.lines:
+            assert len(line.times) == len(line.statistics) == len(line.thresholds) == 21
+            assert line.times == sorted(line.times)
 
 
 def test_the_moment_of_drift_is_marked_where_there_is_one(picture: Picture) -> None:
@@ -44,11 +46,22 @@ def test_the_moment_of_drift_is_marked_where_there_is_one(picture: Picture) -> N
 
 
 def test_marks_show_where_incidents_start_and_end(picture: Picture) -> None:
-    kinds = [[mark.kind for mark in panel.marks] for panel in picture.panels]
+    kinds = [
+        [[mark.kind for mark in line.marks] for line in panel.lines] for panel in picture.panels
+    ]
 
-    assert kinds[0] == []
-    assert kinds[1] == kinds[2] == [AlertKind.STARTED]
-    assert kinds[3] == [AlertKind.STARTED, AlertKind.RECOVERED]
+    started, recovered = AlertKind.STARTED, AlertKind.RECOVERED
+    assert kinds[0] == [[], []]
+    assert kinds[1] == kinds[2] == [[started], [started]]
+    assert kinds[3] == [[started, recovered] * 2 + [started], [started, recovered]]
+
+
+def test_marks_of_one_moment_bear_one_word(picture: Picture) -> None:
+    for panel in picture.panels[1:3]:
+        of_inputs, of_outputs = (line.marks[0] for line in panel.lines)
+        assert of_inputs.time == of_outputs.time
+        highest = max(of_inputs, of_outputs, key=lambda mark: mark.statistic)
+        assert panel.labelled == [highest]
 
 
 def test_the_title_says_what_is_to_be_seen(picture: Picture) -> None:

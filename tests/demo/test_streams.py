@@ -20,6 +20,8 @@ from flink_jobs.demo.streams import (
     make_streams,
 )
 from flink_jobs.demo.timing import DRIFT_FROM, END_MS, MINUTE_MS, N_REFERENCE, START_MS
+from flink_jobs.intake.formats.json import encode_event
+from flink_jobs.intake.layouts import Layout
 from tests.demo.conftest import Run
 from tests.demo.offline import demo_config
 
@@ -117,12 +119,14 @@ def test_the_first_pane_is_aligned_with_the_epoch_in_all_its_parts() -> None:
 
 
 def test_events_are_what_the_job_takes(offline_run: Run) -> None:
-    table = demo_config().input
+    layout = Layout(demo_config())
 
     for stream in offline_run.streams:
-        event = stream.event(42)
-        assert event.event_id == f"{stream.model}-000042"
-        assert (len(event.features), len(event.outputs)) == (table.n_features, table.n_outputs)
+        read = layout.decode([encode_event(stream.event(42))])
+        assert read.unusable == {}
+        assert read.event_ids == [f"{stream.model}-000042"]
+        expected = np.concatenate([stream.features[42], stream.outputs[42]])
+        np.testing.assert_allclose(read.x[0], expected)
         assert is_distribution(stream.outputs).all()
         assert stream.features.min() >= 0.0
         assert stream.features.max() <= 1.0

@@ -94,7 +94,7 @@ def test_after_all_partitions_were_idle_every_record_is_used_or_late(
     kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
     topics = make_topics(kafka_broker)
-    path, _ = topics.config(tmp_path, SOON_IDLE)
+    path, _ = topics.config(tmp_path, parallelism(2) | SOON_IDLE)
     job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
     stream = model_stream(["a", "b"], N_PANES, shifted_from_pane=99)
     half_ms = START_MS + N_PANES // 2 * WIDTH_MS

@@ -42,9 +42,6 @@ class StoredReference:
     def check_approval(self) -> None:
         """Any window can be the reference."""
 
-    def forget(self, view: ViewWatch) -> None:
-        """Nothing is the rule's own."""
-
 
 class CollectedReference(StoredReference, ABC):
     """A reference collected from the events of the model itself.

@@ -13,6 +13,7 @@ the reference moves.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -261,13 +262,6 @@ class MovingRule:
             "configure another reference first"
         )
 
-    def forget(self, view: ViewWatch) -> None:
-        """Remove all cells."""
-        store = self._store(view)
-        store.forget_all()
-        self._keep(view, store)
-        view.status.begun_ms = None
-
     # ----------------------------------------------------------------------------------------------
 
     def _is_complete(self, view: ViewWatch, at_ms: int) -> bool:
@@ -425,12 +419,14 @@ class MovingRule:
 
     def _store(self, view: ViewWatch) -> SliceStore:
         sums = [
-            view.memory.running_sums(view.context.model, view.name, "cells", str(place))
+            view.memory.running_sums(
+                view.context.model, view.name, "cells", str(place), str(view.status.begun_ms)
+            )
             for place in range(self._n_tests)
         ]
         return SliceStore(
             view.context.entries,
-            f"cell/{view.name}/",
+            _prefix(view),
             Slices(view.status.cells),
             self._sample_size,
             view.status.n_cell_parts,
@@ -440,6 +436,19 @@ class MovingRule:
     def _keep(self, view: ViewWatch, store: SliceStore) -> None:
         view.status.cells = store.slices.to_bytes()
         view.status.n_cell_parts = store.n_parts
+
+
+def forget_cells(view: ViewWatch) -> None:
+    """Remove all cells of a view, also where its reference does not move any more."""
+    status = view.status
+    SliceStore(
+        view.context.entries, _prefix(view), Slices(status.cells), 1, status.n_cell_parts, []
+    ).forget_all()
+    status.cells, status.begun_ms = b"", None
+
+
+def _prefix(view: ViewWatch) -> str:
+    return f"cell/{view.name}/"
 
 
 class _Moved:

@@ -151,10 +151,6 @@ class ReferenceRule(Protocol):
         """
         ...
 
-    def forget(self, view: ViewWatch) -> None:
-        """Remove the entries that are the rule's own."""
-        ...
-
 
 def make_rule(
     config: DriftJobConfig, view: View, fingerprint: str, trained: Mapping[str, bytes]

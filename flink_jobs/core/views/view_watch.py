@@ -13,6 +13,7 @@ from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
 from flink_jobs.core.references.collected_rows import CollectedRows
 from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
+from flink_jobs.core.references.moving import forget_cells
 from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.core.state.status import ViewStatus
@@ -269,7 +270,7 @@ class ViewWatch:
         """Remove all entries of the view."""
         self.forget_slices()
         self.rows.clear()
-        self.plan.rule.forget(self)
+        forget_cells(self)
         self.context.entries.remove(self._reference_name)
 
     # ----------------------------------------------------------------------------------------------

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from flink_jobs.demo.job_file import VIEWS
 from flink_jobs.demo.outcome import ModelOutcome, Reported, unstable_note
 from flink_jobs.demo.timing import REFERENCE_END_MS, START_MS
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
+from flink_jobs.reports.charts import palette
 
 REFERENCE_FILL = "#EFEFEF"
+VIEW_COLOURS = {VIEWS.inputs: palette.TRUTH_COLOUR, VIEWS.outputs: palette.STATISTIC_COLOUR}
 REFERENCE_SPAN = (
     datetime.fromtimestamp(START_MS / 1000, tz=UTC),
     datetime.fromtimestamp(REFERENCE_END_MS / 1000, tz=UTC),
@@ -27,6 +30,34 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Line:
+    """What one view of a model gave.
+
+    Attributes
+    ----------
+    view, colour : str
+    times : list of datetime
+        Ends of the tested windows.
+    statistics, thresholds : list of float
+        One for each window; a threshold that nothing reaches is infinite.
+    marks : list of Mark
+    """
+
+    view: str
+    colour: str
+    times: list[datetime]
+    statistics: list[float]
+    thresholds: list[float]
+    marks: list[Mark]
+
+    @property
+    def top(self) -> float:
+        """The highest value that can be drawn."""
+        reachable = [value for value in self.thresholds if value <= 1.0]
+        return max([*self.statistics, *reachable, 0.0])
+
+
+@dataclass(frozen=True)
 class Panel:
     """One model.
 
@@ -39,11 +70,8 @@ class Panel:
         The true moment of drift.
     change : str
         What happens at that moment.
-    times : list of datetime
-        Ends of the tested windows.
-    statistics, thresholds : list of float
-        One for each window; a threshold that nothing reaches is infinite.
-    marks : list of Mark
+    lines : list of Line
+        One for each view.
     """
 
     heading: str
@@ -51,16 +79,24 @@ class Panel:
     is_right: bool
     drift_time: datetime | None
     change: str
-    times: list[datetime]
-    statistics: list[float]
-    thresholds: list[float]
-    marks: list[Mark]
+    lines: list[Line]
 
     @property
     def top(self) -> float:
         """Where the axis ends: above everything drawn, with room for labels."""
-        reachable = [value for value in self.thresholds if value <= 1.0]
-        return 1.35 * max([*self.statistics, *reachable, 0.05])
+        return 1.35 * max([0.05, *(line.top for line in self.lines)])
+
+    @property
+    def labelled(self) -> list[Mark]:
+        """The marks that bear a word: of those of one kind and moment the outermost."""
+        outermost: dict[tuple[datetime, AlertKind], Mark] = {}
+        for mark in sorted(
+            (mark for line in self.lines for mark in line.marks), key=lambda mark: mark.statistic
+        ):
+            key = mark.time, mark.kind
+            if mark.kind is AlertKind.STARTED or key not in outermost:
+                outermost[key] = mark
+        return list(outermost.values())
 
 
 @dataclass(frozen=True)
@@ -74,14 +110,14 @@ class Picture:
 
 def prepare(outcomes: Sequence[ModelOutcome], reported: Reported) -> Picture:
     """Everything that is drawn, from what the job reported."""
-    n_tested = max((outcome.n_windows for outcome in outcomes), default=0)
+    n_tested = max((outcome.n_windows for outcome in outcomes), default=0) // len(VIEWS)
     unstable = unstable_note(outcomes)
     return Picture(
         title=_title(outcomes),
         notes=[
-            f"Kolmogorov–Smirnov statistic of the softmax outputs in {n_tested} windows of ten "
-            "minutes, each drawn at its end.",
-            "Vertical lines: the true moments of drift. Event time in UTC.",
+            "Kolmogorov–Smirnov statistic of the inputs, 64 pixels, and of the outputs, ten "
+            f"probabilities, in {n_tested} windows of ten minutes, each drawn at its end.",
+            "Dashed: the thresholds. Vertical lines: the true moments of drift. Event time in UTC.",
             *([unstable] if unstable else []),
         ],
         panels=[_panel(outcome, reported) for outcome in outcomes],
@@ -100,20 +136,28 @@ def _title(outcomes: Sequence[ModelOutcome]) -> str:
 
 
 def _panel(outcome: ModelOutcome, reported: Reported) -> Panel:
-    scores = _tested(outcome.model, reported.scores)
     return Panel(
         heading=f"{outcome.model}: {outcome.truth}",
         verdict=_verdict(outcome),
         is_right=outcome.is_right,
         drift_time=None if outcome.drift_ms is None else _utc(outcome.drift_ms),
         change=outcome.change,
+        lines=[_line(outcome.model, view, reported) for view in VIEWS],
+    )
+
+
+def _line(model: str, view: str, reported: Reported) -> Line:
+    scores = _tested(model, view, reported.scores)
+    return Line(
+        view=view,
+        colour=VIEW_COLOURS[view],
         times=[_utc(score.window.end_ms) for score in scores],
         statistics=[_number(score.statistic) for score in scores],
         thresholds=[_threshold(score) for score in scores],
         marks=[
             Mark(_utc(alert.window.end_ms), _number(alert.statistic), alert.kind)
             for alert in reported.alerts
-            if alert.model == outcome.model and _is_marked(alert)
+            if (alert.model, alert.view) == (model, view) and _is_marked(alert)
         ],
     )
 
@@ -129,8 +173,9 @@ def _verdict(outcome: ModelOutcome) -> str:
     return f"{outcome.verdict} after {outcome.delay_events:,} events"
 
 
-def _tested(model: str, scores: Sequence[Score]) -> list[Score]:
-    tested = [s for s in scores if s.model == model and s.status is ScoreStatus.TESTED]
+def _tested(model: str, view: str, scores: Sequence[Score]) -> list[Score]:
+    own = [score for score in scores if (score.model, score.view) == (model, view)]
+    tested = [score for score in own if score.status is ScoreStatus.TESTED]
     return sorted(tested, key=lambda score: score.window.end_ms)
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from flink_jobs.demo.pictures import contents as look
-from flink_jobs.demo.pictures.contents import Panel, Picture
+from flink_jobs.demo.pictures.contents import Line, Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.plots import PLOT_CONFIG
@@ -48,27 +48,8 @@ def write_html(picture: Picture, path: Path) -> None:
 
 def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
     place = {"row": row, "col": 1}
-    first = row == 1
-    reachable = [value if value <= 1.0 else None for value in panel.thresholds]
-    figure.add_scatter(
-        x=panel.times,
-        y=reachable,
-        name="threshold",
-        line={"color": palette.THRESHOLD_COLOUR, "dash": "dash", "width": 1.5},
-        showlegend=first,
-        legendgroup="threshold",
-        **place,
-    )
-    figure.add_scatter(
-        x=panel.times,
-        y=panel.statistics,
-        name="statistic",
-        mode="lines+markers",
-        line={"color": palette.STATISTIC_COLOUR, "width": 2.5},
-        showlegend=first,
-        legendgroup="statistic",
-        **place,
-    )
+    for line in panel.lines:
+        _draw_line(figure, line, row)
     # After the lines: plotly leaves subplots without any out.
     figure.add_vrect(
         *look.REFERENCE_SPAN,
@@ -82,6 +63,26 @@ def _draw(figure: go.Figure, panel: Panel, row: int) -> None:
     figure.update_yaxes(range=[0.0, panel.top], **place)
     _draw_drift(figure, panel, row)
     _draw_marks(figure, panel, row)
+
+
+def _draw_line(figure: go.Figure, line: Line, row: int) -> None:
+    reachable = [value if value <= 1.0 else None for value in line.thresholds]
+    looks = (
+        (f"threshold of {line.view}", reachable, "lines", {"dash": "dash", "width": 1.5}),
+        (line.view, line.statistics, "lines+markers", {"width": 2.5}),
+    )
+    for name, values, mode, style in looks:
+        figure.add_scatter(
+            x=line.times,
+            y=values,
+            name=name,
+            mode=mode,
+            line=style | {"color": line.colour},
+            showlegend=row == 1,
+            legendgroup=name,
+            row=row,
+            col=1,
+        )
 
 
 def _draw_drift(figure: go.Figure, panel: Panel, row: int) -> None:
@@ -98,12 +99,12 @@ def _draw_drift(figure: go.Figure, panel: Panel, row: int) -> None:
 
 
 def _draw_marks(figure: go.Figure, panel: Panel, row: int) -> None:
-    for mark in panel.marks:
+    for view, mark in ((line.view, mark) for line in panel.lines for mark in line.marks):
         symbol, colour, name = _MARKERS[mark.kind]
         figure.add_scatter(
             x=[mark.time],
             y=[mark.statistic],
-            name=name,
+            name=f"{name} of {view}",
             mode="markers+text",
             text=[name],
             textposition="top center",
@@ -116,5 +117,8 @@ def _draw_marks(figure: go.Figure, panel: Panel, row: int) -> None:
 
 
 def _time_range(picture: Picture) -> list[object]:
-    last = max((time for panel in picture.panels for time in panel.times), default=None)
+    last = max(
+        (time for panel in picture.panels for line in panel.lines for time in line.times),
+        default=None,
+    )
     return [look.REFERENCE_SPAN[0], last or look.REFERENCE_SPAN[1]]

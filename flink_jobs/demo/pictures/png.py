@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from flink_jobs.demo.pictures import contents as look
-from flink_jobs.demo.pictures.contents import Panel, Picture
+from flink_jobs.demo.pictures.contents import Line, Panel, Picture
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.reports.charts import palette
 
 _INK = "#222222"
+_LABEL_SHARE = 0.13
+"""Of the height of a panel, for one line of small text."""
 _MARKERS = {
     AlertKind.STARTED: ("^", palette.DRIFT_COLOUR, "alert", "bottom", 9),
     AlertKind.RECOVERED: ("v", palette.RECOVERED_COLOUR, "recovered", "top", -9),
@@ -48,7 +50,9 @@ def _draw(axis: Axes, panel: Panel) -> None:
     begin, end = map(_days, look.REFERENCE_SPAN)
     axis.axvspan(begin, end, color=look.REFERENCE_FILL, linewidth=0)
     axis.text((begin + end) / 2, top / 2, "reference", ha="center", va="center", color="#777777")
-    _draw_statistic(axis, panel)
+    for line in panel.lines:
+        _draw_line(axis, line)
+    _name_lines(axis, panel, top)
     _draw_drift(axis, panel, top)
     _draw_marks(axis, panel)
 
@@ -65,38 +69,44 @@ def _draw_frame(axis: Axes, panel: Panel) -> None:
     axis.margins(x=0.01)
 
 
-def _draw_statistic(axis: Axes, panel: Panel) -> None:
-    if not panel.times:
+def _draw_line(axis: Axes, line: Line) -> None:
+    if not line.times:
         return
-    times, statistics = np.array([*map(_days, panel.times)]), np.array(panel.statistics)
-    thresholds = np.array(panel.thresholds)
+    times, statistics = np.array([*map(_days, line.times)]), np.array(line.statistics)
+    thresholds = np.array(line.thresholds)
     axis.fill_between(
         times,
         thresholds,
         statistics,
         where=(statistics >= thresholds).tolist(),
-        color=palette.DRIFT_COLOUR,
+        color=line.colour,
         alpha=0.18,
         interpolate=True,
         linewidth=0,
     )
-    axis.plot(
-        times, thresholds, color=palette.THRESHOLD_COLOUR, linestyle=(0, (4, 3)), linewidth=1.2
+    axis.plot(times, thresholds, color=line.colour, linestyle=(0, (4, 3)), linewidth=1.0)
+    axis.plot(times, statistics, color=line.colour, linewidth=1.8)
+    axis.plot(times, statistics, "o", color=line.colour, markersize=3.2)
+
+
+def _name_lines(axis: Axes, panel: Panel, top: float) -> None:
+    """Write each view beside the end of its line, apart from the other where both end together."""
+    drawn = sorted(
+        (line for line in panel.lines if line.times), key=lambda line: line.statistics[-1]
     )
-    axis.plot(times, statistics, color=palette.STATISTIC_COLOUR, linewidth=1.8)
-    axis.plot(times, statistics, "o", color=palette.STATISTIC_COLOUR, markersize=3.2)
-    for label, value, colour in (
-        ("threshold", thresholds[-1], palette.THRESHOLD_COLOUR),
-        ("statistic", statistics[-1], palette.STATISTIC_COLOUR),
-    ):
+    ends = [line.statistics[-1] for line in drawn]
+    if len(ends) > 1 and ends[1] - ends[0] < _LABEL_SHARE * top:
+        middle = max(sum(ends) / len(ends), _LABEL_SHARE * top / 2)
+        ends = [middle - _LABEL_SHARE * top / 2, middle + _LABEL_SHARE * top / 2]
+    for line, end in zip(drawn, ends, strict=True):
         axis.annotate(
-            label,
-            (times[-1], value),
+            line.view,
+            (_days(line.times[-1]), end),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=colour,
+            color=line.colour,
             annotation_clip=False,
         )
 
@@ -117,8 +127,8 @@ def _draw_drift(axis: Axes, panel: Panel, top: float) -> None:
 
 
 def _draw_marks(axis: Axes, panel: Panel) -> None:
-    for mark in panel.marks:
-        marker, colour, label, side, distance = _MARKERS[mark.kind]
+    for mark in (mark for line in panel.lines for mark in line.marks):
+        marker, colour, *_ = _MARKERS[mark.kind]
         axis.plot(
             [_days(mark.time)],
             [mark.statistic],
@@ -129,6 +139,8 @@ def _draw_marks(axis: Axes, panel: Panel) -> None:
             clip_on=False,
             zorder=5,
         )
+    for mark in panel.labelled:
+        _, colour, label, side, distance = _MARKERS[mark.kind]
         axis.annotate(
             label,
             (_days(mark.time), mark.statistic),

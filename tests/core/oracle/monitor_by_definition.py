@@ -98,7 +98,9 @@ def _watched(config: DriftJobConfig, events: Sequence[Event]) -> Watched | None:
     before = cell_of(reference, first_ms)
     for start_ms in sorted({event.time_ms // width_ms * width_ms for event in events}):
         cell, wanted = cell_of(reference, start_ms), cells_wanted(reference, start_ms)
-        held = [e for e in events if e.time_ms < start_ms and cell_of(reference, e.time_ms) in wanted]
+        held = [
+            e for e in events if e.time_ms < start_ms and cell_of(reference, e.time_ms) in wanted
+        ]
         is_covered = min(wanted) >= cell_of(reference, first_ms)
         if cell != before and is_covered and len(held) >= reference.min_events:
             return Watched(None, [e for e in events if e.time_ms >= start_ms], start_ms)

@@ -116,7 +116,9 @@ def _interrupted(
 ) -> Replay:
     it, past_ms = Replay(config), 0
     for pane in panes:
-        for now_ms in sorted(data.draw(st.lists(st.integers(past_ms, pane.end_ms - 2), max_size=2))):
+        for now_ms in sorted(
+            data.draw(st.lists(st.integers(past_ms, pane.end_ms - 2), max_size=2))
+        ):
             it.time(now_ms)
         it.pane(pane)
         past_ms = pane.end_ms - 1
@@ -124,7 +126,7 @@ def _interrupted(
 
 
 @pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES)
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(bursts, st.permutations(WINDOWS), st.integers(0, 99), st.data())
 def test_all_scores_are_those_of_the_definition_after_a_collected_reference(
     reference: dict[str, Any],
@@ -143,7 +145,7 @@ def test_all_scores_are_those_of_the_definition_after_a_collected_reference(
     check(it.scores, expected_scores(config, events, until_ms))
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(bursts, st.permutations(WINDOWS), st.integers(0, 99), st.data())
 def test_all_scores_are_those_of_the_definition_against_a_trailing_reference(
     stream: list[Burst], windows: list[dict[str, Any]], seed: int, data: st.DataObject

@@ -143,9 +143,7 @@ def run_all(
 def told(run: Run) -> list[Expected]:
     """Return what windows say, and what they hold."""
     return [
-        Expected(
-            w.closed_ms, w.closed_early, w.start_ms, w.end_ms, w.first_event, w.n_events, held
-        )
+        Expected(w.closed_ms, w.closed_early, w.start_ms, w.end_ms, w.first_event, w.n_events, held)
         for w, held in zip(run.closed, run.held, strict=True)
     ]
 

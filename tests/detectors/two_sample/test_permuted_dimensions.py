@@ -16,7 +16,11 @@ from detectors.two_sample.permutation import pooled_rows
 from detectors.two_sample.permuted_dimensions import PermutedDimensionsTest, standardized
 from detectors.two_sample.wasserstein import WassersteinTest
 
-DIMENSION_TESTS = (CramerVonMisesTest, WassersteinTest, PSITest, JensenShannonTest)
+JOINTLY = (CramerVonMisesTest, WassersteinTest)
+BINNED = (PSITest, JensenShannonTest)
+"""Their bins are cut at the reference's quantiles, and their dimensions drawn one by one."""
+
+DIMENSION_TESTS = (*JOINTLY, *BINNED)
 each_dimension_test = pytest.mark.parametrize("make", DIMENSION_TESTS)
 each_test = pytest.mark.parametrize("make", [*DIMENSION_TESTS, EnergyTest])
 
@@ -80,7 +84,7 @@ def test_p_values_count_the_labellings_that_reach_the_observed(rng):
     assert result.statistic == observed.max()
 
 
-@each_dimension_test
+@pytest.mark.parametrize("make", JOINTLY)
 def test_copies_of_a_dimension_cost_nothing(make, rng):
     x, y = rng.normal(size=(40, 1)), rng.normal(0.4, 1.0, (30, 1))
 
@@ -89,6 +93,19 @@ def test_copies_of_a_dimension_cost_nothing(make, rng):
 
     assert copies.p_value == one.p_value
     assert copies.dimension_p_values.tolist() == [one.p_value] * 6
+
+
+@pytest.mark.parametrize("make", BINNED)
+def test_copies_of_a_binned_dimension_cost_no_more_than_a_correction_for_them(make, rng):
+    x, y = rng.normal(size=(40, 1)), rng.normal(0.9, 1.0, (30, 1))
+
+    one = make(1_999).fit(x).test(y, rng=np.random.default_rng(5))
+    copies = make(1_999).fit(np.tile(x, 6)).test(np.tile(y, 6), rng=np.random.default_rng(5))
+
+    assert copies.statistic == one.statistic
+    assert one.p_value < copies.p_value < 6.5 * one.p_value
+    # Each copy draws for itself: its count of 1,999 draws is near that of the others.
+    np.testing.assert_allclose(copies.dimension_p_values, one.p_value, rtol=0.5)
 
 
 @each_dimension_test
@@ -131,7 +148,7 @@ def test_row_order_changes_no_p_value(make, rng):
 @each_test
 @settings(max_examples=40)
 @given(samples=samples)
-def test_any_two_samples_have_a_statistic_that_treats_them_alike(make, samples):
+def test_any_two_samples_have_a_statistic_that_treats_them_alike_without_bins(make, samples):
     x, y = samples
     rng = np.random.default_rng(5)
 
@@ -144,6 +161,8 @@ def test_any_two_samples_have_a_statistic_that_treats_them_alike(make, samples):
         assert 0.0 < result.p_value <= 1.0
         assert 0.0 <= result.effect_size < np.inf
         assert (result.null_statistics >= 0.0).all()
+    if make in BINNED:
+        return
     assert back.statistic == pytest.approx(forth.statistic, rel=1e-9, abs=1e-7)
     np.testing.assert_allclose(
         back.dimension_statistics, forth.dimension_statistics, rtol=1e-9, atol=1e-7
@@ -284,7 +303,9 @@ def test_the_null_rate_is_the_level_with_ties_and_missing_values(make):
     for level in (0.05, 0.1, 0.5):
         n_alarms = int(np.sum(np.array(p_values) <= level))
         interval = binomtest(n_alarms, n_repeats).proportion_ci(0.999)
-        assert interval.low <= level <= interval.high
+        assert interval.low <= level
+        # Bins at the quantiles of few reference rows are never seen uneven in the reference.
+        assert make in BINNED or level <= interval.high
 
 
 @pytest.mark.statistics
@@ -298,4 +319,5 @@ def test_the_rate_of_one_false_dimension_is_the_level_with_any_number_of_them(ma
     )
 
     interval = binomtest(n_alarms, n_repeats).proportion_ci(0.999)
-    assert interval.low <= level <= interval.high
+    assert interval.low <= level
+    assert make in BINNED or level <= interval.high
