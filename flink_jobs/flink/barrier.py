@@ -17,7 +17,7 @@ def behind_barrier(
     """Give a table as a stream, and as a table that several queries can share.
 
     Its rows are computed once for all of them, and nothing of a query that reads it is moved below
-    it. They pass through one subtask, so that the watermark behind it is one and the same for all of
+    it. They pass through one subtask, so that the watermark behind it is the same for all of
     them. Rows pass as the planner's own: PyFlink alone would make each into objects and back.
 
     Parameters
