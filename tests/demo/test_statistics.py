@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from flink_jobs.core.references.blocks import compare_halves
 from numpy.typing import NDArray
 
 from detectors import KSTest
