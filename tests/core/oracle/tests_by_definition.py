@@ -101,10 +101,11 @@ def _table(before: Column, after: Column, cell: Callable[[object], Hashable]) ->
 
 
 def _corrected_v(table: NDArray[np.int64]) -> float:
-    """Cramér's V without its bias: Bergsma, 2013."""
+    """Cramér's V without its mean under the null (Bergsma, 2013); samples apart keep 1."""
     n, k = int(table.sum()), table.shape[1]
     v_squared = stats.chi2_contingency(table, correction=False).statistic / n
-    corrected = (v_squared - (k - 1) / (n - 1)) * (n - 1) / (n - 2)
+    under_null = (k - 1) / (n - 1)
+    corrected = (v_squared - under_null) / (1 - under_null)
     return math.sqrt(min(1.0, max(0.0, corrected)))
 
 
