@@ -53,7 +53,7 @@ SMALL_SAMPLE = {"sample": {"size": 200}}
             1_100,
         ),
         ({"reference": {"kind": "first_time", "duration_ms": 9_000, "max_events": 900}}, 9, 250),
-        ({"window": {"size_ms": 9_000, "slide_ms": 3_000, "max_events": 500}} | SMALL_SAMPLE, 15, 300),
+        ({"window": {"size_ms": 9_000, "max_events": 500}} | SMALL_SAMPLE, 15, 300),
     ],
 )  # fmt: skip
 def test_a_model_takes_no_more_state_than_is_said_and_no_third_of_it(
