@@ -71,7 +71,7 @@ class EnergyTest(PermutationTest):
         return Cost(
             summary_bytes=0,
             reference_bytes=8 * n_ref * n_dimensions,
-            test_bytes=24 * n_pairs + 2_500 * n_rows,
+            test_bytes=24 * n_pairs + (2_500 + 32 * n_dimensions) * n_rows,
             test_us=300.0 + n_pairs * (0.02 + 4.3e-4 * self._n_permutations),
         )
 

@@ -52,7 +52,7 @@ class PermutedDimensionsTest(PermutationTest):
             reference_bytes=8 * n_ref * n_dimensions,
             test_bytes=24 * min(BLOCK_VALUES, n_rows * n_batch)
             + (8 * n_batch + 56 * n_dimensions) * n_rows
-            + 50_000,
+            + 500_000,
             test_us=500.0 + 0.03 * n_rows * self._n_permutations * n_dimensions,
         )
 

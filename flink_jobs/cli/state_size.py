@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from flink_jobs.config.costs import DetectorCost, ViewCost, costs_of
+from flink_jobs.config.costs import ViewCost, costs_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.sizes import DetectorCost
 from flink_jobs.records.alerts import MAIN_VIEW
 
 # Of a row on the JVM's heap, apart from its payload.
 _ROW_BYTES = 200
+# From here on what makes a state smaller is named.
+_A_LOT_BYTES = 10_000_000
 
 
-def state_text(config: DriftJobConfig) -> str:
+def state_text(config: DriftJobConfig, n_training: Mapping[str, int]) -> str:
     """Say what a model takes at most, however much it sends."""
-    costs = costs_of(config)
-    total = sum(view.state_bytes for view in costs)
-    return f"per model up to {_bytes(total)}: {'; '.join(map(_view_text, costs))}"
+    total = sum(view.state_bytes for view in costs_of(config, n_training))
+    return f"up to {_bytes(total)} for each model, however much it sends"
 
 
-def cost_texts(config: DriftJobConfig) -> Iterator[str]:
-    """Say what a test of each detector takes."""
-    for view in costs_of(config):
+def part_texts(config: DriftJobConfig, n_training: Mapping[str, int]) -> Iterator[str]:
+    """Say what the reference of each view takes, and what each detector does."""
+    for view in costs_of(config, n_training):
+        prefix = "" if view.name == MAIN_VIEW else f"{view.name} / "
+        yield f"{prefix}reference: {_reference_text(view)}"
         for each in view.detectors:
-            owner = each.name if view.name == MAIN_VIEW else f"{view.name} / {each.name}"
-            yield (
-                f"{owner}: a test takes about {_time(each.test.test_us)} and "
-                f"{_bytes(each.test.test_bytes)} of memory"
-            )
+            yield f"{prefix}{each.name}: {_detector_text(each)}"
 
 
 def open_panes(config: DriftJobConfig) -> int:
@@ -54,16 +54,27 @@ def open_panes_text(config: DriftJobConfig) -> str:
     )
 
 
-def _view_text(view: ViewCost) -> str:
-    parts = [f"{_bytes(view.reference_bytes)} of reference", *map(_slices_text, view.detectors)]
-    text = ", ".join(parts)
+def _reference_text(view: ViewCost) -> str:
+    if not view.reference_bytes:
+        return "none in the state, all models share one"
+    text = _bytes(view.reference_bytes)
     if view.collecting_bytes:
-        text += f" ({_bytes(view.collecting_bytes)} while the reference is collected)"
-    return text if view.name == MAIN_VIEW else f"{view.name}: {text}"
+        text += f", {_bytes(view.collecting_bytes)} while it is collected"
+    if view.cells is not None:
+        n_cells, cells = view.cells.n_cells, view.cells
+        text += f", and {n_cells:,} pieces of history of {_bytes(cells.cell_bytes)}"
+        is_a_lot = cells.counts_bytes * n_cells > max(_A_LOT_BYTES, view.state_bytes // 4)
+        text += "; a smaller n_cells in the test makes them smaller" if is_a_lot else ""
+    return text
 
 
-def _slices_text(each: DetectorCost) -> str:
-    return f"{each.n_slices:,} slices of {_bytes(each.slice_bytes)} ({each.name})"
+def _detector_text(each: DetectorCost) -> str:
+    n_slices = each.n_slices
+    slices = "1 slice" if n_slices == 1 else f"{n_slices:,} slices"
+    return (
+        f"{slices} of {_bytes(each.slice_bytes)}; a test takes about {_time(each.test_us)} and up "
+        f"to {_bytes(each.test_bytes)} of memory"
+    )
 
 
 def _time(us: float) -> str:
@@ -73,6 +84,10 @@ def _time(us: float) -> str:
 
 
 def _bytes(n: int) -> str:
-    if n < 10_000:
+    if n < 1_000:
         return f"{n:,} B"
-    return f"{n / 1_000:,.0f} kB" if n < 10_000_000 else f"{n / 1_000_000:,.0f} MB"
+    if n < 1_000_000:
+        return f"{n / 1_000:,.0f} kB"
+    if n < 10_000_000_000:
+        return f"{n / 1e6:,.1f} MB" if n < 10_000_000 else f"{n / 1e6:,.0f} MB"
+    return f"{n / 1e9:,.0f} GB"

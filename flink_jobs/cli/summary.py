@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.cli.state_size import cost_texts, open_panes_text, state_text
+from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
 from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
@@ -63,8 +63,8 @@ def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         Line("events", _events(config)),
         *(line for view in views for line in _of_view(config, view, n_training, views)),
         Line("silence", _silence(config)),
-        Line("state", state_text(config)),
-        *(Line("cost", text) for text in cost_texts(config)),
+        Line("state", state_text(config, n_training)),
+        *(Line("", text) for text in part_texts(config, n_training)),
         Line("open panes", open_panes_text(config)),
     ]
 

@@ -6,67 +6,21 @@ before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import gcd
 
-from detectors import Cost
+from flink_jobs.config.column_checks import own_key
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.sizes import CellsCost, DetectorCost, Sizes
 from flink_jobs.config.tables.base import Problem
-from flink_jobs.config.tables.references import (
-    FirstTime,
-    MovingReference,
-    Seasonal,
-    Trailing,
-    TrainingSet,
-    covered_ms,
-)
-from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow, WindowTable
-from flink_jobs.config.two_sample_tests import (
-    MOST_FITTED,
-    cost_of,
-    most_reference_events,
-    sees_sample,
-)
-from flink_jobs.config.views import Detector, View, views_of
+from flink_jobs.config.tables.references import FirstEvents, FirstTime, TrainingSet
+from flink_jobs.config.views import View, views_of
 
 MOST_TEST_BYTES = 512_000_000
-"""Memory of one test. A Python worker of the embedded cluster has room for it."""
-MOST_MODEL_BYTES = 512_000_000
-"""State of one model, which a checkpoint of a hashmap writes as a whole."""
-
-# Of a row in a sample beside its numbers: time, hash, partition, offset, row, and an identifier of
-# 20 characters or so.
-_IDENTITY_BYTES = 8 + 8 + 4 + 8 + 4 + 32
-_FLOAT_BYTES = 8
-# Events of a session or of a whole history, where nothing bounds them: no count goes beyond.
-_MANY_EVENTS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class DetectorCost:
-    """What one detector of a view costs.
-
-    Attributes
-    ----------
-    name : str
-    n_slices : int
-        Slices that are kept at most.
-    slice_bytes : int
-        Of one of them at its largest.
-    test : Cost
-        Of one window.
-    """
-
-    name: str
-    n_slices: int
-    slice_bytes: int
-    test: Cost
-
-    @property
-    def state_bytes(self) -> int:
-        """State of its slices; the open one may lie beside its pieces."""
-        return (self.n_slices + 1) * self.slice_bytes
+"""Memory of one test. Of a TaskManager of the embedded cluster, which has 2,600 MB, Flink leaves
+833 MB to Python workers, of which one tests at a time in each slot."""
+MOST_MODEL_BYTES = 256_000_000
+"""State of one model. The embedded cluster keeps that of all models on a heap with 787 MB."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +31,43 @@ class ViewCost:
     ----------
     name : str
     reference_bytes : int
-        State of the reference: fitted detectors, and cells where it moves.
+        State of the fitted detectors; 0 for a training set, which all models share.
     collecting_bytes : int
-        State while the reference is collected.
+        State while the reference is collected; 0 where it needs no more than afterwards.
+    cells : CellsCost or None
+        None for a reference that does not move.
     detectors : tuple of DetectorCost
     """
 
     name: str
     reference_bytes: int
     collecting_bytes: int
+    cells: CellsCost | None
     detectors: tuple[DetectorCost, ...]
 
     @property
     def state_bytes(self) -> int:
         """State of the view at its largest."""
         monitoring = self.reference_bytes + sum(each.state_bytes for each in self.detectors)
-        return max(monitoring, self.collecting_bytes)
+        return max(
+            monitoring + (self.cells.state_bytes if self.cells else 0), self.collecting_bytes
+        )
 
 
-def costs_of(config: DriftJobConfig) -> tuple[ViewCost, ...]:
+def costs_of(
+    config: DriftJobConfig, n_training: Mapping[str, int] | None = None
+) -> tuple[ViewCost, ...]:
     """Compute what each view of a model costs.
+
+    Identifiers of 36 characters, texts of categories of 20 and dense counts are assumed: what a
+    model takes is seldom more and often less.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    n_training : mapping of str to int, optional
+        Events of training sets by :func:`~flink_jobs.config.digests.trained_key`; 10,000 where
+        they have not been read.
 
     Examples
     --------
@@ -111,115 +82,79 @@ def costs_of(config: DriftJobConfig) -> tuple[ViewCost, ...]:
     ... ''')
     >>> (view,) = costs_of(config)
     >>> view.detectors[0].n_slices, view.state_bytes < 8_000_000
-    (25, True)
+    (24, True)
     """
-    return tuple(_view_cost(config, view) for view in views_of(config))
+    known = n_training or {}
+    return tuple(_view_cost(config, view, known) for view in views_of(config))
 
 
-def check_costs(config: DriftJobConfig) -> Iterator[Problem]:
+def check_costs(
+    config: DriftJobConfig, n_training: Mapping[str, int] | None = None
+) -> Iterator[Problem]:
     """Refuse what would exhaust a worker's memory."""
-    total = 0
-    for view in costs_of(config):
-        total += view.state_bytes
-        for each in view.detectors:
-            if each.test.test_bytes > MOST_TEST_BYTES:
-                wrong = (
-                    f"a test of the detector {each.name!r} of the view {view.name!r} takes "
-                    f"{each.test.test_bytes / 1e6:,.0f} MB of memory"
-                )
-                allowed = f"{MOST_TEST_BYTES / 1e6:,.0f} MB: a smaller sample, or a test on counts"
-                yield Problem("sample.size", wrong, allowed)
+    costs = costs_of(config, n_training)
+    total = sum(view.state_bytes for view in costs)
     if total > MOST_MODEL_BYTES:
-        wrong = f"the state of a model takes up to {total / 1e6:,.0f} MB"
-        allowed = (
-            f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: fewer or longer slides, a smaller sample.size, "
-            "a smaller reference, or n_cells in the tests"
-        )
-        yield Problem("window", wrong, allowed)
+        place = max(range(len(costs)), key=lambda n: costs[n].state_bytes)
+        yield _too_much_state(config, place, costs[place], total)
+        return
+    for place, view in enumerate(costs):
+        for detector_place, each in enumerate(view.detectors):
+            if each.test_bytes > MOST_TEST_BYTES:
+                yield Problem(
+                    _key(config, place, detector_place, "test"),
+                    f"a test of the detector {each.name!r} takes up to "
+                    f"{each.test_bytes / 1e6:,.0f} MB of memory",
+                    f"{MOST_TEST_BYTES / 1e6:,.0f} MB: a smaller sample.size, fewer "
+                    "n_permutations, fewer slices or pieces of history, or a test on counts or "
+                    "sums, such as ks or mmd_features",
+                )
 
 
-def n_cells_kept(config: DriftJobConfig, view: View) -> int:
-    """Count the cells of a reference that moves which are kept at most, the open one included."""
-    reference = view.reference
-    assert isinstance(reference, MovingReference)  # noqa: S101 - others have no cells
-    cell_ms = reference.slot_ms if isinstance(reference, Seasonal) else reference.step_ms
-    # A window that is still open needs the reference of its start, which lies before its oldest
-    # slice by one window more.
-    longest_ms = max(_longest_ms(each.window) for each in view.detectors)
-    return covered_ms(reference) // cell_ms + 2 + -(-2 * longest_ms // cell_ms)
+def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: int) -> Problem:
+    """Name the table that takes most of the state, and what makes it smaller."""
+    owners = {
+        _key(config, place, n, "window"): each.state_bytes for n, each in enumerate(view.detectors)
+    }
+    key = own_key(config, place, "reference")
+    owners[key] = max(
+        view.reference_bytes + (view.cells.state_bytes if view.cells else 0), view.collecting_bytes
+    )
+    largest = max(owners, key=owners.__getitem__)
+    ways = "fewer events in the reference"
+    if view.cells:
+        ways = "fewer or longer pieces of history, fewer events of each"
+    elif largest != key:
+        ways = "fewer or longer slides, a smaller sample.size"
+    return Problem(
+        largest,
+        f"the state of a model takes up to {total / 1e6:,.0f} MB, "
+        f"of which {owners[largest] / 1e6:,.0f} MB come of this",
+        f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or n_cells in a test of kind ks or mixed",
+    )
 
 
-def _view_cost(config: DriftJobConfig, view: View) -> ViewCost:
-    row_bytes = _FLOAT_BYTES * len(view.slots) + _IDENTITY_BYTES
-    tests = {each.test: _cost(config, view, each) for each in view.detectors}
-    fitted = sum(cost.reference_bytes for cost in tests.values())
-    # The rows by which alerts say what moved.
-    fitted += _FLOAT_BYTES * len(view.slots) * 1_000
-    summaries = sum(cost.summary_bytes for cost in tests.values())
+def _key(config: DriftJobConfig, place: int, detector_place: int, name: str) -> str:
+    """Return the key of a table of a detector."""
+    if not detector_place:
+        return own_key(config, place, name)
+    view = f"views[{place}]." if config.views else ""
+    return f"{view}detectors[{detector_place - 1}].{name}"
+
+
+def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]) -> ViewCost:
+    size = Sizes(config, view, n_training)
     reference, collecting = view.reference, 0
     match reference:
-        case Trailing() | Seasonal():
-            is_seasonal = isinstance(reference, Seasonal)
-            kept = reference.max_events_per_slot if is_seasonal else reference.max_events_per_step  # type: ignore[union-attr]
-            fitted += n_cells_kept(config, view) * (kept * row_bytes + summaries)
-        case TrainingSet():
-            fitted = 0
-        case FirstTime():
-            collecting = 2 * reference.max_events * row_bytes
-        case _:
-            collecting = most_reference_events(view) * row_bytes
+        case FirstEvents(n_events=n_events):
+            collecting = n_events * size.row_bytes
+        case FirstTime(max_events=max_events):
+            # A sample is taken when there are twice as many.
+            collecting = 2 * max_events * size.row_bytes
     return ViewCost(
         view.name,
-        fitted,
+        0 if isinstance(reference, TrainingSet) else size.fitted_bytes,
         collecting,
-        tuple(_detector_cost(config, view, each, tests[each.test], row_bytes)
-              for each in view.detectors),
-    )  # fmt: skip
-
-
-def _cost(config: DriftJobConfig, view: View, detector: Detector) -> Cost:
-    n_ref = min(most_reference_events(view), MOST_FITTED)
-    n_test = _most_events(detector.window)
-    if sees_sample(view, detector.test):
-        n_ref, n_test = min(n_ref, config.sample.size), min(n_test, config.sample.size)
-    return cost_of(view, detector.test, n_ref, n_test)
-
-
-def _detector_cost(
-    config: DriftJobConfig, view: View, detector: Detector, cost: Cost, row_bytes: int
-) -> DetectorCost:
-    window = detector.window
-    n_slices, most_events = _slices(window, config.panes.width_ms)
-    n_slices += config.kafka.control_topic is not None
-    rows = min(config.sample.size, most_events)
-    return DetectorCost(detector.name, n_slices, rows * row_bytes + cost.summary_bytes, cost)
-
-
-def _slices(window: WindowTable, width_ms: int) -> tuple[int, int]:
-    """The slices that are kept at most, the open one included, and the most events of one."""
-    match window:
-        case CountWindow(size=size, slide=slide):
-            step = gcd(size, slide)
-            return size // step + 1, step
-        case TimeWindow(size_ms=size_ms, slide_ms=slide_ms):
-            step_ms = width_ms if window.max_events else gcd(size_ms, slide_ms)
-            return size_ms // step_ms + 1, _MANY_EVENTS
-        case SessionWindow(max_size_ms=max_size_ms, gap_ms=gap_ms):
-            n_panes = (max_size_ms + gap_ms) // width_ms + 1
-            return n_panes if window.max_events else 2, _MANY_EVENTS
-
-
-def _most_events(window: WindowTable) -> int:
-    if isinstance(window, CountWindow):
-        return window.size
-    return window.max_events or _MANY_EVENTS
-
-
-def _longest_ms(window: WindowTable) -> int:
-    match window:
-        case TimeWindow(size_ms=size_ms):
-            return size_ms
-        case SessionWindow(max_size_ms=max_size_ms):
-            return max_size_ms
-        case _:
-            return 0
+        size.cells,
+        tuple(map(size.of_detector, view.detectors)),
+    )

@@ -49,9 +49,9 @@ def lowest_p_value(view: View, test: TestConfig, n_ref: int, n_test: int) -> flo
     return make_test(test, view).lowest_p_value(n_ref, n_test, n)
 
 
-def cost_of(view: View, test: TestConfig, n_ref: int, n_test: int) -> Cost:
-    """Ask a test what it costs at these numbers of events."""
-    return make_test(test, view).cost(n_ref, n_test, n_dimensions(view, test))
+def cost_of(view: View, test: TestConfig, n_ref: int, n_test: int, n: int) -> Cost:
+    """Ask a test what it costs at these numbers of events of ``n`` numbers each."""
+    return make_test(test, view).cost(n_ref, n_test, n)
 
 
 def sees_sample(view: View, test: TestConfig) -> bool:

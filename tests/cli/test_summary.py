@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -8,14 +7,11 @@ import numpy as np
 import pytest
 
 from detectors import KSTest, MixedTest
-from flink_jobs.cli.state_size import history_cells
 from flink_jobs.cli.summary import Line, summarise
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.state.model_state import InMemoryEntries
-from flink_jobs.intake.panes import Pane
-from tests.builders import BASE, make_config, make_pane
+from flink_jobs.config.views import views_of
+from tests.builders import BASE, make_config
 
 TRAILING = {"kind": "trailing", "size_ms": 20_000, "step_ms": 2_000, "min_events": 10}
 DAILY = {"kind": "seasonal", "period": "day", "n_periods": 2, "min_events": 10}
@@ -113,32 +109,53 @@ def test_a_window_too_small_for_its_level_is_pointed_out() -> None:
     assert "a window of 2 events cannot alarm, its lowest p-value is 0.012" in text
 
 
-def test_the_state_of_count_windows_is_known_in_advance() -> None:
-    said = "per model 720 B of reference, 24 B for each event of a window, 48 kB"
+def test_the_state_of_each_part_is_told_with_what_a_test_takes() -> None:
+    parts = parts_of(window=COUNT, reference={"n_events": 1_000})
 
-    assert text_of("state", window=COUNT) == said
-
-
-def test_the_state_of_time_windows_is_bounded_by_the_most_events_of_a_pane() -> None:
-    text = text_of("state", panes={"max_events": 1_000})
-
-    assert text.endswith("24 B for each event of a window, 72 kB at most")
+    assert parts[0].startswith("reference: ")
+    assert parts[0].endswith(" while it is collected")
+    assert parts[1].startswith("main: 20 slices of ")
+    assert "a test takes about " in parts[1]
 
 
 def test_a_window_that_a_command_may_approve_is_kept_for_one_more_slide() -> None:
     kafka = {"control_topic": "drift-control"}
 
-    text = text_of("state", panes={"max_events": 1_000}, kafka=kafka)
+    assert "main: 3 slices" in parts_of()[1]
+    assert "main: 4 slices" in parts_of(kafka=kafka)[1]
 
-    assert text.endswith("24 B for each event of a window, 96 kB at most")
+
+def test_parts_of_views_are_told_apart() -> None:
+    lines = summarise(two_views(), {})
+
+    owners = [text.split(": ")[0] for name, text in lines if not name]
+    assert owners == [
+        "inputs / reference",
+        "inputs / main",
+        "outputs / reference",
+        "outputs / main",
+    ]
 
 
-def test_a_count_window_beside_others_keeps_all_events_that_an_open_pane_takes() -> None:
-    more = [{"name": "many", "window": COUNT}]
+def test_a_moving_reference_whose_counts_are_a_lot_is_told_what_makes_them_smaller() -> None:
+    week = {"kind": "trailing", "size_ms": 604_800_000, "step_ms": 3_600_000}
+    tables: dict[str, Any] = {
+        "reference": week,
+        "panes": {"width_ms": 600_000},
+        "window": {"size_ms": 3_600_000, "slide_ms": 3_600_000},
+        "input": {"n_features": 40},
+    }
 
-    panes = {"max_events": 500, "max_raw_events": 1_000}
+    wide = parts_of(**tables)[0]
+    narrow = parts_of(**tables, detector={"test": {"kind": "ks", "n_cells": 50}})[0]
 
-    assert text_of("state", detectors=more, panes=panes).endswith("72 kB at most")
+    assert "and 172 pieces of history of " in wide
+    assert wide.endswith("a smaller n_cells in the test makes them smaller")
+    assert "n_cells" not in narrow
+
+
+def parts_of(**tables: Any) -> list[str]:
+    return [text for name, text in lines_of(**tables) if not name]
 
 
 def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
@@ -150,7 +167,7 @@ def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
             "max_partition_drift_panes": 2,
             "max_payload_bytes": 800,
         },
-        panes={"max_events": 50, "max_raw_events": 100},
+        panes={"max_raw_events": 100},
     )
 
     # Panes of 1 s: one being read, one begun, two ahead, three for disorder and fast clocks.
@@ -158,45 +175,15 @@ def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
     assert "700 kB if all are of 800 B; of a backlog also what is read in 0.1 s" in text
 
 
-def test_principal_components_are_what_is_kept_and_raw_events_what_is_collected() -> None:
-    reducer = {"reducer": {"kind": "pca", "n_components": 2}}
-
-    text = text_of("state", detector=reducer)
-
-    assert "480 B of reference (720 B while it is collected)" in text
-    assert "16 B for each event" in text
-
-
-@pytest.mark.parametrize(
-    ("reference", "width_ms", "window_ms"),
-    [
-        (TRAILING | {"gap_ms": 4_000, "max_events_per_step": 10}, 1_000, 3_000),
-        (DAILY | {"slot_ms": 7_200_000, "max_events_per_slot": 10}, 600_000, 3_600_000),
-    ],
-)
-def test_a_moving_reference_takes_about_what_is_said_and_no_more(
-    reference: dict[str, Any], width_ms: int, window_ms: int
-) -> None:
-    config = make_config(
-        reference=reference,
-        panes={"width_ms": width_ms},
-        window={"size_ms": window_ms, "slide_ms": width_ms},
-    )
-    said = history_cells(config) * 10 * 3 * 8
-
-    taken = most_history_bytes(config, n_panes=450)
-
-    assert 0.7 * said < taken < said
-
-
 def test_a_training_set_takes_no_state_of_a_model() -> None:
     reference = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
     config = make_config(reference=reference)
+    (view,) = views_of(config)
 
-    lines = dict(summarise(config, {trained_key(config): 500}))
+    lines = summarise(config, {trained_key(view): 500})
 
-    assert lines["reference"] == "500 events of training.npz, for all models"
-    assert lines["state"].startswith("per model no reference (all share one), 24 B")
+    assert Line("reference", "500 events of training.npz, for all models") in lines
+    assert Line("", "reference: none in the state, all models share one") in lines
 
 
 def test_silence_commands_and_the_state_backend_are_told() -> None:
@@ -235,23 +222,7 @@ def test_an_override_that_no_model_can_reach_is_pointed_out() -> None:
     assert lines[-1] == Line("", "never used: a* comes first and takes all of its models")
 
 
-def most_history_bytes(config: DriftJobConfig, n_panes: int) -> int:
-    """The largest history of a model that sends more events than are kept."""
-    monitor, state = DriftMonitor(config), InMemoryEntries()
-    width_ms = config.panes.width_ms
-    x = np.random.default_rng(0).normal(size=(12, 3))
-    most = 0
-    for index in range(n_panes):
-        start_ms = index * width_ms
-        events = make_pane(0, x, first_offset=12 * index).events
-        times_ms = np.full(len(x), start_ms, dtype=np.int64)
-        events = dataclasses.replace(events, times_ms=times_ms)
-        monitor.on_pane(Pane("model", start_ms, start_ms + width_ms, events, []), state)
-        most = max(most, len(state.read_history() or b""))
-    return most
-
-
-def test_views_are_listed_with_their_columns_and_detectors() -> None:
+def two_views() -> DriftJobConfig:
     tree = msgspec.toml.decode(BASE) | {
         "columns": {
             "features": {"plan": "category", "emb": {"type": "vector", "size": 16}},
@@ -264,8 +235,11 @@ def test_views_are_listed_with_their_columns_and_detectors() -> None:
             {"name": "outputs", "columns": ["p_churn"], "reference": FIRST_TIME},
         ],
     }
+    return msgspec.convert(tree, DriftJobConfig)
 
-    lines = summarise(msgspec.convert(tree, DriftJobConfig), {})
+
+def test_views_are_listed_with_their_columns_and_detectors() -> None:
+    lines = summarise(two_views(), {})
 
     told = [line for line in lines if line.name in ("events", "view", "reference")]
     assert told == [

@@ -12,6 +12,7 @@ from flink_jobs.config.digests import config_version, trained_key
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.config.views import views_of
 from tests.builders import BASE, fingerprint_of, make_config
 
 HOUR_MS = 3_600_000
@@ -85,7 +86,6 @@ def unchecked(**tables: Any) -> DriftJobConfig:
             "10,080 pieces of history",
         ),
         ({"silence": {"after_ms": 999}}, "silence.after_ms", "999 is less than a pane"),
-        ({"panes": {"max_raw_events": 9_999}}, "panes.max_raw_events", "below panes.max_events"),
         ({"job": {"named_models": ["a", "other"]}}, "job.named_models", "'other' is the name"),
         ({"kafka": {"control_topic": "inference"}}, "kafka.control_topic", "is also kafka.infer"),
         (
@@ -153,13 +153,15 @@ def test_keys_that_do_not_fit_together_are_named(
     "tables",
     [
         {"window": SESSION},
-        {"reference": TRAILING | {"size_ms": 20_000_000}},
-        {"reference": SEASONAL | {"period": "week", "n_periods": 52}},
+        {"reference": TRAILING | {"size_ms": 20_000_000, "max_events_per_step": 20},
+         "detector": {"test": {"kind": "ks", "n_cells": 100}}},
+        {"reference": SEASONAL | {"period": "week", "n_periods": 52, "max_events_per_slot": 40},
+         "detector": {"test": {"kind": "ks", "n_cells": 100}}},
         {"silence": {"after_ms": 1_500}},
         {"kafka": {"audit_topic": "inference"}},
         {"detectors": [{"name": f"d-{n}", "window": COUNT} for n in range(3)]},
     ],
-)
+)  # fmt: skip
 def test_keys_that_fit_together_are_no_problem(tables: dict[str, Any]) -> None:
     assert cross_check(unchecked(**tables)) == []
 
@@ -257,7 +259,7 @@ def test_a_wrong_key_of_a_further_detector_is_named_with_what_is_allowed(
     [
         {"window": {"early_events": 9}},
         {"window": {"max_events": 9}},
-        {"panes": {"max_raw_events": 20_000}},
+        {"sample": {"size": 200}},
         {"reference": {"n_events": 31}},
         {"reference": FIRST_TIME},
         {"reference": TRAILING},
@@ -317,9 +319,14 @@ def test_levels_and_policies_of_further_detectors_leave_the_state_usable() -> No
 
 
 def test_a_training_set_is_fitted_once_for_all_windows_and_levels() -> None:
-    base = trained_key(make_config(reference=ARTEFACT))
+    base = key_of(reference=ARTEFACT)
 
-    assert trained_key(make_config(reference=ARTEFACT, window=COUNT)) == base
-    assert trained_key(make_config(reference=ARTEFACT, calibration={"level": 0.5})) == base
-    assert trained_key(make_config(reference=ARTEFACT, detector=PCA)) != base
-    assert trained_key(make_config(reference=ARTEFACT | {"sha256": "1" * 64})) != base
+    assert key_of(reference=ARTEFACT, window=COUNT) == base
+    assert key_of(reference=ARTEFACT, calibration={"level": 0.5}) == base
+    assert key_of(reference=ARTEFACT, detector=PCA) != base
+    assert key_of(reference=ARTEFACT | {"sha256": "1" * 64}) != base
+
+
+def key_of(**tables: Any) -> str:
+    (view,) = views_of(make_config(**tables))
+    return trained_key(view)

@@ -17,15 +17,16 @@ from flink_jobs.config.job import (
     KafkaTable,
     OverrideTable,
     PaneTable,
+    SampleTable,
     SilenceTable,
 )
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import Table
-from flink_jobs.config.tables.columns import ColumnsTable
+from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
-from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable
+from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,11 @@ TABLES: dict[str, type[Table]] = {
     "`overrides`": OverrideTable,
     "`calibration`": LevelPerWindowConfig,
     "`policy`": PolicyTable,
+    "`sample`": SampleTable,
     "`columns`": ColumnsTable,
+    "`columns.features`": FeatureTable,
+    "`columns.outputs`": OutputTable,
+    "`views`": ViewTable,
 }
 TABLES |= {f"`window`, kind `{t.__struct_config__.tag}`": t for t in get_args(WindowTable)}
 TABLES |= {f"`reference`, kind `{t.__struct_config__.tag}`": t for t in get_args(ReferenceTable)}
@@ -54,7 +59,15 @@ TABLES |= {f"`reference`, kind `{t.__struct_config__.tag}`": t for t in get_args
 KINDS = {"`reducer` of kind": get_args(ReducerConfig), "`test` of kind": get_args(TestConfig)}
 
 # What a default means where it is another table or nothing of its own.
-WORDS = {"all defaults", "as in `detector`", "as in the file", "none"}
+WORDS = {
+    "all defaults",
+    "as in `detector`",
+    "as in `input`",
+    "as in the file",
+    "as `class_names`",
+    "by the columns",
+    "none",
+}
 
 
 class Row(NamedTuple):
@@ -164,4 +177,6 @@ def is_default(text: str, field: Any) -> bool:
     default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     if text.replace("`", "") in {word.replace("`", "") for word in WORDS}:
         return default is None or isinstance(default, Table) or default == {}
+    if isinstance(default, tuple):
+        default = list(default)
     return bool(msgspec.toml.decode(f"x = {text}")["x"] == msgspec.to_builtins(default))

@@ -13,6 +13,7 @@ from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import decode_config, load_config, resolve_secret
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.training_set import read_training_set
+from flink_jobs.config.views import views_of
 from flink_jobs.core.references.trained import fit_training_sets
 from tests.builders import BASE, fingerprint_of, make_config
 
@@ -82,9 +83,26 @@ def test_a_training_set_is_found_beside_the_file_that_names_it(tmp_path: Path) -
 
     config = load_config(artefact_config(tmp_path, {"features": features}), environ={})
 
-    x_ref = read_training_set(config)
-    assert x_ref is not None
-    np.testing.assert_array_equal(x_ref, features)
+    (view,) = views_of(config)
+    np.testing.assert_array_equal(read_training_set(view).x, features)
+
+
+def test_the_training_set_of_a_view_lies_beside_the_file_too(tmp_path: Path) -> None:
+    path = artefact_config(tmp_path, {"age": np.arange(40.0), "plan": np.array(["a", "b"] * 20)})
+    text = path.read_text()
+    reference = text[text.index('kind = "artefact"') : text.index("[detector]")]
+    text = text.replace(reference, 'kind = "first_events"\nn_events = 30\n')
+    text = text.replace("n_features = 3\n", "").split("[detector]")[0]
+    text += '[columns]\nfeatures = {age = "number", plan = "category"}\n'
+    path.write_text(
+        f'{text}[[views]]\nname = "v"\ncolumns = ["features"]\n[views.reference]\n{reference}'
+    )
+
+    (view,) = views_of(load_config(path, environ={}))
+
+    rows = read_training_set(view)
+    assert rows.x.shape == (40, 2)
+    assert rows.texts == {1: ["a", "b"]}
 
 
 def test_a_training_set_with_another_digest_is_refused(tmp_path: Path) -> None:
@@ -116,7 +134,7 @@ def test_a_training_set_that_cannot_be_used_is_refused_and_nothing_is_unpickled(
     config = load_config(artefact_config(tmp_path, arrays), environ={})
 
     with pytest.raises(ConfigError, match=message):
-        read_training_set(config)
+        read_training_set(views_of(config)[0])
 
 
 def test_a_training_set_that_makes_no_reference_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from flink_jobs.config.overrides import changed, check_overrides, config_of_mode
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.references import FirstTime
 from flink_jobs.config.tables.windows import CountWindow, TimeWindow
+from flink_jobs.config.views import views_of
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state.model_state import InMemoryEntries
@@ -27,6 +28,7 @@ from flink_jobs.records.dead_letters import Reason
 from tests.builders import BASE, make_config, make_pane, payload
 
 COUNT = {"kind": "count", "size": 20, "slide": 7}
+SIZES = {"size_ms": 3_500, "slide_ms": 1_000}
 
 
 def with_overrides(*overrides: dict[str, Any], **tables: object) -> DriftJobConfig:
@@ -273,8 +275,8 @@ def test_each_override_may_have_a_training_set_of_its_own(tmp_path: Path) -> Non
     trained = fit_training_sets(config)
 
     base, wide, strict = variants(config)
-    assert trained_key(strict) == trained_key(base)
-    assert trained.keys() == {trained_key(base), trained_key(wide)}
+    assert key_of(strict) == key_of(base)
+    assert trained.keys() == {key_of(base), key_of(wide)}
     monitor = DriftMonitor(config, trained)
     n_refs = {}
     for model, n_columns in (("wide", 4), ("strict", 3), ("other", 3)):
@@ -284,6 +286,11 @@ def test_each_override_may_have_a_training_set_of_its_own(tmp_path: Path) -> Non
         (score, *_) = monitor.on_time(model, 60_000, state).scores
         n_refs[model] = score.reference.n_events
     assert n_refs == {"wide": 60, "strict": 50, "other": 50}
+
+
+def key_of(config: DriftJobConfig) -> str:
+    (view,) = views_of(config)
+    return trained_key(view)
 
 
 def test_a_training_set_of_an_override_that_cannot_be_used_is_named_by_its_place(
@@ -296,3 +303,65 @@ def test_a_training_set_of_an_override_that_cannot_be_used_is_named_by_its_place
 
     with pytest.raises(ConfigError, match=r"overrides\[0\]\.reference\.path: .*shape \(50, 2\)"):
         fit_training_sets(config)
+
+
+VIEWS = {
+    "input": {"n_features": 0},
+    "detector": {"reducer": None, "test": None},
+    "columns": {"features": {"age": "number", "plan": "category"}, "outputs": {"p": "probability"}},
+    "views": [{"name": "inputs", "columns": ["features"]}, {"name": "answers", "columns": ["p"]}],
+}
+
+
+def test_the_views_of_an_override_replace_those_of_the_job() -> None:
+    config = make_config(
+        **VIEWS, overrides=[{"models": "plain", "views": [{"name": "age", "columns": ["age"]}]}]
+    )
+
+    assert [view.name for view in views_of(config_of_model(config, "plain"))] == ["age"]
+    assert [view.name for view in views_of(config_of_model(config, "other"))] == [
+        "inputs",
+        "answers",
+    ]
+
+
+def test_an_override_may_name_one_more_column() -> None:
+    more = {"columns": {"features": {"income": "number"}}}
+    config = make_config(**VIEWS, overrides=[{"models": "rich", **more}])
+
+    (inputs, _) = views_of(config_of_model(config, "rich"))
+
+    assert [column.name for column in inputs.columns] == ["age", "plan", "income"]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"views": [{"name": "v", "columns": ["agee"]}]}, "views[0].columns"),
+        (
+            {"views": [{"name": "v", "columns": ["p"], "test": {"kind": "chi_square"}}]},
+            "views[0].test.kind",
+        ),
+        (
+            {"views": [{"name": "v", "columns": ["p"], "window": {"kind": "time"} | SIZES}]},
+            "views[0].window.size_ms",
+        ),
+        ({"views": [{"name": "v", "columns": ["p"], "window": COUNT | {"size": 3, "slide": 3}}],
+            "calibration": {"level": 1e-6}}, "views[0].window.size"),
+        ({"views": [{"name": "v", "columns": ["p"], "test": {"kind": "mmd"}}],
+            "sample": {"size": 20_000}, "reference": {"n_events": 20_000}}, "views[0].test"),
+        (
+            {"views": [{"name": "v", "columns": ["p"], "detectors": [
+                {"name": "d", "window": COUNT, "test": {"kind": "mmd", "n_permutations": 50}}]}]},
+            "views[0].detectors[0].test.n_permutations",
+        ),
+        ({"columns": {"features": {"age": {"type": "vector"}}}}, "columns.features.age.size"),
+    ],
+)  # fmt: skip
+def test_a_change_of_views_that_is_wrong_is_named_by_its_key(
+    change: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed(make_config(**VIEWS), change)
+
+    assert [problem.key for problem in caught.value.problems] == [key]

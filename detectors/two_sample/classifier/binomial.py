@@ -102,7 +102,7 @@ class BinomialTest(ReferenceTest):
         return Cost(
             summary_bytes=0,
             reference_bytes=8 * n_ref * n_dimensions,
-            test_bytes=17 * n_rows * n_features // 2 + 200_000,
+            test_bytes=(9 * n_features + 12 * n_dimensions) * n_rows + 200_000,
             test_us=40_000.0 + 0.25 * n_rows * n_features,
         )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from flink_jobs.config.costs import check_costs
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import variants
@@ -100,9 +101,11 @@ def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
     Raises
     ------
     ConfigError
-        When a file cannot be used, or the detector cannot be fitted to what it holds.
+        When a file cannot be used, when the detector cannot be fitted to what it holds, or when
+        windows would take too much state against so many events.
     """
     blocks: dict[str, bytes] = {}
+    n_training: dict[str, int] = {}
     for place, variant in enumerate(variants(config)):
         prefix = "" if place == 0 else f"overrides[{place - 1}]."
         for view in views_of(variant):
@@ -110,20 +113,24 @@ def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
             if key in blocks or not isinstance(view.reference, TrainingSet):
                 continue
             try:
-                blocks[key] = _fit(variant, view)
+                blocks[key], n_training[key] = _fit(variant, view)
             except ConfigError as error:
                 raise ConfigError(
                     [msgspec.structs.replace(p, key=f"{prefix}{p.key}") for p in error.problems]
                 ) from error
+        if problems := list(check_costs(variant, n_training)):
+            raise ConfigError(
+                [msgspec.structs.replace(p, key=f"{prefix}{p.key}") for p in problems]
+            )
     return blocks
 
 
-def _fit(config: DriftJobConfig, view: View) -> bytes:
+def _fit(config: DriftJobConfig, view: View) -> tuple[bytes, int]:
     x, texts = read_training_set(view)
     rows = rows_without_times(x, texts, view.seed)
     try:
         with use_one_thread():
-            return fit_view(view, rows, config.sample.size).to_block()
+            return fit_view(view, rows, config.sample.size).to_block(), len(x)
     except (UnusableReferenceError, DetectorFailedError) as error:
         wrong = f"its {len(x)} rows make no reference ({error})"
         allowed = "rows that the detector can be fitted to"

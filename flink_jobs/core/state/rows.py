@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.texts import in_order_of_appearance
 
 
 class _Identities(Struct, array_like=True):
@@ -71,7 +72,12 @@ _decoder = msgspec.msgpack.Decoder(_Identities)
 
 
 def store_rows(events: EventColumns, keys: NDArray[np.uint64] | None = None) -> StoredRows:
-    """Pack events for the state."""
+    """Pack events for the state, with those texts of categories alone that they have.
+
+    A sample of a pane in which every event has a text of its own would else keep all of them, and
+    a slice those of all its panes.
+    """
+    x, texts = in_order_of_appearance(events.x, events.texts)
     who = _Identities(
         event_ids=events.event_ids,
         partitions=events.partitions.astype(np.int32, copy=False).tobytes(),
@@ -79,10 +85,10 @@ def store_rows(events: EventColumns, keys: NDArray[np.uint64] | None = None) -> 
         rows=events.rows.astype(np.int32, copy=False).tobytes(),
     )
     return StoredRows(
-        n_columns=events.x.shape[1],
-        x=np.ascontiguousarray(events.x, dtype=np.float64).tobytes(),
+        n_columns=x.shape[1],
+        x=np.ascontiguousarray(x, dtype=np.float64).tobytes(),
         times_ms=events.times_ms.astype(np.int64, copy=False).tobytes(),
         keys=b"" if keys is None else keys.tobytes(),
         identities=_encoder.encode(who),
-        texts={slot: list(texts) for slot, texts in events.texts.items()},
+        texts={slot: list(own) for slot, own in texts.items()},
     )
