@@ -261,7 +261,9 @@ def test_what_moved_is_drawn_with_and_without_the_history(
     of_frame = moved_figure(result, "c", history=frame)
     of_file = moved_figure(result, "c", history=path, incident=-1)
 
-    assert len(alone.data) == 1
+    # The quantiles that the alert holds, before and now.
+    assert len(alone.data) == 2 * len(FEATURES)
+    assert {len(trace.x) for trace in alone.data} == {3}
     assert len(of_frame.data) == 2 * len(FEATURES)
     assert sum(float(share) for share in of_frame.data[0].y) == pytest.approx(1.0)
     assert of_frame.to_json() == moved_figure(result, "c", history=path).to_json()
