@@ -37,7 +37,7 @@ class BinnedTest(CountsReferenceTest, PermutationTest):
     tests alarm, 5.13 % at a level of 5 %: that is the most that Bonferroni's inequality leaves.
 
     Few reference rows make the test conservative, since they lie evenly in bins cut at their own
-    quantiles: with 40 of them, 1 to 4 % of 400 tests of 3 dimensions alarmed without a shift at a
+    quantiles: with 40 of them, 0.5 to 4 % of 400 tests of 3 dimensions alarmed without a shift at a
     level of 5 %, against 20, 30 and 300 test rows; with 300 against 40, 5 to 6 %.
 
     Parameters

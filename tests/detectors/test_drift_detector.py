@@ -92,6 +92,7 @@ def test_stored_arrays_are_named_by_their_owner(detector):
         "reducer/components",
         "reducer/mean",
         "reducer/n_components",
+        "test/n_cells",
         "test/x_ref",
     ]
 
