@@ -14,15 +14,15 @@ import msgspec
 
 from flink_jobs.config.overrides import matches
 from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.core.commands.describing import describe, open_incidents
 from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.plan import Plans
 from flink_jobs.core.references.fitted import FittedView, UnusableReferenceError, rows_of
-from flink_jobs.core.state.entries import encode
 from flink_jobs.core.state.status import Status
 from flink_jobs.core.views.view_watch import ViewWatch
 from flink_jobs.core.watched_model import WatchedModel
-from flink_jobs.records.alerts import Cause, Severity
+from flink_jobs.records.alerts import Cause
 from flink_jobs.records.control import (
     Acknowledge,
     ApproveCurrent,
@@ -31,7 +31,6 @@ from flink_jobs.records.control import (
     Configure,
     Describe,
     ModelSummary,
-    OpenIncident,
     Outcome,
     Pause,
     PlacedCommand,
@@ -39,7 +38,6 @@ from flink_jobs.records.control import (
     Resume,
     Snooze,
     StandingCommand,
-    ViewSummary,
     audit_id,
     kind_of,
 )
@@ -105,7 +103,7 @@ class Commands:
         except RefusedCommandError as error:
             self._answer(model, placed, Outcome.REFUSED, str(error), None)
             return
-        summary = _summary(model) if isinstance(placed.command, Describe) else None
+        summary = describe(model) if isinstance(placed.command, Describe) else None
         self._answer(model, placed, Outcome.APPLIED, reason, at_ms, summary)
 
     def refuse_forgotten(self, model: WatchedModel, placed: PlacedCommand) -> None:
@@ -304,68 +302,7 @@ def _acknowledge(model: WatchedModel, incident_id: str) -> str:
             if watch.incident.incident_id == incident_id:
                 watch.incident.is_acknowledged = True
                 return "no ongoing alert is written until it becomes worse"
-    known = [each.incident_id for each in _open_incidents(model) if each.cause is Cause.DRIFT]
+    known = [each.incident_id for each in open_incidents(model) if each.cause is Cause.DRIFT]
     raise RefusedCommandError(
         f"no open drift incident has this id; open: {', '.join(known) or 'none'}"
-    )
-
-
-def _summary(model: WatchedModel) -> ModelSummary:
-    status = model.context.status
-    return ModelSummary(
-        config_version=model.plan.config_version,
-        views=[_view_summary(view) for view in model.views],
-        now_ms=status.now_ms,
-        heard_ms=status.heard_ms,
-        is_paused=status.is_paused,
-        snoozed_until_ms=status.snoozed_until_ms,
-        change=status.change,
-        incidents=_open_incidents(model),
-        n_pending=len(status.pending),
-        state_bytes=len(encode(status)) + model.n_bytes,
-    )
-
-
-def _view_summary(view: ViewWatch) -> ViewSummary:
-    return ViewSummary(
-        view=view.name,
-        phase=view.status.phase,
-        reference=view.reference_summary(),
-        n_collected=view.status.n_collected,
-        n_monitored=view.status.n_monitored,
-    )
-
-
-def _open_incidents(model: WatchedModel) -> list[OpenIncident]:
-    silence_id, first = model.context.status.silence_id, model.views[0]
-    silence = [_warning(silence_id, Cause.SILENCE, first.name, first.plan.main.name)]
-    found = [each for view in model.views for each in _incidents_of(view)]
-    return [each for each in found + silence if each.incident_id]
-
-
-def _incidents_of(view: ViewWatch) -> Iterator[OpenIncident]:
-    status, main = view.status, view.plan.main.name
-    for watch in status.watches:
-        yield OpenIncident(
-            incident_id=watch.incident.incident_id,
-            cause=Cause.DRIFT,
-            view=view.name,
-            detector=watch.name,
-            severity=watch.incident.severity,
-            is_acknowledged=watch.incident.is_acknowledged,
-        )
-    yield _warning(status.unstable_id, Cause.UNSTABLE_REFERENCE, view.name, main)
-    yield _warning(status.no_reference_id, Cause.NO_REFERENCE, view.name, main)
-    for watch in status.watches:
-        yield _warning(watch.failing_id, Cause.TEST_FAILED, view.name, watch.name)
-        yield _warning(watch.untested.incident_id, Cause.UNTESTED, view.name, watch.name)
-
-
-def _warning(incident_id: str, cause: Cause, view: str, detector: str) -> OpenIncident:
-    return OpenIncident(
-        incident_id=incident_id,
-        cause=cause,
-        view=view,
-        detector=detector,
-        severity=Severity.WARNING,
     )

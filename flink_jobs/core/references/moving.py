@@ -14,32 +14,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from detectors import ColumnShifts, CountsReferenceTest, DriftDetector
+from detectors import CountsReferenceTest, DriftDetector
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.tables.references import MovingReference, Seasonal, Trailing, covered_ms
+from flink_jobs.config.tables.references import MovingReference, Trailing, covered_ms
 from flink_jobs.config.tables.windows import TimeWindow
 from flink_jobs.config.two_sample_tests import MOST_FITTED
 from flink_jobs.config.views import View
 from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.events import PaneEvents
-from flink_jobs.core.factory import make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.references.cells import Cells
 from flink_jobs.core.references.fitted import (
     FittedView,
-    ReferenceRows,
     UnusableReferenceError,
     distinct_tests,
     rows_of,
 )
+from flink_jobs.core.references.moved_reference import MovedReference
 from flink_jobs.core.references.rules import Compared
 from flink_jobs.core.slices.slices import Slice, Slices
 from flink_jobs.core.slices.store import SliceStore
@@ -54,96 +49,6 @@ if TYPE_CHECKING:
 
 _MOST_OUTER_SHARE = 0.1
 """Detectors are fitted anew where more of a reference lies beyond all edges of a dimension."""
-
-
-_LONGEST_STEP_BACK_MS = 3 * 3_600_000
-"""Clocks have never gone back further."""
-
-
-class Cells(Protocol):
-    """How a kind of moving reference cuts event time."""
-
-    def cell_of(self, at_ms: int) -> int:
-        """Return the cell in which a moment lies, by its start."""
-        ...
-
-    def wanted(self, at_ms: int) -> list[int]:
-        """Return the cells that make the reference of a window that starts at a moment."""
-        ...
-
-    def needed_from(self, at_ms: int) -> int:
-        """Return the earliest cell that a window that starts at a moment or later needs."""
-        ...
-
-
-class TrailingCells:
-    """Steps of a trailing reference.
-
-    Examples
-    --------
-    >>> TrailingCells(Trailing(size_ms=20, gap_ms=10, step_ms=10)).wanted(105)
-    [70, 80]
-    """
-
-    def __init__(self, table: Trailing) -> None:
-        self._table = table
-
-    def cell_of(self, at_ms: int) -> int:
-        """Return the step in which a moment lies."""
-        return at_ms - at_ms % self._table.step_ms
-
-    def wanted(self, at_ms: int) -> list[int]:
-        """Return the steps of ``size_ms`` that end ``gap_ms`` before the step of a moment."""
-        end_ms = self.cell_of(at_ms) - self._table.gap_ms
-        return list(range(end_ms - self._table.size_ms, end_ms, self._table.step_ms))
-
-    def needed_from(self, at_ms: int) -> int:
-        """Return the first of these."""
-        return self.wanted(at_ms)[0]
-
-
-class SeasonalCells:
-    """Slots of a day or a week, by the clock of a time zone.
-
-    A cell is named after the local time at which it starts, as if that were UTC. When clocks go
-    back, the hour that comes twice is in the same slots twice.
-
-    Examples
-    --------
-    >>> cells = SeasonalCells(Seasonal(period="day", slot_ms=3_600_000, n_periods=2))
-    >>> [at_ms / 3_600_000 for at_ms in cells.wanted(50 * 3_600_000 + 5)]
-    [2.0, 26.0]
-    """
-
-    def __init__(self, table: Seasonal) -> None:
-        self._table = table
-        self._zone = None if table.timezone == "UTC" else ZoneInfo(table.timezone)
-
-    def cell_of(self, at_ms: int) -> int:
-        """Return the slot in which a moment lies."""
-        local_ms = at_ms + self._offset_ms(at_ms)
-        return local_ms - local_ms % self._table.slot_ms
-
-    def wanted(self, at_ms: int) -> list[int]:
-        """Return the slots of the same local time in the ``n_periods`` before."""
-        cell, table = self.cell_of(at_ms), self._table
-        return [cell - n * table.period_ms for n in range(table.n_periods, 0, -1)]
-
-    def needed_from(self, at_ms: int) -> int:
-        """Return the first slot that this moment or a later one needs."""
-        # Where clocks go back within three hours, later moments have an earlier local time.
-        back_ms = max(0, self._offset_ms(at_ms) - self._offset_ms(at_ms + _LONGEST_STEP_BACK_MS))
-        earliest_ms = self.cell_of(at_ms) - back_ms
-        earliest_ms -= earliest_ms % self._table.slot_ms
-        return earliest_ms - self._table.n_periods * self._table.period_ms
-
-    def _offset_ms(self, at_ms: int) -> int:
-        if self._zone is None:
-            return 0
-        moment = datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone(self._zone)
-        offset = moment.utcoffset()
-        assert offset is not None  # noqa: S101 - the moment has a zone
-        return int(offset.total_seconds() * 1_000)
 
 
 class MovingRule:
@@ -219,7 +124,7 @@ class MovingRule:
         if inside.n_events < self._table.min_events:
             return Compared(summary, None)
         fitted = self.fitted(view)
-        return Compared(summary, fitted, _Moved(view, store, inside, fitted, summary))
+        return Compared(summary, fitted, MovedReference(view, store, inside, fitted, summary))
 
     def summary(self, view: ViewWatch, window: ClosedWindow | None) -> ReferenceSummary:
         """Return the cells before a window as records show them."""
@@ -449,55 +354,3 @@ def forget_cells(view: ViewWatch) -> None:
 
 def _prefix(view: ViewWatch) -> str:
     return f"cell/{view.name}/"
-
-
-class _Moved:
-    """The cells before one window."""
-
-    def __init__(
-        self,
-        view: ViewWatch,
-        store: SliceStore,
-        inside: Slices,
-        fitted: FittedView,
-        summary: ReferenceSummary,
-    ) -> None:
-        self._view = view
-        self._store = store
-        self._inside = inside
-        self._fitted = fitted
-        self._summary = summary
-
-    def counts(self, test: int, n_cells: int) -> tuple[NDArray[np.int64], int]:
-        """Return the counts of the cells of a test, and the number of events."""
-        return self._store.counts(self._inside, n_cells, test), self._summary.n_events
-
-    def sums(self, test: int) -> tuple[NDArray[np.float64], int]:
-        """Return the sums of the features of a test, and the number of events."""
-        return self._store.sums(self._inside, test), self._summary.n_events
-
-    def detector(self, test: int) -> DriftDetector:
-        """Return the detector of a test on rows, fitted to a sample of the cells."""
-        view, fitted = self._view, self._fitted
-        table = distinct_tests(view.plan.view)[test]
-
-        def fit() -> FittedView:
-            base = fitted.detectors[test]
-            with detector_code():
-                z_ref = base.reduce(fitted.encoder.encode(self._rows.x, self._rows.texts))
-                detector = base.with_test(make_test(table, view.plan.view), z_ref)
-            return FittedView(fitted.encoder, (detector,), fitted.shifts, len(z_ref))
-
-        key = (view.plan.fingerprint, self._summary.fingerprint, str(test))
-        return view.memory.fitted.kept(key, fit).detectors[0]
-
-    def shifts(self) -> ColumnShifts:
-        """Return what tells how columns have moved from a sample of the cells."""
-        x = self._fitted.encoder.encode(self._rows.x, self._rows.texts)
-        return ColumnShifts(self._view.plan.view.categorical).fit(x)
-
-    @cached_property
-    def _rows(self) -> ReferenceRows:
-        samples: list[StoredRows] = [s.sample for s in self._store.summaries(self._inside)]
-        sample = merge_samples(samples, self._view.sample_size)
-        return rows_of(sample.events(), sample.key_array)

@@ -166,8 +166,9 @@ def make_rule(
     trained : mapping of str to bytes
         Reference blocks of training sets by their key.
     """
+    from flink_jobs.core.references.cells import SeasonalCells, TrailingCells
     from flink_jobs.core.references.collected import CollectedEvents, CollectedTime
-    from flink_jobs.core.references.moving import MovingRule, SeasonalCells, TrailingCells
+    from flink_jobs.core.references.moving import MovingRule
     from flink_jobs.core.references.trained import TrainedRule
 
     table = view.reference
