@@ -56,6 +56,7 @@ class Phase:
 
 
 _PCA = {"reducer": {"kind": "pca", "n_components": 2}, "test": {"kind": "ks"}}
+_TRAILING = {"kind": "trailing", "size_ms": 4_000, "step_ms": 2_000, "min_events": 20}
 _COUNT = {"kind": "count", "size": 24, "slide": 18}
 
 # The reference holds 30 events, panes 0 to 2. That of the phase that collects has no PCA: machines
@@ -63,6 +64,7 @@ _COUNT = {"kind": "count", "size": 24, "slide": 18}
 PHASES = {
     "collecting": Phase(n_before=2, shifted_from=10),
     "monitoring": Phase(n_before=7, shifted_from=12, tables={"detector": _PCA, "window": _COUNT}),
+    "moving": Phase(n_before=9, shifted_from=12, tables={"reference": _TRAILING}),
     "incident": Phase(n_before=9, shifted_from=6, shifted_until=13, tables={"detector": _PCA}),
 }
 
@@ -70,20 +72,17 @@ PHASES = {
 def read_state(phase: str) -> InMemoryEntries:
     """The committed state of a model at the cut."""
     state = InMemoryEntries()
-    state.write_recent((FOLDER / f"{phase}.recent").read_bytes())
-    reference = FOLDER / f"{phase}.reference"
-    if reference.exists():
-        state.write_reference(reference.read_bytes())
+    state.entries = msgspec.msgpack.decode(_path(phase).read_bytes(), type=dict[str, bytes])
     return state
 
 
 def write_state(phase: str, state: InMemoryEntries) -> None:
     """The counterpart of :func:`read_state`."""
-    recent, reference = state.read_recent(), state.read_reference()
-    assert recent is not None
-    (FOLDER / f"{phase}.recent").write_bytes(recent)
-    if reference is not None:
-        (FOLDER / f"{phase}.reference").write_bytes(reference)
+    _path(phase).write_bytes(msgspec.msgpack.encode(dict(sorted(state.entries.items()))))
+
+
+def _path(phase: str) -> Path:
+    return FOLDER / f"{phase}.entries"
 
 
 def records(actions: list[Actions]) -> Records:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
-from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.tables.detectors import (
     ChiSquareConfig,
     HardPredictionsConfig,
@@ -114,6 +115,33 @@ def view_tables(config: DriftJobConfig) -> list[ViewTable]:
             detectors=config.detectors,
         )
     ]
+
+
+def with_one_view(config: DriftJobConfig, columns: Sequence[str]) -> DriftJobConfig:
+    """Return a configuration whose panes carry some columns, for every model.
+
+    Examples
+    --------
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {n_features = 2, n_outputs = 3}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')
+    >>> [column.name for column in columns_read(with_one_view(config, ["features"]))]
+    ['features']
+    """
+    # Overrides of anything but the columns speak of views that are gone.
+    overrides = [
+        OverrideTable(models=each.models, input=each.input, columns=each.columns)
+        for each in config.overrides
+    ]
+    view = ViewTable(name=MAIN_VIEW, columns=list(columns))
+    table = replace(config.detector, reducer=None, test=None)
+    return replace(config, views=[view], detector=table, detectors=[], overrides=overrides)
 
 
 def columns_of_view(config: DriftJobConfig, table: ViewTable) -> tuple[Column, ...]:

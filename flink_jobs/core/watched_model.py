@@ -122,6 +122,8 @@ class WatchedModel:
     def follow(self, plan: Plan, at_ms: int, begun: set[str]) -> None:
         """Go on with a plan, under which some views begin again, others are new or gone."""
         for view in self.views:
+            # Views are made again from what they remember, also within the call of a pane.
+            view.snapshot()
             if view.name in begun:
                 view.start_anew(at_ms, Ending.NEW_CONFIGURATION)
                 # What the view remembers goes, and with it the incident.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from operator import eq
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import DriftJobConfig, OverrideTable
-from flink_jobs.config.tables.detectors import SoftmaxOutputsConfig
+from flink_jobs.config.columns import Column, are_named, columns_of
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.views import with_one_view
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.input_files import InputFiles
@@ -28,6 +30,8 @@ ACCURACY_SCHEMA = pa.schema(
     ]
 )
 _TRUTH_VALUES = {"false": 0, "true": 1}
+_SAYS_A_CLASS = ("class_probabilities", "probability", "class")
+_EVEN = 0.5
 _N_STRETCHES = 100
 
 
@@ -39,8 +43,9 @@ def accuracy_table(history: str | InputFiles, config: DriftJobConfig, every_ms: 
     history : str or InputFiles
         As :func:`~flink_jobs.histories.sources.open_source` takes it.
     config : DriftJobConfig
-        Its ``columns.label`` names the labels: numbers of the outputs, counted from 0, or, of two
-        outputs, truth values.
+        Its ``columns.label`` names the labels: names of the outputs, or their numbers, counted from
+        0, or, of two outputs or of one probability, truth values; of an output that is a class, its
+        text. Of several outputs the first that says a class is held against them.
     every_ms : int
         The length of a stretch.
 
@@ -56,10 +61,10 @@ def accuracy_table(history: str | InputFiles, config: DriftJobConfig, every_ms: 
         When labels or outputs are not there, a label is none of the outputs, or the history cannot
         be read.
     """
-    if not config.columns.label or not config.input.n_outputs:
+    if not config.columns.label or _answer(config) is None:
         raise BacktestError(
-            "accuracy takes true labels and outputs: name the labels in columns.label, and say how "
-            "many outputs there are in input.n_outputs"
+            "accuracy takes true labels and outputs: name the labels in columns.label, and say in "
+            "columns.outputs or input.n_outputs what the model answers"
         )
     reading = reading_outputs(config)
     names, layouts = Names(), Layouts(reading)
@@ -88,10 +93,15 @@ def stretch_ms(config: DriftJobConfig, start_ms: int, end_ms: int) -> int:
 
 
 def reading_outputs(config: DriftJobConfig) -> DriftJobConfig:
-    """The configuration with a reducer that reads outputs, of models with overrides too."""
-    detector = msgspec.structs.replace(config.detector, reducer=SoftmaxOutputsConfig())
-    overrides = [OverrideTable(models=each.models, input=each.input) for each in config.overrides]
-    return msgspec.structs.replace(config, detector=detector, overrides=overrides)
+    """The configuration in which panes carry the answer alone, of models with overrides too."""
+    answer = _answer(config)
+    columns = ["outputs"] if answer is None or not are_named(config) else [answer.name]
+    return with_one_view(config, columns)
+
+
+def _answer(config: DriftJobConfig) -> Column | None:
+    """Find the first output that says a class."""
+    return next((column for column in columns_of(config) if column.kind in _SAYS_A_CLASS), None)
 
 
 def _judged(
@@ -104,10 +114,31 @@ def _judged(
     labels = batch.rows.labels(kept)
     assert labels is not None  # noqa: S101 - columns.label is set
     known = [place for place, label in enumerate(labels) if label is not None]
-    wanted = np.array([_place(labels[place], layout.n_slots) for place in known], dtype=np.intp)
     times_ms = batch.times_ms[kept[known]]
     starts: list[int] = (times_ms - times_ms % every_ms).tolist()
-    return starts, np.asarray(read.x[known].argmax(axis=1) == wanted)
+    answer = layout.read[0]
+    predicted = _predicted(answer, read.x[known, : answer.size], read.texts.get(0, ()))
+    wanted = [_class_of(answer, labels[place]) for place in known]
+    return starts, np.array([*map(eq, predicted, wanted)], dtype=np.bool_)
+
+
+def _predicted(
+    answer: Column, x: NDArray[np.float64], texts: Sequence[str]
+) -> list[int] | list[str]:
+    """Which class each answer says: the place of an output, or a text; -1 of a missing answer."""
+    if answer.kind == "class":
+        return [texts[int(code)] if code == code else "" for code in x[:, 0].tolist()]
+    places = x[:, 0] >= _EVEN if answer.kind == "probability" else x.argmax(axis=1)
+    return [int(place) for place in np.where(np.isnan(x[:, 0]), -1, places)]
+
+
+def _class_of(answer: Column, label: str) -> int | str:
+    """Which class a label stands for."""
+    if answer.kind == "class":
+        return label
+    if label in answer.class_names:
+        return answer.class_names.index(label)
+    return _place(label, 2 if answer.kind == "probability" else answer.size)
 
 
 def _place(label: str, n_outputs: int) -> int:

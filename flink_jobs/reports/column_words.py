@@ -11,6 +11,7 @@ from flink_jobs.reports.words import number, p_value, share
 _MOST_OF_A_NAME = 60
 _MOST_OF_A_CATEGORY = 40
 _MOST_DIGITS = 6
+_CHANCE = 0.01
 # A move of the median that is smaller than this share of the outer quantiles' is not the story.
 _SMALL = 0.1
 _LOW, _MEDIAN, _HIGH = range(3)
@@ -27,6 +28,22 @@ def quoted(text: str, most: int = _MOST_OF_A_NAME) -> str:
     if not text:
         return "(empty)"
     return f"`{shown(text, most).replace('`', chr(39))}`"
+
+
+def telling(columns: Sequence[ColumnShift]) -> list[ColumnShift]:
+    """Leave out columns that moved no more than chance lets them, but for the first.
+
+    An alert names a fixed number of columns, those first that moved most; where few moved, the rest
+    of them did not.
+
+    Examples
+    --------
+    >>> def moved(column, p_value):
+    ...     return ColumnShift(column=column, type="number", statistic=0.1, p_value=p_value)
+    >>> [each.column for each in telling([moved("plan", 0.02), moved("age", 0.4)])]
+    ['plan']
+    """
+    return [each for place, each in enumerate(columns) if not place or each.p_value <= _CHANCE]
 
 
 def sentence(column: ColumnShift, most_categories: int = 2) -> str:

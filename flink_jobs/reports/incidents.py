@@ -130,7 +130,9 @@ def _strength(alert: Alert) -> tuple[float, float]:
 
 
 def _plain(started: Alert, strongest: Alert) -> IncidentView:
-    columns = [_column(moved) for moved in strongest.top_columns[:MOST_COLUMNS]]
+    columns = [
+        _column(moved) for moved in column_words.telling(strongest.top_columns[:MOST_COLUMNS])
+    ]
     events = [Event(exemplar, None) for exemplar in strongest.exemplars]
     return IncidentView(started, strongest, columns, events)
 
@@ -145,7 +147,7 @@ def _with_events(
     if both.evidence:
         view.columns = [
             _drawn(both.evidence, moved, image_shape)
-            for moved in strongest.top_columns[:MOST_COLUMNS]
+            for moved in column_words.telling(strongest.top_columns[:MOST_COLUMNS])
         ]
     if image_shape is not None and len(both.window):
         view.events = _with_images(both, strongest.exemplars, image_shape)

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
-from flink_jobs.config.tables.detectors import NoReductionConfig
+from flink_jobs.config.views import with_one_view
 from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.histories.known_drifts.truth import NO_END_MS
 from flink_jobs.histories.sources import open_source
 from flink_jobs.intake.event_columns import pane_order
 from flink_jobs.intake.layouts import Layout
+from flink_jobs.intake.texts import joined
 
 MOST_ROWS = 50_000
 """Of each span; a distribution looks no different with more."""
@@ -89,7 +89,7 @@ def window_rows(
     config : DriftJobConfig
     spans : sequence of Span
     with_features : bool
-        Whether features are needed even where the reducer reads outputs; takes a second pass then.
+        Whether features are needed for pictures of images; takes a second pass then.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def window_rows(
     found = _one_pass(history, config, spans)
     if not with_features:
         return found
-    of_features = _one_pass(history, _reading_features(config), spans)
+    of_features = _one_pass(history, with_one_view(config, ["features"]), spans)
     return [_with_features(*pair) for pair in zip(found, of_features, strict=True)]
 
 
@@ -134,6 +134,7 @@ def _read(source: Source, batch: Batch, chosen: NDArray[np.intp], layout: Layout
         batch.times_ms[rows],
         read.x,
         np.empty((len(rows), 0)),
+        read.texts,
     )
 
 
@@ -141,29 +142,26 @@ def _joined(parts: list[Rows], layout: Layout) -> Rows:
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return Rows([], none, none, none, np.empty((0, layout.n_slots)), np.empty((0, 0)))
-    joined = Rows(
+    # Each batch numbers the texts of its categories anew.
+    x, texts = joined([part.x for part in parts], [part.texts for part in parts])
+    rows = Rows(
         [event_id for part in parts for event_id in part.event_ids],
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("partitions", "offsets", "times_ms", "x", "features")
-        ),
+        np.concatenate([part.partitions for part in parts]),
+        np.concatenate([part.offsets for part in parts]),
+        np.concatenate([part.times_ms for part in parts]),
+        x,
+        np.concatenate([part.features for part in parts]),
+        texts,
     )
-    return joined.take(
+    return rows.take(
         pane_order(
-            joined.times_ms,
-            joined.partitions,
-            joined.offsets,
-            np.zeros(len(joined), dtype=np.int32),
-            joined.event_ids,
+            rows.times_ms,
+            rows.partitions,
+            rows.offsets,
+            np.zeros(len(rows), dtype=np.int32),
+            rows.event_ids,
         )
     )
-
-
-def _reading_features(config: DriftJobConfig) -> DriftJobConfig:
-    """The configuration with a reducer that reads features, of models with overrides too."""
-    detector = msgspec.structs.replace(config.detector, reducer=NoReductionConfig())
-    overrides = [OverrideTable(models=each.models, input=each.input) for each in config.overrides]
-    return msgspec.structs.replace(config, detector=detector, overrides=overrides)
 
 
 def _with_features(rows: Rows, of_features: Rows) -> Rows:

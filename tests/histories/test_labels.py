@@ -25,6 +25,7 @@ from flink_jobs.reports.charts.png import write_png
 from flink_jobs.reports.notebook import accuracy, figure
 from flink_jobs.reports.write import gather, write_html
 from tests.histories.examples import START_MS, backtest_config
+from tests.intake.examples import named_config
 
 N = 900
 SPAN: dict[str, Any] = {"start_ms": START_MS, "end_ms": START_MS + 100_000}
@@ -184,6 +185,52 @@ def test_truth_values_are_labels_of_two_outputs() -> None:
     found = accuracy(result, table, every_ms=10**6)
 
     assert found["accuracy"].to_pylist() == pytest.approx([2 / 3])
+
+
+def test_accuracy_of_named_outputs_goes_by_what_each_of_them_is() -> None:
+    n_right = 600
+    is_right = np.arange(N) < n_right
+    truth = np.arange(N) % 2 == 1
+    said = np.where(is_right, truth, ~truth)
+    given: dict[str, tuple[Any, Any]] = {
+        "probability": (np.where(said, 0.8, 0.3), truth),
+        "class": (np.where(said, "dog", "cat"), np.where(truth, "dog", "cat")),
+    }
+    for kind, (answers, labels) in given.items():
+        table = pa.table(
+            {
+                "time_ms": START_MS + 20 * np.arange(N),
+                "event_id": [f"e{i}" for i in range(N)],
+                "plan": ["basic", "plus", "pro"] * (N // 3),
+                "answer": answers,
+                "y": labels,
+            }
+        )
+        columns = {"features": {"plan": "category"}, "outputs": {"answer": kind}}
+        config = named_config({"model_name": "m", "label": "y", **columns})
+        result = run_backtest(config, table, processes=1)
+
+        found = accuracy(result, table, every_ms=10**6)
+
+        assert found["n_labelled"].to_pylist() == [N]
+        assert found["accuracy"].to_pylist() == pytest.approx([n_right / N])
+
+
+def test_names_of_classes_are_labels_of_named_probabilities() -> None:
+    table = labelled_table([f"class-{i % 3}" for i in range(N)], right=0.5)
+    answer = pa.array(np.column_stack([table[f"p{k}"] for k in range(3)]).tolist())
+    names = [f"class-{k}" for k in range(3)]
+    answers = {"answer": {"kind": "class_probabilities", "class_names": names}}
+    config = named_config(
+        {"model_name": "m", "label": "y", "features": {"x": "number"}, "outputs": answers}
+    )
+    table = table.append_column("answer", answer)
+    result = run_backtest(config, table, processes=1)
+
+    found = accuracy(result, table, every_ms=10**6)
+
+    predicted = np.array(answer.to_pylist()).argmax(axis=1)
+    assert found["accuracy"].to_pylist() == pytest.approx([(predicted == np.arange(N) % 3).mean()])
 
 
 def test_accuracy_without_labels_or_of_other_labels_is_refused() -> None:

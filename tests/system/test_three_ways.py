@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kafka import KafkaConsumer
+from scipy.stats import ks_2samp
 
 from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
@@ -37,6 +39,7 @@ from tests.system.streams import (
 pytestmark = pytest.mark.system
 
 N_PANES = 24
+N_REFERENCE = 100
 END_MS = START_MS + N_PANES * WIDTH_MS
 ARRIVALS = np.random.default_rng(1).integers(0, 900, size=10_000)
 TWO_DETECTORS = {
@@ -127,6 +130,119 @@ def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     assert by_id(scores, "score_id") == by_id(lines(replayed, SCORES_FILE), "score_id")
     assert by_id(alerts, "alert_id") == by_id(lines(replayed, ALERTS_FILE), "alert_id")
     assert max(score.window.end_ms for score in replayed.scores()) >= END_MS
+
+
+NAMED = {
+    "n_features = 2\nn_outputs = 3\n": 'missing_features = "allow"\n',
+    # A detector of each need: counts, sums, rows; a window of each kind; a reference that moves.
+    "[job]\n": """
+[columns]
+features = {amount = "number", plan = "category", active = "boolean"}
+outputs = {shares = {kind = "class_probabilities", class_names = ["a", "b", "c"]}}
+[[views]]
+name = "amount"
+columns = ["amount"]
+reducer = {kind = "none"}
+test = {kind = "ks"}
+[[views]]
+name = "inputs"
+columns = ["features"]
+window = {kind = "time", size_ms = 40_000, slide_ms = 10_000, min_events = 2}
+[[views.detectors]]
+name = "counted"
+window = {kind = "count", size = 90, slide = 40}
+test = {kind = "energy", n_permutations = 999}
+[[views.detectors]]
+name = "bursts"
+window = {kind = "session", gap_ms = 20_000, max_size_ms = 100_000, min_events = 20}
+test = {kind = "mmd_features"}
+[[views]]
+name = "outputs"
+columns = ["outputs"]
+reference = {kind = "trailing", size_ms = 60_000, step_ms = 20_000, min_events = 50}
+[sample]
+size = 60
+[job]
+""",
+}
+LACKS_PLAN_EVERY = 7
+PLANS = ("single", "family", "team")
+
+
+def with_names(record: Record) -> Record:
+    """The same event with columns by name, one of them a category and some of them missing."""
+    event = json.loads(record.value or b"")
+    amount, other = event["features"]
+    number = int(event["event_id"].rpartition("-")[2])
+    features = {"amount": amount, "plan": PLANS[int(abs(other)) % 3], "active": other > 0}
+    if number % LACKS_PLAN_EVERY == 0:
+        del features["plan"]
+    value = event | {"features": features, "outputs": {"shares": event["outputs"]}}
+    return replace(record, value=json.dumps(value).encode())
+
+
+def test_views_of_named_columns_agree_in_all_three_ways_and_with_scipy(
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    topics = make_topics(kafka_broker)
+    models = ["steady", "moved"]
+    stream = [with_names(r) for r in model_stream(models, N_PANES, shifted_from_pane=12)]
+    arrival_ms = [r.time_ms + int(n) for r, n in zip(stream, ARRIVALS, strict=False)]
+    records = [stream[place] for place in np.argsort(arrival_ms, kind="stable")]
+    # Sent again, to the other partition.
+    records[601:601] = [replace(records[600], partition=1 - records[600].partition)]
+    lacking = json.dumps({"schema_version": 1, "event_id": "x", "features": {}}).encode()
+    topics.write([*records, Record("moved", lacking, END_MS - 1, 1)])
+    path, config = topics.config(tmp_path, NAMED)
+    source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
+
+    here = run_backtest(config, source, folder=tmp_path / "here", processes=1)
+    bounded = run_on_flink(config, source, flink_cluster.jobmanager, folder=tmp_path / "bounded")
+    topics.heartbeat(END_MS + 12 * WIDTH_MS)
+    going_on = run_backtest(config, source, folder=tmp_path / "going-on", processes=2)
+    job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    n_scores = going_on.summary.n_scores
+    topics.wait_for(topics.scores, lambda values: len(values) >= n_scores, timeout_s=90)
+    topics.wait_for(topics.dead_letters, lambda values: len(values) >= 1, timeout_s=20)
+    flink_cluster.rest.cancel(job_id)
+
+    for name in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE):
+        said = (here.folder / name).read_bytes()
+        assert said == (bounded.folder / name).read_bytes() == (going_on.folder / name).read_bytes()
+    scores = by_id(lines(going_on, SCORES_FILE), "score_id")
+    alerts = by_id(lines(going_on, ALERTS_FILE), "alert_id")
+    assert by_id(topics.read(topics.scores), "score_id") == scores
+    assert by_id(topics.read(topics.alerts), "alert_id") == alerts
+    assert {
+        (s.view, s.detector, s.window.kind) for s in here.scores() if s.p_value is not None
+    } == {
+        ("amount", "main", "time"),
+        ("inputs", "main", "time"),
+        ("inputs", "counted", "count"),
+        ("inputs", "bursts", "session"),
+        ("outputs", "main", "time"),
+    }
+    assert {alert.view for alert in here.alerts()} == {"amount", "inputs", "outputs"}
+    n_dead = sum(here.summary.dead_letters.values())
+    assert (n_dead, here.summary.n_used) == (1, len(stream))
+    assert here.summary.n_events == len(stream) + 2
+    compare_with_scipy(here, stream)
+
+
+def compare_with_scipy(result: BacktestResult, stream: Sequence[Record]) -> None:
+    """KS of one column against the first events, as SciPy has it for the same rows."""
+    amounts: dict[str, list[float]] = {}
+    for record in sorted(stream, key=lambda r: (r.time_ms, json.loads(r.value or b"")["event_id"])):
+        amount = json.loads(record.value or b"")["features"]["amount"]
+        amounts.setdefault(str(record.key), []).append(amount)
+    tested = [s for s in result.scores() if s.view == "amount" and s.statistic is not None]
+    assert len(tested) == 2 * (N_PANES // 2 - 1)
+    for score in tested:
+        of_model, first = amounts[score.model], N_REFERENCE + score.window.first_event
+        x_test = of_model[first : first + score.window.n_events]
+        by_scipy = ks_2samp(of_model[:N_REFERENCE], x_test)
+        assert score.statistic == pytest.approx(by_scipy.statistic, abs=1e-12)
+        assert score.p_value == pytest.approx(by_scipy.pvalue, rel=0.05)
 
 
 def as_lines(path: Path, records: Sequence[Record]) -> Path:

@@ -20,7 +20,7 @@ from flink_jobs.records.alerts import (
 )
 from flink_jobs.records.control import Audit
 from flink_jobs.records.shown import shown, shown_json
-from flink_jobs.reports.column_words import sentence
+from flink_jobs.reports.column_words import sentence, telling
 from flink_jobs.reports.words import p_value
 from flink_jobs.times import moment, span
 
@@ -125,7 +125,7 @@ def _remarks(alert: Alert) -> list[str]:
 
 def _details(alert: Alert) -> list[str]:
     lines = [_said(alert)]
-    lines += _columns(alert.top_columns)
+    lines += _columns(telling(alert.top_columns))
     if alert.exemplars:
         ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
         lines.append(f"most unlike the reference: {ids}")

@@ -247,3 +247,15 @@ def test_an_unstable_reference_is_over_when_the_next_one_is_not_collected() -> N
     assert last.ending is Ending.NEW_CONFIGURATION
     assert last.incident_id == watched.alerts[0].incident_id
     assert watched.status.views[0].unstable_id == ""
+
+
+def test_a_change_that_takes_effect_at_the_end_of_a_pane_loses_none_of_its_events() -> None:
+    config = commanded(window={"size_ms": 3_000, "slide_ms": 3_000})
+    plain, changed = Watched(config), Watched(config)
+
+    changed.send("configure", change={"policy": {"exemplars": 1}}, effective_ms=2_000)
+    for watched in (plain, changed):
+        watched.panes(0, 1, 2, 3)
+
+    windows = [[(s.window, s.statistic) for s in each.scores] for each in (plain, changed)]
+    assert windows[0] == windows[1] != []

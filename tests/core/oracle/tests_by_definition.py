@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -93,13 +94,13 @@ def _observed(column: Column) -> list[float]:
     return [_GREATER_THAN_ALL if value is None else float(value) for value in column]
 
 
-def _table(before: Column, after: Column, cell: Callable[[object], Hashable]) -> np.ndarray:
+def _table(before: Column, after: Column, cell: Callable[[object], Hashable]) -> NDArray[np.int64]:
     counted = [Counter(map(cell, column)) for column in (before, after)]
     cells = sorted({key for counts in counted for key in counts}, key=repr)
     return np.array([[counts[key] for key in cells] for counts in counted])
 
 
-def _corrected_v(table: np.ndarray) -> float:
+def _corrected_v(table: NDArray[np.int64]) -> float:
     """Cramér's V without its bias: Bergsma, 2013."""
     n, k = int(table.sum()), table.shape[1]
     v_squared = stats.chi2_contingency(table, correction=False).statistic / n
@@ -107,7 +108,7 @@ def _corrected_v(table: np.ndarray) -> float:
     return math.sqrt(min(1.0, max(0.0, corrected)))
 
 
-def _exact_of_two(table: np.ndarray) -> float:
+def _exact_of_two(table: NDArray[np.int64]) -> float:
     """The share of all tables with these margins that are as far from the expected one."""
     (n_ref, n_test), (n_first, _) = table.sum(axis=1), table.sum(axis=0)
     expected = n_first * n_test / (n_ref + n_test)
@@ -117,7 +118,7 @@ def _exact_of_two(table: np.ndarray) -> float:
     return float(shares[is_as_far].sum())
 
 
-def _binned(before: Column, after: Column) -> np.ndarray:
+def _binned(before: Column, after: Column) -> NDArray[np.int64]:
     """Counts in the bins between the tenths of the reference, and of missing values."""
     observed = sorted(float(value) for value in before if value is not None)
     values = Counter(observed)
@@ -127,9 +128,13 @@ def _binned(before: Column, after: Column) -> np.ndarray:
     edges = {observed[math.ceil(n * tenth / _N_BINS) - 1] for tenth in range(1, _N_BINS)}
     if len(values) <= _N_BINS:
         edges = set(sorted(values)[:-1])
-    return _table(
-        before, after, lambda v: v if v is None else min((e for e in edges if v <= e), default="")
-    )
+
+    def bin_of(value: object) -> Hashable:
+        if value is None:
+            return None
+        return min((edge for edge in edges if float(str(value)) <= edge), default="beyond")
+
+    return _table(before, after, bin_of)
 
 
 def _psi(before: Column, after: Column) -> float:

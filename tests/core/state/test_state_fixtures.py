@@ -6,15 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from flink_jobs.core.state.codec import read_block
-from flink_jobs.core.state.state import (
-    STATE_VERSION,
-    InMemoryEntries,
-    RecentBlock,
-    StateVersionError,
-)
 
-from flink_jobs.core.references.moving import History
+from flink_jobs.core.state.entries import STATE_VERSION, StateVersionError, decode
+from flink_jobs.core.state.model_state import InMemoryEntries
+from flink_jobs.core.state.status import STATUS, Status, ViewStatus
 from tests.state_fixtures import (
     PHASES,
     Record,
@@ -57,7 +52,7 @@ def test_a_restored_model_gives_the_results_that_an_undisturbed_one_gives(phase:
 
 @pytest.mark.parametrize("phase", ["monitoring", "incident"])
 def test_the_reference_stays_the_one_that_was_learned(phase: str) -> None:
-    learned = _block(phase).status.reference_fingerprint
+    learned = _view(phase).reference_fingerprint
 
     found = restored(phase)
 
@@ -65,7 +60,7 @@ def test_the_reference_stays_the_one_that_was_learned(phase: str) -> None:
 
 
 def test_an_incident_that_was_open_goes_on_until_it_has_recovered() -> None:
-    incident = _block("incident").status.watches[0].incident
+    incident = _view("incident").watches[0].incident
 
     alerts = restored("incident")["alerts"]
 
@@ -74,28 +69,26 @@ def test_an_incident_that_was_open_goes_on_until_it_has_recovered() -> None:
     assert alerts[-1]["kind"] == "recovered"
 
 
-def test_state_of_another_version_is_refused_with_what_to_do() -> None:
+@pytest.mark.parametrize("name", [STATUS, "reference/main"])
+def test_an_entry_of_another_version_is_refused_with_what_to_do(name: str) -> None:
     state = read_state("monitoring")
-    block = _block("monitoring")
-    block.version = STATE_VERSION + 1
-    state.write_recent(msgspec.msgpack.encode(block))
+    state.entries[name] = bytes([STATE_VERSION + 1]) + state.entries[name][1:]
 
     with pytest.raises(StateVersionError, match="version 2, and this code reads version 1: go on"):
         PHASES["monitoring"].go_on(PHASES["monitoring"].after(), state)
 
 
-def test_a_history_of_another_version_is_refused() -> None:
-    state = InMemoryEntries()
-    state.write_history(History("fingerprint", version=STATE_VERSION + 1).to_block())
+def test_what_is_not_an_entry_is_refused() -> None:
+    state = read_state("monitoring")
+    state.entries[STATUS] = bytes([STATE_VERSION]) + msgspec.msgpack.encode("nonsense")
 
-    with pytest.raises(StateVersionError, match="go on with the code that wrote it"):
-        History.read(state, "fingerprint")
+    with pytest.raises(StateVersionError, match="is of another kind"):
+        PHASES["monitoring"].go_on(PHASES["monitoring"].after(), state)
 
 
-def _block(phase: str) -> RecentBlock:
-    block = read_block(read_state(phase))
-    assert block is not None
-    return block
+def _view(phase: str) -> ViewStatus:
+    (view,) = decode(STATUS, read_state(phase).entries[STATUS], Status).views
+    return view
 
 
 def _named(alert: Record) -> tuple[str, list[Any]]:
