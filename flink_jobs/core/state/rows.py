@@ -72,12 +72,14 @@ _decoder = msgspec.msgpack.Decoder(_Identities)
 
 
 def store_rows(events: EventColumns, keys: NDArray[np.uint64] | None = None) -> StoredRows:
-    """Pack events for the state, with those texts of categories alone that they have.
+    """Pack events for the state, with no more texts of a category than events.
 
     A sample of a pane in which every event has a text of its own would else keep all of them, and
     a slice those of all its panes.
     """
-    x, texts = in_order_of_appearance(events.x, events.texts)
+    x, texts = events.x, events.texts
+    if any(len(own) > len(events) for own in texts.values()):
+        x, texts = in_order_of_appearance(x, texts)
     who = _Identities(
         event_ids=events.event_ids,
         partitions=events.partitions.astype(np.int32, copy=False).tobytes(),
