@@ -49,6 +49,34 @@ def test_a_wrong_key_is_named_with_what_is_allowed(old: str, new: str, message: 
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"number"', '"integer"', "columns.features.age: 'integer' is not one of them; allowed: '"),
+        ('"number"', '"integer"', "'vector', a table"),
+        ('"number"', '{type = "int"}', "features.age.type: 'int' is not one of them; al"),
+        ('"number"', "{siz = 3}", "columns.features.age.siz: is unknown; did you mean 'size'?"),
+        ('"number"', "{size = 0}", "columns.features.age.size: 0 is out of range; allowed"),
+        ('"number"', "7", "columns.features.age: is `int`"),
+        ('age = "number"', '"a.b[0]" = "x"', "columns.features.a.b[0]: 'x' is not one of them"),
+        ('age = "number"', 'kind = "x"', "columns.features.kind: 'x' is not one of them; allowed"),
+        ('"probability"', '"odds"', "outputs.p: 'odds' is not one of them; allowed: 'class_prob"),
+        ('"probability"', '{kind = "odds"}', "outputs.p.kind: 'odds' is not one of them; al"),
+        ('"probability"', "{}", "columns.outputs.p.kind: is missing"),
+    ],
+)  # fmt: skip
+def test_a_wrong_column_is_named_among_right_ones(old: str, new: str, message: str) -> None:
+    columns = """
+[columns]
+features = {active = "boolean", age = "number", plan = "category"}
+outputs = {answer = "class", p = "probability"}
+"""
+    with pytest.raises(ConfigError) as caught:
+        decode_config((BASE + columns.replace(old, new, 1)).encode())
+
+    assert message in str(caught.value)
+
+
 def test_all_problems_between_keys_are_listed_at_once() -> None:
     text = BASE.replace("size_ms = 3000", "size_ms = 3500").replace("n_features = 3", "")
 
