@@ -51,6 +51,10 @@ class PolicyTable(Table, frozen=True, kw_only=True):
         When the incident that starts is number ``flapping_after`` within ``flapping_within_ms``, it
         stands for those to come: it ends only after ``flapping_within_ms`` without a test that is
         not normal. 0 for incidents that never flap.
+    min_effect_size : float
+        A drifting window with a smaller effect counts as a normal one: its score says that it
+        drifts, and it neither starts an incident nor keeps one open. With very many events a shift
+        that does not matter has a tiny p-value. 0 for drift of any size.
     critical_effect_size : float, optional
         An incident is critical from its first drifting window on whose effect size reaches it; the
         window that starts it is the first that is looked at.
@@ -68,6 +72,7 @@ class PolicyTable(Table, frozen=True, kw_only=True):
     max_alerts_per_ms: PositiveInt = 24 * _HOUR_MS
     flapping_after: Annotated[int, Meta(ge=0, le=100)] = 3
     flapping_within_ms: PositiveInt = 24 * _HOUR_MS
+    min_effect_size: Annotated[float, Meta(ge=0.0)] = 0.0
     critical_effect_size: Annotated[float, Meta(gt=0.0)] | None = None
     top_columns: NonNegativeInt = 5
     exemplars: NonNegativeInt = 5

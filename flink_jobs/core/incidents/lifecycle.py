@@ -88,6 +88,7 @@ def advance(
     ('ongoing', 'critical', 'i')
     ('recovered', 'critical', 'i')
     """
+    outcome = _as_counted(outcome, policy)
     _count(incident, outcome, policy)
     now_ms = outcome.closed_ms
     if not incident.incident_id:
@@ -95,6 +96,13 @@ def advance(
     if _has_ended(incident, policy, now_ms):
         return _recover(incident, now_ms)
     return _go_on(incident, outcome, policy, now_ms) if outcome.is_drift else None
+
+
+def _as_counted(outcome: Outcome, policy: PolicyTable) -> Outcome:
+    """Take drift below the least effect that matters for a normal window, on either level."""
+    if outcome.is_drift and outcome.effect_size < policy.min_effect_size:
+        return outcome._replace(is_drift=False, p_value=1.0)
+    return outcome
 
 
 def _count(incident: Incident, outcome: Outcome, policy: PolicyTable) -> None:

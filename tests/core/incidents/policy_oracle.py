@@ -135,10 +135,16 @@ class _Story:
         return range(self.ends[-1] + 1 if self.ends else 0, now + 1)
 
     def _drifts(self, test: int) -> bool:
-        return self.tests[test].p_value <= self.level
+        return self.tests[test].p_value <= self.level and not self._is_tiny(test)
 
     def _is_normal(self, test: int) -> bool:
-        return self.tests[test].p_value > max(self.level, self.policy.recover_level or 0.0)
+        p_value = self.tests[test].p_value
+        if p_value <= self.level:
+            return self._is_tiny(test)
+        return p_value > (self.policy.recover_level or 0.0)
+
+    def _is_tiny(self, test: int) -> bool:
+        return self.tests[test].effect_size < self.policy.min_effect_size
 
     def _ms(self, earlier: int, later: int) -> int:
         return self.tests[later].at_ms - self.tests[earlier].at_ms
@@ -163,5 +169,6 @@ def policies(draw: st.DrawFn, level: float, unit_ms: int = 1) -> PolicyTable:
         max_alerts_per_ms=unit_ms * draw(st.integers(1, 60)),
         flapping_after=draw(off_or(2, 4)),
         flapping_within_ms=unit_ms * draw(st.integers(1, 60)),
+        min_effect_size=draw(st.sampled_from([0.0, 0.3])),
         critical_effect_size=draw(st.sampled_from([None, 0.5])),
     )

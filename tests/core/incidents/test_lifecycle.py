@@ -22,7 +22,7 @@ from flink_jobs.core.state.entries import decode, encode
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Severity
-from tests.builders import BASE, make_config, make_pane, run_monitor
+from tests.builders import BASE, make_config, make_pane, make_panes, run_monitor
 from tests.core.incidents.policy_oracle import Look, Said, expected_alerts, off_or, policies
 
 LEVEL = 0.01
@@ -232,6 +232,33 @@ def test_a_rise_beyond_the_maximum_rate_is_told_as_soon_as_the_rate_allows() -> 
 
     assert story("DCDDDDDD", **policy) == "s....o.."
     assert (written[1].severity, written[1].n_suppressed) == (Severity.CRITICAL, 4)
+
+
+def test_drift_below_the_least_effect_size_starts_nothing_and_keeps_nothing_open() -> None:
+    assert story("DDDD", min_effect_size=0.4) == "...."
+    assert story("DCCDD", min_effect_size=0.4, windows_to_recover=2) == ".so.r"
+
+
+def test_drift_below_the_least_effect_size_is_normal_whatever_the_level_to_recover() -> None:
+    assert story("CDC", min_effect_size=0.4, recover_level=0.1) == "srs"
+
+
+def test_a_tiny_shift_among_many_events_drifts_by_its_score_and_raises_no_alert() -> None:
+    panes = make_panes([20_000] * 7, seed=17)
+    moved = [make_pane(i, panes[i].events.x + 0.05, first_offset=20_000 * i) for i in range(1, 7)]
+
+    def drifts_and_alerts(least: float) -> tuple[int, int]:
+        config = decode_config(
+            BASE.replace("n_events = 30", "n_events = 20000")
+            .replace("[policy]", f"[policy]\nmin_effect_size = {least}")
+            .encode()
+        )
+        actions = run_monitor(config, [panes[0], *moved])
+        drifts = [score for each in actions for score in each.scores if score.is_drift]
+        return len(drifts), sum(len(each.alerts) for each in actions)
+
+    assert drifts_and_alerts(0.0) == (4, 4)
+    assert drifts_and_alerts(0.1) == (4, 0)
 
 
 def test_a_p_value_that_is_not_a_number_counts_as_normal() -> None:
