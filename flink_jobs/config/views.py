@@ -219,18 +219,3 @@ def _detectors(config: DriftJobConfig, table: ViewTable, test: TestConfig) -> tu
         )
         for each in (main, *table.detectors)
     )
-
-
-def reads_outputs(config: DriftJobConfig) -> bool:
-    """Whether the first view reads the events' outputs; else it reads their features."""
-    return any(column.role == "output" for column in views_of(config)[0].columns)
-
-
-def n_columns_read(config: DriftJobConfig) -> int:
-    """Count the numbers of each event that the first view reads."""
-    return len(views_of(config)[0].slots)
-
-
-def detectors_of(config: DriftJobConfig) -> list[Detector]:
-    """List the detectors of the first view, with nothing left out."""
-    return list(views_of(config)[0].detectors)

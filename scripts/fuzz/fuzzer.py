@@ -16,7 +16,7 @@ import tomlkit
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from flink_jobs.config.loading import decode_config
-from flink_jobs.config.views import reads_outputs
+from flink_jobs.config.views import views_of
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
@@ -123,7 +123,7 @@ class Fuzzer:
         self._stream = HostileStream(
             seed, missing=missing == "allow", enormous_bytes=enormous_bytes
         )
-        self._field = "outputs" if reads_outputs(self._config) else "features"
+        self._field = views_of(self._config)[0].columns[0].name
         self._n_panes = 0
         self.totals = Totals()
 
