@@ -58,7 +58,7 @@ LAST_MS = END_MS + 3 * N_PANES * WIDTH_MS + 2 * SILENT_MS
 BUSY = [Record("busy", b"", START_MS + index, 0) for index in range(ROOM + 30)]
 
 REPLACED = {
-    "[panes]\n": f"[panes]\nmax_events = 60\nmax_raw_events = {ROOM}\n",
+    "[panes]\n": f"[panes]\nmax_raw_events = {ROOM}\n",
     "[job]\n": (
         f"[silence]\nafter_ms = {SILENT_MS}\n"
         '[[overrides]]\nmodels = "new-*"\nwindow = {size_ms = 10000, slide_ms = 10000}\n'

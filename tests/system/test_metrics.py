@@ -47,7 +47,7 @@ BAD = {
     Reason.OVERSIZED_PAYLOAD: Record(STEADY, b" " * 5_001, END_MS - 1, 1),
     Reason.UNDECODABLE: Record(STEADY, b"{", END_MS - 1, 0),
     Reason.UNKNOWN_SCHEMA_VERSION: Record(STEADY, b'{"schema_version":7}', END_MS - 1, 1),
-    Reason.INVALID_EVENT: Record(STEADY, b'{"schema_version":1}', END_MS - 1, 0),
+    Reason.INVALID_EVENT: Record(STEADY, _GOOD.replace(b'"x"', b'""'), END_MS - 1, 0),
     Reason.WRONG_LENGTH: Record(STEADY, _GOOD.replace(b"[0,0]", b"[0]"), END_MS - 1, 1),
     Reason.NOT_FINITE: Record(STEADY, _GOOD.replace(b"[0,0]", b"[0,NaN]"), END_MS - 1, 0),
     Reason.NOT_A_DISTRIBUTION: Record(STEADY, _GOOD.replace(b"0.5", b"0.9"), END_MS - 1, 1),
