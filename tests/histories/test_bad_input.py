@@ -442,7 +442,7 @@ def test_a_reference_that_never_was_complete_is_told(tmp_path: Path) -> None:
 def test_a_full_pane_takes_the_first_events_that_came(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", EVENTS)
 
-    result = run(path, panes={"max_raw_events": 20, "max_events": 20})
+    result = run(path, panes={"max_raw_events": 20})
 
     # 25 events of each of three models in each of 16 panes.
     assert result.summary.dead_letters == {"pane_full": 5 * 3 * 16}

@@ -35,7 +35,7 @@ CONFIGS: dict[str, DriftJobConfig] = {
     "small payloads": backtest_config(
         input={"max_payload_bytes": 204, "dead_letter_payload_bytes": 40}
     ),
-    "full panes": backtest_config(panes={"max_raw_events": 3, "max_events": 3}),
+    "full panes": backtest_config(panes={"max_raw_events": 3}),
     "other keys": backtest_config(columns={"event_id": "", "features": ["f0", "f1", "f2"]}),
     "one model": backtest_config(columns={"model_name": "all"}),
     "a key twice": backtest_config(columns={"model": "event_id"}),
