@@ -130,7 +130,7 @@ class ViewWatch:
 
     @property
     def oldest_ms(self) -> int | None:
-        """Event time of the oldest event in a slice; None where there is none."""
+        """Event time of the oldest event that a window may still need; None where none does."""
         return _earliest(*(watcher.oldest_ms for watcher in self.watchers))
 
     @property
