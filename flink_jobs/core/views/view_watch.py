@@ -248,6 +248,9 @@ class ViewWatch:
         status.n_reference = status.n_collected = status.n_monitored = 0
         status.reference_start_ms = status.reference_end_ms = None
         status.is_approved = False
+        # Up to some megabytes that nothing reads again.
+        self.context.entries.remove(self._reference_name)
+        status.reference_bytes = 0
         self.rows.clear()
 
     def start_anew_on_command(self, at_ms: int) -> None:
