@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -13,8 +13,16 @@ from flink_jobs.config.tables.base import Problem
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
-_PART = re.compile(r"(?P<name>[^\[]*)(\[(?P<place>\d+)\])?")
-_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\[(?P<entry>\.{3}|\d+)\]|(?P<name>[^.\[]+)")
+_PATH = re.compile(r" - at (?P<is_name>`key` in )?`\$\.?(?P<path>[^`]*)`$")
+
+
+class _Place(NamedTuple):
+    """A place in a configuration: its key, what stands there, and the types that may."""
+
+    key: str
+    value: Any
+    types: list[Any]
 
 
 def explain(message: str, tree: Any) -> Problem:
@@ -27,93 +35,112 @@ def explain(message: str, tree: Any) -> Problem:
     tree : dict
         What was to become a configuration.
     """
-    path_match = _PATH.search(message)
-    path = path_match["path"] if path_match else ""
-    text = message[: path_match.start()] if path_match else message
+    match = _PATH.search(message)
+    places = _places(match["path"] if match else "", tree)
+    key = places[-1].key
+    text = message[: match.start()] if match else message
     if unknown := _UNKNOWN.search(text):
-        return _unknown_key(_joined(path, unknown["field"]), path, unknown["field"], tree)
+        return _unknown_key(places[-1], unknown["field"])
     if missing := _MISSING.search(text):
-        return Problem(_joined(path, missing["field"]), "is missing", "a value; it has no default")
+        return Problem(_joined(key, missing["field"]), "is missing", "a value; it has no default")
     if text.startswith("Invalid "):
-        return Problem(path, _value_text(path, tree, "is not one of them"), _choices(path, tree))
+        wrong = f"{places[-1].value!r} is not one of them"
+        return Problem(key, wrong, _choices(places))
     expected, _, got = text.partition(", got ")
     allowed = expected.removeprefix("Expected ")
-    return Problem(
-        path or "the file",
-        f"is {got}" if got else _value_text(path, tree, "is out of range"),
-        allowed,
-    )
+    if match and match["is_name"]:
+        return Problem(key, "a name in it is out of range", f"names of type {allowed}")
+    wrong = f"is {got}" if got else f"{places[-1].value!r} is out of range"
+    return Problem(key or "the file", wrong, allowed)
 
 
-def _value_text(path: str, tree: Any, verdict: str) -> str:
-    value = tree
-    for part in filter(None, path.split(".")):
-        value = _value_below(value, part)
-    return f"{value!r} {verdict}"
-
-
-def _unknown_key(key: str, path: str, field: str, tree: Any) -> Problem:
-    known = _known_keys(path, tree)
+def _unknown_key(place: _Place, field: str) -> Problem:
+    known = _known_keys(place)
     close = difflib.get_close_matches(field, known, n=1)
     hint = f"is unknown; did you mean {close[0]!r}?" if close else "is unknown"
-    return Problem(key, hint, ", ".join(known))
+    return Problem(_joined(place.key, field), hint, ", ".join(known))
 
 
-def _choices(path: str, tree: Any) -> str:
+def _choices(places: list[_Place]) -> str:
     """The allowed values of an enumeration or of a ``kind``."""
-    *parents, last = path.split(".")
-    types = _types_at(".".join(parents) if last == "kind" else path, tree, follow_kind=False)
-    if last == "kind":
-        return ", ".join(repr(t.__struct_config__.tag) for t in types)
+    types = places[-1].types
+    tags = [repr(tag) for t in places[-2].types if (tag := _tag(t))] if len(places) > 1 else []
+    if tags and not types:
+        return ", ".join(tags)
     values = [repr(value) for t in types if get_origin(t) is Literal for value in get_args(t)]
     return ", ".join([*values, "a number"] if len(types) > len(values) else values)
 
 
-def _known_keys(path: str, tree: Any) -> list[str]:
-    types = _types_at(path, tree, follow_kind=True)
+def _known_keys(place: _Place) -> list[str]:
+    types = _structs(_narrow(place.types, place.value))
     keys = {field.encode_name for t in types for field in msgspec.structs.fields(t)}
-    if any(t.__struct_config__.tag for t in types):
+    if any(_tag(t) for t in types):
         keys.add("kind")
     return sorted(keys)
 
 
-def _types_at(path: str, tree: Any, *, follow_kind: bool) -> list[Any]:
-    """The types that the schema allows at a dotted path."""
-    types: list[Any] = [DriftJobConfig]
-    value = tree
-    for part in filter(None, path.split(".")):
-        value = _value_below(value, part)
-        types = [
-            option
-            for t in types
-            for field in msgspec.structs.fields(t)
-            if field.encode_name == part.partition("[")[0]
-            for option in _options(field.type)
-        ]
-        if follow_kind or part != path.rsplit(".", 1)[-1]:
-            types = _narrow(types, value)
-    return types
+def _places(path: str, tree: Any) -> list[_Place]:
+    """Walk down a path of a message; ``[...]`` in it is an entry of a table with free names."""
+    places = [_Place("", tree, [DriftJobConfig])]
+    for step in _STEP.finditer(path):
+        key, value, types = places[-1]
+        if step["name"]:
+            fields = _fields(_narrow(types, value), step["name"])
+            below = value.get(step["name"]) if isinstance(value, dict) else None
+            places.append(_Place(_joined(key, step["name"]), below, fields))
+        elif step["entry"] == "...":
+            places.append(_refused_entry(places[-1]))
+        else:
+            number = int(step["entry"])
+            below = value[number] if isinstance(value, list) else None
+            entries = _entries(types, list)
+            places.append(_Place(f"{key}[{number}]", below, entries))
+    return places
+
+
+def _refused_entry(place: _Place) -> _Place:
+    """The first entry of a table that is not of the type of its entries; messages do not say it."""
+    types = _entries(place.types, dict)
+    for name, value in place.value.items() if isinstance(place.value, dict) else ():
+        try:
+            msgspec.convert(value, Union[tuple(types)])  # noqa: UP007 - of a list
+        except msgspec.ValidationError:
+            return _Place(_joined(place.key, str(name)), value, types)
+    return place._replace(types=types)
+
+
+def _fields(types: list[Any], name: str) -> list[Any]:
+    """The types of a field of any of some types."""
+    return [
+        option
+        for t in _structs(types)
+        for field in msgspec.structs.fields(t)
+        if field.encode_name == name
+        for option in _options(field.type)
+    ]
+
+
+def _entries(types: list[Any], kind: type) -> list[Any]:
+    """The types of the entries of lists or tables."""
+    return [option for t in types if get_origin(t) is kind for option in _options(get_args(t)[-1])]
 
 
 def _narrow(types: list[Any], value: Any) -> list[Any]:
     kind = value.get("kind") if isinstance(value, dict) else None
-    chosen = [t for t in types if kind and t.__struct_config__.tag == kind]
+    chosen = [t for t in types if kind and _tag(t) == kind]
     return chosen or types
 
 
-def _value_below(value: Any, part: str) -> Any:
-    """What stands at one part of a path, ``name`` or ``name[place]``; None where nothing does."""
-    match = _PART.match(part)
-    below = value.get(match["name"]) if match and isinstance(value, dict) else None
-    if match and match["place"] is not None:
-        return below[int(match["place"])] if isinstance(below, list) else None
-    return below
+def _structs(types: list[Any]) -> list[Any]:
+    return [t for t in types if isinstance(t, type) and issubclass(t, msgspec.Struct)]
+
+
+def _tag(annotation: Any) -> Any:
+    return annotation.__struct_config__.tag if _structs([annotation]) else None
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
-    """The types of a field, without None; those of its entries where it is a list."""
-    if get_origin(annotation) is list:
-        return _options(get_args(annotation)[0])
+    """The types of a field, without None."""
     if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
         return tuple(option for option in get_args(annotation) if option is not type(None))
     return (annotation,)
