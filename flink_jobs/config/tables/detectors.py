@@ -36,7 +36,7 @@ class SparseRandomProjectionConfig(
     """Sparse random directions, drawn from a seed."""
 
     n_components: PositiveInt = 32
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
     scale_columns: bool = True
 
 
@@ -168,7 +168,7 @@ class DetectorTable(Table, frozen=True, kw_only=True):
 
     reducer: ReducerConfig | None = None
     test: TestConfig | None = None
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
 
 
 def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:
