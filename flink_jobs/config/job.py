@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Table
-from flink_jobs.config.tables.columns import ColumnsTable
+from flink_jobs.config.tables.columns import MOST_NUMBERS, ColumnsTable
 from flink_jobs.config.tables.detectors import (
     DetectorTable,
 )
@@ -98,8 +98,8 @@ class InputTable(Table, frozen=True, kw_only=True):
         of a topic gone quiet; 0 for never. Only for topics whose event time is the clock's.
     """
 
-    n_features: NonNegativeInt = 0
-    n_outputs: NonNegativeInt = 0
+    n_features: Annotated[int, Meta(ge=0, le=MOST_NUMBERS)] = 0
+    n_outputs: Annotated[int, Meta(ge=0, le=MOST_NUMBERS)] = 0
     missing_features: Literal["refuse", "allow"] = "refuse"
     max_payload_bytes: Annotated[int, Meta(ge=64, le=10_485_760)] = 1_048_576
     dead_letter_payload_bytes: Annotated[int, Meta(ge=0, le=65_536)] = 1_024
@@ -107,7 +107,7 @@ class InputTable(Table, frozen=True, kw_only=True):
     max_future_ms: NonNegativeInt = 60_000
     idle_timeout_ms: Annotated[int, Meta(ge=100)] = 120_000
     max_partition_drift_panes: PositiveInt = 3
-    heartbeat_every_ms: Annotated[int, Meta(ge=0)] = 0
+    heartbeat_every_ms: NonNegativeInt = 0
 
 
 class PaneTable(Table, frozen=True, kw_only=True):

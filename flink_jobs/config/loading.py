@@ -65,6 +65,8 @@ def decode_config(data: bytes) -> DriftJobConfig:
         tree = msgspec.toml.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("the file", str(error), "TOML 1.0 text")]) from error
+    except RecursionError as error:
+        raise ConfigError([Problem("the file", "nested too deeply", "fewer brackets")]) from error
     try:
         config = msgspec.convert(tree, DriftJobConfig)
     except msgspec.ValidationError as error:

@@ -40,6 +40,18 @@ from tests.builders import BASE, fingerprint_of, make_config
         ("level = 0.01", "level = 1.5", "calibration.level: 1.5 is out of range"),
         ("version = 1", "version = 2", "version: 2 is not one of them; allowed: 1"),
         ("version = 1", "version = ", "the file: "),
+        ("[panes]", "[columns.features]\n'a.b' = 'nmber'\n[panes]", "features.a.b: 'nmber' is"),
+        ("[panes]", "[columns.features]\na.typ = 1\n[panes]", "features.a.typ: is unknown; did"),
+        ("[panes]", "[columns.features]\na = 1\n[panes]", "columns.features.a: is `int`; allowed"),
+        ("[panes]", "[columns.features]\n'' = 'number'\n[panes]", "columns.features: a name in it"),
+        ("[panes]", "[columns]\nfeatures = ['a', 5]\n[panes]", "columns.features[1]: is `int`"),
+        ("[panes]", "[columns.outputs]\nq.kind = 'x'\n[panes]", "outputs.q.kind: 'x' is not one"),
+        ("size_ms = 3000", "size_ms = 9223372036854775000", "size_ms: 9223372036854775000 is out"),
+        ('{kind = "ks"}', '{kind = "mmd", bandwidth = inf}', "test.bandwidth: inf is out of range"),
+        ("version = 1", "version = " + "[" * 20_000, "the file: nested too deeply"),
+        ("n_features = 3", "n_features = 100_000_000", "n_features: 100000000 is out of range"),
+        ("[panes]", "[columns.features]\na = {type = 'vector', size = 1_000_000_000}\n[panes]",
+         "features.a.size: 1000000000 is out of range; allowed: `int` <= 100000"),
     ],
 )  # fmt: skip
 def test_a_wrong_key_is_named_with_what_is_allowed(old: str, new: str, message: str) -> None:

@@ -445,3 +445,21 @@ def test_the_streams_of_this_file_raise_alerts_of_every_kind_and_scores_of_every
         *(("drift", kind) for kind in ("started", "ongoing", "recovered")),
         *(("silence", kind) for kind in ("started", "recovered")),
     }
+
+
+def test_a_timer_changes_none_of_the_cells_to_which_a_moving_reference_is_fitted_anew() -> None:
+    """A session that a timer has closed keeps its cells no shorter than one that a pane closes."""
+    reference = {"kind": "trailing", "size_ms": 1_000, "step_ms": 1_000, "min_events": 10}
+    config = make_config(reference=reference, window=SESSION)
+    panes = make_panes(config, [Burst(0, 20, False)] * 6 + [Burst(30, 20, False)])
+    anew = Rebaseline(command_id="c", model="model")
+    fitted = []
+    for has_timer in (False, True):
+        it = replay(config).run(panes[:-1])
+        if has_timer:
+            it.time(20_000)
+        it.pane(panes[-1])
+        it.command(anew)
+        fitted.append(it.state.entries["reference/main"])
+
+    assert fitted[0] == fitted[1]

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-NonNegativeInt = Annotated[int, Meta(ge=0)]
+# A moment and such a time added up are an integer of 64 bits, as timers and the state hold them.
+_LARGEST = 2**53 - 1
+PositiveInt = Annotated[int, Meta(ge=1, le=_LARGEST)]
+NonNegativeInt = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Level = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 

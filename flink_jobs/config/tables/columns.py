@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import PositiveInt, Table
+from flink_jobs.config.tables.base import Table
 
+MOST_NUMBERS = 100_000
+"""Of a vector. Each is a slot with a name: 100 million of them took 6 GB before any check."""
+VectorSize = Annotated[int, Meta(ge=1, le=MOST_NUMBERS)]
 ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 FeatureType = Literal["number", "category", "boolean", "vector"]
@@ -35,7 +38,7 @@ class FeatureTable(Table, frozen=True, kw_only=True):
     """
 
     type: FeatureType = "number"
-    size: PositiveInt = 1
+    size: VectorSize = 1
     may_be_missing: bool | None = None
 
 
@@ -55,7 +58,7 @@ class OutputTable(Table, frozen=True, kw_only=True):
 
     kind: OutputKind
     class_names: list[ColumnName] = msgspec.field(default_factory=list)
-    size: PositiveInt | None = None
+    size: VectorSize | None = None
     may_be_missing: bool = False
 
 

@@ -36,7 +36,7 @@ class SparseRandomProjectionConfig(
     """Sparse random directions, drawn from a seed."""
 
     n_components: PositiveInt = 32
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
     scale_columns: bool = True
 
 
@@ -94,7 +94,7 @@ class PermutedConfig(Table, frozen=True, kw_only=True):
 class MMDConfig(PermutedConfig, frozen=True, kw_only=True, tag_field="kind", tag="mmd"):
     """Maximum mean discrepancy."""
 
-    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
+    bandwidth: Annotated[float, Meta(gt=0.0, le=1e140)] | Literal["median"] = "median"
     kernel: Literal["gaussian", "laplace"] = "gaussian"
     scale_columns: bool = True
 
@@ -104,7 +104,7 @@ class FourierMMDConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="
 
     min_events: ClassVar[int] = 2
     n_features: Annotated[int, Meta(ge=2, le=65_536, multiple_of=2)] = 256
-    bandwidth: Annotated[float, Meta(gt=0.0)] | Literal["median"] = "median"
+    bandwidth: Annotated[float, Meta(gt=0.0, le=1e140)] | Literal["median"] = "median"
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     scale_columns: bool = True
 
@@ -168,7 +168,7 @@ class DetectorTable(Table, frozen=True, kw_only=True):
 
     reducer: ReducerConfig | None = None
     test: TestConfig | None = None
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
 
 
 def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:

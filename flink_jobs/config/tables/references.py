@@ -65,7 +65,7 @@ class Trailing(Table, frozen=True, kw_only=True, tag_field="kind", tag="trailing
     """
 
     size_ms: PositiveInt
-    gap_ms: Annotated[int, Meta(ge=0)] = 0
+    gap_ms: NonNegativeInt = 0
     step_ms: PositiveInt
     min_events: MinEvents = 100
     max_events_per_step: MinEvents = 1_000

@@ -130,7 +130,7 @@ class ViewWatch:
 
     @property
     def oldest_ms(self) -> int | None:
-        """Event time of the oldest event in a slice; None where there is none."""
+        """Event time of the oldest event that a window may still need; None where none does."""
         return _earliest(*(watcher.oldest_ms for watcher in self.watchers))
 
     @property
@@ -248,6 +248,9 @@ class ViewWatch:
         status.n_reference = status.n_collected = status.n_monitored = 0
         status.reference_start_ms = status.reference_end_ms = None
         status.is_approved = False
+        # Up to some megabytes that nothing reads again.
+        self.context.entries.remove(self._reference_name)
+        status.reference_bytes = 0
         self.rows.clear()
 
     def start_anew_on_command(self, at_ms: int) -> None:

@@ -71,9 +71,14 @@ class WindowedWatcher:
 
     @property
     def oldest_ms(self) -> int | None:
-        """Event time of the oldest event that it holds; None where it holds none."""
+        """Event time of the oldest event that a window may still need; None where none does.
+
+        Slices that no window needs lie here until the next snapshot. What depends on them would
+        depend on whether a timer came first.
+        """
         slices = self._store.slices
-        return slices[0].first_ms if len(slices) else None
+        first = self._plan.windows.first_needed(self.watch, slices)
+        return slices[first].first_ms if first < len(slices) else None
 
     def begin(self, from_ms: int) -> None:
         """Let windows begin anew; the lifecycle of incidents goes on."""

@@ -64,6 +64,16 @@ def test_rebaseline_while_a_reference_is_collected_starts_over() -> None:
     assert watched.status.views[0].n_collected == 20
 
 
+def test_nothing_of_a_reference_is_left_while_the_next_one_is_collected() -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+
+    watched.send("rebaseline")
+
+    assert list(watched.state.entries) == ["status"]
+    assert watched.status.views[0].reference_bytes == 0
+
+
 def test_rebaseline_while_paused_collects_after_resume() -> None:
     watched = Watched()
     watched.panes(0, 1)
