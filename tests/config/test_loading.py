@@ -65,7 +65,7 @@ def test_a_wrong_key_is_named_with_what_is_allowed(old: str, new: str, message: 
     ("old", "new", "message"),
     [
         ('"number"', '"integer"', "columns.features.age: 'integer' is not one of them; allowed: '"),
-        ('"number"', '"integer"', "'vector', a table"),
+        ('"number"', '"integer"', "'vector'"),
         ('"number"', '{type = "int"}', "features.age.type: 'int' is not one of them; al"),
         ('"number"', "{siz = 3}", "columns.features.age.siz: is unknown; did you mean 'size'?"),
         ('"number"', "{size = 0}", "columns.features.age.size: 0 is out of range; allowed"),

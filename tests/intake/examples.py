@@ -117,7 +117,7 @@ def taken(column: Column, value: Any) -> Any:
             raise RefusedError
         return float(value)
     if isinstance(value, float):
-        if not value.is_integer():
+        if not value.is_integer() or abs(value) > 2**53:
             raise RefusedError
         value = int(value)
     if column.type == "boolean":
