@@ -96,8 +96,8 @@ def _category(column: Column, value: Any, event_id: str | None) -> str | bool | 
         if column.may_be_missing:
             return None
         raise without_value(column.name, event_id)
-    # 3.0 is what 3 becomes in a column of numbers of which some are missing. Beyond 2**53 a float is
-    # no longer one whole number.
+    # 3.0 is what 3 becomes in a column of numbers of which some are missing. Beyond 2**53 a float
+    # is no longer one whole number.
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
     whole = int(value) if is_whole else value
     if column.type == "boolean" and isinstance(whole, bool | int) and whole in (0, 1):
