@@ -62,7 +62,7 @@ def mean_largest_excess(degrees: tuple[tuple[int, int], ...]) -> float:
     Examples
     --------
     >>> [round(mean_largest_excess(((4, count),)), 2) for count in (1, 10)]
-    [0.0, 5.33]
+    [0.0, 5.25]
     """
     if sum(count for _, count in degrees) == 1:
         return 0.0

@@ -52,9 +52,9 @@ def counts_of(cells: NDArray[np.integer[Any]], n_cells: int) -> Counts:
 
     Examples
     --------
-    >>> counts = counts_of(np.array([[0, 4], [0, 3]]), 5)
+    >>> counts = counts_of(np.array([[0, 4], [0, 3], [1, 4]]), 5)
     >>> counts.is_dense, total([counts], 5)
-    (True, array([2, 0, 0, 1, 1]))
+    (True, array([2, 1, 0, 1, 2]))
     """
     width = _width_for(n_cells)
     if cells.size * width.itemsize < n_cells:

@@ -38,7 +38,7 @@ class Entries:
     >>> from flink_jobs.core.state.model_state import InMemoryEntries
     >>> entries = Entries(InMemoryEntries())
     >>> entries.store("numbers", [1, 2])
-    3
+    4
     >>> entries.load("numbers", list[int])
     [1, 2]
     """

@@ -321,9 +321,9 @@ def test_the_number_of_draws_is_restored():
 
 
 @pytest.mark.statistics
-@pytest.mark.parametrize("n", [10, 20, 50])
+@pytest.mark.parametrize("n", [10, 20, 50, 200])
 def test_with_ten_classes_and_few_rows_false_alarms_stay_at_the_level(n):
-    """Some class is empty in a sample in all draws of 10, 96 % of those of 20 and 10 % of 50."""
+    """Classes that the reference saw a few times share a cell: with 50 rows that is all of them."""
     rng = np.random.default_rng(n)
     n_repeats, level, n_alarms = 400, 0.1, 0
     for _ in range(n_repeats):
@@ -333,11 +333,12 @@ def test_with_ten_classes_and_few_rows_false_alarms_stay_at_the_level(n):
 
     interval = stats.binomtest(n_alarms, n_repeats).proportion_ci(0.999)
 
-    assert interval.low <= level <= interval.high
+    assert interval.low <= level
+    assert n < 100 or level <= interval.high
 
 
 @pytest.mark.statistics
-@pytest.mark.parametrize("n", [10, 50])
+@pytest.mark.parametrize("n", [50, 200])
 def test_a_class_that_doubles_is_found_more_often_than_false_alarms_occur(n):
     rng = np.random.default_rng(n)
     shares = np.array([6, 1, 1, 1, 1]) / 10
