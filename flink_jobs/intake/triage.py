@@ -40,8 +40,9 @@ def arrivals_query(config: DriftJobConfig) -> str:
     also brings them to one subtask behind a shuffle, whose watermark is that of all sources: there,
     and not before, it can be told which of them the windows would drop.
 
-    The cast cuts an oversized payload off, and hands any other on as it is, so that no byte of it
-    is looked at; SQL has no length of bytes. Refused records are counted and taken off, since an
+    Bytes of a key that are not UTF-8 become replacement characters, as everywhere else: Arrow
+    refuses them. The cast cuts an oversized payload off, and hands any other on as it is, so that
+    no byte of it is looked at; SQL has no length of bytes. Refused records are counted and taken off, since an
     expression that looks at a verdict would have the planner compute it again.
     """
     limits, panes = config.input, config.panes
@@ -63,7 +64,11 @@ def arrivals_query(config: DriftJobConfig) -> str:
                     WHEN ts > CURRENT_TIMESTAMP + {interval_sql(limits.max_future_ms)}
                         THEN '{Reason.FAR_FUTURE}'
                 END AS verdict
-                FROM inference
+                FROM (
+                    SELECT DECODE(ENCODE(model, 'UTF-8'), 'UTF-8') AS model,
+                        payload, ts, part, off, event_ms
+                    FROM inference
+                )
             )
             WINDOW pane AS (
                 PARTITION BY model, event_ms / {panes.width_ms} ORDER BY PROCTIME()

@@ -79,7 +79,7 @@ def test_old_rows_of_a_reader_that_was_idle_are_dead_letters(
     job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
     # The second partition is idle while the first one goes on for twelve panes.
     topics.write(on(0, model_stream(["ahead"], N_PANES, shifted_from_pane=99)))
-    topics.wait_for(topics.scores, lambda v: len(v) >= 3, timeout_s=120)
+    topics.wait_for(topics.scores, lambda v: len(v) >= 3, timeout_s=300)
 
     topics.write(on(1, model_stream(["behind"], N_PANES // 2, shifted_from_pane=99)))
     n_behind = N_PANES // 2 * 50
