@@ -42,8 +42,8 @@ def arrivals_query(config: DriftJobConfig) -> str:
 
     Bytes of a key that are not UTF-8 become replacement characters, as everywhere else: Arrow
     refuses them. The cast cuts an oversized payload off, and hands any other on as it is, so that
-    no byte of it is looked at; SQL has no length of bytes. Refused records are counted and taken off, since an
-    expression that looks at a verdict would have the planner compute it again.
+    no byte of it is looked at; SQL has no length of bytes. Refused records are counted and taken
+    off, since an expression that looks at a verdict would have the planner compute it again.
     """
     limits, panes = config.input, config.panes
     return f"""
