@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from detectors import Cost, Needs, needs_preparation
+from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import (
@@ -50,15 +51,13 @@ _SLICE_BYTES, _STATUS_BYTES = 96, 4_000
 # While samples are joined each lies in memory as bytes, as rows and joined: 2.1 to 2.9 times its
 # size (3 to 200 columns).
 _BYTES_IN_MEMORY = 3
-# Rows by which alerts say what moved.
-_MOST_SHOWN = 1_000
 # Events of a session or of a whole history, where nothing bounds them: no count goes beyond.
 _MANY_EVENTS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class DetectorCost:
-    """What one detector of a view costs.
+    """The cost of one detector of a view.
 
     Attributes
     ----------
@@ -90,7 +89,7 @@ class DetectorCost:
 
 @dataclass(frozen=True)
 class CellsCost:
-    """What the cells of a reference that moves cost.
+    """The cost of the cells of a reference that moves.
 
     Attributes
     ----------
@@ -113,7 +112,7 @@ class CellsCost:
 
 
 class Sizes:
-    """What the parts of one view take."""
+    """Sizes of the parts of one view."""
 
     def __init__(self, config: DriftJobConfig, view: View, n_training: Mapping[str, int]) -> None:
         self._config = config
@@ -141,7 +140,7 @@ class Sizes:
                 for test, cost in self._costs.items()
             )
             + _MOST_TEXTS * (_TEXT_BYTES + _SHARE_BYTES) * self._n_texts
-            + _FLOAT_BYTES * n_slots * min(self._n_ref, _MOST_SHOWN)
+            + _FLOAT_BYTES * n_slots * min(self._n_ref, MOST_ROWS)
             + _STATUS_BYTES
         )
 
@@ -202,7 +201,7 @@ class Sizes:
         )
 
     def _reducer_bytes(self, test: TestConfig) -> int:
-        """What a reducer learned, with the preparation in front of it."""
+        """Size of what a reducer learned, with the preparation in front of it."""
         n_inputs = self._prepared_width if self._is_prepared(test) else len(self._view.slots)
         n_components = 0
         if isinstance(self._view.reducer, PCAConfig | SparseRandomProjectionConfig):

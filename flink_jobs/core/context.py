@@ -1,4 +1,4 @@
-"""What the parts of a model share while it is looked at."""
+"""The things that the parts of a model share while it is looked at."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Context:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether the model is gone."""
+        """Tell whether the model is gone."""
         return self.forgotten_ms is not None
 
     @property
@@ -50,7 +50,7 @@ class Context:
         return self.status.now_ms or 0
 
     def is_snoozed(self, at_ms: int) -> bool:
-        """Whether no alert is written at a moment."""
+        """Tell whether no alert is written at a moment."""
         until_ms = self.status.snoozed_until_ms
         return until_ms is not None and at_ms < until_ms
 

@@ -24,7 +24,7 @@ def make_calibration(table: LevelPerWindowConfig) -> Calibration:
 
 
 def is_prepared(view: View, test: TestConfig) -> bool:
-    """Whether a test of a view sees columns that were scaled, completed and made indicators."""
+    """Tell whether a test sees columns that were scaled, completed and made indicators."""
     reducer_kind, _ = kind_and_parameters(view.reducer)
     test_kind, _ = kind_and_parameters(test)
     return needs_preparation(reducer_kind, test_kind)

@@ -1,4 +1,4 @@
-"""What the monitor keeps in memory between calls; nothing of it decides anything."""
+"""Caches that the monitor keeps between calls; nothing in them decides anything."""
 
 from __future__ import annotations
 

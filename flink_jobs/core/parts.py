@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from flink_jobs.core.events import PaneEvents
@@ -40,5 +41,16 @@ class Part(Protocol):
         ...
 
     def snapshot(self) -> None:
-        """Put into the status what the part holds beside it."""
+        """Put into the status what the part holds outside it."""
         ...
+
+
+def earliest(moments: Iterable[int | None]) -> int | None:
+    """Return the first of some moments, None among them being never.
+
+    Examples
+    --------
+    >>> earliest([7, None, 5]), earliest([None])
+    (5, None)
+    """
+    return min((each for each in moments if each is not None), default=None)

@@ -1,4 +1,4 @@
-"""What a configuration means for one model: its views and their watchers, ready to be used."""
+"""The meaning of a configuration for one model: its views and their watchers, ready to be used."""
 
 from __future__ import annotations
 

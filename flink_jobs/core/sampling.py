@@ -35,13 +35,6 @@ def smallest(keys: NDArray[np.uint64], most: int) -> NDArray[np.intp] | slice:
     return np.sort(np.argsort(keys, kind="stable")[:most])
 
 
-def sample_events(events: EventColumns, most: int, seed: int) -> EventColumns:
-    """Keep at most ``most`` events, those with the smallest keys, in their order."""
-    if len(events) <= most:
-        return events
-    return events.take(smallest(event_keys(events, seed), most))
-
-
 def hash_of(times_ms: NDArray[np.uint64], ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
     """A random number for each event that depends on nothing but its time, its id and the seed.
 

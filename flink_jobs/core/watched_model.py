@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from flink_jobs.core.conditions.forgetting import Forgetting
 from flink_jobs.core.conditions.silence import Silence
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.memory import Memory
-from flink_jobs.core.parts import Part
+from flink_jobs.core.parts import Part, earliest
 from flink_jobs.core.plan import Plan, ViewPlan
 from flink_jobs.core.references.trained import TrainedRule
 from flink_jobs.core.state.status import STATUS, ViewStatus
@@ -51,12 +51,12 @@ class WatchedModel:
 
     @property
     def is_new(self) -> bool:
-        """Whether no pane of the model has come yet."""
+        """Tell whether no pane of the model has come yet."""
         return self.context.status.last_pane_start_ms is None
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nothing that time could change is known of the model."""
+        """Tell whether nothing that time could change is known of the model."""
         status = self.context.status
         return status.now_ms is None and status.wake_ms is None and not status.pending
 
@@ -93,7 +93,7 @@ class WatchedModel:
 
     def next_close_ms(self) -> int | None:
         """Return when the next window closes or a reference is complete if no event comes."""
-        return _earliest(view.next_close_ms() for view in self.views)
+        return earliest(view.next_close_ms() for view in self.views)
 
     def changed_views(self, plan: Plan) -> list[ViewWatch]:
         """List the views whose state belongs to another configuration than a plan's."""
@@ -155,7 +155,7 @@ class WatchedModel:
         context.actions.counts.alerts = len(context.actions.alerts)
 
     def _steps(self, until_ms: int) -> Iterator[int]:
-        while (step_ms := _earliest(part.due_ms() for part in self._parts)) is not None:
+        while (step_ms := earliest(part.due_ms() for part in self._parts)) is not None:
             if step_ms >= until_ms:
                 break
             yield step_ms
@@ -169,9 +169,9 @@ class WatchedModel:
         context, status = self.context, self.context.status
         if context.is_at_end:
             return
-        due_ms = _earliest(part.wake_ms() for part in self._parts)
+        due_ms = earliest(part.wake_ms() for part in self._parts)
         if status.pending:
-            due_ms = _earliest((due_ms, status.pending[0].command.effective_ms))
+            due_ms = earliest((due_ms, status.pending[0].command.effective_ms))
         if due_ms is None:
             return
         # Not before the pane has come that holds the moment.
@@ -204,7 +204,7 @@ class WatchedModel:
         return next((view for view in views if view.view.name == name), views[0])
 
     def _is_other(self, view: ViewWatch, plan: Plan) -> bool:
-        """Whether the state of a view belongs to another configuration, or to none."""
+        """Tell whether the state of a view belongs to another configuration, or to none."""
         found = next((each for each in plan.views if each.view.name == view.name), None)
         if found is None or found.fingerprint != view.status.fingerprint:
             return True
@@ -217,7 +217,3 @@ class WatchedModel:
             f"reference {status.reference_fingerprint or 'being collected'}, this job runs the "
             f"configuration {view.plan.fingerprint}"
         )
-
-
-def _earliest(moments: Iterable[int | None]) -> int | None:
-    return min((each for each in moments if each is not None), default=None)

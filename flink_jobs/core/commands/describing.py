@@ -1,4 +1,4 @@
-"""What the command ``describe`` answers: the state of a model, in short."""
+"""The answer to the command ``describe``: the state of a model, in short."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class MissingReference:
         return max(overdue_ms, context.status.snoozed_until_ms or 0)
 
     def is_due(self, until_ms: int) -> bool:
-        """Whether event time has passed the moment from which the reference is overdue."""
+        """Tell whether event time has passed the moment from which the reference is overdue."""
         at_ms = self.due_ms()
         return at_ms is not None and until_ms >= at_ms
 

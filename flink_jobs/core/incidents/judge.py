@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What an alert shows of the events, of which it sees a sample."""
+    """The events as an alert shows them, of which it sees a sample."""
 
     columns: list[ColumnShift]
     exemplars: list[Exemplar]

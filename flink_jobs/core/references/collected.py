@@ -13,14 +13,14 @@ from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.fitted import FittedView, UnusableReferenceError, rows_of
 from flink_jobs.core.references.rules import Compared
 from flink_jobs.core.windows.closed_window import ClosedWindow
-from flink_jobs.records.alerts import ReferenceSummary
+from flink_jobs.records.alerts import Ending, ReferenceSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.views.view_watch import ViewWatch
 
 
 class StoredReference:
-    """What references that stay have in common: they lie in the state in fitted form."""
+    """The base of references that stay: they lie in the state in fitted form."""
 
     moves = False
 
@@ -86,7 +86,7 @@ class CollectedReference(StoredReference, ABC):
     def rebaseline(self, view: ViewWatch, at_ms: int) -> str:
         """Collect a new reference; raises RefusedCommandError where that never happens."""
         self.check_approval()
-        view.start_anew_on_command(at_ms)
+        view.start_anew(at_ms, Ending.NEW_REFERENCE)
         from_when = "resume" if view.context.status.is_paused else "now"
         return f"a new reference is collected from the next events after {from_when}"
 

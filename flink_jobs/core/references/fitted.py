@@ -21,6 +21,7 @@ from detectors import (
     bytes_to_arrays,
 )
 from detectors.arrays_io import arrays_below
+from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.tables.detectors import TestConfig
 from flink_jobs.config.views import View
 from flink_jobs.core.bounded_cache import BoundedCache
@@ -36,7 +37,6 @@ _MAX_CACHED_BYTES = 256 * 1_024 * 1_024
 _OBJECTS_BYTES = 10_000
 # The halves of fewer events say next to nothing.
 _FEWEST_TO_SPLIT = 40
-_MOST_SHOWN = 1_000
 
 
 class UnusableReferenceError(ValueError):
@@ -152,7 +152,7 @@ def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
     try:
         encoder = Encoder.fit(view, rows.x, rows.texts)
         x_ref = encoder.encode(rows.x, rows.texts)
-        shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, _MOST_SHOWN)])
+        shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, MOST_ROWS)])
         return FittedView(
             encoder, _fit_tests(view, x_ref, rows.keys, sample_size), shifts, len(x_ref)
         )

@@ -88,7 +88,7 @@ class MovingRule:
         store = self._store(view)
         if len(store.slices) and self._begins_cell(store.slices, pane.start_ms):
             if view.status.phase == "collecting":
-                is_due = self._is_complete(view, pane.start_ms)
+                is_due = self._is_complete(view, store, pane.start_ms)
             else:
                 is_due = self._has_moved_away(view, store, pane.start_ms)
             if is_due:
@@ -169,18 +169,17 @@ class MovingRule:
 
     # ----------------------------------------------------------------------------------------------
 
-    def _is_complete(self, view: ViewWatch, at_ms: int) -> bool:
-        """Whether all cells that a window from now on needs have been seen, with enough events."""
+    def _is_complete(self, view: ViewWatch, store: SliceStore, at_ms: int) -> bool:
+        """Tell whether all cells that a window needs have been seen, with enough events."""
         begun_ms = view.status.begun_ms
         assert begun_ms is not None  # noqa: S101 - set with the first pane
-        if self._cells.wanted(at_ms)[0] < self._cells.cell_of(begun_ms):
-            return False
         wanted = self._cells.wanted(at_ms)
-        slices = Slices(view.status.cells)
-        return slices.among(wanted).n_events >= self._table.min_events
+        if wanted[0] < self._cells.cell_of(begun_ms):
+            return False
+        return store.slices.among(wanted).n_events >= self._table.min_events
 
     def _has_moved_away(self, view: ViewWatch, store: SliceStore, at_ms: int) -> bool:
-        """Whether much of the reference lies where the tests' cells cannot tell values apart."""
+        """Tell whether much of the reference lies beyond the edges of the tests' cells."""
         inside = store.slices.among(self._cells.wanted(at_ms))
         if inside.n_events < self._table.min_events:
             return False

@@ -55,7 +55,7 @@ class TrainedRule(StoredReference):
         return view.restored(lambda: self._block)
 
     def holds(self, view: ViewWatch) -> bool:
-        """Whether a view is watched against this training set, or one that was approved."""
+        """Tell whether a view is watched against this training set, or one that was approved."""
         status = view.status
         return status.is_approved or status.reference_fingerprint in ("", self._fingerprint)
 

@@ -137,15 +137,8 @@ class SliceStore:
 
     def replace(self, place: int, summary: Summary) -> None:
         """Put a summary in the place of all pieces of a slice."""
-        each = self.slices[place]
-        self._remove(self.slices.between(place, place + 1))
-        number = self.n_parts
-        n_bytes = self._write(summary)
-        replaced = each._replace(
-            n_events=summary.n_events, first_part=number, n_parts=1, n_bytes=n_bytes, fresh_bytes=0,
-            digest=_digest(0, summary),
-        )  # fmt: skip
-        self.slices.replace(place, replaced)
+        changed = self.slices[place]._replace(n_events=summary.n_events, digest=_digest(0, summary))
+        self._put(place, changed, summary)
 
     def _counts_of(self, slices: Iterable[Slice], test: int) -> list[Counts]:
         measures = (summary.measures[test] for summary in self.summaries(slices))
@@ -157,14 +150,17 @@ class SliceStore:
 
     def _merge(self, place: int) -> None:
         each = self.slices[place]
-        if each.n_parts < 2:
-            return
-        summary = merge(self.summaries([each]), self._sample_size)
+        if each.n_parts > 1:
+            self._put(place, each, merge(self.summaries([each]), self._sample_size))
+
+    def _put(self, place: int, changed: Slice, summary: Summary) -> None:
+        """Write one entry in the place of all those of a slice."""
         self._remove(self.slices.between(place, place + 1))
         number = self.n_parts
         n_bytes = self._write(summary)
         self.slices.replace(
-            place, each._replace(first_part=number, n_parts=1, n_bytes=n_bytes, fresh_bytes=0)
+            place,
+            changed._replace(first_part=number, n_parts=1, n_bytes=n_bytes, fresh_bytes=0),
         )
 
     def _write(self, summary: Summary) -> int:

@@ -1,4 +1,4 @@
-"""What a piece of a slice is reduced to: counts or sums for a test, and a sample of raw events."""
+"""Summaries of pieces of slices: counts or sums for tests, and a sample of raw events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flink_jobs.intake.event_columns import EventColumns, concatenate
 
 
 class Measure(Struct, array_like=True):
-    """What one test needs of some events: counts, sums of features (float64), or neither."""
+    """The need of one test for some events: counts, sums of features (float64), or neither."""
 
     counts: Counts | None = None
     sums: bytes = b""

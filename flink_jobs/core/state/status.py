@@ -15,7 +15,7 @@ STATUS = "status"
 
 
 class ViewStatus(Struct):
-    """What one view of a model remembers.
+    """The memory of one view of a model.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ViewStatus(Struct):
 
 
 class Status(Struct):
-    """What a model remembers besides its views.
+    """The memory of a model besides its views.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What one watcher of a view remembers."""
+"""The memory of one watcher of a view."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Untested(Struct):
 
 
 class Watch(Struct):
-    """What one detector of a view remembers.
+    """The memory of one detector of a view.
 
     Attributes
     ----------

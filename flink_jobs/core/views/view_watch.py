@@ -11,6 +11,7 @@ from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
+from flink_jobs.core.parts import earliest
 from flink_jobs.core.references.collected_rows import CollectedRows
 from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
 from flink_jobs.core.references.moving import forget_cells
@@ -106,14 +107,14 @@ class ViewWatch:
 
     def due_ms(self) -> int | None:
         """Return when the next window closes, or the reference is complete or overdue."""
-        return _earliest(self.next_close_ms(), self.missing.due_ms())
+        return earliest((self.next_close_ms(), self.missing.due_ms()))
 
     def wake_ms(self) -> int | None:
         """Ask for a timer: windows can wait for the panes of a model that goes on."""
         close_ms = self._next_window_ms()
         if close_ms is not None:
             close_ms += _PANES_OF_GRACE * self.context.config.panes.width_ms
-        return _earliest(close_ms, self.plan.rule.completes_ms(self), self.missing.due_ms())
+        return earliest((close_ms, self.plan.rule.completes_ms(self), self.missing.due_ms()))
 
     def snapshot(self) -> None:
         """Put what the watchers hold into the status."""
@@ -125,13 +126,13 @@ class ViewWatch:
 
     @property
     def is_testing(self) -> bool:
-        """Whether windows close."""
+        """Tell whether windows close."""
         return self.status.phase == "monitoring" and not self.context.status.is_paused
 
     @property
     def oldest_ms(self) -> int | None:
         """Event time of the oldest event that a window may still need; None where none does."""
-        return _earliest(*(watcher.oldest_ms for watcher in self.watchers))
+        return earliest(watcher.oldest_ms for watcher in self.watchers)
 
     @property
     def n_bytes(self) -> int:
@@ -141,7 +142,7 @@ class ViewWatch:
 
     def next_close_ms(self) -> int | None:
         """Return when the next window closes or a reference is complete if no event comes."""
-        return _earliest(self._next_window_ms(), self.plan.rule.completes_ms(self))
+        return earliest((self._next_window_ms(), self.plan.rule.completes_ms(self)))
 
     def window_kind(self, detector: str) -> str:
         """Return the kind of a detector's windows."""
@@ -253,10 +254,6 @@ class ViewWatch:
         status.reference_bytes = 0
         self.rows.clear()
 
-    def start_anew_on_command(self, at_ms: int) -> None:
-        """Collect a new reference, since an operator asked for it."""
-        self.start_anew(at_ms, Ending.NEW_REFERENCE)
-
     def end_incidents(self, at_ms: int, ending: Ending) -> None:
         """End all that is open: anyone who saw an incident begin sees it end."""
         self.missing.end(at_ms, ending)
@@ -293,7 +290,7 @@ class ViewWatch:
     def _next_window_ms(self) -> int | None:
         if not self.is_testing:
             return None
-        return _earliest(*(watcher.next_close_ms() for watcher in self.watchers))
+        return earliest(watcher.next_close_ms() for watcher in self.watchers)
 
     def _watcher(self, watch: Watch) -> WindowedWatcher:
         """Make the watcher of a detector; the view's own speaks for one that is gone."""
@@ -303,7 +300,3 @@ class ViewWatch:
     @property
     def _reference_name(self) -> str:
         return f"reference/{self.name}"
-
-
-def _earliest(*moments: int | None) -> int | None:
-    return min((each for each in moments if each is not None), default=None)

@@ -64,7 +64,7 @@ class WindowComparison:
 
     @property
     def needs_rows(self) -> bool:
-        """Whether the test sees the sample rather than all events."""
+        """Tell whether the test sees the sample rather than all events."""
         return self._fitted.detectors[self._test_place].two_sample_test.needs is Needs.ROWS
 
     def run(self, rng: Callable[[], np.random.Generator]) -> TwoSampleResult:

@@ -1,4 +1,4 @@
-"""What the watchers of a view share of one pane: nothing is reduced or looked up twice."""
+"""The work on one pane that the watchers of a view share: nothing is reduced or looked up twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which test windows close when, and which slices they are made of."""
+"""Definitions of test windows: when they close, and the slices that they are made of."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from flink_jobs.core.sampling import sample_events
+from flink_jobs.core.sampling import event_keys, smallest
 from flink_jobs.intake.event_columns import concatenate
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Score, ScoreStatus
 from flink_jobs.records.control import Rebaseline, Snooze
@@ -98,7 +98,7 @@ def test_a_reference_of_the_first_time_keeps_a_sample_of_the_whole(sizes: list[i
     it = Replay(config).run(panes)
 
     whole = concatenate([pane.events for pane in panes[:3]])
-    sample = sample_events(whole, 25, config.detector.seed)
+    sample = whole.take(smallest(event_keys(whole, config.detector.seed), 25))
     shown = it.scores[0].reference
     assert shown.n_events == 25
     assert shown.fingerprint == fitted_to(config, sample.x).fingerprint()
