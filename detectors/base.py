@@ -87,7 +87,7 @@ class TwoSampleResult:
 
 
 class Needs(StrEnum):
-    """What a two-sample test has to see of a sample.
+    """The part of a sample that a two-sample test has to see.
 
     ``COUNTS`` are how many values lie in each of the test's cells, ``SUMS`` sums over the rows:
     both add up over the parts of a sample, whatever its size. ``ROWS`` are the rows themselves.
@@ -100,7 +100,7 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a test takes, said before anything runs.
+    """The cost of a test, known before anything runs.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class TwoSampleTest(Protocol):
 
     kind: ClassVar[str]
     draws: ClassVar[bool]
-    """Whether a test draws from ``rng``."""
+    """Tell whether a test draws from ``rng``."""
 
     needs: ClassVar[Needs]
 

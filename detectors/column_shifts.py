@@ -1,4 +1,4 @@
-"""What moved between two samples, column by column, in terms that people read."""
+"""Moves between two samples, column by column, in terms that people read."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def ranking(moves: Sequence[ColumnMove]) -> list[int]:
 
 
 def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
-    """What is said of each column of numbers; both samples sorted, NaN last."""
+    """Describe each column of numbers; both samples sorted, NaN last."""
     n_ref, n_test, n_columns = len(ref), len(test), ref.shape[1]
     if n_columns == 0:
         return
@@ -277,7 +277,7 @@ def _quantiles(observed: FloatArray) -> FloatArray:
 
 
 def _category(ref: FloatArray, test: FloatArray) -> dict[str, Any]:
-    """What is said of a column of categories; both samples sorted, NaN last."""
+    """Describe a column of categories; both samples sorted, NaN last."""
     codes = np.unique(np.concatenate([ref, test]))
     # NaN sorts above every code.
     counts = np.array([np.diff(x.searchsorted(codes), append=x.size) for x in (ref, test)])

@@ -165,7 +165,7 @@ class Prepared:
         return np.column_stack([reduced, columns.irregular(rows)])
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """What was learned of the columns, the kind of the reducer, and its ``reducer/...``."""
+        """Return what was learned of columns, the kind of the reducer, and its ``reducer/...``."""
         return {
             **fitted(self._columns, self).to_arrays(),
             KIND: np.array(self._reducer.kind.encode()),

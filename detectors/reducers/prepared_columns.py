@@ -142,7 +142,7 @@ class PreparedColumns:
 
 
 def _missing_weights(numbers: FloatArray) -> FloatArray:
-    """What makes an indicator of missing values weigh like a number; 0 where hardly any is missing.
+    """The weight of an indicator of missing values; 0 where hardly any is missing.
 
     Columns with a single missing value are counted among the irregular ones alone: an indicator for
     those that happen to miss one in the reference, and not in the sample, would tell them apart.

@@ -72,7 +72,7 @@ def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
 def _of_view(
     config: DriftJobConfig, view: View, n_training: Mapping[str, int], views: Sequence[View]
 ) -> Iterator[Line]:
-    """What watches a view; the only view of a configuration without ``views`` stays unnamed."""
+    """List what watches a view; the only view without a ``views`` table stays unnamed."""
     fewest = _fewest_reference_events(view, n_training)
     if len(views) > 1 or view.name != MAIN_VIEW:
         yield Line("view", f"{view.name}: {_columns(view)}, reducer {_kind(view.reducer)}")

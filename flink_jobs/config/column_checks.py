@@ -75,7 +75,7 @@ def _check_names(config: DriftJobConfig) -> Iterator[Problem]:
 
 
 def _is_alone(column: Column, columns: tuple[Column, ...]) -> bool:
-    """Whether a vector that is called as its role is all that there is of it."""
+    """Tell whether a vector that is called as its role is all that there is of it."""
     own = [other for other in columns if other.role == column.role]
     return own == [column] and column.type == "vector" and f"{column.role}s" == column.name
 

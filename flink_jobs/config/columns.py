@@ -52,7 +52,7 @@ class Column:
 
     @property
     def is_category(self) -> bool:
-        """Whether its values are texts out of a set rather than numbers."""
+        """Tell whether its values are texts out of a set rather than numbers."""
         return self.type in ("category", "boolean")
 
 
@@ -111,7 +111,7 @@ def slots_of(columns: Iterable[Column]) -> tuple[Slot, ...]:
 
 
 def are_named(config: DriftJobConfig) -> bool:
-    """Whether the configuration names the columns, rather than counting the numbers of vectors."""
+    """Tell whether the configuration names the columns rather than counts those of vectors."""
     return isinstance(config.columns.features, dict) or isinstance(config.columns.outputs, dict)
 
 

@@ -1,4 +1,4 @@
-"""What a configuration costs for each model: state, and time and memory of a test.
+"""The cost of a configuration for each model: state, and time and memory of a test.
 
 All of it follows from the configuration and not from traffic, so that it can be said, and refused,
 before anything runs.
@@ -25,7 +25,7 @@ MOST_MODEL_BYTES = 256_000_000
 
 @dataclass(frozen=True)
 class ViewCost:
-    """What one view of a model costs.
+    """The cost of one view of a model.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ def _view_parts(view: View) -> tuple[object, ...]:
 
 
 def _reference_identity(reference: ReferenceTable) -> object:
-    """What of the reference's table decides which events it is made of."""
+    """Return what of the reference's table decides which events it is made of."""
     match reference:
         case TrainingSet():
             return reference.sha256

@@ -55,7 +55,7 @@ def cost_of(view: View, test: TestConfig, n_ref: int, n_test: int, n: int) -> Co
 
 
 def sees_sample(view: View, test: TestConfig) -> bool:
-    """Whether a test sees a sample of events rather than all of them."""
+    """Tell whether a test sees a sample of events rather than all of them."""
     return make_test(test, view).needs is Needs.ROWS
 
 

@@ -192,7 +192,7 @@ class Model:
 
     @property
     def first_watcher(self) -> Watcher:
-        """What stands for the model in the list."""
+        """Return the text that stands for the model in the list."""
         main = MAIN_VIEW, MAIN_DETECTOR
         mains = (each for each in self.series if each[1] == MAIN_DETECTOR)
         return main if main in self.series else next(mains, next(iter(self.series), ("", "")))

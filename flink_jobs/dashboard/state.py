@@ -22,7 +22,7 @@ _MOST_CHARACTERS = 1_024
 
 
 class ChartData(Struct, frozen=True, kw_only=True):
-    """What the chart of one detector of one view of a model is drawn from.
+    """The data of the chart of one detector of one view of a model.
 
     Attributes
     ----------

@@ -125,7 +125,7 @@ def _judged(
 def _predicted(
     answer: Column, x: NDArray[np.float64], texts: Sequence[str]
 ) -> list[int] | list[str]:
-    """Which class each answer says: the place of an output, or a text; -1 of a missing answer."""
+    """Return the class of each answer: the place of an output, or a text; -1 if missing."""
     if answer.kind == "class":
         return [texts[int(code)] if code == code else "" for code in x[:, 0].tolist()]
     places = x[:, 0] >= _EVEN if answer.kind == "probability" else x.argmax(axis=1)
@@ -133,7 +133,7 @@ def _predicted(
 
 
 def _class_of(answer: Column, label: str) -> int | str:
-    """Which class a label stands for."""
+    """Return the class that a label stands for."""
     if answer.kind == "class":
         return label
     if label in answer.class_names:

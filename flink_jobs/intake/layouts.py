@@ -56,7 +56,7 @@ class ReadEvents:
 
 
 class Layout:
-    """What the events of a model must look like, and which of their columns panes carry.
+    """The shape that events of a model must have, and the columns that panes carry.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class Layout:
         return unusable
 
     def _are_distributions(self, x: NDArray[np.float64]) -> bool:
-        """Whether all rows are softmax outputs alone: then nothing else can be wrong."""
+        """Tell whether all rows are softmax outputs alone: then nothing else can be wrong."""
         if [column.kind for column in self.read] != ["class_probabilities"]:
             return False
         with np.errstate(over="ignore", invalid="ignore"):

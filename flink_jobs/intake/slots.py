@@ -68,7 +68,7 @@ class _RoleReader:
         ]
 
     def is_whole(self, n_slots: int) -> bool:
-        """Whether the role is one vector that fills all slots."""
+        """Tell whether the role is one vector that fills all slots."""
         return self._vector is not None and self._vector.size == n_slots
 
     def matrix(self, events: Sequence[Any]) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ class Severity(StrEnum):
 
 
 class Cause(StrEnum):
-    """What an incident is about; each cause has incidents of its own.
+    """The subject of an incident; each cause has incidents of its own.
 
     ``forgotten`` says that a model sent no event for ``job.forget_after_ms`` and that its state was
     removed: one alert of kind started, which nothing follows.

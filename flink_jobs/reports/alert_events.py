@@ -122,7 +122,7 @@ def _reference_side(config: DriftJobConfig, view: View, reference: Rows) -> tupl
 
 
 def _shows_another_shift(alert: Alert, evidence: Evidence) -> bool:
-    """Whether the column that moved most did not move so in these events."""
+    """Tell whether the column that moved most did not move so in these events."""
     if alert.sample is None:
         return False
     for said in alert.top_columns:

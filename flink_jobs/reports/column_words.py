@@ -156,6 +156,6 @@ def _number(column: ColumnShift) -> str:
 
 
 def _is_spread(ref: Sequence[float], test: Sequence[float]) -> bool:
-    """Whether the outer quantiles moved and the median hardly did."""
+    """Tell whether the outer quantiles moved and the median hardly did."""
     moves = [abs(now - before) for before, now in zip(ref, test, strict=True)]
     return moves[_MEDIAN] < _SMALL * max(moves[_LOW], moves[_HIGH])

@@ -1,4 +1,4 @@
-"""Which categories of a reference have a cell of their own."""
+"""The categories of a reference that have a cell of their own."""
 
 from __future__ import annotations
 

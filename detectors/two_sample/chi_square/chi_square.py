@@ -235,7 +235,7 @@ def unwatched(cells: Cells) -> tuple[int, ...]:
 
 
 def categories_cost(n_ref: int, n_test: int, n_dimensions: int) -> Cost:
-    """What a test of so many columns of categories takes.
+    """The cost of a test of this number of columns of categories.
 
     Measured on a shared core: 1 to 4 ms a column where random tables or all of them are needed,
     0.1 where expected counts are large.

@@ -89,7 +89,7 @@ class Search:
         return at, are_edges
 
     def _counted_before(self) -> NDArray[np.intp]:
-        """Where the edges of each bucket begin among all padded ones."""
+        """Places at which the edges of each bucket begin among all padded ones."""
         lowest, scale, highest, _ = self._grid
         starts = []
         for d, column in enumerate(self._edges):

@@ -164,7 +164,7 @@ TestConfig = (
 
 
 class DetectorTable(Table, frozen=True, kw_only=True):
-    """Which reducer and which two-sample test; by default those that suit the columns."""
+    """A reducer and a two-sample test; by default those that suit the columns."""
 
     reducer: ReducerConfig | None = None
     test: TestConfig | None = None

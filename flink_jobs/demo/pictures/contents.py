@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """What one view of a model gave.
+    """The results of one view of a model.
 
     Attributes
     ----------

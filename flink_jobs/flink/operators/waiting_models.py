@@ -14,7 +14,7 @@ _decoder = msgspec.msgpack.Decoder(list[str])
 
 
 class WaitingModels:
-    """Who waits for what, as entries of the shard that is the current key.
+    """The models that wait for a moment, as entries of the shard that is the current key.
 
     Requests are written together, since each would write the names of all that came before it.
 

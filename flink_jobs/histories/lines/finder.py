@@ -137,7 +137,7 @@ def _lenient(line: bytes) -> dict[str, Any]:
 
 
 def are_events(columns: ColumnsTable) -> bool:
-    """Whether lines may have the keys of events as they are."""
+    """Tell whether lines may have the keys of events as they are."""
     names = ("event_id", "features", "outputs")
     return all(
         isinstance(getattr(columns, name), dict)

@@ -31,7 +31,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Field:
-    """What one column of events is in a table: one column, or those of a vector's elements.
+    """One column of events in a table: one column, or those of a vector's elements.
 
     ``name`` is for messages. A vector is one column of lists where ``is_list``.
     """

@@ -205,12 +205,12 @@ def usable_event_decoder(
 
 
 def is_one_vector(columns: Sequence[Column]) -> bool:
-    """Whether the only column of a role is a vector: a list is then the vector itself."""
+    """Tell whether the only column of a role is a vector: a list is then the vector itself."""
     return len(columns) == 1 and columns[0].type == "vector"
 
 
 def is_plain_vector(key: str, columns: Sequence[Column]) -> bool:
-    """Whether a role has no names: its only column is a vector that is called as the role is."""
+    """Tell whether a role has no names: its only column is a vector called as the role is."""
     return [(column.name, column.type) for column in columns] == [(key, "vector")]
 
 

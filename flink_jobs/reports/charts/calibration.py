@@ -53,7 +53,7 @@ class Calibration(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What watched, as a title begins with it."""
+        """Return the name of what watched, as a title begins with it."""
         if self.view == MAIN_VIEW:
             return f"Detector {self.detector}"
         return f"View {watcher_name(self.view, self.detector)}"

@@ -38,7 +38,7 @@ _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPE
 
 @dataclass
 class Measured:
-    """What all rounds found.
+    """The findings of all rounds.
 
     Attributes
     ----------

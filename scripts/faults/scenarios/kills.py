@@ -105,7 +105,7 @@ class KilledRun:
 
 
 def has_slots(cluster: FlinkCluster) -> bool:
-    """Whether a TaskManager is registered and free; the job waits for further slots itself."""
+    """Tell whether a TaskManager is registered and free; the job waits for more slots."""
     try:
         return any(each["freeSlots"] for each in cluster.rest.task_managers())
     except FlinkRestError:
