@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.paths import Path, parse_path
 from flink_jobs.config.tables.columns import (
     FeatureTable,
     FeatureType,
@@ -40,6 +41,11 @@ class Column:
         The kind of an output; None for every other role.
     class_names : tuple of str
         Names of a vector's elements; empty where they have none.
+    paths : tuple of Path
+        Where it is found: one place, or one for each element of a vector; empty where a pattern
+        says which columns of a table they are.
+    unit : str
+        Of its numbers, for people.
     """
 
     name: str
@@ -49,6 +55,8 @@ class Column:
     may_be_missing: bool = False
     kind: OutputKind | None = None
     class_names: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    unit: str = ""
 
     @property
     def is_category(self) -> bool:
@@ -92,10 +100,10 @@ def columns_of(config: DriftJobConfig) -> tuple[Column, ...]:
     [('age', 'number'), ('plan', 'category'), ('region', 'category')]
     """
     table = config.columns
-    named = [*_features(config), *_outputs(config)]
-    named += [Column(name, "category", "segment", may_be_missing=True) for name in table.segments]
+    named = [*_features(config), *_outputs(config), *_segments(config)]
     if table.label and not _is_history_label(config):
-        named.append(Column(table.label, "category", "label", may_be_missing=True))
+        path = parse_path(table.label)
+        named.append(Column(table.label, "category", "label", may_be_missing=True, paths=(path,)))
     return tuple(named)
 
 
@@ -123,19 +131,36 @@ def _is_history_label(config: DriftJobConfig) -> bool:
 def _features(config: DriftJobConfig) -> Iterator[Column]:
     allows_missing = config.input.missing_features == "allow"
     features = config.columns.features
+    at = _path(config.columns.features_at)
     if not isinstance(features, dict):
         if n := config.input.n_features:
-            names = _element_names(features)
-            yield Column("features", "vector", "feature", n, allows_missing, class_names=names)
+            yield Column(
+                "features",
+                "vector",
+                "feature",
+                n,
+                allows_missing,
+                class_names=_element_names(features),
+                paths=_vector_paths(at, features),
+            )
         return
     for name, given in features.items():
         table = given if isinstance(given, FeatureTable) else FeatureTable(type=given)
         may_be_missing = allows_missing if table.may_be_missing is None else table.may_be_missing
-        yield Column(name, table.type, "feature", table.size, may_be_missing)
+        yield Column(
+            name,
+            table.type,
+            "feature",
+            table.size,
+            may_be_missing,
+            paths=(_own_path(at, name, table.path),),
+            unit=table.unit,
+        )
 
 
 def _outputs(config: DriftJobConfig) -> Iterator[Column]:
     outputs = config.columns.outputs
+    at = _path(config.columns.outputs_at)
     if not isinstance(outputs, dict):
         if n := config.input.n_outputs:
             yield Column(
@@ -145,11 +170,35 @@ def _outputs(config: DriftJobConfig) -> Iterator[Column]:
                 n,
                 kind="class_probabilities",
                 class_names=_element_names(outputs),
+                paths=_vector_paths(at, outputs),
             )
         return
     for name, given in outputs.items():
         table = given if isinstance(given, OutputTable) else OutputTable(kind=given)
-        yield _output(name, table)
+        yield _output(name, table, _own_path(at, name, table.path))
+
+
+def _segments(config: DriftJobConfig) -> Iterator[Column]:
+    segments = config.columns.segments
+    named = segments if isinstance(segments, dict) else dict.fromkeys(segments)
+    for name, text in named.items():
+        path = _own_path((), name, text)
+        yield Column(name, "category", "segment", may_be_missing=True, paths=(path,))
+
+
+def _path(text: str) -> Path:
+    return parse_path(text) if text else ()
+
+
+def _own_path(at: Path, name: str, text: str | None) -> Path:
+    """Return the path that is given, or the name below the object of the role."""
+    return (*at, name) if text is None else parse_path(text)
+
+
+def _vector_paths(at: Path, given: str | list[str]) -> tuple[Path, ...]:
+    if isinstance(given, list):
+        return tuple((*at, name) for name in given)
+    return () if "*" in given else ((*at, *parse_path(given)),)
 
 
 def _element_names(given: str | list[str]) -> tuple[str, ...]:
@@ -157,7 +206,7 @@ def _element_names(given: str | list[str]) -> tuple[str, ...]:
     return tuple(given) if isinstance(given, list) else ()
 
 
-def _output(name: str, table: OutputTable) -> Column:
+def _output(name: str, table: OutputTable, path: Path) -> Column:
     is_vector = table.kind in _VECTOR_KINDS
     kinds: dict[bool, FeatureType] = {True: "category", False: "number"}
     return Column(
@@ -168,6 +217,8 @@ def _output(name: str, table: OutputTable) -> Column:
         table.may_be_missing,
         table.kind,
         tuple(table.class_names),
+        (path,),
+        table.unit,
     )
 
 

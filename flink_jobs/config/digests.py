@@ -6,21 +6,23 @@ import hashlib
 
 import msgspec
 
-from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig, InputTable
 from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.config.views import View, views_of
+
+_NOT_JUDGED = ("format", "envelope", "messages", "max_rows", "schemas")
 
 
 def config_version(config: DriftJobConfig) -> str:
     """Digest of all that can change a result: 16 hex digits, carried by every alert and score.
 
     Addresses, topics and the way the job runs are left out: the same stream gives the same alerts
-    from another broker and at another parallelism. So are the places where a history keeps its
-    columns.
+    from another broker and at another parallelism. So are the format of events and the places in
+    them where columns are found: the same values give the same alerts.
     """
     return _digest(
         config.version,
-        config.input,
+        _judged(config.input),
         config.panes,
         config.silence,
         config.sample,
@@ -45,6 +47,12 @@ def trained_key(view: View) -> str:
     """Digest of what the detectors of a view fitted to a training set depend on."""
     tests = [each.test for each in view.detectors]
     return _digest(_view_parts(view), _reference_identity(view.reference), tests)
+
+
+def _judged(table: InputTable) -> dict[str, object]:
+    """Return what of the input's table decides which events are used."""
+    tree: dict[str, object] = msgspec.to_builtins(table)
+    return {name: value for name, value in tree.items() if name not in _NOT_JUDGED}
 
 
 def _view_parts(view: View) -> tuple[object, ...]:

@@ -81,11 +81,74 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     properties: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+InputFormat = Literal[
+    "loudly",
+    "json",
+    "open_inference",
+    "kserve_v1",
+    "sagemaker",
+    "avro",
+    "protobuf",
+]
+"""The content of a record's value, or of a line of a file: Loudly's own event; any JSON object;
+requests and responses of the Open Inference Protocol, version 2; ``instances`` and ``predictions``
+of KServe, version 1; a line of SageMaker's data capture; a record of Avro; one of Protobuf."""
+
+TREE_FORMATS = ("json", "avro", "protobuf")
+"""Formats of which a path finds each value."""
+PARTED_FORMATS = ("open_inference", "kserve_v1")
+"""Formats in which requests and responses are messages of their own."""
+
+
+class SchemaTable(Table, frozen=True, kw_only=True):
+    """Where the schemas of Avro and Protobuf come from.
+
+    Attributes
+    ----------
+    registry_url : str
+        A registry with the interface of Confluent's: ``http://host:port``, or longer. Records then
+        name their schema by a number (``input.envelope = "confluent"``).
+    registry_user, registry_password : str
+        An account there; ``${env:NAME}`` or ``${file:PATH}``.
+    registry_ca : str
+        A file in PEM with the certificates that are trusted; empty for those of the system.
+    patience_ms : int
+        How long a record waits for a registry that does not answer. Then the job fails, and Flink
+        starts it again from its last checkpoint: nothing is lost.
+    file : str
+        The schema of records that name none: an Avro schema as JSON; of Protobuf a ``.proto`` file
+        or what ``protoc --descriptor_set_out --include_imports`` writes.
+    message : str
+        The full name of the Protobuf message; empty where the schema has one alone.
+    """
+
+    registry_url: str = ""
+    registry_user: str = ""
+    registry_password: str = ""
+    registry_ca: str = ""
+    patience_ms: NonNegativeInt = 60_000
+    file: str = ""
+    message: str = ""
+
+
 class InputTable(Table, frozen=True, kw_only=True):
     """What an event must look like to be used, and when it may come.
 
     Attributes
     ----------
+    format : str
+        What the value of a record or a line of a file holds. Tables are read by the endings of
+        their names.
+    envelope : str
+        What lies around it: ``none``; ``cloudevents``, structured or binary, recognised record by
+        record; or ``confluent``, a zero byte and the number of a schema.
+    messages : str or None
+        ``whole``: each event has its features and its outputs. ``requests_and_responses``: an event
+        may have only one of them, as where a service writes both into messages of their own; a view
+        takes the events that have its columns. None for what the format has.
+    max_rows : int
+        Events that a message may hold.
+    schemas : SchemaTable
     max_future_ms : int
         How far ahead of the clock an event may be; those further ahead become dead letters. None
         moves event time beyond the clock.
@@ -98,6 +161,11 @@ class InputTable(Table, frozen=True, kw_only=True):
         of a topic gone quiet; 0 for never. Only for topics whose event time is the clock's.
     """
 
+    format: InputFormat = "loudly"
+    envelope: Literal["none", "cloudevents", "confluent"] = "none"
+    messages: Literal["whole", "requests_and_responses"] | None = None
+    max_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    schemas: SchemaTable = SchemaTable()
     n_features: Annotated[int, Meta(ge=0, le=MOST_NUMBERS)] = 0
     n_outputs: Annotated[int, Meta(ge=0, le=MOST_NUMBERS)] = 0
     missing_features: Literal["refuse", "allow"] = "refuse"

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.layouts import Layout
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.times import NEVER_MS
 

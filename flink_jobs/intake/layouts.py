@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
 from flink_jobs.config.views import columns_read, views_of
 from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.formats.base import ReadEvents, Unusable
 from flink_jobs.intake.formats.json import EventDecoder
 from flink_jobs.intake.slots import SlotFiller
-from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError, not_finite, without_value
 from flink_jobs.records.dead_letters import Reason
 
@@ -27,32 +27,6 @@ BLOCK = 128
 _LARGEST = 1e140
 # Room for the rounding of single precision, as softmax outputs have.
 _PROBABILITY_TOLERANCE = 1e-6
-
-Unusable = dict[int, UnusableEventError]
-
-
-@dataclass(frozen=True, eq=False)
-class ReadEvents:
-    """What was made of some rows: the events that can be used, and why the others cannot.
-
-    Attributes
-    ----------
-    places : ndarray of intp, shape (n,)
-        Which rows the usable events are.
-    event_ids : list of str
-    x : ndarray of float64, shape (n, n_slots)
-        The floats of a pane: numbers, and codes of texts.
-    unusable : dict of int to UnusableEventError
-        By the place of the row.
-    texts : mapping of int to sequence of str
-        By the slot of a category: the text of each code.
-    """
-
-    places: NDArray[np.intp]
-    event_ids: list[str]
-    x: NDArray[np.float64]
-    unusable: dict[int, UnusableEventError]
-    texts: Texts = field(default_factory=dict)
 
 
 class Layout:

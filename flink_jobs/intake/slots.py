@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column, Role
 from flink_jobs.intake.formats.json import ROLE_KEYS, is_one_vector
+from flink_jobs.intake.formats.trees import ColumnValues
 from flink_jobs.intake.texts import TextCodes, Texts
 
 
@@ -52,6 +53,42 @@ class SlotFiller:
         x = np.empty((len(events), self.n_slots))
         for role in self._roles:
             role.fill(x, events, self._codes)
+        return x
+
+
+class ColumnFiller:
+    """Turns values that were read column by column into rows of floats, block by block.
+
+    Parameters
+    ----------
+    read : sequence of Column
+        The columns that become floats, in this order.
+    """
+
+    def __init__(self, read: Sequence[Column]) -> None:
+        self.n_slots = sum(column.size for column in read)
+        self._firsts = _first_slots(read)
+        self._codes = {
+            first: TextCodes(are_booleans=column.type == "boolean")
+            for column, first in self._firsts.items()
+            if column.is_category
+        }
+
+    @property
+    def texts(self) -> Texts:
+        """The texts of all rows so far, by slot."""
+        return {slot: codes.texts for slot, codes in self._codes.items()}
+
+    def rows(self, values: ColumnValues, n: int) -> NDArray[np.float64]:
+        """The floats of ``n`` rows, shape (n, n_slots); codes go on from block to block."""
+        x = np.empty((n, self.n_slots))
+        for column, first in self._firsts.items():
+            if column.is_category:
+                x[:, first] = self._codes[first].of(list(values[column]))
+            elif column.type == "vector":
+                x[:, first : first + column.size] = values[column]
+            else:
+                x[:, first] = values[column]
         return x
 
 

@@ -15,7 +15,8 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
 from flink_jobs.intake.event_columns import EventColumns, concatenate, in_order
-from flink_jobs.intake.layouts import Layout, Layouts, ReadEvents
+from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.layouts import Layout, Layouts
 from flink_jobs.intake.panes import Pane
 from flink_jobs.intake.refusals import refusal
 from flink_jobs.intake.texts import in_order_of_appearance

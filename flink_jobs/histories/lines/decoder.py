@@ -19,8 +19,9 @@ from flink_jobs.histories.lines.shared_chunks import (
     UnusableLine,
     UsableNumbers,
 )
+from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly, usable_event_decoder
-from flink_jobs.intake.layouts import BLOCK, Layouts, ReadEvents
+from flink_jobs.intake.layouts import BLOCK, Layouts
 
 _KEYS = {"schema_version", "event_id", "features", "outputs", "segments"}
 # In the place of an id that is a line's own place, which is known when all lines before are.
@@ -139,9 +140,9 @@ class LineDecoder:
 def _usable_line_decoder(config: DriftJobConfig) -> Any:
     """Decodes a whole line; None where models differ, or where a key is to be read twice."""
     columns = config.columns
-    more: dict[str, tuple[str, Any]] = {"time": (columns.time, TimeMs)}
+    more: dict[str, tuple[str, Any]] = {"time": (columns.time or "time_ms", TimeMs)}
     if not columns.model_name:
-        more["model"] = (columns.model, str)
+        more["model"] = (columns.model or "model", str)
     own = {*_KEYS, columns.label} if are_named(config) else _KEYS
     keys = own | {key for key, _ in more.values()}
     if config.overrides or len(keys) < len(own) + len(more):

@@ -53,12 +53,13 @@ class LineFinder:
     def __init__(self, config: DriftJobConfig) -> None:
         columns = config.columns
         self._columns = columns
+        self._time_key, self._model_key = columns.time or "time_ms", columns.model or "model"
         self._decoder = EventDecoder(columns_of(config))
         fields: list[tuple[str, Any]] = [("time", TimeMs)]
         if not columns.model_name:
             fields.append(("model", str))
         line = msgspec.defstruct(
-            "Line", fields, rename={"time": columns.time, "model": columns.model}, gc=False
+            "Line", fields, rename={"time": self._time_key, "model": self._model_key}, gc=False
         )
         # What a line holds follows from the configuration, so its type is made here.
         decoder: Any = msgspec.json.Decoder(line)
@@ -80,7 +81,7 @@ class LineFinder:
         try:
             self._place(line)
         except Unusable as error:
-            model = self._columns.model_name or _lenient(line).get(self._columns.model)
+            model = self._columns.model_name or _lenient(line).get(self._model_key)
             return Unplaced(encodable(model) if isinstance(model, str) else None, error)
         raise AssertionError("a line that has a place is none without")
 
@@ -114,16 +115,16 @@ class LineFinder:
             self._decoder.decode(line)
             raise Unusable(Reason.INVALID_EVENT, "the line is an empty object")
         columns = self._columns
-        model = columns.model_name or tree.get(columns.model)
+        model = columns.model_name or tree.get(self._model_key)
         if model is not None and not isinstance(model, str):
-            detail = f"{columns.model} is {model!r}, which is not text"
+            detail = f"{self._model_key} is {model!r}, which is not text"
             raise Unusable(Reason.INVALID_EVENT, detail)
-        if tree.get(columns.time) is None:
-            raise Unusable(Reason.INVALID_EVENT, f"{columns.time} is missing")
+        if tree.get(self._time_key) is None:
+            raise Unusable(Reason.INVALID_EVENT, f"{self._time_key} is missing")
         try:
-            return Placed(model and encodable(model), parse_time_ms(tree[columns.time]))
+            return Placed(model and encodable(model), parse_time_ms(tree[self._time_key]))
         except ValueError as error:
-            detail = f"{columns.time}: {error}"
+            detail = f"{self._time_key}: {error}"
             raise Unusable(Reason.INVALID_EVENT, detail) from None
 
 
@@ -161,7 +162,8 @@ def translator(columns: ColumnsTable) -> Callable[[bytes, str], bytes] | None:
         if not tree:
             return line
         event = {"schema_version": tree.get("schema_version", SCHEMA_VERSION)}
-        event["event_id"] = tree.get(columns.event_id) if columns.event_id else place
+        key = "event_id" if columns.event_id is None else columns.event_id
+        event["event_id"] = tree.get(key) if key else place
         for name in ("features", "outputs"):
             spec = getattr(columns, name)
             if isinstance(spec, dict):

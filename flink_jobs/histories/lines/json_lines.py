@@ -197,7 +197,7 @@ class SharedLines:
                         taken.chunk.found,
                         taken.lines,
                         are_events=self._are_events,
-                        has_ids=bool(columns.event_id),
+                        has_ids=columns.event_id != "",
                         label=columns.label,
                     ),
                 )

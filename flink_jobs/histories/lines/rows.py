@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.lines.shared_chunks import FoundLines, integers
+from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly
-from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import Texts, joined
 from flink_jobs.intake.unusable import UnusableEventError
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.lines.chunks import FileVersion
-from flink_jobs.intake.layouts import ReadEvents
+from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 

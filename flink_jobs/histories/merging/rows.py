@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Rows
-from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import joined
 from flink_jobs.intake.unusable import UnusableEventError
 

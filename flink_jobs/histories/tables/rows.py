@@ -16,8 +16,9 @@ from flink_jobs.config.columns import Column
 from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.tables.categories import codes_of
 from flink_jobs.histories.tables.shape import Field, TableShape
+from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.formats.json import EventId
-from flink_jobs.intake.layouts import Layout, ReadEvents
+from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError, wrong_length
 from flink_jobs.records.dead_letters import Reason

@@ -119,13 +119,13 @@ def _names(file: str, schema: pa.Schema) -> list[str]:
 
 def _found(file: str, config: DriftJobConfig, names: Sequence[str]) -> TableShape:
     table = config.columns
-    model = "" if table.model_name else table.model
+    model = "" if table.model_name else table.model or "model"
     read = dict.fromkeys(column for each in variants(config) for column in columns_read(each))
     fields = {column.name: _find(column, table, names) for column in read}
     shape = TableShape(
         model,
-        table.time,
-        table.event_id,
+        table.time or "time_ms",
+        "event_id" if table.event_id is None else table.event_id,
         table.label,
         fields,
         frozenset(column.name for column in read if column.is_category),
@@ -192,7 +192,7 @@ def _missing_text(
     file: str, missing: Sequence[str], there: Sequence[str], table: ColumnsTable
 ) -> str:
     hint = ""
-    if table.event_id in missing:
+    if (table.event_id or "event_id") in missing:
         hint = '; where events have no id, set columns.event_id = ""'
     return (
         f"{file} lacks the columns {_named(missing)}; it has {_named(there)}. Name them in the "

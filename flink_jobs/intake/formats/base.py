@@ -1,0 +1,110 @@
+"""What every format of payloads has in common: messages in, rows of floats out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.paths import Path
+from flink_jobs.intake.texts import Texts
+from flink_jobs.intake.unusable import UnusableEventError
+
+HAS_FEATURES, HAS_OUTPUTS = 1, 2
+"""The parts that an event may have, as bits: a request has features, a response outputs."""
+WHOLE = HAS_FEATURES | HAS_OUTPUTS
+
+Unusable = dict[int, UnusableEventError]
+"""By the number of a row: why it cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Messages:
+    """Messages as they came, as columns of one length.
+
+    Attributes
+    ----------
+    payloads : sequence of bytes
+    names : callable
+        Gives what each message is called where its events have no names of their own.
+    record_parts : sequence of sequence of (str or None), optional
+        Of each message what :func:`flink_jobs.config.locations.record_parts` lists, in its order;
+        None where it lists nothing.
+    """
+
+    payloads: Sequence[bytes]
+    names: Callable[[], Sequence[str]]
+    record_parts: Sequence[Sequence[str | None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadEvents:
+    """What was made of some messages: the events that can be used, and why the others cannot.
+
+    A message holds one row or several. Rows are numbered through, from message to message.
+
+    Attributes
+    ----------
+    places : ndarray of intp, shape (n,)
+        The numbers of the rows that are usable events, ascending.
+    event_ids : list of str
+    x : ndarray of float64, shape (n, n_slots)
+        The floats of a pane: numbers, and codes of texts.
+    unusable : dict of int to UnusableEventError
+        By the number of the row. A message that cannot be read is one row.
+    texts : mapping of int to sequence of str
+        By the slot of a category: the text of each code.
+    messages : ndarray of intp, shape (n_rows,), optional
+        The message of each row; None where each message is one row.
+    rows : ndarray of int32, shape (n_rows,), optional
+        The place of each row in its message; None where each message is one row.
+    parts : ndarray of int8, shape (n,), optional
+        The parts that each usable event has; None where all are whole.
+    """
+
+    places: NDArray[np.intp]
+    event_ids: list[str]
+    x: NDArray[np.float64]
+    unusable: Unusable
+    texts: Texts = field(default_factory=dict)
+    messages: NDArray[np.intp] | None = None
+    rows: NDArray[np.int32] | None = None
+    parts: NDArray[np.int8] | None = None
+
+
+class PayloadFormat(Protocol):
+    """Reads the payloads of one format, for the models that share columns.
+
+    It is made of a configuration: ``Format(config, read)``, where ``read`` are the columns that
+    become floats, in their order. All columns are checked.
+    """
+
+    def values(self, messages: Messages, paths: Sequence[Path]) -> list[Sequence[Any]]:
+        """Look single values up, by which a message finds its model and its time.
+
+        Parameters
+        ----------
+        messages : Messages
+        paths : sequence of Path
+
+        Returns
+        -------
+        list of sequence
+            For each path the value of each message: None where there is none, and an
+            :class:`~flink_jobs.intake.unusable.UnusableEventError` where the message cannot be
+            read.
+        """
+        ...
+
+    def read(self, messages: Messages) -> ReadEvents:
+        """Read the events of messages; each row is usable, or unusable with a reason.
+
+        Numbers need not be finite yet: a layout checks them.
+        """
+        ...
