@@ -22,6 +22,13 @@ MOST_ROWS = 1_000
 
 QUANTILES = (0.05, 0.5, 0.95)
 
+CHANCE_LEVEL = 0.01
+"""A column with a higher p-value moved no more than chance lets it."""
+
+# The mean of Kolmogorov's distribution, sqrt(pi / 2) * ln 2, and of |Z| of a normal Z.
+_MEAN_DISTANCE = 0.8687
+_MEAN_ABSOLUTE = 0.7979
+
 LEAST_EXPECTED = 5.0
 """Rows of a category that the smaller sample is expected to have; rarer ones are put together."""
 
@@ -41,6 +48,9 @@ class ColumnMove:
         more category, and of numbers one that lies above all others.
     p_value : float
         In (0, 1], of this column alone, not corrected for the number of columns.
+    by_chance : float
+        About the statistic that two samples of this size have on average where nothing moved. Of
+        1,000 categories it is 0.4 for samples of 1,000 rows, of numbers 0.04.
     direction : {"up", "down", "none"}
         Of the mean rank of observed numbers, which one wild value cannot turn; "none" where it is
         equal, where a sample observed nothing, and for categories.
@@ -58,6 +68,7 @@ class ColumnMove:
     is_category: bool
     statistic: float
     p_value: float
+    by_chance: float
     direction: Direction
     quantiles_ref: FloatArray | None
     quantiles_test: FloatArray | None
@@ -188,7 +199,10 @@ class ColumnShifts:
 
 
 def ranking(moves: Sequence[ColumnMove]) -> list[int]:
-    """Order moves by how much they say: the lowest p-value first, then the largest statistic.
+    """Order moves by how much moved: what chance explains last, the rest by the statistic.
+
+    What chance gives on average is taken off the statistic first: of a column with many categories
+    it is large where nothing moved.
 
     Returns
     -------
@@ -201,7 +215,12 @@ def ranking(moves: Sequence[ColumnMove]) -> list[int]:
     >>> ranking(shifts.compare([[1.0, 7.0], [2.0, 8.0], [3.0, 9.0]]))
     [1, 0]
     """
-    return sorted(range(len(moves)), key=lambda i: (moves[i].p_value, -moves[i].statistic))
+
+    def place(i: int) -> tuple[bool, float]:
+        move = moves[i]
+        return move.p_value > CHANCE_LEVEL, move.by_chance - move.statistic
+
+    return sorted(range(len(moves)), key=place)
 
 
 def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
@@ -216,6 +235,7 @@ def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
     gaps = _largest_gaps(below, at, n_test)
     statistics = gaps / (n_ref * n_test)
     p_values = ks_p_values(gaps, n_ref, n_test)
+    by_chance = float(_MEAN_DISTANCE * np.sqrt(1 / n_ref + 1 / n_test))
     # Of observed pairs: those where the test's value is larger, less those where it is smaller.
     is_observed = np.isfinite(ref_columns)
     wins = ((n_observed_test[:, np.newaxis] - at - below) * is_observed).sum(axis=1)
@@ -224,6 +244,7 @@ def _numbers(ref: FloatArray, test: FloatArray) -> Iterator[dict[str, Any]]:
             "is_category": False,
             "statistic": float(statistics[column]),
             "p_value": float(p_values[column]),
+            "by_chance": by_chance,
             "direction": ("none", "up", "down")[int(np.sign(wins[column]))],
             "quantiles_ref": _quantiles(ref_columns[column, : n_observed_ref[column]]),
             "quantiles_test": _quantiles(test_columns[column, : n_observed_test[column]]),
@@ -288,6 +309,7 @@ def _category(ref: FloatArray, test: FloatArray) -> dict[str, Any]:
         "is_category": True,
         "statistic": float(min(1.0, 0.5 * np.abs(shares[0] - shares[1]).sum())),
         "p_value": _chi_square_p_value(counts),
+        "by_chance": _distance_by_chance(counts),
         "direction": "none",
         "quantiles_ref": None,
         "quantiles_test": None,
@@ -297,6 +319,13 @@ def _category(ref: FloatArray, test: FloatArray) -> dict[str, Any]:
         "missing_ref": float(missing[0]),
         "missing_test": float(missing[1]),
     }
+
+
+def _distance_by_chance(counts: IntArray) -> float:
+    """Half the sum of the mean absolute differences of shares with the same expectation."""
+    shares = counts.sum(axis=0) / counts.sum()
+    variances = shares * (1 - shares) * (1 / counts.sum(axis=1)).sum()
+    return float(min(1.0, 0.5 * _MEAN_ABSOLUTE * np.sqrt(variances).sum()))
 
 
 def _chi_square_p_value(counts: IntArray) -> float:

@@ -11,9 +11,9 @@ from flink_jobs.config.paths import Path, parse_path
 from flink_jobs.config.tables.columns import (
     FeatureTable,
     FeatureType,
-    OutputKind,
     OutputTable,
 )
+from flink_jobs.records.alerts import OutputKind
 
 Role = Literal["feature", "output", "segment", "label"]
 

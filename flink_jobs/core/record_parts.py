@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from detectors import ColumnMove, Judgement, TwoSampleResult, choose_exemplars, ranking
 from flink_jobs.config.columns import Slot
-from flink_jobs.config.views import View
 from flink_jobs.core.views.encoding import Encoder
 from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.records.alerts import (
     CategoryShare,
     ColumnShift,
+    ColumnType,
     Exemplar,
     ReferenceSummary,
     ThresholdSummary,
@@ -26,6 +27,7 @@ from flink_jobs.records.alerts import (
 )
 
 _MOST_CATEGORIES = 5
+_BY_CHANCE = 0.001
 
 
 class Facts(NamedTuple):
@@ -75,12 +77,31 @@ def result_fields(result: TwoSampleResult, judgement: Judgement) -> dict[str, An
     }
 
 
+class Named(NamedTuple):
+    """What the texts of categories in a window are named by.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Names the codes of categories.
+    others : mapping of int to mapping of str to float
+        By place of a category: the shares in the window of texts that the encoder does not tell
+        apart.
+    n_test : int
+        Events of the window's sample.
+    is_of_reference : bool
+        Whether the encoder is of the very reference that is compared with, not of an earlier one
+        from which it has moved on.
+    """
+
+    encoder: Encoder
+    others: Mapping[int, Mapping[str, float]]
+    n_test: int
+    is_of_reference: bool = True
+
+
 def column_shifts(
-    moves: Sequence[ColumnMove],
-    view: View,
-    encoder: Encoder,
-    new: Mapping[int, Mapping[str, float]],
-    most: int,
+    moves: Sequence[ColumnMove], slots: Sequence[Slot], named: Named, most: int
 ) -> list[ColumnShift]:
     """Name the columns that moved most, the one that moved most first.
 
@@ -88,62 +109,86 @@ def column_shifts(
     ----------
     moves : sequence of ColumnMove
         One for each float of the view.
-    view : View
-    encoder : Encoder
-        Names the codes of categories.
-    new : mapping of int to mapping of str to float
-        By place of a category: the shares in the window of texts that the reference does not tell
-        apart.
+    slots : sequence of Slot
+        Those of the view.
+    named : Named
     most : int
         How many columns to name.
     """
-    return [
-        _column_shift(moves[place], view.slots[place], place, encoder, new.get(place, {}))
-        for place in ranking(moves)[:most]
-    ]
+    return [_column_shift(moves[place], slots[place], named) for place in ranking(moves)[:most]]
 
 
-def _column_shift(
-    move: ColumnMove, slot: Slot, place: int, encoder: Encoder, new: Mapping[str, float]
-) -> ColumnShift:
-    texts, rare = encoder.texts.get(place), encoder.rare.get(place, {})
-    is_boolean = slot.column.type == "boolean"
+def is_gone(ref_share: float, n_test: int) -> bool:
+    """Tell whether a category that no event of a sample has is more than left out by chance.
+
+    Examples
+    --------
+    >>> is_gone(0.1, 1_000), is_gone(0.005, 1_000)
+    (True, False)
+    """
+    return (1.0 - ref_share) ** n_test <= _BY_CHANCE
+
+
+def _column_shift(move: ColumnMove, slot: Slot, named: Named) -> ColumnShift:
+    column = slot.column
+    shares = _category_shares(move, named) if slot.is_category else []
+    new = [each for each in shares if each.is_new]
+    moved = [each for each in shares if each.ref_share != each.test_share]
+    moved.sort(key=lambda each: (-abs(each.test_share - each.ref_share), each.category))
     return ColumnShift(
         column=slot.name,
-        type="number" if texts is None else "boolean" if is_boolean else "category",
+        type=_type_of(slot),
+        kind=column.kind,
+        unit="" if slot.is_category else column.unit,
         statistic=float(move.statistic),
         p_value=float(move.p_value),
         direction=move.direction,
         ref_quantiles=_quantiles(move.quantiles_ref),
         test_quantiles=_quantiles(move.quantiles_test),
-        categories=[] if texts is None else _category_shares(move, texts, rare, new),
+        categories=moved[:_MOST_CATEGORIES],
+        n_new=len(new),
+        n_gone=sum(each.is_gone for each in shares),
+        new_share=math.fsum(each.test_share for each in new),
         ref_missing=float(move.missing_ref),
         test_missing=float(move.missing_test),
     )
 
 
-def _category_shares(
-    move: ColumnMove, texts: Sequence[str], rare: Mapping[str, float], new: Mapping[str, float]
-) -> list[CategoryShare]:
-    """List the categories whose share moved most; new and rare ones by their names, too."""
+def _type_of(slot: Slot) -> ColumnType:
+    if not slot.is_category:
+        return "number"
+    return "boolean" if slot.column.type == "boolean" else "category"
+
+
+def _category_shares(move: ColumnMove, named: Named) -> list[CategoryShare]:
+    """List the categories; new and rare ones by their names, too."""
     assert move.codes is not None and move.shares_ref is not None  # noqa: S101, PT018 - a category
     assert move.shares_test is not None  # noqa: S101
+    encoder, others = named.encoder, named.others.get(move.column, {})
+    texts, rare = encoder.texts[move.column], encoder.rare.get(move.column, {})
     codes = move.codes.astype(int).tolist()
     before = dict(zip(codes, move.shares_ref.tolist(), strict=True))
     after = dict(zip(codes, move.shares_test.tolist(), strict=True))
-    shares = [
-        CategoryShare(
-            category=text, ref_share=before.get(code, 0.0), test_share=after.get(code, 0.0)
-        )
-        for code, text in enumerate(texts)
+    shares = {
+        text: (before.get(code, 0.0), after.get(code, 0.0)) for code, text in enumerate(texts)
+    }
+    shares |= {text: (share, others.get(text, 0.0)) for text, share in rare.items()}
+    # Every other text has one code, which the reference has where some of them are unknown by name.
+    knows = named.is_of_reference or not before.get(len(texts))
+    is_new = knows and encoder.names_all(move.column)
+    return [
+        *(_share(text, ref, test, named.n_test) for text, (ref, test) in shares.items()),
+        *(
+            CategoryShare(category=text, ref_share=0.0, test_share=share, is_new=is_new)
+            for text, share in others.items()
+            if text not in rare
+        ),
     ]
-    shares += [
-        CategoryShare(category=text, ref_share=rare.get(text, 0.0), test_share=share)
-        for text, share in new.items()
-    ]
-    moved = [each for each in shares if each.ref_share != each.test_share]
-    moved.sort(key=lambda each: (-abs(each.test_share - each.ref_share), each.category))
-    return moved[:_MOST_CATEGORIES]
+
+
+def _share(text: str, ref: float, test: float, n_test: int) -> CategoryShare:
+    gone = test == 0.0 and is_gone(ref, n_test)
+    return CategoryShare(category=text, ref_share=ref, test_share=test, is_gone=gone)
 
 
 def _quantiles(quantiles: NDArray[np.float64] | None) -> list[float] | None:

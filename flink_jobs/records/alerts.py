@@ -24,6 +24,14 @@ ColumnType = Literal["number", "category", "boolean"]
 """The type of one value of an event, as people are shown it."""
 
 
+OutputKind = Literal[
+    "class_probabilities", "probability", "number", "probabilities", "class", "embedding"
+]
+"""The kind of an output: the probabilities of all classes, which sum to 1; one probability; a
+number, of a regression or a ranking; probabilities of labels that do not exclude each other; the
+predicted class itself; or a vector in a space of its own."""
+
+
 class AlertKind(StrEnum):
     """Where an incident stands."""
 
@@ -151,11 +159,24 @@ class SampleSummary(_Record, frozen=True, kw_only=True):
 
 
 class CategoryShare(_Record, frozen=True, kw_only=True):
-    """How often a category occurs: its share of all events of a sample, missing values included."""
+    """How often a category occurs: its share of all events of a sample, missing values included.
+
+    Attributes
+    ----------
+    category : str
+    ref_share, test_share : float
+    is_new : bool
+        Whether no event of the reference has it, as far as the reference is known by name.
+    is_gone : bool
+        Whether no event of the window's sample has it, though it is so frequent in the reference
+        that chance would leave it out of fewer than one sample in a thousand.
+    """
 
     category: str
     ref_share: float
     test_share: float
+    is_new: bool = False
+    is_gone: bool = False
 
 
 class ColumnShift(_Record, frozen=True, kw_only=True):
@@ -167,6 +188,10 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
         The column's name; for an element of a vector its class name, or ``name[3]``.
     type : str
         ``number``, ``category`` or ``boolean``.
+    kind : str or None
+        The kind of an output, such as ``class_probabilities``; None for all other columns.
+    unit : str
+        Of the numbers, as the configuration names it.
     statistic : float
         Kolmogorov–Smirnov D of a number, the total variation distance of a category's shares: both
         lie between 0 and 1, and a missing value counts as a value.
@@ -179,18 +204,27 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
         where there are no such numbers.
     categories : list of CategoryShare
         The categories whose share moved most, that one first, at most 5; none for numbers.
+    n_new, n_gone : int
+        How many of all categories are new, and how many are gone.
+    new_share : float
+        The share of the window's events that have a new category.
     ref_missing, test_missing : float
         Shares of missing values.
     """
 
     column: str
     type: ColumnType
+    kind: OutputKind | None = None
+    unit: str = ""
     statistic: float
     p_value: float
     direction: Literal["up", "down", "none"] = "none"
     ref_quantiles: list[float] | None = None
     test_quantiles: list[float] | None = None
     categories: list[CategoryShare] = msgspec.field(default_factory=list)
+    n_new: int = 0
+    n_gone: int = 0
+    new_share: float = 0.0
     ref_missing: float = 0.0
     test_missing: float = 0.0
 

@@ -1,20 +1,23 @@
-"""How a column moved, in words: ``plan``: ``family`` 0 % → 40 %."""
+"""How a column moved, in words: ``plan``: ``family`` 0 % → 40 % (new)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flink_jobs.records.alerts import CategoryShare, ColumnShift
+from detectors.column_shifts import CHANCE_LEVEL
+from flink_jobs.records.alerts import CategoryShare, ColumnShift, OutputKind
 from flink_jobs.records.shown import shown
 from flink_jobs.reports.words import number, p_value, share
 
 _MOST_OF_A_NAME = 60
 _MOST_OF_A_CATEGORY = 40
+_MOST_OF_A_UNIT = 22
 _MOST_DIGITS = 6
-_CHANCE = 0.01
 # A move of the median that is smaller than this share of the outer quantiles' is not the story.
 _SMALL = 0.1
 _LOW, _MEDIAN, _HIGH = range(3)
+_OF_CLASSES: tuple[OutputKind, ...] = ("class_probabilities", "probabilities")
+_PROBABILITIES: tuple[OutputKind, ...] = (*_OF_CLASSES, "probability")
 
 
 def quoted(text: str, most: int = _MOST_OF_A_NAME) -> str:
@@ -30,6 +33,47 @@ def quoted(text: str, most: int = _MOST_OF_A_NAME) -> str:
     return f"`{shown(text, most).replace('`', chr(39))}`"
 
 
+def name(column: ColumnShift) -> str:
+    """Name a column, the probability of a class as such; not escaped.
+
+    Examples
+    --------
+    >>> given = {"type": "number", "statistic": 0.1, "p_value": 0.1}
+    >>> name(ColumnShift(column="dog", kind="class_probabilities", **given))
+    'probability of dog'
+    >>> name(ColumnShift(column="outputs[3]", kind="class_probabilities", **given))
+    'outputs[3]'
+    """
+    return f"{_before_name(column)}{column.column}"
+
+
+def _before_name(column: ColumnShift) -> str:
+    # An element of a vector that names no classes is called by its place.
+    is_class = column.kind in _OF_CLASSES and not column.column.endswith("]")
+    return "probability of " if is_class else ""
+
+
+def is_probability(column: ColumnShift) -> bool:
+    """Tell whether the numbers of a column are probabilities, which are shown in per cent."""
+    return column.kind in _PROBABILITIES
+
+
+def unit(column: ColumnShift) -> str:
+    """Return the unit in which the numbers of a column are shown; escaped, and empty without one.
+
+    Examples
+    --------
+    >>> unit(ColumnShift(column="age", type="number", unit="years", statistic=0.1, p_value=0.1))
+    'years'
+    """
+    return "%" if is_probability(column) else shown(column.unit, _MOST_OF_A_UNIT)
+
+
+def scaled(column: ColumnShift, values: Sequence[float]) -> list[float]:
+    """Write values of a column in its :func:`unit`."""
+    return [100 * each for each in values] if is_probability(column) else list(values)
+
+
 def telling(columns: Sequence[ColumnShift]) -> list[ColumnShift]:
     """Leave out columns that moved no more than chance lets them, but for the first.
 
@@ -43,7 +87,7 @@ def telling(columns: Sequence[ColumnShift]) -> list[ColumnShift]:
     >>> [each.column for each in telling([moved("plan", 0.02), moved("age", 0.4)])]
     ['plan']
     """
-    return [each for place, each in enumerate(columns) if not place or each.p_value <= _CHANCE]
+    return [each for at, each in enumerate(columns) if not at or each.p_value <= CHANCE_LEVEL]
 
 
 def sentence(column: ColumnShift, most_categories: int = 2) -> str:
@@ -51,14 +95,15 @@ def sentence(column: ColumnShift, most_categories: int = 2) -> str:
 
     Examples
     --------
-    >>> family = CategoryShare(category="family", ref_share=0.0, test_share=0.4)
+    >>> family = CategoryShare(category="family", ref_share=0.0, test_share=0.4, is_new=True)
     >>> plan = ColumnShift(
     ...     column="plan", type="category", statistic=0.4, p_value=1e-9, categories=[family]
     ... )
     >>> sentence(plan)
-    '`plan`: `family` 0 % → 40 % (p 1e-09, effect size 0.4)'
+    '`plan`: `family` 0 % → 40 % (new) (p 1e-09, effect size 0.4)'
     """
-    return f"{quoted(column.column)}: {moved(column, most_categories)} ({strength(column)})"
+    named = f"{_before_name(column)}{quoted(column.column)}"
+    return f"{named}: {moved(column, most_categories)} ({strength(column)})"
 
 
 def strength(column: ColumnShift) -> str:
@@ -84,9 +129,10 @@ def moved(column: ColumnShift, most_categories: int = 2) -> str:
     >>> tenure = ColumnShift(
     ...     column="tenure", type="number", statistic=0.5, p_value=1e-9, direction="up",
     ...     ref_quantiles=[1, 12.1, 48], test_quantiles=[2, 30.4, 61], test_missing=0.12,
+    ...     unit="months",
     ... )
     >>> moved(tenure)
-    'median 12.1 → 30.4, up; missing 0 % → 12 %'
+    'median 12.1 → 30.4 months, up; missing 0 % → 12 %'
     """
     values = _categories(column, most_categories) if column.categories else _number(column)
     missing = _missing(column)
@@ -111,26 +157,55 @@ def pair(before: float, now: float) -> tuple[str, str]:
     return number(before), number(now)
 
 
+def missing(column: ColumnShift) -> str:
+    """Write the shares of missing values before and now.
+
+    Examples
+    --------
+    >>> missing(ColumnShift(column="a", type="number", statistic=0, p_value=1, test_missing=0.1))
+    '0 % → 10 %'
+    """
+    return f"{share(column.ref_missing)} → {share(column.test_missing)}"
+
+
+def change(category: CategoryShare) -> str:
+    """Say that a category is new or gone; nothing of any other."""
+    return "new" if category.is_new else "gone" if category.is_gone else ""
+
+
 def _missing(column: ColumnShift) -> str:
-    before, now = share(column.ref_missing), share(column.test_missing)
-    return f"missing {before} → {now}" if before != now else ""
+    has_moved = share(column.ref_missing) != share(column.test_missing)
+    return f"missing {missing(column)}" if has_moved else ""
 
 
 def _categories(column: ColumnShift, most: int) -> str:
-    is_boolean = column.type == "boolean"
-    return ", ".join(_booleans(column) if is_boolean else _named(column.categories[:most]))
+    if column.type == "boolean":
+        return _boolean(column)
+    named = column.categories[:most]
+    return ", ".join([*map(_named, named), *_further(column, named)])
 
 
-def _booleans(column: ColumnShift) -> Iterator[str]:
+def _boolean(column: ColumnShift) -> str:
     """Of a boolean the share of one of its texts says all, but for others than these two."""
     shares = {each.category: each for each in column.categories}
     either = shares.get("true") or shares.get("false") or column.categories[0]
-    yield f"{shown(either.category, _MOST_OF_A_CATEGORY)} {_shares(either)}"
+    return f"{shown(either.category, _MOST_OF_A_CATEGORY)} {_shares(either)}"
 
 
-def _named(categories: Sequence[CategoryShare]) -> Iterator[str]:
-    for each in categories:
-        yield f"{quoted(each.category, _MOST_OF_A_CATEGORY)} {_shares(each)}"
+def _named(category: CategoryShare) -> str:
+    mark = change(category)
+    said = f"{quoted(category.category, _MOST_OF_A_CATEGORY)} {_shares(category)}"
+    return f"{said} ({mark})" if mark else said
+
+
+def _further(column: ColumnShift, named: Sequence[CategoryShare]) -> Iterator[str]:
+    """Count the new and gone categories that are not named."""
+    new = [each for each in named if each.is_new]
+    if (n_new := column.n_new - len(new)) > 0:
+        of_them = column.new_share - sum(each.test_share for each in new)
+        yield f"{n_new:,} more new ({share(max(0.0, of_them))})"
+    if (n_gone := column.n_gone - sum(each.is_gone for each in named)) > 0:
+        yield f"{n_gone:,} more gone"
 
 
 def _shares(category: CategoryShare) -> str:
@@ -140,18 +215,25 @@ def _shares(category: CategoryShare) -> str:
 def _number(column: ColumnShift) -> str:
     ref, test = column.ref_quantiles, column.test_quantiles
     way = {"up": "up", "down": "down", "none": ""}[column.direction]
-    if ref is None or test is None:
-        if ref is None and test is None:
-            return way
-        return f"median {number(ref[_MEDIAN])} → none" if ref else "had no values before"
+    if ref is None and test is None:
+        return way
+    after = f" {unit(column)}" if unit(column) else ""
+    if ref is None:
+        return "had no values before"
+    if test is None:
+        return f"median {number(scaled(column, ref)[_MEDIAN])}{after} → none"
+    return _quantiles(scaled(column, ref), scaled(column, test), after, way)
+
+
+def _quantiles(ref: Sequence[float], test: Sequence[float], after: str, way: str) -> str:
     if _is_spread(ref, test):
         low, high = pair(ref[_LOW], test[_LOW]), pair(ref[_HIGH], test[_HIGH])
-        said = f"5 to 95 % {low[0]} to {high[0]} → {low[1]} to {high[1]}"
+        said = f"90 % within {low[0]} to {high[0]} → {low[1]} to {high[1]}{after}"
     else:
         before, now = pair(ref[_MEDIAN], test[_MEDIAN])
         if before == now:
-            return f"{way}, the median {before} as before" if way else ""
-        said = f"median {before} → {now}"
+            return f"{way}, the median {before}{after} as before" if way else ""
+        said = f"median {before} → {now}{after}"
     return f"{said}, {way}" if way else said
 
 

@@ -164,6 +164,34 @@ def test_columns_keep_their_places_and_are_ranked_by_what_they_say(rng):
     assert ranking(moves) == [1, 2, 0]
 
 
+def test_the_column_that_moved_most_comes_first_however_many_categories_others_have(rng):
+    n, n_codes = 1_000, 1_000
+    ref = np.column_stack([rng.integers(0, n_codes, size=n), rng.normal(size=n)])
+    test = np.column_stack([rng.integers(0, n_codes, size=n), rng.normal(size=n)])
+    test[:, 1] += 0.5
+    test[:40, 0] = 0.0
+    moves = ColumnShifts([0]).fit(ref).compare(test)
+
+    assert moves[0].statistic > moves[1].statistic
+    assert max(move.p_value for move in moves) < 0.01
+    assert ranking(moves) == [1, 0]
+
+
+@pytest.mark.parametrize(("n_ref", "n_test"), [(1_000, 1_000), (1_000, 80), (60, 300)])
+@pytest.mark.parametrize("n_codes", [2, 40])
+def test_what_chance_gives_is_what_samples_of_one_distribution_give(rng, n_ref, n_test, n_codes):
+    def rows(n):
+        return np.column_stack([rng.integers(0, n_codes, size=(n, 40)), rng.normal(size=(n, 40))])
+
+    moves = ColumnShifts(range(40)).fit(rows(n_ref)).compare(rows(n_test))
+
+    for some in (moves[:40], moves[40:]):
+        found = np.mean([move.statistic for move in some])
+        said = np.mean([move.by_chance for move in some])
+        # Where there are two codes the mean of 40 columns has a standard error of an eighth.
+        assert found == pytest.approx(said, rel=0.35)
+
+
 def test_a_long_reference_is_thinned_out_evenly():
     shifts = ColumnShifts().fit(np.arange(10 * MOST_ROWS)[:, np.newaxis])
 

@@ -44,7 +44,7 @@ def category(*shares: tuple[str, float, float], **changes: Any) -> ColumnShift:
     [
         (number(test_quantiles=[2.0, 30.4, 61.0], direction="up"), "median 12.1 → 30.4, up"),
         (number(test_quantiles=[0.0, 3.0, 9.0], direction="down"), "median 12.1 → 3, down"),
-        (number(test_quantiles=[-90.0, 12.1, 148.0]), "5 to 95 % 1 to 48 → -90 to 148"),
+        (number(test_quantiles=[-90.0, 12.1, 148.0]), "90 % within 1 to 48 → -90 to 148"),
         (number(direction="up"), "up, the median 12.1 as before"),
         (number(ref_missing=0.0, test_missing=0.12, statistic=0.12), "missing 0 % → 12 %"),
         (
@@ -103,3 +103,53 @@ def test_names_and_texts_from_outside_stay_one_short_line(name: str, text: str) 
     assert told.isprintable()
     assert len(told) < 200
     assert told.count("`") <= 4
+
+
+def test_new_and_gone_categories_are_named_as_such_and_the_rest_is_counted() -> None:
+    column = ColumnShift(
+        column="plan",
+        type="category",
+        statistic=0.6,
+        p_value=1e-9,
+        categories=[
+            CategoryShare(category="family", ref_share=0.0, test_share=0.4, is_new=True),
+            CategoryShare(category="basic", ref_share=0.2, test_share=0.0, is_gone=True),
+        ],
+        n_new=4,
+        n_gone=2,
+        new_share=0.52,
+    )
+
+    assert moved(column) == (
+        "`family` 0 % → 40 % (new), `basic` 20 % → 0 % (gone), 3 more new (12 %), 1 more gone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"unit": "months"}, "median 12.1 → 30.4 months, up"),
+        ({"unit": "\x1b[2J"}, r"median 12.1 → 30.4 \x1b[2J, up"),
+        (
+            {
+                "kind": "probability",
+                "ref_quantiles": [0.0, 0.121, 0.5],
+                "test_quantiles": [0.0, 0.304, 0.5],
+            },
+            "median 12.1 → 30.4 %, up",
+        ),
+        ({"test_quantiles": None, "unit": "€", "direction": "none"}, "median 12.1 € → none"),
+    ],
+)
+def test_numbers_have_their_unit_and_probabilities_are_in_per_cent(
+    changes: dict[str, Any], said: str
+) -> None:
+    column = number(**({"test_quantiles": [2.0, 30.4, 61.0], "direction": "up"} | changes))
+
+    assert moved(column) == said
+
+
+def test_the_probability_of_a_class_is_called_so() -> None:
+    column = number(column="dog", kind="class_probabilities", direction="up")
+
+    assert sentence(column).startswith("probability of `dog`: up, the median 1,210 % as before")

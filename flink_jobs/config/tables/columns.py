@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from flink_jobs.config.tables.base import Table
+from flink_jobs.records.alerts import OutputKind
 
 MOST_NUMBERS = 100_000
 """Of a vector. Each is a slot with a name: 100 million of them took 6 GB before any check."""
@@ -19,13 +20,6 @@ Unit = Annotated[str, Meta(max_length=40)]
 
 FeatureType = Literal["number", "category", "boolean", "vector"]
 """The type of a column: ``vector`` is several numbers, of which ``size`` says the number."""
-
-OutputKind = Literal[
-    "class_probabilities", "probability", "number", "probabilities", "class", "embedding"
-]
-"""The kind of an output: the probabilities of all classes, which sum to 1; one probability; a
-number, of a regression or a ranking; probabilities of labels that do not exclude each other; the
-predicted class itself; or a vector in a space of its own."""
 
 
 class FeatureTable(Table, frozen=True, kw_only=True):

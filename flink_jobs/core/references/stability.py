@@ -10,7 +10,7 @@ import numpy as np
 
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.incidents.judge import Evidence
-from flink_jobs.core.record_parts import column_shifts
+from flink_jobs.core.record_parts import Named, column_shifts
 from flink_jobs.core.references.fitted import FittedView, ReferenceRows, compare_halves
 from flink_jobs.core.sampling import smallest
 from flink_jobs.core.state.incident import Incident
@@ -96,9 +96,9 @@ class Stability:
         x = rows.x[second][chosen]
         with detector_code():
             moves = fitted.shifts.compare(fitted.encoder.encode(x, rows.texts))
-        new = fitted.encoder.new_shares(x, rows.texts)
+        named = Named(fitted.encoder, fitted.encoder.other_shares(x, rows.texts), len(x))
         return Evidence(
-            column_shifts(moves, view, fitted.encoder, new, len(moves)),
+            column_shifts(moves, view.slots, named, len(moves)),
             [],
             SampleSummary(n_ref=fitted.shifts.n_ref, n_test=len(x)),
         )

@@ -80,7 +80,11 @@ class Encoder:
             rare[place] = {text: count / len(x_ref) for count, text in others}
         return cls(known, rare)
 
-    def new_shares(
+    def names_all(self, place: int) -> bool:
+        """Tell whether every text that the reference held of a column is known by its name."""
+        return len(self.rare.get(place, ())) < _MOST_RARE
+
+    def other_shares(
         self, x: NDArray[np.float64], texts: Mapping[int, Sequence[str]]
     ) -> dict[int, dict[str, float]]:
         """Return by place the shares, in raw rows, of texts that are not told apart."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors import DriftDetector, Needs, SummaryTest, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.views import View
 from flink_jobs.core.incidents.judge import Evidence
-from flink_jobs.core.record_parts import column_shifts, exemplars
+from flink_jobs.core.record_parts import Named, column_shifts, exemplars
 from flink_jobs.core.references.fitted import FittedView
 from flink_jobs.core.references.rules import Compared
 from flink_jobs.core.slices.slices import Slices
@@ -83,12 +83,13 @@ class WindowComparison:
         shifts = self._moved.shifts() if self._moved else self._fitted.shifts
         encoder, events = self._fitted.encoder, self._events
         moves = shifts.compare(self._x)
-        new = encoder.new_shares(events.x, events.texts)
+        others = encoder.other_shares(events.x, events.texts)
+        named = Named(encoder, others, len(events), is_of_reference=self._moved is None)
         shown = []
         if n_exemplars:
             shown = exemplars(events, self._detector.event_scores_reduced(self._z), n_exemplars)
         return Evidence(
-            column_shifts(moves, self._view, encoder, new, n_columns),
+            column_shifts(moves, self._view.slots, named, n_columns),
             shown,
             SampleSummary(n_ref=shifts.n_ref, n_test=len(events)),
         )

@@ -47,6 +47,7 @@ _ENDINGS = {
 }
 _INDENT = " " * 4
 _MOVED = "moved most: "
+_MOST_COLUMNS = 10
 
 
 def to_json_line(record: Alert | Audit) -> str:
@@ -70,9 +71,9 @@ def to_text(alert: Alert) -> Text:
     >>> print(to_text(msgspec.json.decode(read_example("alert"), type=Alert)))
     2026-01-01 00:30–00:40 UTC  ▲ STARTED    fraud
         mixed: statistic 0.412 ≥ 0.0779, p 1.2e-80, effect size 0.41, 2,000 events against 2,000
-        moved most: `plan`: `family` 0 % → 40 %, `basic` 70 % → 30.1 %; missing 0 % → 1.2 % \
+        moved most: `plan`: `family` 0 % → 40 % (new), `basic` 70 % → 30.1 %; missing 0 % → 1.2 % \
 (p 1.2e-81, effect size 0.41)
-                    `tenure`: median 12.1 → 30.4, up (p 4.1e-18, effect size 0.2)
+                    `tenure`: median 12.1 → 30.4 months, up (p 4.1e-18, effect size 0.2)
         most unlike the reference: fraud-006007, fraud-006009
     """
     symbol, style = _KINDS[alert.kind]
@@ -177,5 +178,8 @@ def _relation(statistic: float, threshold: ThresholdSummary | None) -> str:
 
 def _columns(columns: Sequence[ColumnShift]) -> list[str]:
     """A line for each, one below the other."""
-    heads = [_MOVED, *[" " * len(_MOVED)] * len(columns)]
-    return [head + sentence(each) for head, each in zip(heads, columns, strict=False)]
+    said = [sentence(each) for each in columns[:_MOST_COLUMNS]]
+    if len(columns) > len(said):
+        said.append(f"and {len(columns) - len(said):,} columns that moved less")
+    heads = [_MOVED, *[" " * len(_MOVED)] * len(said)]
+    return [head + each for head, each in zip(heads, said, strict=False)]

@@ -80,9 +80,9 @@ def test_columns_are_shown_by_name_a_line_each_what_moved_most_first() -> None:
     lines = plain(make_alert()).splitlines()
 
     assert lines[2:4] == [
-        "    moved most: `plan`: `family` 0 % → 40 %, `basic` 70 % → 30.1 %; missing 0 % → 1.2 % "
-        "(p 1.2e-81, effect size 0.41)",
-        "                `tenure`: median 12.1 → 30.4, up (p 4.1e-18, effect size 0.2)",
+        "    moved most: `plan`: `family` 0 % → 40 % (new), `basic` 70 % → 30.1 %; missing "
+        "0 % → 1.2 % (p 1.2e-81, effect size 0.41)",
+        "                `tenure`: median 12.1 → 30.4 months, up (p 4.1e-18, effect size 0.2)",
     ]
 
 
