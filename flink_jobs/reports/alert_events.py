@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import scipy
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
@@ -16,7 +15,8 @@ from flink_jobs.config.tables.references import FirstEvents, Seasonal, TrainingS
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.config.views import View, views_of
 from flink_jobs.histories.input_files import InputFiles
-from flink_jobs.records.alerts import Alert
+from flink_jobs.records.alerts import Alert, ColumnShift
+from flink_jobs.reports.column_moves import moves_of
 from flink_jobs.reports.evidence import Evidence, Side
 from flink_jobs.reports.recorded_events import Rows, Span, window_rows
 
@@ -44,6 +44,8 @@ class Comparison:
         Events; the reference is empty where it comes from a training set.
     evidence : Evidence
         The columns of the alert's view, on both sides; empty where they could not be had.
+    moves : list of ColumnShift
+        How every column of the view moved in these events, what moved most first.
     note : str
         Why not, or what is different; empty otherwise.
     """
@@ -52,6 +54,7 @@ class Comparison:
     reference: Rows
     window: Rows
     evidence: Evidence
+    moves: list[ColumnShift] = field(default_factory=list)
     note: str = ""
 
 
@@ -95,9 +98,10 @@ def _compared(config: DriftJobConfig, alert: Alert, reference: Rows, window: Row
     before, note = _reference_side(config, view, reference)
     evidence = Evidence(view.slots, before, _side(view, window))
     if not evidence:
-        return Comparison(config, reference, window, evidence, note or _ELSEWHERE)
-    note = _OTHER_SHIFT if _shows_another_shift(alert, evidence) else ""
-    return Comparison(config, reference, window, evidence, note)
+        return Comparison(config, reference, window, evidence, note=note or _ELSEWHERE)
+    moves = moves_of(view, before, evidence.window)
+    note = _OTHER_SHIFT if _shows_another_shift(alert, moves) else ""
+    return Comparison(config, reference, window, evidence, moves, note)
 
 
 def _side(view: View, rows: Rows) -> Side:
@@ -121,27 +125,15 @@ def _reference_side(config: DriftJobConfig, view: View, reference: Rows) -> tupl
             return _side(view, reference), ""
 
 
-def _shows_another_shift(alert: Alert, evidence: Evidence) -> bool:
+def _shows_another_shift(alert: Alert, moves: Sequence[ColumnShift]) -> bool:
     """Tell whether the column that moved most did not move so in these events."""
     if alert.sample is None:
         return False
+    found = {move.column: move.statistic for move in moves}
     for said in alert.top_columns:
-        place = evidence.place(said.column)
-        if place is not None:
+        if said.column in found:
             n = alert.sample.n_ref, alert.sample.n_test
             error = math.sqrt(1 / max(1, n[0]) + 1 / max(1, n[1]))
-            off = abs(_statistic(evidence, place) - said.statistic)
+            off = abs(found[said.column] - said.statistic)
             return off > _MOST_OFF * said.statistic + _MOST_ERRORS * error
     return False
-
-
-def _statistic(evidence: Evidence, place: int) -> float:
-    """Compute the statistic of a column as alerts have it: D, or the total variation distance."""
-    if evidence.slots[place].is_category:
-        missing = evidence.missing(place)
-        moves = [abs(each.test_share - each.ref_share) for each in evidence.categories(place)]
-        return 0.5 * (sum(moves) + abs(missing[1] - missing[0]))
-    sides = (evidence.reference, evidence.window)
-    # A missing value is one that lies above all others.
-    values = [np.nan_to_num(side.x[:, place], nan=np.inf, posinf=np.inf) for side in sides]
-    return float(scipy.stats.ks_2samp(*values, method="asymp").statistic)

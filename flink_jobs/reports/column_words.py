@@ -13,7 +13,8 @@ _MOST_OF_A_NAME = 60
 _MOST_OF_A_CATEGORY = 40
 _MOST_OF_A_UNIT = 22
 _MOST_DIGITS = 6
-# A move of the median that is smaller than this share of the outer quantiles' is not the story.
+# A move of the median that is smaller than this share of the outer quantiles' is not the story, nor
+# is one of the share of missing values that is smaller than this share of the whole move.
 _SMALL = 0.1
 _LOW, _MEDIAN, _HIGH = range(3)
 _OF_CLASSES: tuple[OutputKind, ...] = ("class_probabilities", "probabilities")
@@ -168,13 +169,30 @@ def missing(column: ColumnShift) -> str:
     return f"{share(column.ref_missing)} → {share(column.test_missing)}"
 
 
+def missing_note(column: ColumnShift) -> str:
+    """Say what is missing, where :func:`moved` does not: it says what changed.
+
+    Examples
+    --------
+    >>> missing_note(ColumnShift(column="a", type="number", statistic=0, p_value=1))
+    'none missing'
+    """
+    if _missing(column):
+        return ""
+    is_any = column.ref_missing or column.test_missing
+    return f"missing {missing(column)}" if is_any else "none missing"
+
+
 def change(category: CategoryShare) -> str:
     """Say that a category is new or gone; nothing of any other."""
     return "new" if category.is_new else "gone" if category.is_gone else ""
 
 
 def _missing(column: ColumnShift) -> str:
-    has_moved = share(column.ref_missing) != share(column.test_missing)
+    before, now = column.ref_missing, column.test_missing
+    is_first_or_last = 0.0 in (before, now) and before != now
+    is_small = abs(now - before) < _SMALL * column.statistic
+    has_moved = share(before) != share(now) and (is_first_or_last or not is_small)
     return f"missing {missing(column)}" if has_moved else ""
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Slot
+from flink_jobs.core.record_parts import is_gone
 from flink_jobs.records.alerts import CategoryShare
 from flink_jobs.reports.charts import distributions, shares
+from flink_jobs.reports.recorded_events import MOST_ROWS
 from flink_jobs.reports.words import share
 
 Floats = NDArray[np.float64]
@@ -80,8 +82,8 @@ class Evidence:
         if place is None or not self:
             return None
         if self.slots[place].is_category:
-            drawn = shares.of(self.categories(place), self.missing(place))
-            return Drawn(shares.chart(drawn), shares.table(drawn))
+            bars = shares.of(self.categories(place), self.missing(place))
+            return Drawn(shares.chart(bars.drawn), shares.table(bars.listed))
         is_probability = self.slots[place].column.kind in _PROBABILITIES
         z_ref, z_test = self.reference.x[:, place], self.window.x[:, place]
         histogram = distributions.histogram(z_ref, z_test, is_probability=is_probability)
@@ -89,16 +91,27 @@ class Evidence:
         before, now = self.missing(place)
         if before or now:
             rows.append(("missing", share(before), share(now)))
-        return Drawn(distributions.chart(histogram), rows)
+        return Drawn(distributions.chart(histogram, self.slots[place].column.unit), rows)
 
     def categories(self, place: int) -> list[CategoryShare]:
-        """Give the share of events with each text of a slot, those that moved most first."""
+        """Give the share of events with each text of a slot, those that moved most first.
+
+        A boolean has ``true`` first.
+        """
         before, now = (_text_shares(side, place) for side in (self.reference, self.window))
-        found = [
-            CategoryShare(category=text, ref_share=before[text], test_share=now[text])
-            for text in before | now
-        ]
+        found = [self._share(text, before[text], now[text]) for text in before | now]
+        if self.slots[place].column.type == "boolean":
+            return sorted(found, key=lambda each: each.category, reverse=True)
         return sorted(found, key=lambda each: -abs(each.test_share - each.ref_share))
+
+    def _share(self, text: str, ref: float, test: float) -> CategoryShare:
+        return CategoryShare(
+            category=text,
+            ref_share=ref,
+            test_share=test,
+            is_new=ref == 0.0 and len(self.reference) < MOST_ROWS,
+            is_gone=test == 0.0 and is_gone(ref, len(self.window)),
+        )
 
     def missing(self, place: int) -> tuple[float, float]:
         """Give the shares of missing values of a slot, before and now."""

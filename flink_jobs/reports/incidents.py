@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.column_shifts import CHANCE_LEVEL
 from flink_jobs.config.columns import Slot
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.records.alerts import Alert, AlertKind, ColumnShift, Exemplar
+from flink_jobs.records.shown import shown
 from flink_jobs.reports import column_words
 from flink_jobs.reports.alert_events import (
     Comparison,
@@ -23,10 +25,14 @@ from flink_jobs.reports.charts import classes, quantiles, shares
 from flink_jobs.reports.charts.images import Thumbnail, difference, image_scale, thumbnail
 from flink_jobs.reports.evidence import Evidence
 from flink_jobs.reports.streams import StreamView
+from flink_jobs.reports.words import share
 
 MOST_COLUMNS = 6
 MOST_INCIDENTS = 24
 MOST_OF_A_STREAM = 4
+MOST_ROWS = 300
+"""Columns of one incident in its table; 24 such tables take 2 MB of a page."""
+_MOST_OF_A_NAME = 60
 
 
 class MovedColumn(NamedTuple):
@@ -37,6 +43,28 @@ class MovedColumn(NamedTuple):
     words: str
     chart: dict[str, Any] | None = None
     rows: Sequence[tuple[str, str, str]] = ()
+
+    @property
+    def short_name(self) -> str:
+        """The name, cut where it is too long for a heading."""
+        return shown(self.name, _MOST_OF_A_NAME)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the numbers, empty without one."""
+        return column_words.unit(self.moved)
+
+    @property
+    def type(self) -> str:
+        """The type of the values, with the unit of numbers."""
+        if column_words.is_probability(self.moved):
+            return "probability"
+        return ", ".join(filter(None, (self.moved.type, self.unit)))
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether chance lets a column move as much."""
+        return self.moved.p_value > CHANCE_LEVEL
 
 
 class Event(NamedTuple):
@@ -54,7 +82,14 @@ class IncidentView:
     ----------
     started, strongest : Alert
     columns : list of MovedColumn
-        What moved most first.
+        Those that are drawn, what moved most first.
+    table : list of MovedColumn
+        All columns of the view where the events are at hand, and else those that the alert names;
+        at most 300, what moved most first.
+    n_columns : int
+        How many columns were compared.
+    is_whole : bool
+        Whether the table is of all events that are at hand rather than of the alert's sample.
     events : list of Event
     means : list of Thumbnail
         Mean image of the reference and of the window, and their difference.
@@ -68,6 +103,9 @@ class IncidentView:
     started: Alert
     strongest: Alert
     columns: list[MovedColumn]
+    table: list[MovedColumn] = field(default_factory=list)
+    n_columns: int = 0
+    is_whole: bool = False
     events: list[Event] = field(default_factory=list)
     means: list[Thumbnail] = field(default_factory=list)
     mix: classes.ClassMix | None = None
@@ -130,11 +168,16 @@ def _strength(alert: Alert) -> tuple[float, float]:
 
 
 def _plain(started: Alert, strongest: Alert) -> IncidentView:
-    columns = [
-        _column(moved) for moved in column_words.telling(strongest.top_columns[:MOST_COLUMNS])
-    ]
+    named = strongest.top_columns
     events = [Event(exemplar, None) for exemplar in strongest.exemplars]
-    return IncidentView(started, strongest, columns, events)
+    return IncidentView(
+        started,
+        strongest,
+        [_column(moved) for moved in column_words.telling(named[:MOST_COLUMNS])],
+        [_told(moved) for moved in named[:MOST_ROWS]],
+        len(named),
+        events=events,
+    )
 
 
 def _with_events(
@@ -145,10 +188,7 @@ def _with_events(
     if image_shape is not None and both.window.features.shape[1] != np.prod(image_shape):
         image_shape = None
     if both.evidence:
-        view.columns = [
-            _drawn(both.evidence, moved, image_shape)
-            for moved in column_words.telling(strongest.top_columns[:MOST_COLUMNS])
-        ]
+        _add_columns(view, both, image_shape)
     if image_shape is not None and len(both.window):
         view.events = _with_images(both, strongest.exemplars, image_shape)
         view.means = _means(both, image_shape)
@@ -161,25 +201,49 @@ def _with_events(
     return view
 
 
+def _add_columns(view: IncidentView, both: Comparison, image_shape: Shape | None) -> None:
+    """Draw columns with the events, and list all of them."""
+    slots = both.evidence.slots
+    view.columns = [
+        _drawn(both.evidence, moved, _pixel(slots, moved.column, image_shape))
+        for moved in column_words.telling(view.strongest.top_columns[:MOST_COLUMNS])
+    ]
+    view.n_columns, view.is_whole = len(both.moves), True
+    view.table = [
+        _told(moved, _pixel(slots, moved.column, image_shape)) for moved in both.moves[:MOST_ROWS]
+    ]
+
+
+def _told(moved: ColumnShift, name: str = "") -> MovedColumn:
+    return MovedColumn(name or column_words.name(moved), moved, column_words.moved(moved))
+
+
 def _column(moved: ColumnShift) -> MovedColumn:
     """Draw a column with what its alert says: quantiles, or the shares that moved most."""
-    of_alert = MovedColumn(moved.column, moved, column_words.moved(moved))
+    of_alert = _told(moved)
     if moved.categories:
-        bars = shares.of(moved.categories, (moved.ref_missing, moved.test_missing))
-        return of_alert._replace(chart=shares.chart(bars), rows=shares.table(bars))
-    ref, test = moved.ref_quantiles, moved.test_quantiles
-    if ref is None or test is None:
+        categories = moved.categories
+        if moved.type == "boolean":
+            categories = sorted(categories, key=lambda each: each.category, reverse=True)
+        bars = shares.of(categories, (moved.ref_missing, moved.test_missing))
+        return of_alert._replace(chart=shares.chart(bars.drawn), rows=shares.table(bars.listed))
+    if moved.ref_quantiles is None or moved.test_quantiles is None:
         return of_alert
-    return of_alert._replace(chart=quantiles.chart(ref, test), rows=quantiles.table(ref, test))
+    sides = moved.ref_quantiles, moved.test_quantiles
+    before, now = (column_words.scaled(moved, side) for side in sides)
+    rows = quantiles.table(before, now)
+    if moved.ref_missing or moved.test_missing:
+        rows.append(("missing", share(moved.ref_missing), share(moved.test_missing)))
+    drawn = quantiles.chart(before, now, column_words.unit(moved))
+    return of_alert._replace(chart=drawn, rows=rows)
 
 
-def _drawn(evidence: Evidence, moved: ColumnShift, image_shape: Shape | None) -> MovedColumn:
+def _drawn(evidence: Evidence, moved: ColumnShift, name: str) -> MovedColumn:
     """Draw a column with the events themselves, where they have it."""
-    name = _pixel(evidence.slots, moved.column, image_shape) or moved.column
     drawn = evidence.draw(moved.column)
     if drawn is None:
-        return _column(moved)._replace(name=name)
-    return MovedColumn(name, moved, column_words.moved(moved), drawn.chart, drawn.rows)
+        return _column(moved)
+    return _told(moved, name)._replace(chart=drawn.chart, rows=drawn.rows)
 
 
 def _pixel(slots: Sequence[Slot], column: str, image_shape: Shape | None) -> str:

@@ -25,7 +25,7 @@ from flink_jobs.records import wording
 from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
 from flink_jobs.reports import column_words, verdict, words
-from flink_jobs.reports.charts import calibration, palette, quality, timeline
+from flink_jobs.reports.charts import calibration, classes, palette, quality, timeline
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
 from flink_jobs.reports.streams import StreamView
@@ -174,6 +174,7 @@ def render(contents: Contents) -> str:
         "palette": palette,
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
+        "left_out": classes.n_left_out,
         "measured_in": contents.measured_in,
         "style": Markup(_asset("report.css")),  # noqa: S704 - our own file
         "scripts": [Markup(script) for script in scripts],  # noqa: S704 - ours, and plotly's

@@ -73,10 +73,10 @@ def p_value(value: float) -> str:
 
     Examples
     --------
-    >>> p_value(0.00123), p_value(0.0)
+    >>> p_value(0.00123), p_value(2.2e-308)
     ('p 0.0012', 'p < 1e-300')
     """
-    return f"p {value:.2g}" if value > 0.0 else "p < 1e-300"
+    return f"p {value:.2g}" if value >= 1e-300 else "p < 1e-300"
 
 
 def about(alert: Alert) -> str:

@@ -130,7 +130,7 @@ def test_texts_from_outside_are_no_markup_in_a_chart() -> None:
     hostile = "<a href='https://example.org'>x</a>\u202e"
 
     chart: dict[str, Any] = shares.chart(
-        shares.of(Evidence(SLOTS, plans([hostile]), plans(["b"])).categories(1), (0.0, 0.0))
+        shares.of(Evidence(SLOTS, plans([hostile]), plans(["b"])).categories(1), (0.0, 0.0)).drawn
     )
 
     written = [*chart["data"][0]["text"], *chart["layout"]["yaxis"]["ticktext"]]

@@ -21,6 +21,8 @@ _MOST_ROWS = 4_000
 """The bootstrap of BBSE draws all rows 200 times."""
 _N_BOOTSTRAP = 200
 _MOST_OF_A_NAME = 30
+_MOST_DRAWN = 20
+"""Classes that a chart has room for; the table has all."""
 _BASIS = (
     "An estimate by BBSE on two assumptions: only the shares of the classes have moved, and the "
     "reference's outputs are calibrated probabilities. The labels that it needs are drawn from "
@@ -87,42 +89,57 @@ def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassM
 
 
 def chart(mix: ClassMix, names: Sequence[str] = ()) -> dict[str, Any]:
-    """Draw a column for each class: predicted before and now, and the estimate with its range."""
-    classes = np.arange(len(mix.reference), dtype=np.float64)
+    """Draw a column for each class: predicted before and now, and the estimate with its range.
+
+    Of more than 20 classes those whose predicted share moved most are drawn.
+    """
+    drawn = _drawn_classes(mix)
+    places = np.arange(len(drawn), dtype=np.float64)
+    before, now = mix.reference[drawn], mix.window[drawn]
+    grey, blue = palette.REFERENCE_COLOUR, palette.STATISTIC_COLOUR
     traces = [
-        _points(
-            classes - 0.22,
-            mix.reference,
-            "predicted, reference",
-            "circle-open",
-            palette.REFERENCE_COLOUR,
-        ),
-        _points(
-            classes - 0.0, mix.window, "predicted, window", "diamond", palette.STATISTIC_COLOUR
-        ),
+        _points(places - 0.22, before, "predicted, reference", "circle-open", grey),
+        _points(places, now, "predicted, window", "diamond", blue),
     ]
     if mix.shift is not None:
-        low, high = resampled_range(mix)
-        estimate = mix.shift.class_shares
-        trace = _points(classes + 0.22, estimate, "estimated share", "square", palette.DRIFT_COLOUR)
-        trace["error_y"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": packed(np.maximum(high - estimate, 0)),
-            "arrayminus": packed(np.maximum(estimate - low, 0)),
-            "thickness": 1.5,
-            "width": 3,
-            "color": palette.DRIFT_COLOUR,
-        }
-        traces.append(trace)
-    ticks = [shown_html(shown(each, _MOST_OF_A_NAME)) for each in _names(mix, names)]
+        traces.append(_estimates(mix, drawn))
+    known = _names(mix, names)
+    ticks = [shown_html(shown(known[place], _MOST_OF_A_NAME)) for place in drawn.tolist()]
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"tickvals": classes.tolist(), "ticktext": ticks, "title": {"text": "class"}},
+            "xaxis": {"tickvals": places.tolist(), "ticktext": ticks, "title": {"text": "class"}},
             "yaxis": {"tickformat": ".0%", "rangemode": "tozero"},
         },
     }
+
+
+def n_left_out(mix: ClassMix) -> int:
+    """Count the classes that the chart has no room for."""
+    return max(0, len(mix.reference) - _MOST_DRAWN)
+
+
+def _drawn_classes(mix: ClassMix) -> NDArray[np.intp]:
+    moves = -np.abs(mix.window - mix.reference)
+    return np.sort(np.argsort(moves, kind="stable")[:_MOST_DRAWN])
+
+
+def _estimates(mix: ClassMix, drawn: NDArray[np.intp]) -> dict[str, Any]:
+    assert mix.shift is not None  # noqa: S101 - asked for where there is an estimate
+    low, high = (side[drawn] for side in resampled_range(mix))
+    estimate = mix.shift.class_shares[drawn]
+    places = np.arange(len(drawn)) + 0.22
+    trace = _points(places, estimate, "estimated share", "square", palette.DRIFT_COLOUR)
+    trace["error_y"] = {
+        "type": "data",
+        "symmetric": False,
+        "array": packed(np.maximum(high - estimate, 0)),
+        "arrayminus": packed(np.maximum(estimate - low, 0)),
+        "thickness": 1.5,
+        "width": 3,
+        "color": palette.DRIFT_COLOUR,
+    }
+    return trace
 
 
 def resampled_range(mix: ClassMix) -> tuple[Floats, Floats]:

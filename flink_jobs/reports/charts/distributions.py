@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.charts.packing import packed
 
@@ -65,12 +66,15 @@ def histogram(z_ref: Floats, z_test: Floats, *, is_probability: bool) -> Histogr
     return Histogram(edges, _shares(z_ref, edges), _shares(z_test, edges), ticks)
 
 
-def chart(drawn: Histogram) -> dict[str, Any]:
-    """Bars for the reference, an outline for the window."""
+def chart(drawn: Histogram, unit: str = "") -> dict[str, Any]:
+    """Bars for the reference, an outline for the window; the unit below, and with each number."""
+    unit = shown_html(unit)
     middles = (drawn.edges[:-1] + drawn.edges[1:]) / 2
     widths = np.diff(drawn.edges)
     ranges = np.column_stack([drawn.edges[:-1], drawn.edges[1:]])
     axis: dict[str, Any] = {"range": [float(drawn.edges[0]), float(drawn.edges[-1])]}
+    if unit:
+        axis["title"] = {"text": unit}
     if drawn.ticks:
         axis |= {
             "tickvals": [place for place, _ in drawn.ticks],
@@ -78,6 +82,8 @@ def chart(drawn: Histogram) -> dict[str, Any]:
             "tickangle": 0,
         }
         ranges = 1 / (1 + np.exp(-ranges))
+    # Braces would be read as a place for a value.
+    hover = unit.replace("{", "(").replace("}", ")")
     step_x = np.repeat(drawn.edges, 2)[1:-1]
     return {
         "data": [
@@ -87,7 +93,7 @@ def chart(drawn: Histogram) -> dict[str, Any]:
                 "y": packed(drawn.reference),
                 "width": packed(widths),
                 "customdata": packed(np.column_stack([ranges, drawn.window]), "f8"),
-                "hovertemplate": "%{customdata[0]:.3~g} to %{customdata[1]:.3~g}<br>"
+                "hovertemplate": f"%{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}} {hover}<br>"
                 "reference %{y:.1%}<br>window %{customdata[2]:.1%}<extra></extra>",
                 "marker": {
                     "color": palette.REFERENCE_COLOUR,

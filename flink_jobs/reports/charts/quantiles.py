@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.charts import palette
 from flink_jobs.reports.words import number
 
 _NAMES = ("5 %", "median", "95 %")
-_HEIGHT_PX = 110
+_HEIGHT_PX, _TITLE_PX = 110, 22
 
 
-def chart(reference: Sequence[float], window: Sequence[float]) -> dict[str, Any]:
+def chart(reference: Sequence[float], window: Sequence[float], unit: str = "") -> dict[str, Any]:
     """Draw a line from the 5 % to the 95 % quantile with a mark at the median, for each side."""
+    unit = shown_html(unit)
     sides = (
         ("reference", reference, palette.REFERENCE_COLOUR, "circle-open"),
         ("window", window, palette.DRIFT_COLOUR, "diamond"),
@@ -38,8 +40,8 @@ def chart(reference: Sequence[float], window: Sequence[float]) -> dict[str, Any]
             for height, (side, quantiles, colour, symbol) in enumerate(sides)
         ],
         "layout": {
-            "height": _HEIGHT_PX,
-            "xaxis": {"nticks": 5},
+            "height": _HEIGHT_PX + (_TITLE_PX if unit else 0),
+            "xaxis": {"nticks": 5} | ({"title": {"text": unit}} if unit else {}),
             "yaxis": {
                 "tickvals": [0, 1],
                 "ticktext": [side for side, *_ in sides],

@@ -130,6 +130,17 @@
     if (link) reveal(link.getAttribute("href").slice(1));
   });
 
+  // A table's rows by the name in their first cell.
+  document.addEventListener("input", (event) => {
+    const box = event.target.closest?.(".searched");
+    if (!box) return;
+    const text = event.target.value.trim().toLowerCase();
+    const rows = [...box.querySelectorAll("tbody tr")];
+    for (const row of rows) row.hidden = !row.querySelector(".column").textContent.toLowerCase().includes(text);
+    const found = rows.filter((row) => !row.hidden).length;
+    box.querySelector("[role=status]").textContent = text ? `${found} of ${rows.length} found` : "";
+  });
+
   function reveal(id) {
     let place = document.getElementById(id);
     while (place) {
