@@ -95,7 +95,8 @@ class Pages:
         watcher = None
         if "detector" in asked:
             watcher = asked.get("view", MAIN_VIEW), asked["detector"]
-        found = self.state.chart(number, watcher, max(0, n_known))
+        known = asked.get("moved", "")
+        found = self.state.chart(number, watcher, max(0, n_known), known)
         if found is None:
             return _json({"error": "there is no such model, view or detector"}, 404)
         return _json(found)

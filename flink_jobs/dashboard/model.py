@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from flink_jobs.dashboard.moved import MOST_COLUMNS, tells_what_moved
 from flink_jobs.dashboard.series import Series, ratio
 from flink_jobs.dashboard.wire import IncidentRow, ModelRow, Watcher
 from flink_jobs.records.alerts import (
@@ -107,6 +108,7 @@ class Model:
         self.alerts: deque[Mark] = deque(maxlen=_N_ALERTS)
         self.unsent: deque[float | None] = deque(maxlen=_N_RECENT)
         self._n_windows = n_windows
+        self._moved: dict[Watcher, Alert] = {}
         self._job = ""
         self._recent: deque[float | None] = deque(maxlen=_N_RECENT)
         self._incidents: dict[tuple[str, Watcher, Cause], IncidentRow] = {}
@@ -152,6 +154,7 @@ class Model:
                 window.end_ms,
             )
         )
+        self._remember_moved(alert)
         if alert.cause is Cause.FORGOTTEN:
             # Nothing follows it: events of the model that come later begin anew.
             self._forgotten_ms = window.closed_ms
@@ -189,6 +192,19 @@ class Model:
                 self._acknowledged.append(_Acknowledged(at_ms, incident_id))
         if audit.summary is not None:
             self._take_summary(audit.summary, audit.job, at_ms)
+
+    def moved(self, watcher: Watcher) -> Alert | None:
+        """Return the last alert of a watcher that says what moved."""
+        return self._moved.get(watcher)
+
+    def _remember_moved(self, alert: Alert) -> None:
+        watcher = alert.view, alert.detector
+        known = self._moved.get(watcher)
+        is_older = known is not None and known.window.closed_ms > alert.window.closed_ms
+        has_room = known is not None or len(self._moved) < _MOST_WATCHERS
+        if tells_what_moved(alert) and has_room and not is_older:
+            columns = alert.top_columns[:MOST_COLUMNS]
+            self._moved[watcher] = msgspec.structs.replace(alert, top_columns=columns)
 
     @property
     def first_watcher(self) -> Watcher:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from flink_jobs.dashboard.model import Mark, Model
+from flink_jobs.dashboard.moved import Moved, moved_of
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command, Outcome
@@ -32,6 +33,10 @@ class ChartData(Struct, frozen=True, kw_only=True):
         See :data:`flink_jobs.dashboard.series.COLUMNS`; null where there is no number.
     alerts : list of Mark
         The model's last alerts.
+    moved_id : str
+        Of the last alert that says what moved; empty without one.
+    moved : Moved or None
+        What it says; None also where the asker has it.
     """
 
     number: int
@@ -42,6 +47,8 @@ class ChartData(Struct, frozen=True, kw_only=True):
     n_seen: int
     columns: dict[str, list[Any]]
     alerts: list[Mark]
+    moved_id: str = ""
+    moved: Moved | None = None
 
 
 class LiveState:
@@ -141,8 +148,13 @@ class LiveState:
             entries = sorted(self._entries, key=lambda each: each[1] or 0)
         return Changes(rows=rows, entries=[entry_of(*each) for each in entries])
 
-    def chart(self, number: int, watcher: Watcher | None, n_known: int) -> ChartData | None:
-        """The windows after the first ``n_known``; None without such a model or watcher."""
+    def chart(
+        self, number: int, watcher: Watcher | None, n_known: int, moved_id: str = ""
+    ) -> ChartData | None:
+        """The windows after the first ``n_known``; None without such a model or watcher.
+
+        What moved is left out where ``moved_id`` is still the alert that says it.
+        """
         with self.lock:
             model = self._by_number.get(number)
             if model is None:
@@ -151,6 +163,8 @@ class LiveState:
             series = model.series.get((view, detector))
             if series is None:
                 return None
+            alert = model.moved((view, detector))
+            is_known = alert is None or alert.alert_id == moved_id
             return ChartData(
                 number=number,
                 view=view,
@@ -160,6 +174,8 @@ class LiveState:
                 n_seen=series.n_seen,
                 columns=series.after(n_known),
                 alerts=list(model.alerts),
+                moved_id="" if alert is None else alert.alert_id,
+                moved=None if alert is None or is_known else moved_of(alert),
             )
 
     def _take(self, record: Alert | Score | Audit) -> None:

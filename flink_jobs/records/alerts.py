@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import math
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 MAIN_DETECTOR = "main"
 """The name of the detector that the main tables of a configuration, or of a view, describe."""
@@ -22,6 +22,8 @@ MAIN_VIEW = "main"
 
 ColumnType = Literal["number", "category", "boolean"]
 """The type of one value of an event, as people are shown it."""
+Quantiles = Annotated[list[float], Meta(min_length=3, max_length=3)]
+"""The 5, 50 and 95 % quantiles."""
 
 
 OutputKind = Literal[
@@ -219,8 +221,8 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
     statistic: float
     p_value: float
     direction: Literal["up", "down", "none"] = "none"
-    ref_quantiles: list[float] | None = None
-    test_quantiles: list[float] | None = None
+    ref_quantiles: Quantiles | None = None
+    test_quantiles: Quantiles | None = None
     categories: list[CategoryShare] = msgspec.field(default_factory=list)
     n_new: int = 0
     n_gone: int = 0

@@ -70,6 +70,19 @@ def unit(column: ColumnShift) -> str:
     return "%" if is_probability(column) else shown(column.unit, _MOST_OF_A_UNIT)
 
 
+def type_words(column: ColumnShift) -> str:
+    """Name the type of a column, with the unit of numbers.
+
+    Examples
+    --------
+    >>> type_words(ColumnShift(column="a", type="number", unit="€", statistic=0, p_value=1))
+    'number, €'
+    """
+    if is_probability(column):
+        return "probability"
+    return ", ".join(filter(None, (column.type, unit(column))))
+
+
 def scaled(column: ColumnShift, values: Sequence[float]) -> list[float]:
     """Write values of a column in its :func:`unit`."""
     return [100 * each for each in values] if is_probability(column) else list(values)

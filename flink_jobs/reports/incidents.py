@@ -57,9 +57,7 @@ class MovedColumn(NamedTuple):
     @property
     def type(self) -> str:
         """The type of the values, with the unit of numbers."""
-        if column_words.is_probability(self.moved):
-            return "probability"
-        return ", ".join(filter(None, (self.moved.type, self.unit)))
+        return column_words.type_words(self.moved)
 
     @property
     def is_chance(self) -> bool:

@@ -317,7 +317,40 @@ def test_views_of_a_model_are_named_and_drawn_one_by_one(page: Page, setting: Se
     expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 3 windows"))
     moved = page.locator("#entries details", has_text="family").first
     moved.locator("summary").click()
-    expect(moved).to_contain_text("`plan`: `family` 0 % → 40 %")
+    expect(moved).to_contain_text("`plan`: `family` 0 % → 40 % (new)")
+
+
+def test_what_moved_is_shown_below_the_chart_in_words_of_people(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.2)
+    plan, tenure = alert(model, 1).top_columns
+    further = [
+        msgspec.structs.replace(tenure, column=f"x{place}", unit=HOSTILE[:40])
+        for place in range(200)
+    ]
+    hostile = msgspec.structs.replace(
+        plan,
+        column=HOSTILE,
+        categories=[msgspec.structs.replace(plan.categories[0], category=HOSTILE)],
+    )
+    columns = [plan, tenure, hostile, *further]
+    write(setting.producer, setting.alerts, alert(model, 1, top_columns=columns))
+
+    choose(page, model)
+
+    items = page.locator("#moved-list li")
+    expect(items).to_have_count(6)
+    expect(items.nth(0)).to_contain_text("`family` 0 % → 40 % (new)")
+    expect(items.nth(0).locator(".mark")).to_have_text(["new"])
+    expect(items.nth(1)).to_contain_text("median 12.1 → 30.4 months, up")
+    expect(items.nth(2)).to_contain_text("<script>alert(1)</script>")
+    page.locator("#moved-more summary").click()
+    page.locator("#moved-search").fill("x19")
+    expect(page.locator("#moved-rows tr")).to_have_count(11)
+    expect(page.locator("#moved-found")).to_have_text("11 of 197 found")
+    assert page.locator("img, iframe, object, embed").count() == 0
 
 
 def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Setting) -> None:

@@ -7,13 +7,14 @@ import threading
 import msgspec
 import pytest
 
-from flink_jobs.dashboard.state import LiveState
-from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow
+from flink_jobs.dashboard.moved import moved_of
+from flink_jobs.dashboard.state import ChartData, LiveState
+from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow, Watcher
 from flink_jobs.records.alerts import AlertKind, Cause, Severity
 from flink_jobs.records.control import Acknowledge, Outcome
 from tests.core.watched import Watched
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
-from tests.records.examples import make_audit
+from tests.records.examples import make_alert, make_audit
 
 MAIN = ("main", "main")
 
@@ -40,6 +41,12 @@ def row_of(watched: Watched, *, is_replay: bool = False) -> ModelRow:
 def only_row(state: LiveState) -> ModelRow:
     (row,) = state.everything().rows
     return row
+
+
+def chart_of(state: LiveState, watcher: Watcher = MAIN, moved_id: str = "") -> ChartData:
+    chart = state.chart(0, watcher, 0, moved_id)
+    assert chart is not None
+    return chart
 
 
 def test_drift_opens_an_incident_and_recovery_closes_it() -> None:
@@ -336,3 +343,63 @@ def test_threads_that_write_and_read_lose_nothing() -> None:
 def at(place: int) -> int:
     """The moment at which window number ``place`` starts."""
     return BEGIN_MS + place * WINDOW_MS
+
+
+def test_what_moved_is_told_of_the_newest_alert_and_sent_once() -> None:
+    state = LiveState()
+    state.take([score("fraud", 0), score("fraud", 1), score("fraud", 2)])
+    newest = alert("fraud", 2)
+    state.take([newest, alert("fraud", 1), alert("fraud", 2, kind=AlertKind.RECOVERED)])
+
+    first = chart_of(state)
+    again = chart_of(state, moved_id=first.moved_id)
+
+    assert first.moved is not None
+    assert first.moved_id == again.moved_id == newest.alert_id
+    assert [column.name for column in first.moved.columns] == ["plan", "tenure"]
+    assert again.moved is None
+
+
+def test_what_moved_of_one_view_is_not_shown_of_another() -> None:
+    state = LiveState()
+    state.take([score("fraud", 0, view="inputs"), score("fraud", 0, view="outputs")])
+    state.take([alert("fraud", 0, view="inputs")])
+
+    inputs, outputs = (chart_of(state, (view, "main")) for view in ("inputs", "outputs"))
+
+    assert inputs.moved is not None
+    assert (outputs.moved, outputs.moved_id) == (None, "")
+
+
+def test_a_silent_model_says_nothing_of_columns() -> None:
+    state = LiveState()
+    state.take([score("fraud", 0), alert("fraud", 1, "silence")])
+
+    assert chart_of(state).moved is None
+
+
+def test_of_many_columns_the_first_are_drawn_and_the_rest_is_bounded() -> None:
+    (plan, tenure) = make_alert().top_columns
+    many = [plan, tenure] * 400
+
+    moved = moved_of(make_alert(top_columns=many))
+
+    assert len(moved.columns) == 300
+    drawn = [bool(column.shares or column.ranges) for column in moved.columns]
+    assert drawn == [True] * 6 + [False] * 294
+
+
+def test_what_moved_has_shares_ranges_units_and_missing_values() -> None:
+    plan, tenure = moved_of(make_alert()).columns
+
+    assert [(row.text, row.mark) for row in plan.shares] == [
+        ("family", "new"),
+        ("basic", ""),
+        ("plus", ""),
+        ("(missing)", ""),
+    ]
+    assert [(row.text, row.quantiles) for row in tenure.ranges] == [
+        ("reference", [1.0, 12.1, 48.0]),
+        ("window", [2.0, 30.4, 61.5]),
+    ]
+    assert (tenure.type, tenure.missing) == ("number, months", "none missing")

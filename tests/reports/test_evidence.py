@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -72,7 +73,7 @@ def test_a_category_is_drawn_as_bars_and_a_number_as_a_histogram() -> None:
     plan, tenure = evidence.draw("plan"), evidence.draw("tenure")
 
     assert plan is not None
-    assert plan.rows == [("basic", "100 %", "0 %"), ("family", "0 %", "100 %")]
+    assert plan.rows == [("basic (gone)", "100 %", "0 %"), ("family (new)", "0 %", "100 %")]
     assert tenure is not None
     assert [trace["type"] for trace in tenure.chart["data"]] == ["bar", "scatter"]
     assert float(unpacked(tenure.chart["data"][0]["y"]).sum()) == pytest.approx(1.0)
@@ -121,19 +122,21 @@ def test_of_many_categories_those_that_moved_most_are_bars_and_the_rest_is_one()
     drawn = evidence.draw("plan")
 
     assert drawn is not None
-    assert drawn.rows[0] == ("new", "0 %", "50 %")
-    assert len(drawn.rows) == 7
+    assert drawn.rows[0] == ("new (new)", "0 %", "50 %")
+    assert len(drawn.chart["layout"]["yaxis"]["tickvals"]) == 7
+    assert len(drawn.rows) == 31
     assert drawn.rows[-1][0] == "(all others)"
 
 
 def test_texts_from_outside_are_no_markup_in_a_chart() -> None:
     hostile = "<a href='https://example.org'>x</a>\u202e"
 
-    chart: dict[str, Any] = shares.chart(
-        shares.of(Evidence(SLOTS, plans([hostile]), plans(["b"])).categories(1), (0.0, 0.0)).drawn
-    )
+    bars = shares.of(Evidence(SLOTS, plans([hostile]), plans(["b"])).categories(1), (0.0, 0.0))
+    chart: dict[str, Any] = shares.chart(bars.drawn)
 
     written = [*chart["data"][0]["text"], *chart["layout"]["yaxis"]["ticktext"]]
+    # The marks of what is new and gone are ours.
+    written = [re.sub("<br><b>(new|gone)</b>$", "", text) for text in written]
     assert not any("<" in text or "\u202e" in text for text in written)
 
 

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 from flink_jobs.cli.report import report as command
 from flink_jobs.reports.write import gather, write_html
 from scripts.shared.report_sample import COURIER, HOSTILE, SCANNER, Sample, run_digits
+from scripts.shared.wide_sample import run_wide
 
 pytestmark = pytest.mark.system
 
+BAR = "\u202e<b>bold</b>"
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TIMELINE = "#models > article:first-of-type .chart.timeline"
@@ -369,3 +371,48 @@ def test_the_images_of_both_sides_are_compared(sample):
     assert len(of_scanner) == 2
     assert all(len(view.means) == 3 for view in of_scanner)
     assert all(len(view.columns) == 6 and view.columns[0].chart for view in of_scanner)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a table of 200 columns with long names and one hostile category."""
+    folder = tmp_path_factory.mktemp("wide")
+    sample = run_wide(folder, category=BAR)
+    write_html(gather(sample.result, history=str(sample.history)), folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("width", [360, 1000, 1600])
+def test_one_of_200_columns_is_found_by_its_name(browser, wide, width):
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(wide.as_uri())
+        page.locator("summary", has_text="all 200 columns").click()
+
+        page.get_by_label("Columns whose name contains").fill("MEASURE_17")
+
+        rows = page.locator(".columns tbody tr:visible")
+        assert rows.count() == 10
+        assert page.locator(".searched [role=status]").text_content() == "10 of 200 found"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_moved_most_comes_first_in_words_of_people(browser, wide):
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.goto(wide.as_uri())
+        scroll_through(page)
+
+        captions = page.locator(".multiples figcaption").all_inner_texts()
+        marks = page.locator(".multiples .yaxislayer-above text").all_text_contents()
+
+        assert "median" in captions[0]
+        assert "months, up" in captions[0]
+        assert "missing" in captions[0]
+        assert captions[1].startswith("is_business")
+        assert re.search(r"true 2\d[.\d]* % → 6\d", captions[1])
+        assert captions[2].startswith("plan")
+        assert "\\u202e<b>bold</b>` 0 %" in captions[2]
+        assert "(new)" in captions[2]
+        assert any("new" in mark for mark in marks)
+        assert page.locator(".multiples b").count() == 0

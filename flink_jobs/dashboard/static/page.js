@@ -939,7 +939,7 @@ async function fetchChart() {
     const isThere = chosenWatcher !== null && row.watchers.some((each) => JSON.stringify(each) === JSON.stringify(chosenWatcher));
     const asks = isThere ? chosenWatcher : null;
     const isSame = chart?.number === row.number && (asks === null || isWatcher(chart, asks));
-    const asked = new URLSearchParams({ model: row.number, after: isSame ? chart.n_seen : 0 });
+    const asked = new URLSearchParams({ model: row.number, after: isSame ? chart.n_seen : 0, moved: isSame ? chart.moved_id : "" });
     if (asks !== null) {
       asked.set("view", asks[0]);
       asked.set("detector", asks[1]);
@@ -967,8 +967,9 @@ async function showChart(given, isSame) {
       column.push(...values);
       if (column.length > N_WINDOWS) column.splice(0, column.length - N_WINDOWS);
     }
-    chart = { ...given, columns: chart.columns };
+    chart = { ...given, columns: chart.columns, moved: given.moved ?? (given.moved_id ? chart.moved : null) };
   } else chart = given;
+  drawMoved();
   await drawChart();
 }
 
@@ -977,6 +978,7 @@ function drawNoChart(text) {
   $("chart-note").hidden = false;
   $("chart").hidden = true;
   $("windows").hidden = true;
+  $("moved").hidden = true;
 }
 
 // No line crosses a time in which no window closed, five times as long as usual; as in the report.
@@ -1030,7 +1032,8 @@ async function drawChart() {
   ];
   const axis = { gridcolor: colours.grid, linecolor: colours.grid, zeroline: false, tickfont: { color: colours.soft }, automargin: true };
   const layout = {
-    margin: { l: 48, r: 12, t: 6, b: 36 },
+    // Half of a last label fits, above and to the right: plotly would else widen the margin, lose the label, and so on.
+    margin: { l: 48, r: 24, t: 12, b: 36 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, Arial, sans-serif", size: 12.5, color: colours.ink },
     showlegend: false, hovermode: "closest", dragmode: isTouch ? false : "zoom",
@@ -1046,6 +1049,100 @@ async function drawChart() {
   drawTable(places);
   drawFacts(models.get(chosen));
 }
+
+// ---- what moved
+
+const N_DRAWN = 6;
+let movedDrawn = null; // what is drawn
+
+function drawMoved() {
+  const { moved } = chart;
+  $("moved").hidden = !moved;
+  if (!moved || moved === movedDrawn) return;
+  movedDrawn = moved;
+  const of = moved.n_test === null ? "" : `, ${many(moved.n_test, "event")} against ${moved.n_ref.toLocaleString("en")}`;
+  $("moved-when").textContent = `in the window ${moment(moved.start_ms).replace(" UTC", "")} to ${moment(moved.end_ms)} (alert ${moved.kind}${of})`;
+  $("moved-list").replaceChildren(...moved.columns.slice(0, N_DRAWN).map(movedItem));
+  const more = moved.columns.slice(N_DRAWN);
+  $("moved-more").hidden = more.length === 0;
+  $("moved-more").querySelector("summary").textContent = `${many(more.length, "further column")} that moved less`;
+  $("moved-search").value = "";
+  drawMovedRows();
+}
+
+function movedItem(column) {
+  const item = el("li");
+  const name = el("span", "column", column.name);
+  const head = el("p");
+  head.append(name, " ", el("span", "soft", column.type));
+  item.append(head, el("p", "words", column.words), el("p", "soft", `${column.strength}; ${column.missing}`));
+  if (column.ranges.length) item.append(rangesOf(column.ranges));
+  // Of a number the missing values alone are shares: 2 % of them should not look like all.
+  if (column.shares.length) item.append(sharesOf(column.shares, column.ranges.length > 0));
+  return item;
+}
+
+const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+
+function sharesOf(rows, isOfAll) {
+  const longest = isOfAll ? 1 : Math.max(...rows.flatMap((row) => [row.ref_share, row.test_share]), 1e-9);
+  const list = el("dl", "shares");
+  for (const row of rows) {
+    const text = el("dt", "", row.text);
+    if (row.mark) text.append(" ", el("b", `mark ${row.mark}`, row.mark));
+    const value = el("dd");
+    const bars = el("span", "bars");
+    bars.setAttribute("aria-hidden", "true");
+    for (const [side, share] of [["reference", row.ref_share], ["window", row.test_share]]) {
+      const bar = el("i", `bar ${side}`);
+      bar.style.width = share ? `max(1px, ${Math.min(100, (100 * share) / longest)}%)` : "0";
+      bars.append(bar);
+    }
+    value.append(bars, el("span", "number", `${percent(row.ref_share)} → ${percent(row.test_share)}`));
+    list.append(text, value);
+  }
+  return list;
+}
+
+// The range of 90 % of the values and its middle, both sides on one scale.
+function rangesOf(rows) {
+  const ends = rows.flatMap((row) => row.quantiles);
+  const low = Math.min(...ends);
+  const width = Math.max(...ends) - low || 1;
+  const at = (value) => (100 * (value - low)) / width;
+  const list = el("dl", "shares ranges");
+  for (const { text, quantiles, words } of rows) {
+    const value = el("dd");
+    const track = el("span", `track ${text}`);
+    track.setAttribute("aria-hidden", "true");
+    const line = el("i", "line");
+    line.style.left = `${at(quantiles[0])}%`;
+    line.style.width = `${at(quantiles[2]) - at(quantiles[0])}%`;
+    const dot = el("i", "dot");
+    dot.style.left = `${at(quantiles[1])}%`;
+    track.append(line, dot);
+    value.append(track, el("span", "number", words));
+    list.append(el("dt", "", text), value);
+  }
+  return list;
+}
+
+function drawMovedRows() {
+  const text = $("moved-search").value.trim().toLowerCase();
+  const more = movedDrawn.columns.slice(N_DRAWN);
+  const found = more.filter((column) => column.name.toLowerCase().includes(text));
+  $("moved-found").textContent = text ? `${found.length} of ${more.length} found` : "";
+  $("moved-rows").replaceChildren(
+    ...found.map((column) => {
+      const line = el("tr");
+      const name = el("th", "column", column.name);
+      name.scope = "row";
+      line.append(name, ...[column.words, column.strength, column.missing.replace(/^missing /, "")].map((cell) => el("td", "", cell)));
+      return line;
+    }),
+  );
+}
+$("moved-search").addEventListener("input", drawMovedRows);
 
 // From each start to its recovery; an incident that began before the first mark has none.
 function bands(marks, begin, end) {
