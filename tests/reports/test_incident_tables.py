@@ -1,0 +1,113 @@
+"""The table of all columns of an incident, from the history that was replayed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flink_jobs.config.loading import decode_config
+from flink_jobs.replay.engine import run_backtest
+from flink_jobs.reports.charts.classes import chart, class_mix, n_left_out, table
+from flink_jobs.reports.incidents import IncidentView
+from flink_jobs.reports.write import gather
+from scripts.shared.report_sample import MINUTE_MS, START_MS, Sample
+from scripts.shared.wide_sample import run_wide
+
+_ONE_CATEGORY = """
+version = 1
+kafka = {bootstrap_servers = "127.0.0.1:9092"}
+panes = {width_ms = 60_000}
+window = {kind = "time", size_ms = 600_000, slide_ms = 600_000}
+reference = {kind = "first_events", n_events = 1_000}
+policy = {windows_to_start = 1}
+columns = {event_id = "", features = {city = "category"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return run_wide(tmp_path_factory.mktemp("wide"))
+
+
+def only_incident(sample: Sample, *, with_history: bool = True) -> IncidentView:
+    history = str(sample.history) if with_history else None
+    (view,) = gather(sample.result, history=history).incidents.values()
+    return view
+
+
+def test_all_columns_are_listed_the_one_that_moved_most_first(wide: Sample) -> None:
+    view = only_incident(wide)
+
+    names = [column.name[:11] for column in view.table]
+    assert names[:3] == ["tenure_of_t", "is_business", "plan"]
+    assert len(names) == view.n_columns == 200
+    assert sum(not column.is_chance for column in view.table) < 20
+    assert [column.is_chance for column in view.table] == sorted(
+        column.is_chance for column in view.table
+    )
+
+
+def test_the_table_says_the_same_as_the_alert_but_for_its_sample(wide: Sample) -> None:
+    view = only_incident(wide)
+    listed = {column.moved.column: column.moved for column in view.table}
+
+    for said in view.strongest.top_columns[:3]:
+        found = listed[said.column]
+        assert (found.type, found.unit, found.n_new) == (said.type, said.unit, said.n_new)
+        assert found.statistic == pytest.approx(said.statistic, abs=0.05)
+        assert found.test_missing == pytest.approx(said.test_missing, abs=0.05)
+
+
+def test_without_the_history_the_alerts_columns_are_listed(wide: Sample) -> None:
+    view = only_incident(wide, with_history=False)
+
+    said = [column.column for column in view.strongest.top_columns]
+    assert [column.moved.column for column in view.table] == said
+    assert (view.n_columns, view.is_whole) == (len(said), False)
+
+
+def test_a_column_of_many_categories_is_not_taken_for_another_history(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    times = np.sort(START_MS + rng.integers(0, 60 * MINUTE_MS, size=6_000))
+    is_late = times > START_MS + 40 * MINUTE_MS
+    cities = rng.integers(0, 400, size=6_000) + 1_000 * (is_late & (rng.random(6_000) < 0.4))
+    texts = [f"city {city}" for city in cities]
+    pq.write_table(
+        pa.table({"model": ["m"] * 6_000, "time_ms": times, "city": texts}),
+        tmp_path / "history.parquet",
+    )
+    result = run_backtest(
+        decode_config(_ONE_CATEGORY.encode()), tmp_path / "history.parquet", processes=1
+    )
+
+    views = gather(result, history=str(tmp_path / "history.parquet")).incidents.values()
+
+    assert views
+    for view in views:
+        window = view.strongest.window
+        inside = (times >= window.start_ms) & (times < window.end_ms)
+        before, now = texts[:1_000], [texts[place] for place in np.flatnonzero(inside)]
+        (column,) = view.table
+        assert view.note == ""
+        assert column.moved.n_new == len({*now} - {*before})
+        counts = Counter(now)
+        new_share = sum(counts[text] for text in {*now} - {*before}) / len(now)
+        assert column.moved.new_share == pytest.approx(new_share)
+
+
+def test_of_many_classes_those_that_moved_most_are_drawn_and_all_are_listed() -> None:
+    rng = np.random.default_rng(6)
+    before, now = (rng.dirichlet(np.ones(60), size=600) for _ in range(2))
+    now[:, 41] += 1.0
+    mix = class_mix(before, now / now.sum(axis=1, keepdims=True), seed=0)
+
+    drawn, rows = chart(mix), table(mix)
+
+    assert len(drawn["layout"]["xaxis"]["ticktext"]) == 20
+    assert "41" in drawn["layout"]["xaxis"]["ticktext"]
+    assert (len(rows), n_left_out(mix)) == (60, 40)
