@@ -23,6 +23,8 @@ _N_BOOTSTRAP = 200
 _MOST_OF_A_NAME = 30
 _MOST_DRAWN = 20
 """Classes that a chart has room for; the table has all."""
+_MOST_UPRIGHT, _LONGEST_UPRIGHT, _LONGEST_LYING = 12, 8, 20
+_ROW_PX, _FRAME_PX = 24, 44
 _BASIS = (
     "An estimate by BBSE on two assumptions: only the shares of the classes have moved, and the "
     "reference's outputs are calibrated probabilities. The labels that it needs are drawn from "
@@ -104,14 +106,45 @@ def chart(mix: ClassMix, names: Sequence[str] = ()) -> dict[str, Any]:
     if mix.shift is not None:
         traces.append(_estimates(mix, drawn))
     known = _names(mix, names)
-    ticks = [shown_html(shown(known[place], _MOST_OF_A_NAME)) for place in drawn.tolist()]
+    texts = [shown(known[place]) for place in drawn.tolist()]
+    for trace in traces:
+        trace["text"] = list(map(shown_html, texts))
+    is_upright = len(texts) <= _MOST_UPRIGHT and max(map(len, texts)) <= _LONGEST_UPRIGHT
+    layout = _upright(texts) if is_upright else _lying(texts)
+    return {"data": traces if is_upright else list(map(_turned, traces)), "layout": layout}
+
+
+def _upright(texts: Sequence[str]) -> dict[str, Any]:
+    axis = {"tickvals": list(range(len(texts))), "ticktext": list(map(shown_html, texts))}
     return {
-        "data": traces,
-        "layout": {
-            "xaxis": {"tickvals": places.tolist(), "ticktext": ticks, "title": {"text": "class"}},
-            "yaxis": {"tickformat": ".0%", "rangemode": "tozero"},
+        "xaxis": axis | {"title": {"text": "class"}},
+        "yaxis": {"tickformat": ".0%", "rangemode": "tozero"},
+    }
+
+
+def _lying(texts: Sequence[str]) -> dict[str, Any]:
+    """Names of many classes, or long ones, have room beside a chart and none below it."""
+    labels = [
+        each if len(each) <= _LONGEST_LYING else f"{each[: _LONGEST_LYING - 1]}…" for each in texts
+    ]
+    return {
+        "height": _FRAME_PX + _ROW_PX * len(texts),
+        "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4, "tickangle": 0},
+        "yaxis": {
+            "tickvals": list(range(len(texts))),
+            "ticktext": list(map(shown_html, labels)),
+            "range": [len(texts) - 0.4, -0.6],
         },
     }
+
+
+def _turned(trace: dict[str, Any]) -> dict[str, Any]:
+    """Swap the axes of a trace."""
+    turned = trace | {"x": trace["y"], "y": trace["x"]}
+    turned["hovertemplate"] = trace["hovertemplate"].replace("%{y", "%{x")
+    if "error_y" in turned:
+        turned["error_x"] = turned.pop("error_y")
+    return turned
 
 
 def n_left_out(mix: ClassMix) -> int:
@@ -173,7 +206,7 @@ def _points(x: Floats, y: Floats, name: str, symbol: str, colour: str) -> dict[s
         "x": packed(x),
         "y": packed(y),
         "name": name,
-        "hovertemplate": f"{name}: %{{y:.1%}}<extra></extra>",
+        "hovertemplate": f"%{{text}}<br>{name}: %{{y:.1%}}<extra></extra>",
         "marker": {
             "symbol": symbol,
             "size": 9,
