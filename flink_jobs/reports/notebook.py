@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +18,7 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW, Alert, Score
-from flink_jobs.records.shown import shown, shown_html
+from flink_jobs.records.shown import shown, shown_html, shown_lines
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
@@ -32,8 +33,11 @@ _N_COLUMNS = 1_200
 _PER_ROW = 3
 _MOST_NAMED = 20
 # Above what moved: the names of the columns, and a line of the title.
-_TOP_PX, _LINE_PX = 50, 24
-_LOOK = {
+_TOP_PX, _LINE_PX = 30, 24
+# Between charts side by side, of the figure's width: names of categories stand there.
+_BESIDE = 0.15
+_ROW_PX, _AXIS_PX, _TITLE_LINE_PX, _TITLE_CHARACTERS = 150, 64, 17, 40
+_LOOK: dict[str, Any] = {
     "template": "plotly_white",
     "showlegend": False,
     "hovermode": "closest",
@@ -180,9 +184,13 @@ def moved_figure(
         shown_html(moved.note),
     ]
     said = [line for line in lines if line]
-    figure = _finished(_of_columns(moved), "<br>".join(said))
+    drawn = _of_columns(moved)
+    n_lines = drawn.layout.meta or 0
+    top_px = _TOP_PX + _LINE_PX * len(said) + _TITLE_LINE_PX * n_lines
+    height = drawn.layout.height + top_px + _LOOK["margin"]["b"]
+    figure = _finished(drawn, "<br>".join(said))
     at_the_top = {"y": 1, "yanchor": "top", "yref": "container", "pad_t": 24}
-    return figure.update_layout(title=at_the_top, margin_t=_TOP_PX + _LINE_PX * len(said))
+    return figure.update_layout(title=at_the_top, margin_t=top_px, height=height, meta=None)
 
 
 def _drifts(truth: Truth) -> Sequence[DriftInterval]:
@@ -219,9 +227,21 @@ def _of_columns(seen: IncidentView) -> Figure:
     charts = [(each, each.chart) for each in seen.columns if each.chart is not None]
     if not charts:
         return _effect_sizes(seen)
-    n_rows = -(-len(charts) // _PER_ROW)
-    titles = [shown_html(f"{each.name}: {each.words}") for each, _ in charts]
-    figure = make_subplots(n_rows, min(_PER_ROW, len(charts)), subplot_titles=titles)
+    titles = [_wrapped(f"{each.short_name}: {each.words}") for each, _ in charts]
+    heights = _row_heights([chart for _, chart in charts])
+    # What stands between rows: an axis' numbers, its unit, and the lines of the title below.
+    n_lines = max(title.count("<br>") + 1 for title in titles)
+    between = _AXIS_PX + _TITLE_LINE_PX * n_lines
+    height = sum(heights) + between * (len(heights) - 1)
+    figure = make_subplots(
+        len(heights),
+        min(_PER_ROW, len(charts)),
+        subplot_titles=titles,
+        row_heights=heights,
+        horizontal_spacing=_BESIDE,
+        vertical_spacing=between / height if len(heights) > 1 else 0.0,
+    )
+    figure.update_annotations(font_size=12)
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
         at = {"row": row + 1, "col": column + 1}
@@ -229,7 +249,19 @@ def _of_columns(seen: IncidentView) -> Figure:
         figure.update_xaxes(chart["layout"]["xaxis"], **at)
         figure.update_yaxes(chart["layout"]["yaxis"], **at)
     # Bars of two samples stand where they are told to.
-    return figure.update_layout(height=120 + 230 * n_rows, barmode="overlay")
+    figure.update_layout(height=height, barmode="overlay", meta=n_lines)
+    return figure
+
+
+def _row_heights(charts: Sequence[dict[str, Any]]) -> list[int]:
+    """Give each row of charts what its highest one needs."""
+    each = [max(_ROW_PX, chart["layout"].get("height", 0)) for chart in charts]
+    return [max(each[start : start + _PER_ROW]) for start in range(0, len(each), _PER_ROW)]
+
+
+def _wrapped(text: str) -> str:
+    """Break a title where the one beside it begins."""
+    return "<br>".join(map(shown_html, textwrap.wrap(shown_lines(text), _TITLE_CHARACTERS)))
 
 
 def _effect_sizes(seen: IncidentView) -> Figure:
@@ -239,7 +271,7 @@ def _effect_sizes(seen: IncidentView) -> Figure:
     figure = Figure({"type": "bar", "orientation": "h", "x": sizes, "y": names})
     figure.update_xaxes(title="effect size", range=[0, 1])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return figure.update_layout(height=150 + 30 * len(names), bargap=0.4)
+    return figure.update_layout(height=40 + 30 * len(names), bargap=0.4)
 
 
 def _title(view: StreamView) -> str:
