@@ -161,6 +161,7 @@ def _ranges(column: ColumnShift) -> list[RangeRow]:
         if quantiles is not None:
             low, median, high = column_words.scaled(column, quantiles)
             middle = " ".join(filter(None, (number(median), unit)))
-            words = f"{middle} ({number(low)} to {number(high)})"
+            ends = column_words.readable([low, high])
+            words = f"{middle} ({number(ends[0])} to {number(ends[1])})"
             rows.append(RangeRow(text=text, quantiles=[low, median, high], words=words))
     return rows

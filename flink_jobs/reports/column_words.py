@@ -17,6 +17,7 @@ _MOST_DIGITS = 6
 # is one of the share of missing values that is smaller than this share of the whole move.
 _SMALL = 0.1
 _LOW, _MEDIAN, _HIGH = range(3)
+_UNSEEN = 1e-4
 _OF_CLASSES: tuple[OutputKind, ...] = ("class_probabilities", "probabilities")
 _PROBABILITIES: tuple[OutputKind, ...] = (*_OF_CLASSES, "probability")
 
@@ -86,6 +87,18 @@ def type_words(column: ColumnShift) -> str:
 def scaled(column: ColumnShift, values: Sequence[float]) -> list[float]:
     """Write values of a column in its :func:`unit`."""
     return [100 * each for each in values] if is_probability(column) else list(values)
+
+
+def readable(values: Sequence[float]) -> list[float]:
+    """Write 0 for what nobody can see beside the largest value.
+
+    Examples
+    --------
+    >>> readable([2.79e-06, 0.5, 99.8])
+    [0.0, 0.5, 99.8]
+    """
+    least = _UNSEEN * max(map(abs, values), default=0.0)
+    return [0.0 if abs(each) < least else each for each in values]
 
 
 def telling(columns: Sequence[ColumnShift]) -> list[ColumnShift]:
@@ -258,6 +271,7 @@ def _number(column: ColumnShift) -> str:
 
 def _quantiles(ref: Sequence[float], test: Sequence[float], after: str, way: str) -> str:
     if _is_spread(ref, test):
+        ref, test = readable(ref), readable(test)
         low, high = pair(ref[_LOW], test[_LOW]), pair(ref[_HIGH], test[_HIGH])
         said = f"90 % within {low[0]} to {high[0]} → {low[1]} to {high[1]}{after}"
     else:

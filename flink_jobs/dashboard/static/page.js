@@ -968,6 +968,11 @@ async function showChart(given, isSame) {
       if (column.length > N_WINDOWS) column.splice(0, column.length - N_WINDOWS);
     }
     chart = { ...given, columns: chart.columns, moved: given.moved ?? (given.moved_id ? chart.moved : null) };
+  } else if (isSame) {
+    // Asked for what is new of another chart than is there now: what came before it is lacking.
+    chart = null;
+    chartAgain = true;
+    return;
   } else chart = given;
   drawMoved();
   await drawChart();
