@@ -12,6 +12,8 @@ Python runs for a value. What it does not take is read by a decoder that takes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -41,8 +43,8 @@ from flink_jobs.intake.formats.tensor_plans import (
 from flink_jobs.intake.formats.tensors import Tensor, signature_of
 from flink_jobs.intake.unusable import UnusableEventError
 
-# Messages whose values exist as Python objects at a time.
-_BLOCK = 128
+# Messages, and rows, whose values exist as Python objects at a time.
+_BLOCK_MESSAGES, _BLOCK_ROWS = 128, 512
 _MOST_PLANS = 256
 # Each takes about 0.1 ms for a tensor.
 _MOST_DECODERS = 64
@@ -56,6 +58,16 @@ class _Body(Struct, gc=False):
 
 
 _decode_body = msgspec.json.Decoder(_Body)
+_parameters = attrgetter("parameters")
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What was read of messages so far: their own names, their rows, and why some have none."""
+
+    ids: list[Any]
+    blocks: list[RowBlock] = field(default_factory=list)
+    broken: Unusable = field(default_factory=dict)
 
 
 class OpenInference:
@@ -66,6 +78,23 @@ class OpenInference:
     config : DriftJobConfig
     read : sequence of Column
         Those that become floats, in this order.
+
+    Examples
+    --------
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {format = "open_inference", n_features = 2}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')
+    >>> payload = b'''{"id": "a", "inputs": [
+    ...     {"name": "x", "shape": [2, 2], "datatype": "FP64", "data": [1, 2, 3, 4]}]}'''
+    >>> events = OpenInference(config, columns_of(config)).read(Messages([payload], list))
+    >>> events.event_ids, events.x.tolist()
+    (['a[0]', 'a[1]'], [[1.0, 2.0], [3.0, 4.0]])
     """
 
     def __init__(self, config: DriftJobConfig, read: Sequence[Column]) -> None:
@@ -85,99 +114,116 @@ class OpenInference:
 
     def read(self, messages: Messages) -> ReadEvents:
         """Read the rows of requests and responses."""
-        own_ids: list[Any] = [None] * len(messages)
-        blocks: list[RowBlock] = []
-        broken: Unusable = {}
-        for first in range(0, len(messages), _BLOCK):
-            payloads = messages.payloads[first : first + _BLOCK]
-            blocks += self._read_block(first, payloads, own_ids, broken)
-        ids = self._ids.of(messages, own_ids, self.values)
-        return gather(messages, blocks, broken, ids, self._read, are_parted=self._are_parted)
+        read = _Read([None] * len(messages))
+        first, step = 0, _BLOCK_MESSAGES
+        while first < len(messages):
+            numbers = range(first, min(first + step, len(messages)))
+            n_blocks = len(read.blocks)
+            self._read_block(numbers, messages.payloads, read)
+            n = sum(sum(block.n_rows) for block in read.blocks[n_blocks:])
+            first += len(numbers)
+            step = min(_BLOCK_MESSAGES, max(1, _BLOCK_ROWS * len(numbers) // max(n, 1)))
+        ids = self._ids.of(messages, read.ids, self.values)
+        return gather(
+            messages, read.blocks, read.broken, ids, self._read, are_parted=self._are_parted
+        )
 
-    def _read_block(
-        self, first: int, payloads: Sequence[bytes], own_ids: list[Any], broken: Unusable
-    ) -> list[RowBlock]:
+    def _read_block(self, numbers: Sequence[int], payloads: Sequence[bytes], read: _Read) -> None:
+        """Read some messages, by the decoder of those before them if it takes them."""
         found: dict[Sides, list[Found]] = {}
-        if self._alike is not None:
+        alike = self._alike
+        try:
+            if alike is None:
+                raise msgspec.DecodeError
+            decode = alike.decode
+            bodies = [decode(payloads[number]) for number in numbers]
+        except DECODING_FAILS:
+            for number in numbers:
+                self._read_one(number, payloads, read, found)
+        else:
+            self._take_alike(alike, numbers, payloads, bodies, read, found)
+        read.blocks.extend(self._plan(sides).block(own) for sides, own in found.items())
+
+    def _read_one(
+        self,
+        number: int,
+        payloads: Sequence[bytes],
+        read: _Read,
+        found: dict[Sides, list[Found]],
+    ) -> None:
+        alike = self._alike
+        if alike is not None:
             try:
-                bodies = list(map(self._alike.decode, payloads))
+                body = alike.decode(payloads[number])
             except DECODING_FAILS:
                 pass
             else:
-                self._take_alike(first, payloads, bodies, own_ids, found, broken)
-                return self._blocks(found)
-        for message, payload in enumerate(payloads, start=first):
-            if self._alike is not None:
-                try:
-                    body = self._alike.decode(payload)
-                except DECODING_FAILS:
-                    pass
-                else:
-                    self._take_alike(message, [payload], [body], own_ids, found, broken)
-                    continue
-            self._take(message, payload, own_ids, found, broken)
-        return self._blocks(found)
-
-    def _blocks(self, found: dict[Sides, list[Found]]) -> list[RowBlock]:
-        return [self._plan(sides).block(own) for sides, own in found.items()]
+                self._take_alike(alike, [number], payloads, [body], read, found)
+                return
+        self._take(number, payloads[number], read, found)
 
     def _take_alike(
         self,
-        first: int,
+        alike: LikeDecoder,
+        numbers: Sequence[int],
         payloads: Sequence[bytes],
         bodies: Sequence[Any],
-        own_ids: list[Any],
+        read: _Read,
         found: dict[Sides, list[Found]],
-        broken: Unusable,
     ) -> None:
-        """Take messages that were decoded as others that they are like."""
-        alike = self._alike
-        assert alike is not None  # noqa: S101 - it decoded them
+        """Take messages that were decoded as those that they are like."""
         groups: dict[tuple[bool, bool], list[int]] = {}
         for place, body in enumerate(bodies):
-            own_ids[first + place] = body.id
+            read.ids[numbers[place]] = body.id
             has = (body.inputs is not None, body.outputs is not None)
             groups.setdefault(has, []).append(place)
-        others: list[int] = groups.pop((False, False), [])
         for places in groups.values():
-            sides = alike.sides_of(bodies[places[0]])
-            messages = [first + place for place in places]
-            used = self._plan(sides).used
-            own = alike.found(messages, [bodies[place] for place in places], used)
-            most = self._config.input.max_rows
-            is_good = [each is not None and 1 <= each.n_rows <= most for each in own]
-            found.setdefault(sides, []).extend(
-                each for each, good in zip(own, is_good, strict=True) if good and each
-            )
-            others += [place for place, good in zip(places, is_good, strict=True) if not good]
-        for place in others:
-            self._take(first + place, payloads[place], own_ids, found, broken)
+            own = [bodies[place] for place in places]
+            mine = [numbers[place] for place in places]
+            sides = alike.sides_of(own[0])
+            if sides == (None, None) or not self._take_group(alike, sides, mine, own, read):
+                for number in mine:
+                    self._take(number, payloads[number], read, found)
+
+    def _take_group(
+        self,
+        alike: LikeDecoder,
+        sides: Sides,
+        numbers: Sequence[int],
+        bodies: Sequence[Any],
+        read: _Read,
+    ) -> bool:
+        """Take messages with the same sides; not where one of them has to be looked at closely."""
+        plan = self._plan(sides)
+        if not plan.used:
+            return False
+        own = alike.alike(bodies, plan.used)
+        if own.values is None or max(own.n_rows) > self._config.input.max_rows:
+            return False
+        parameters = list(map(_parameters, bodies))
+        read.blocks.append(plan.rows(numbers, own.n_rows, own.values, parameters))
+        return True
 
     def _take(
-        self,
-        message: int,
-        payload: bytes,
-        own_ids: list[Any],
-        found: dict[Sides, list[Found]],
-        broken: Unusable,
+        self, number: int, payload: bytes, read: _Read, found: dict[Sides, list[Found]]
     ) -> None:
         """Take one message, whatever it is like."""
         try:
             body = decode_leniently(_decode_body, payload)
         except DECODING_FAILS as error:
-            broken[message] = undecodable(error)
+            read.broken[number] = undecodable(error)
             return
-        own_ids[message] = body.id
+        read.ids[number] = body.id
         try:
             if body.inputs is None and body.outputs is None:
                 raise not_a_message()
             sides = (_signatures(body.inputs), _signatures(body.outputs))
             plan = self._plan(sides)
-            own = plan.found(message, body)
+            own = plan.found(number, body)
             check_n_rows(own.n_rows, self._config)
         except UnusableEventError as error:
             event_id = body.id if isinstance(body.id, str) else None
-            broken[message] = UnusableEventError(error.reason, error.detail, event_id)
+            read.broken[number] = UnusableEventError(error.reason, error.detail, event_id)
             return
         found.setdefault(sides, []).append(own)
         self._learn(sides, plan, body, own.n_rows)

@@ -6,16 +6,21 @@ types of values. It passes over tensors that hold no column, and fails at every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from flink_jobs.intake.formats.tensor_plans import INPUTS, OUTPUTS, Found, Signatures, Used
+from flink_jobs.intake.formats.tensor_plans import Signatures, Used, Values
 from flink_jobs.intake.formats.tensors import FLOATS, INTEGERS
 
 _WIDEST = 100_000
+_data = attrgetter("data")
 Sides = tuple[Signatures | None, Signatures | None]
 
 
@@ -62,6 +67,24 @@ def like(side: int, body: Any, used: Sequence[Used], signatures: Signatures, n: 
     return Like(signatures, own, tuple(nested), n == 1)
 
 
+class Alike(NamedTuple):
+    """The values of messages that are alike.
+
+    Attributes
+    ----------
+    wrong : set of int
+        The places of messages whose shapes and data disagree: what is wrong is for others to say.
+    n_rows : list of int
+        Of each message.
+    values : Values or None
+        None where a message is wrong.
+    """
+
+    wrong: set[int]
+    n_rows: list[int]
+    values: Values | None
+
+
 class LikeDecoder:
     """Decodes messages of which each side is like another message's.
 
@@ -77,8 +100,8 @@ class LikeDecoder:
         for name, side in zip(("inputs", "outputs"), sides, strict=True):
             kind: Any = None if side is None else _side_kind(side) | None
             fields.append((name, kind, None))
-        struct = msgspec.defstruct("AlikeMessage", fields, kw_only=True, gc=False)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        message = msgspec.defstruct("AlikeMessage", fields, kw_only=True, gc=False)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(message).decode
 
     def sides_of(self, body: Any) -> Sides:
         """Return the signatures of the sides that a decoded message has."""
@@ -88,51 +111,60 @@ class LikeDecoder:
             None if body.outputs is None or outputs is None else outputs.signatures,
         )
 
-    def found(
-        self, messages: Sequence[int], bodies: Sequence[Any], used: Sequence[Used]
-    ) -> list[Found | None]:
-        """Return the values of decoded messages that have the same sides.
-
-        None for a message whose shapes and data disagree: what is wrong is for others to say.
-        """
-        columns: list[list[Sequence[Any]]] = []
+    def alike(self, bodies: Sequence[Any], used: Sequence[Used]) -> Alike:
+        """Return the values of decoded messages that have the same sides."""
+        of_side = [
+            list(zip(*sides, strict=True)) if sides[0] is not None else []
+            for sides in ([body.inputs for body in bodies], [body.outputs for body in bodies])
+        ]
         counts: list[list[int]] = []
+        flats: list[list[Any]] = []
         for each in used:
             side = self._sides[each.side]
             assert side is not None  # noqa: S101 - the messages have it
-            of = side.used.index(each)
-            tensors = [
-                (body.inputs if each.side == INPUTS else body.outputs)[each.place]
-                for body in bodies
-            ]
-            data = [tensor.data for tensor in tensors]
-            if side.are_nested[of]:
+            tensors = of_side[each.side][each.place]
+            data: Iterable[Any] = map(_data, tensors)
+            if side.are_nested[side.used.index(each)]:
                 data = [list(chain.from_iterable(rows)) for rows in data]
-            columns.append(data)
             if not side.is_one_row:
+                data = list(data)
                 counts.append(_counts(tensors, data, each))
-        datas = list(zip(*columns, strict=True)) if columns else [()] * len(bodies)
-        parameters = [body.parameters for body in bodies]
-        if not counts:
-            return [
-                Found(message, 1, own, given)
-                for message, own, given in zip(messages, datas, parameters, strict=True)
-            ]
-        return [
-            Found(message, n[0], own, given) if n[0] >= 0 and len(set(n)) == 1 else None
-            for message, n, own, given in zip(
-                messages, zip(*counts, strict=True), datas, parameters, strict=True
-            )
-        ]
+            flats.append(list(chain.from_iterable(data)))
+        n_rows = counts[0] if counts else [1] * len(bodies)
+        wrong = {place for place, n in enumerate(n_rows) if n < 1}
+        for other in counts[1:]:
+            if other != n_rows:
+                wrong |= {place for place, n in enumerate(other) if n != n_rows[place]}
+        if wrong:
+            return Alike(wrong, n_rows, None)
+        arrays = [_array(each, flat) for each, flat in zip(used, flats, strict=True)]
+        are_checked = frozenset(k for k, each in enumerate(used) if _has_checked(each))
+        return Alike(wrong, n_rows, Values(flats, arrays, are_checked))
+
+
+def _array(used: Used, flat: list[Any]) -> NDArray[np.float64] | None:
+    if all(column.is_category for column in used.columns):
+        return None
+    if all(column.may_be_missing for column in used.columns):
+        return np.array(flat, dtype=np.float64).reshape(-1, used.width)
+    # A quarter of the time of making an array of them.
+    return np.frombuffer(struct.pack(f"{len(flat)}d", *flat)).reshape(-1, used.width)
+
+
+def _has_checked(used: Used) -> bool:
+    kind = _kind(used)
+    kinds = {"category": (str, int, bool), "boolean": (bool,)}
+    return all(
+        kind in {each for one in kinds.get(column.type, ()) for each in (one, one | None)}
+        for column in used.columns
+    )
 
 
 def _counts(tensors: Sequence[Any], data: Sequence[Sequence[Any]], used: Used) -> list[int]:
     """Return the rows of each message, -1 where its tensor has another number of values."""
     rows = [1 if used.one_row_of else tensor.shape[0] for tensor in tensors]
     width = used.width
-    return [
-        n if n * width == len(values) else -1 for n, values in zip(rows, data, strict=True)
-    ]
+    return [n if n * width == len(values) else -1 for n, values in zip(rows, data, strict=True)]
 
 
 def _side_kind(side: Like) -> Any:
@@ -185,6 +217,3 @@ def _kind(used: Used) -> Any:
     if kind is None:
         return None
     return kind | None if all(column.may_be_missing for column in columns) else kind
-
-
-__all__ = ["INPUTS", "OUTPUTS", "Like", "LikeDecoder", "Sides", "like"]

@@ -41,6 +41,24 @@ class Found(NamedTuple):
     parameters: Any = None
 
 
+class Values(NamedTuple):
+    """The values of the tensors of several messages.
+
+    Attributes
+    ----------
+    flats : sequence of list
+        Of each tensor that is used, in one list.
+    arrays : sequence of (ndarray of float64 or None), shape (n_rows, width) each
+        Those of tensors that hold numbers alone.
+    are_checked : frozenset of int
+        The tensors whose texts, whole numbers or booleans are as their columns want them.
+    """
+
+    flats: Sequence[list[Any]]
+    arrays: Sequence[NDArray[np.float64] | None]
+    are_checked: frozenset[int]
+
+
 class Used(NamedTuple):
     """A tensor that holds columns.
 
@@ -99,9 +117,13 @@ class TensorPlan:
         self.columns = [
             column for column in columns if PART_OF_ROLE.get(column.role, WHOLE) & self.parts
         ]
-        self._sources = dict(_sources(self.columns, sides))
-        self.used = list(_used(self._sources, sides))
-        self._of_tensor = {(used.side, used.place): k for k, used in enumerate(self.used)}
+        sources = dict(_sources(self.columns, sides))
+        self.used = list(_used(sources, sides))
+        of = {(used.side, used.place): k for k, used in enumerate(self.used)}
+        self._reading = [
+            (column, source, path, [of[side, place] for place in source.tensors])
+            for column, (side, source, path) in sources.items()
+        ]
         for used in self.used:
             check_signature(used.signature)
 
@@ -131,25 +153,53 @@ class TensorPlan:
         return Found(message, n, data, body.parameters)
 
     def block(self, found: Sequence[Found]) -> RowBlock:
-        """Read the rows of messages that have such tensors."""
-        n_rows = [each.n_rows for each in found]
-        n = sum(n_rows)
-        flats = [list(chain.from_iterable(each.data[k] for each in found)) for k in self._range()]
+        """Read the rows of messages that have such tensors, and check each value."""
+        flats = [
+            list(chain.from_iterable(each.data[k] for each in found))
+            for k in range(len(self.used))
+        ]
         arrays = [self._array(k, flat) for k, flat in enumerate(flats)]
+        messages = [each.message for each in found]
+        n_rows = [each.n_rows for each in found]
+        parameters = [each.parameters for each in found]
+        return self.rows(messages, n_rows, Values(flats, arrays, frozenset()), parameters)
+
+    def rows(
+        self,
+        messages: Sequence[int],
+        n_rows: Sequence[int],
+        given: Values,
+        parameters: Sequence[Any],
+    ) -> RowBlock:
+        """Put the values of tensors into columns.
+
+        Parameters
+        ----------
+        messages : sequence of int
+            Their numbers.
+        n_rows : sequence of int
+            Of each message.
+        given : Values
+        parameters : sequence of object
+            Of each message.
+        """
+        n = sum(n_rows)
         unusable: Unusable = {}
         values: ColumnValues = {}
-        for column in self.columns:
-            side, source, path = self._sources[column]
-            tensors = [self._of_tensor[side, place] for place in source.tensors]
-            ready = self._ready(column, source, [arrays[k] for k in tensors])
+        for column, source, path, tensors in self._reading:
+            ready = self._ready(column, source, [given.arrays[k] for k in tensors])
             if ready is None:
-                raw = self._raw(column, source, path, [(flats[k], k) for k in tensors], found, n)
-                ready = checked(column, raw, [None] * n, unusable)
+                flats = [(given.flats[k], k) for k in tensors]
+                raw = self._raw(column, source, path, flats, n)
+                if raw is None:
+                    raw = _parameter(path, n_rows, parameters)
+                    ready = checked(column, raw, [None] * n, unusable)
+                elif tensors[0] in given.are_checked:
+                    ready = raw
+                else:
+                    ready = checked(column, raw, [None] * n, unusable)
             values[column] = ready
-        return RowBlock([each.message for each in found], n_rows, values, unusable, self.parts)
-
-    def _range(self) -> range:
-        return range(len(self.used))
+        return RowBlock(list(messages), list(n_rows), values, unusable, self.parts)
 
     def _array(self, k: int, flat: list[Any]) -> NDArray[np.float64] | None:
         """Return the rows of a tensor of numbers; None where there is something else in it."""
@@ -183,15 +233,11 @@ class TensorPlan:
         source: Source,
         path: Path,
         flats: list[tuple[list[Any], int]],
-        found: Sequence[Found],
         n: int,
-    ) -> list[Any]:
-        """Return a column's values as they came; None where there are none."""
+    ) -> list[Any] | None:
+        """Return a column's values as they came; None where they are a parameter."""
         if not flats:
-            if path[:1] != ("parameters",):
-                return [None] * n
-            each = at_path([one.parameters for one in found], path[1:])
-            return [value for one, value in zip(found, each, strict=True) for _ in range(one.n_rows)]
+            return None if path[:1] == ("parameters",) else [None] * n
         if source.element is not None:
             flat, k = flats[0]
             return flat[source.element :: self.used[k].width]
@@ -199,6 +245,12 @@ class TensorPlan:
             return flats[0][0]
         rows = [_rows(flat, self.used[k].width) for flat, k in flats]
         return rows[0] if len(rows) == 1 else [sum(row, []) for row in zip(*rows, strict=True)]
+
+
+def _parameter(path: Path, n_rows: Sequence[int], parameters: Sequence[Any]) -> list[Any]:
+    """Return a parameter of the messages for each of their rows."""
+    each = at_path(parameters, path[1:])
+    return [value for value, n in zip(each, n_rows, strict=True) for _ in range(n)]
 
 
 def _rows(flat: list[Any], width: int) -> list[list[Any]]:
