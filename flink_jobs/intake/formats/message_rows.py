@@ -225,4 +225,3 @@ def _row_names(ids: Sequence[str], n_rows: NDArray[np.intp]) -> list[str]:
     for name, n in zip(ids, n_rows.tolist(), strict=True):
         names += [name] if n == 1 else [f"{name}[{row}]" for row in range(n)]
     return names
-

@@ -70,7 +70,9 @@ class RowListReader:
         return [self._block(own, has) for has, own in groups.items()]
 
     def _block(self, rows: Sequence[RowLists], has: tuple[bool, bool]) -> RowBlock:
-        n_rows = [len((each.outputs if each.inputs is None else each.inputs) or ()) for each in rows]
+        n_rows = [
+            len((each.outputs if each.inputs is None else each.inputs) or ()) for each in rows
+        ]
         parts = HAS_FEATURES * has[0] | HAS_OUTPUTS * has[1] if self._are_parted else WHOLE
         values: ColumnValues = {}
         unusable: Unusable = {}
@@ -85,9 +87,7 @@ class RowListReader:
         self._refuse_missing(values, unusable, parts, sum(n_rows))
         return RowBlock([each.message for each in rows], n_rows, values, unusable, parts)
 
-    def _refuse_missing(
-        self, values: ColumnValues, unusable: Unusable, parts: int, n: int
-    ) -> None:
+    def _refuse_missing(self, values: ColumnValues, unusable: Unusable, parts: int, n: int) -> None:
         """Look at columns of parts that whole events should have, and that nobody read."""
         absent = [
             column
@@ -191,9 +191,7 @@ class _PartReader:
         values = {column: _empty(column, len(rows)) for column in self._columns}
         return _Read(dict(values), errors)
 
-    def _renamed(
-        self, reader: TreeReader, of: dict[Column, Column], rows: Sequence[Any]
-    ) -> _Read:
+    def _renamed(self, reader: TreeReader, of: dict[Column, Column], rows: Sequence[Any]) -> _Read:
         values, unusable = reader.read(rows, [None] * len(rows))
         renamed: ColumnValues = {of[column]: own for column, own in values.items()}
         return _Read(renamed, unusable)

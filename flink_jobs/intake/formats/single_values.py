@@ -97,9 +97,7 @@ def _decoder(keys: tuple[str, ...]) -> Any:
 
 
 def _renamed(trees: Sequence[Any], keys: Sequence[str]) -> list[Any]:
-    return [
-        tree if tree is None else dict(zip(keys, tree.values(), strict=True)) for tree in trees
-    ]
+    return [tree if tree is None else dict(zip(keys, tree.values(), strict=True)) for tree in trees]
 
 
 def _with(values: list[Any], problems: dict[int, UnusableEventError]) -> list[Any]:

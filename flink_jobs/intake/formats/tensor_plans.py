@@ -155,8 +155,7 @@ class TensorPlan:
     def block(self, found: Sequence[Found]) -> RowBlock:
         """Read the rows of messages that have such tensors, and check each value."""
         flats = [
-            list(chain.from_iterable(each.data[k] for each in found))
-            for k in range(len(self.used))
+            list(chain.from_iterable(each.data[k] for each in found)) for k in range(len(self.used))
         ]
         arrays = [self._array(k, flat) for k, flat in enumerate(flats)]
         messages = [each.message for each in found]
