@@ -20,16 +20,17 @@ from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
-from flink_jobs.intake.formats.json import DECODING_FAILS
+from flink_jobs.intake.formats.json_bodies import decode_leniently
+from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.message_rows import (
-    MessageIds,
     RowBlock,
     are_parted,
     check_n_rows,
     gather,
+    named,
 )
+from flink_jobs.intake.formats.names import EventNames
 from flink_jobs.intake.formats.row_lists import RowListReader, RowLists
-from flink_jobs.intake.formats.single_values import decode_leniently, json_values, undecodable
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
@@ -75,11 +76,11 @@ class KServeV1:
         self._read = read
         self._are_parted = are_parted(config)
         self._rows = RowListReader(columns_of(config), are_parted=self._are_parted)
-        self._ids = MessageIds(config)
+        self._names = EventNames(config)
 
     def values(self, messages: Messages, paths: Sequence[Path]) -> list[Sequence[Any]]:
         """Look up values next to the rows."""
-        return json_values(messages, paths)
+        return JsonValues(paths).of(messages.payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
         """Read the rows of requests and responses."""
@@ -94,14 +95,11 @@ class KServeV1:
                 except UnusableEventError as error:
                     broken[message] = error
             blocks += self._rows.blocks(rows)
-        ids = self._ids.of(messages, None, self.values)
-        return gather(messages, blocks, broken, ids, self._read, are_parted=self._are_parted)
+        names = named(self._names, messages, (), [])
+        return gather(messages, blocks, broken, names, self._read, are_parted=self._are_parted)
 
     def _row_lists(self, message: int, payload: bytes) -> RowLists:
-        try:
-            body = decode_leniently(_decode_body, payload)
-        except DECODING_FAILS as error:
-            raise undecodable(error) from None
+        body = decode_leniently(_decode_body, payload)
         if body.instances is None and body.predictions is None:
             detail = "the message has neither instances nor predictions"
             raise UnusableEventError(Reason.INVALID_EVENT, detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,24 +11,14 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column
 from flink_jobs.config.job import PARTED_FORMATS, DriftJobConfig
-from flink_jobs.config.locations import Location, locations_of, record_parts
 from flink_jobs.config.paths import Path
-from flink_jobs.intake.formats.base import (
-    HAS_FEATURES,
-    HAS_OUTPUTS,
-    WHOLE,
-    Messages,
-    ReadEvents,
-    Unusable,
-)
+from flink_jobs.intake.formats.base import WHOLE, Messages, ReadEvents, Unusable
+from flink_jobs.intake.formats.json_values import JsonValues
+from flink_jobs.intake.formats.names import EventNames, of_row
 from flink_jobs.intake.formats.trees import ColumnValues
 from flink_jobs.intake.slots import ColumnFiller
-from flink_jobs.intake.texts import cut
-from flink_jobs.intake.unusable import UnusableEventError, encodable
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
-
-PART_OF_ROLE = {"feature": HAS_FEATURES, "output": HAS_OUTPUTS}
-"""The part of an event in which the columns of a role lie; others lie in either."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,63 +70,33 @@ def check_n_rows(n: int, config: DriftJobConfig) -> None:
         raise UnusableEventError(Reason.INVALID_EVENT, detail)
 
 
-class MessageIds:
-    """Finds the name of each message, by which its rows are called.
+def named(
+    names: EventNames, messages: Messages, at: Path, own: Sequence[Any]
+) -> tuple[list[str], Unusable]:
+    """Return the name of each message, after which its rows are called.
 
     Parameters
     ----------
-    config : DriftJobConfig
-    own : Path, optional
-        Where the format itself finds a name, for it need not be looked for again.
+    names : EventNames
+    messages : Messages
+    at : Path
+        Where the format has looked already.
+    own : sequence of object
+        What it found there.
     """
-
-    def __init__(self, config: DriftJobConfig, own: Path = ()) -> None:
-        location = locations_of(config, "topic").event_id
-        if location.kind == "nowhere":
-            location = locations_of(config, "lines").event_id
-        self._location: Location = location
-        self.are_own = location.kind == "payload" and location.path == own
-        parts = record_parts(config)
-        part = {
-            "header": f"header:{location.name}",
-            "attribute": f"header:ce_{location.name}",
-            "key": "key",
-        }.get(location.kind, "")
-        self._part = parts.index(part) if part in parts else None
-
-    def of(
-        self,
-        messages: Messages,
-        own: Sequence[Any] | None,
-        look_up: Callable[[Messages, Sequence[Path]], list[Sequence[Any]]],
-    ) -> list[str]:
-        """Return the name of each message: its own, or what it is called by where it lies."""
-        found: Sequence[Any] | None = None
-        if self.are_own:
-            found = own
-        elif self._part is not None and messages.record_parts is not None:
-            found = [parts[self._part] for parts in messages.record_parts]
-        elif self._location.kind == "payload":
-            found = look_up(messages, [self._location.path])[0]
-        if found is None:
-            return list(messages.names())
-        ids = [_id_text(value) for value in found]
-        if "" not in ids:
-            return ids
-        return [own or name for own, name in zip(ids, messages.names(), strict=True)]
-
-
-def _id_text(value: Any) -> str:
-    if type(value) is str:
-        return cut(value if value.isascii() else encodable(value))
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    if names.path is None:
+        return names.of(None, messages)
+    if names.path != at:
+        found = JsonValues([names.path]).of(messages.payloads)[0]
+        own = [None if isinstance(value, UnusableEventError) else value for value in found]
+    return names.of(own, messages)
 
 
 def gather(
     messages: Messages,
     blocks: Iterable[RowBlock],
     broken: Unusable,
-    ids: Sequence[str],
+    names: tuple[Sequence[str], Unusable],
     read: Sequence[Column],
     *,
     are_parted: bool,
@@ -149,14 +109,15 @@ def gather(
     blocks : iterable of RowBlock
     broken : dict of int to UnusableEventError
         By the number of the message: those that cannot be read at all.
-    ids : sequence of str
-        Of each message.
+    names : (sequence of str, dict of int to UnusableEventError)
+        Of each message its name, or why it cannot be named.
     read : sequence of Column
         The columns that become floats, in their order.
     are_parted : bool
         Whether to say which parts the events have.
     """
     filler = ColumnFiller(read)
+    ids, nameless = names
     blocks = list(blocks)
     n_rows = np.ones(len(messages), dtype=np.intp)
     for block in blocks:
@@ -172,20 +133,23 @@ def gather(
         x[own] = filler.rows(_all_values(block, read, len(own)), len(own))
         parts[own] = block.parts
         wrong |= {int(own[row]): error for row, error in block.unusable.items()}
+    for message, error in nameless.items():
+        for row in range(int(firsts[message]), int(firsts[message] + n_rows[message])):
+            unusable.setdefault(row, error)
     message_of = np.repeat(np.arange(len(messages)), n_rows)
     rows = np.arange(n) - np.repeat(firsts, n_rows)
-    names = _row_names(ids, n_rows)
+    called = _row_names(ids, n_rows)
     for row, error in wrong.items():
-        unusable[row] = UnusableEventError(error.reason, error.detail, names[row])
+        unusable.setdefault(row, UnusableEventError(error.reason, error.detail, called[row]))
     places = np.arange(n, dtype=np.intp)
     if unusable:
         places = np.delete(places, list(unusable))
-        names = [names[place] for place in places.tolist()]
+        called = [called[place] for place in places.tolist()]
         x, parts = x[places], parts[places]
     is_plain = n == len(messages)
     return ReadEvents(
         places,
-        names,
+        called,
         x,
         unusable,
         filler.texts,
@@ -219,9 +183,9 @@ def missing_values(column: Column, n: int) -> Sequence[Any] | NDArray[np.float64
 
 
 def _row_names(ids: Sequence[str], n_rows: NDArray[np.intp]) -> list[str]:
-    if len(n_rows) == int(n_rows.sum()) and (n_rows == 1).all():
+    if (n_rows == 1).all():
         return list(ids)
     names: list[str] = []
     for name, n in zip(ids, n_rows.tolist(), strict=True):
-        names += [name] if n == 1 else [f"{name}[{row}]" for row in range(n)]
+        names += [of_row(name, row, n) for row in range(n)]
     return names

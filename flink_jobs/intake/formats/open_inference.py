@@ -24,14 +24,16 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json import DECODING_FAILS
+from flink_jobs.intake.formats.json_bodies import decode_leniently
+from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.message_rows import (
-    MessageIds,
     RowBlock,
     are_parted,
     check_n_rows,
     gather,
+    named,
 )
-from flink_jobs.intake.formats.single_values import decode_leniently, json_values, undecodable
+from flink_jobs.intake.formats.names import EventNames, is_name
 from flink_jobs.intake.formats.tensor_decoders import Like, LikeDecoder, Sides, like
 from flink_jobs.intake.formats.tensor_plans import (
     INPUTS,
@@ -102,7 +104,7 @@ class OpenInference:
         self._read = read
         self._columns = columns_of(config)
         self._are_parted = are_parted(config)
-        self._ids = MessageIds(config, ("id",))
+        self._names = EventNames(config)
         self._plans: dict[Sides, TensorPlan] = {}
         self._decoders: dict[tuple[Like | None, Like | None], LikeDecoder] = {}
         self._like: tuple[Like | None, Like | None] = (None, None)
@@ -110,7 +112,7 @@ class OpenInference:
 
     def values(self, messages: Messages, paths: Sequence[Path]) -> list[Sequence[Any]]:
         """Look up values such as ``model_name`` in the messages."""
-        return json_values(messages, paths)
+        return JsonValues(paths).of(messages.payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
         """Read the rows of requests and responses."""
@@ -123,9 +125,9 @@ class OpenInference:
             n = sum(sum(block.n_rows) for block in read.blocks[n_blocks:])
             first += len(numbers)
             step = min(_BLOCK_MESSAGES, max(1, _BLOCK_ROWS * len(numbers) // max(n, 1)))
-        ids = self._ids.of(messages, read.ids, self.values)
+        names = named(self._names, messages, ("id",), read.ids)
         return gather(
-            messages, read.blocks, read.broken, ids, self._read, are_parted=self._are_parted
+            messages, read.blocks, read.broken, names, self._read, are_parted=self._are_parted
         )
 
     def _read_block(self, numbers: Sequence[int], payloads: Sequence[bytes], read: _Read) -> None:
@@ -208,13 +210,10 @@ class OpenInference:
         self, number: int, payload: bytes, read: _Read, found: dict[Sides, list[Found]]
     ) -> None:
         """Take one message, whatever it is like."""
+        body = None
         try:
             body = decode_leniently(_decode_body, payload)
-        except DECODING_FAILS as error:
-            read.broken[number] = undecodable(error)
-            return
-        read.ids[number] = body.id
-        try:
+            read.ids[number] = body.id
             if body.inputs is None and body.outputs is None:
                 raise not_a_message()
             sides = (_signatures(body.inputs), _signatures(body.outputs))
@@ -222,7 +221,7 @@ class OpenInference:
             own = plan.found(number, body)
             check_n_rows(own.n_rows, self._config)
         except UnusableEventError as error:
-            event_id = body.id if isinstance(body.id, str) else None
+            event_id = body.id if body is not None and is_name(body.id) else None
             read.broken[number] = UnusableEventError(error.reason, error.detail, event_id)
             return
         found.setdefault(sides, []).append(own)

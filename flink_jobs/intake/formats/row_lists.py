@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column, Role
-from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, WHOLE, Unusable
+from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, PART_OF, WHOLE, Unusable
 from flink_jobs.intake.formats.json import is_one_vector
-from flink_jobs.intake.formats.message_rows import PART_OF_ROLE, RowBlock, missing_values
+from flink_jobs.intake.formats.message_rows import RowBlock, missing_values
 from flink_jobs.intake.formats.trees import ColumnValues, TreeReader
 from flink_jobs.intake.unusable import wrong_length
 
@@ -56,7 +56,7 @@ class RowListReader:
     def __init__(self, columns: Sequence[Column], *, are_parted: bool) -> None:
         self._columns = columns
         self._are_parted = are_parted
-        others = [column for column in columns if column.role not in PART_OF_ROLE]
+        others = [column for column in columns if column.role not in PART_OF]
         self._inputs = _PartReader("feature", _of(columns, "feature"), others)
         self._outputs = _PartReader("output", _of(columns, "output"), others)
         self._outputs_alone = _PartReader("output", _of(columns, "output"), [])
@@ -92,7 +92,7 @@ class RowListReader:
         absent = [
             column
             for column in self._columns
-            if column not in values and PART_OF_ROLE.get(column.role, 0) & parts
+            if column not in values and PART_OF.get(column.role, 0) & parts
         ]
         if absent:
             read, wrong = TreeReader(absent).read([None] * n, [None] * n)

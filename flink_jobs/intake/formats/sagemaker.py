@@ -1,8 +1,9 @@
 """Lines of SageMaker's data capture: what an endpoint was sent, and what it answered.
 
-A line has ``captureData.endpointInput``, ``captureData.endpointOutput`` or both. Their data are CSV,
-JSON, or either in base64. Lines of CSV are rows, whose values are in the order of the columns. JSON
-is a list of rows, an object with ``instances`` or ``predictions``, one row, or one row in each line.
+A line has ``captureData.endpointInput``, ``captureData.endpointOutput`` or both. Their data are
+CSV, JSON, or either in base64. Lines of CSV are rows, whose values are in the order of the columns.
+JSON is a list of rows, an object with ``instances`` or ``predictions``, one row, or a row in each
+line.
 
 References
 ----------
@@ -25,11 +26,12 @@ from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
-from flink_jobs.intake.formats.json import DECODING_FAILS
+from flink_jobs.intake.formats.json_bodies import decode_leniently
+from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.kserve_v1 import check_row_lists
-from flink_jobs.intake.formats.message_rows import MessageIds, RowBlock, are_parted, gather
+from flink_jobs.intake.formats.message_rows import RowBlock, are_parted, gather, named
+from flink_jobs.intake.formats.names import EventNames
 from flink_jobs.intake.formats.row_lists import RowListReader, RowLists, TextRow
-from flink_jobs.intake.formats.single_values import decode_leniently, json_values, undecodable
 from flink_jobs.intake.formats.tensors import shown
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
@@ -63,7 +65,7 @@ _decode_json = msgspec.json.Decoder()
 
 
 class SageMaker:
-    """Reads lines of data capture.
+    r"""Reads lines of data capture.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ class SageMaker:
     ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
     ... reference = {kind = "first_events", n_events = 1000}
     ... ''')
-    >>> line = b'''{"captureData": {"endpointInput": {"data": "1,2\\\\n3,4", "encoding": "CSV"}},
+    >>> line = b'''{"captureData": {"endpointInput": {"data": "1,2\\n3,4", "encoding": "CSV"}},
     ...     "eventMetadata": {"eventId": "a"}}'''
     >>> events = SageMaker(config, columns_of(config)).read(Messages([line], list))
     >>> events.event_ids, events.x.tolist()
@@ -96,11 +98,11 @@ class SageMaker:
         columns = columns_of(config)
         self._n_outputs = sum(column.size for column in columns if column.role == "output")
         self._rows = RowListReader(columns, are_parted=self._are_parted)
-        self._ids = MessageIds(config, ("eventMetadata", "eventId"))
+        self._names = EventNames(config)
 
     def values(self, messages: Messages, paths: Sequence[Path]) -> list[Sequence[Any]]:
         """Look up values such as ``eventMetadata.inferenceTime``."""
-        return json_values(messages, paths)
+        return JsonValues(paths).of(messages.payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
         """Read the rows of captured requests and answers."""
@@ -117,11 +119,9 @@ class SageMaker:
                     rows.append(self._row_lists(message, line.captureData))
                 except UnusableEventError as error:
                     broken[message] = error
-                except DECODING_FAILS as error:
-                    broken[message] = undecodable(error)
             blocks += self._rows.blocks(rows)
-        ids = self._ids.of(messages, own_ids, self.values)
-        return gather(messages, blocks, broken, ids, self._read, are_parted=self._are_parted)
+        names = named(self._names, messages, ("eventMetadata", "eventId"), own_ids)
+        return gather(messages, blocks, broken, names, self._read, are_parted=self._are_parted)
 
     def _row_lists(self, message: int, data: _CaptureData) -> RowLists:
         if data.endpointInput is None and data.endpointOutput is None:
@@ -136,7 +136,7 @@ class SageMaker:
         return rows
 
     def _one_of_each(self, outputs: list[Any], n_inputs: int) -> list[Any]:
-        """Return an output of each row where all of them lie in one line, as XGBoost writes them."""
+        """Return an output of each row where they lie in one line, as XGBoost writes them."""
         is_one_line = len(outputs) == 1 and n_inputs > 1 and self._n_outputs == 1
         if is_one_line and isinstance(outputs[0], TextRow) and len(outputs[0]) == n_inputs:
             return [TextRow([text]) for text in outputs[0]]
@@ -184,25 +184,26 @@ def _csv_rows(data: str) -> list[Any]:
 
 
 def _json_rows(data: str, name: str) -> list[Any]:
+    lines = [line for line in data.splitlines() if line.strip()]
     try:
-        trees = [decode_leniently(_decode_json, data.encode())]
-    except DECODING_FAILS as error:
-        lines = [line for line in data.splitlines() if line.strip()]
+        tree = decode_leniently(_decode_json, data.encode(errors="backslashreplace"))
+    except UnusableEventError as error:
         if len(lines) < 2:
-            raise _wrong(name, f"data is not JSON: {error}", Reason.UNDECODABLE) from None
-        try:
-            trees = [decode_leniently(_decode_json, line.encode()) for line in lines]
-        except DECODING_FAILS as again:
-            raise _wrong(name, f"data is not JSON: {again}", Reason.UNDECODABLE) from None
-        return trees
-    tree = trees[0]
+            raise _wrong(name, f"data is not JSON: {error.detail}", error.reason) from None
+        return [_json_row(line, place, name) for place, line in enumerate(lines)]
     if isinstance(tree, dict):
         listed = next((tree[key] for key in _ROWS if isinstance(tree.get(key), list)), None)
         return [tree] if listed is None else listed
-    if isinstance(tree, list):
-        is_one_row = not any(isinstance(each, list | dict) for each in tree)
-        return [tree] if is_one_row else tree
-    return [tree]
+    is_rows = isinstance(tree, list) and any(isinstance(each, list | dict) for each in tree)
+    return tree if is_rows else [tree]
+
+
+def _json_row(line: str, place: int, name: str) -> Any:
+    try:
+        return decode_leniently(_decode_json, line.encode(errors="backslashreplace"))
+    except UnusableEventError as error:
+        detail = f"line {place + 1} of data is not JSON: {error.detail}"
+        raise _wrong(name, detail, error.reason) from None
 
 
 def _wrong(name: str, detail: str, reason: Reason = Reason.INVALID_EVENT) -> UnusableEventError:

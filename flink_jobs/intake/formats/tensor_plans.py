@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column
 from flink_jobs.config.paths import Path
-from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, WHOLE, Unusable
-from flink_jobs.intake.formats.message_rows import PART_OF_ROLE, RowBlock
+from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, PART_OF, WHOLE, Unusable
+from flink_jobs.intake.formats.message_rows import RowBlock
 from flink_jobs.intake.formats.tensors import (
     Signature,
     Source,
@@ -115,7 +115,7 @@ class TensorPlan:
         has = sum(part for part, side in zip(there, sides, strict=True) if side is not None)
         self.parts = has if are_parted else WHOLE
         self.columns = [
-            column for column in columns if PART_OF_ROLE.get(column.role, WHOLE) & self.parts
+            column for column in columns if PART_OF.get(column.role, WHOLE) & self.parts
         ]
         sources = dict(_sources(self.columns, sides))
         self.used = list(_used(sources, sides))
@@ -182,22 +182,20 @@ class TensorPlan:
         parameters : sequence of object
             Of each message.
         """
-        n = sum(n_rows)
         unusable: Unusable = {}
         values: ColumnValues = {}
         for column, source, path, tensors in self._reading:
-            ready = self._ready(column, source, [given.arrays[k] for k in tensors])
-            if ready is None:
-                flats = [(given.flats[k], k) for k in tensors]
-                raw = self._raw(column, source, path, flats, n)
-                if raw is None:
-                    raw = _parameter(path, n_rows, parameters)
-                    ready = checked(column, raw, [None] * n, unusable)
-                elif tensors[0] in given.are_checked:
-                    ready = raw
-                else:
-                    ready = checked(column, raw, [None] * n, unusable)
-            values[column] = ready
+            array = self._numbers(column, source, [given.arrays[k] for k in tensors])
+            if array is not None:
+                values[column] = array
+                continue
+            if tensors:
+                raw = self._raw(column, source, [(given.flats[k], k) for k in tensors])
+            else:
+                raw = _of_messages(path, n_rows, parameters)
+            is_checked = bool(tensors) and tensors[0] in given.are_checked
+            nameless = [None] * len(raw)
+            values[column] = raw if is_checked else checked(column, raw, nameless, unusable)
         return RowBlock(list(messages), list(n_rows), values, unusable, self.parts)
 
     def _array(self, k: int, flat: list[Any]) -> NDArray[np.float64] | None:
@@ -215,7 +213,7 @@ class TensorPlan:
             return None
 
     @staticmethod
-    def _ready(
+    def _numbers(
         column: Column, source: Source, arrays: list[NDArray[np.float64] | None]
     ) -> NDArray[np.float64] | None:
         there = [array for array in arrays if array is not None]
@@ -226,29 +224,25 @@ class TensorPlan:
         whole = there[0] if len(there) == 1 else np.concatenate(there, axis=1)
         return whole if column.type == "vector" else whole[:, 0]
 
-    def _raw(
-        self,
-        column: Column,
-        source: Source,
-        path: Path,
-        flats: list[tuple[list[Any], int]],
-        n: int,
-    ) -> list[Any] | None:
-        """Return a column's values as they came; None where they are a parameter."""
-        if not flats:
-            return None if path[:1] == ("parameters",) else [None] * n
+    def _raw(self, column: Column, source: Source, flats: list[tuple[list[Any], int]]) -> list[Any]:
+        """Return a column's values as they came."""
         if source.element is not None:
             flat, k = flats[0]
             return flat[source.element :: self.used[k].width]
         if column.type != "vector":
             return flats[0][0]
         rows = [_rows(flat, self.used[k].width) for flat, k in flats]
-        return rows[0] if len(rows) == 1 else [sum(row, []) for row in zip(*rows, strict=True)]
+        return rows[0] if len(rows) == 1 else list(map(_joined, zip(*rows, strict=True)))
 
 
-def _parameter(path: Path, n_rows: Sequence[int], parameters: Sequence[Any]) -> list[Any]:
-    """Return a parameter of the messages for each of their rows."""
-    each = at_path(parameters, path[1:])
+def _joined(lists: Sequence[list[Any]]) -> list[Any]:
+    return list(chain.from_iterable(lists))
+
+
+def _of_messages(path: Path, n_rows: Sequence[int], parameters: Sequence[Any]) -> list[Any]:
+    """Return a parameter of messages for each of their rows; None where there is none."""
+    is_parameter = path[:1] == ("parameters",)
+    each = at_path(parameters, path[1:]) if is_parameter else [None] * len(n_rows)
     return [value for value, n in zip(each, n_rows, strict=True) for _ in range(n)]
 
 
@@ -282,7 +276,7 @@ def _sources(
     for column, source in sources_of(outputs, "output", sides[OUTPUTS] or ()).items():
         yield column, (OUTPUTS, source, column.paths[0] if column.paths else ())
     for column in columns:
-        if column.role in PART_OF_ROLE:
+        if column.role in PART_OF:
             continue
         found = [sources_of([column], "feature", side or ())[column] for side in sides]
         side = next((side for side in (INPUTS, OUTPUTS) if found[side].tensors), INPUTS)
