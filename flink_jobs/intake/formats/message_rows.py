@@ -185,7 +185,9 @@ def missing_values(column: Column, n: int) -> Sequence[Any] | NDArray[np.float64
 def _row_names(ids: Sequence[str], n_rows: NDArray[np.intp]) -> list[str]:
     if (n_rows == 1).all():
         return list(ids)
+    most = int(n_rows.max())
+    ends = [of_row("", row, most) for row in range(most)]
     names: list[str] = []
     for name, n in zip(ids, n_rows.tolist(), strict=True):
-        names += [of_row(name, row, n) for row in range(n)]
+        names += [name] if n == 1 else [name + end for end in ends[:n]]
     return names
