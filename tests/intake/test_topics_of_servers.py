@@ -43,14 +43,12 @@ def config_of(columns: dict[str, Any], **keys: Any) -> Any:
 @pytest.mark.parametrize(
     ("config", "key", "value", "headers", "ids"),
     [
-        pytest.param(
-            config_of({"model_name": "fraud"}), None, OWN, {}, ["e1"], id="keyless"
-        ),
+        pytest.param(config_of({"model_name": "fraud"}), None, OWN, {}, ["e1"], id="keyless"),
         pytest.param(
             config_of({"model_name": "fraud"}), "a1b2", OWN, {}, ["e1"], id="keyed-by-request"
         ),
         pytest.param(
-            config_of({}, envelope="confluent"),
+            config_of({"event_id": "event_id"}, format="json", envelope="confluent"),
             "fraud",
             b"\0\0\0\0\x07" + json.dumps(OWN).encode(),
             {},

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column
-from flink_jobs.config.job import PARTED_FORMATS, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import WHOLE, Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json_values import JsonValues
@@ -45,14 +45,6 @@ class RowBlock:
     values: ColumnValues
     unusable: Unusable = field(default_factory=dict)
     parts: int = WHOLE
-
-
-def are_parted(config: DriftJobConfig) -> bool:
-    """Tell whether an event may have only features, or only outputs."""
-    messages = config.input.messages
-    if messages is None:
-        return config.input.format in PARTED_FORMATS
-    return messages == "requests_and_responses"
 
 
 def check_n_rows(n: int, config: DriftJobConfig) -> None:

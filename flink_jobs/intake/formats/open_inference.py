@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.binary_tensors import MARK, with_binary_data
@@ -29,7 +30,6 @@ from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.message_rows import (
     RowBlock,
-    are_parted,
     check_n_rows,
     gather,
     named,
@@ -47,7 +47,7 @@ from flink_jobs.intake.formats.tensors import Tensor, signature_of
 from flink_jobs.intake.unusable import UnusableEventError
 
 # Messages, and rows, whose values exist as Python objects at a time.
-_BLOCK_MESSAGES, _BLOCK_ROWS = 128, 512
+_BLOCK_MESSAGES, _BLOCK_ROWS = 128, 1_024
 _MOST_PLANS = 256
 # Each takes about 0.1 ms for a tensor.
 _MOST_DECODERS = 64
@@ -104,7 +104,7 @@ class OpenInference:
         self._config = config
         self._read = read
         self._columns = columns_of(config)
-        self._are_parted = are_parted(config)
+        self._are_parted = have_parts(config)
         self._names = EventNames(config)
         self._plans: dict[Sides, TensorPlan] = {}
         self._decoders: dict[tuple[Like | None, Like | None], LikeDecoder] = {}
