@@ -93,14 +93,14 @@ def config_of(columns: dict[str, Any], **keys: Any) -> Any:
             id="open-inference-keyed-by-request",
         ),
         pytest.param(
-            config_of({}, envelope="cloudevents"), "fraud", CLOUD_EVENT, {}, ["e1"], id="cloudevent"
+            config_of({}, envelope="cloudevents"), "fraud", CLOUD_EVENT, {}, ["c1"], id="cloudevent"
         ),
         pytest.param(
             config_of({"time": "@ce.time"}, envelope="cloudevents"),
             "fraud",
             CLOUD_EVENT,
             {},
-            ["e1"],
+            ["c1"],
             id="cloudevent-with-its-time",
         ),
         pytest.param(
