@@ -15,9 +15,9 @@ import json
 from itertools import chain
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.tensors import Tensor, wrong
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
@@ -35,6 +35,21 @@ _LENGTH_BYTES = 4
 _find_end = json.JSONDecoder().raw_decode
 
 
+def json_of(payload: bytes) -> bytes:
+    """Return a message without the bytes behind its JSON; as it is where it is not JSON.
+
+    Examples
+    --------
+    >>> json_of(b'{"id": "a"}' + bytes(8))
+    b'{"id": "a"}'
+    """
+    try:
+        # One character for each byte: where it ends does not depend on what it says.
+        return payload[: _find_end(payload.decode("latin-1"))[1]]
+    except (ValueError, RecursionError):
+        return payload
+
+
 def with_binary_data(decoder: Any, payload: bytes) -> Any:
     """Decode a message with bytes behind its JSON, and put them into its tensors.
 
@@ -49,14 +64,9 @@ def with_binary_data(decoder: Any, payload: bytes) -> Any:
     UnusableEventError
         When JSON, sizes and bytes do not fit together.
     """
-    try:
-        # One character for each byte: where it ends does not depend on what it says.
-        _, end = _find_end(payload.decode("latin-1"))
-        body = decoder.decode(payload[:end])
-    except (ValueError, RecursionError, msgspec.DecodeError) as error:
-        detail = str(error) or type(error).__name__
-        raise UnusableEventError(Reason.UNDECODABLE, detail) from None
-    rest = memoryview(payload)[end:]
+    head = json_of(payload)
+    body = decode_leniently(decoder, head)
+    rest = memoryview(payload)[len(head) :]
     for tensor in chain(body.inputs or (), body.outputs or ()):
         size = (tensor.parameters or {}).get("binary_data_size")
         if size is None:

@@ -103,7 +103,7 @@ class KServeV1:
         if body.instances is None and body.predictions is None:
             detail = "the message has neither instances nor predictions"
             raise UnusableEventError(Reason.INVALID_EVENT, detail)
-        rows = RowLists(message, body.instances, body.predictions)
+        rows = self._rows.needed(RowLists(message, body.instances, body.predictions))
         check_row_lists(rows, self._config)
         return rows
 

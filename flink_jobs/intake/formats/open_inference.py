@@ -24,7 +24,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
-from flink_jobs.intake.formats.binary_tensors import MARK, with_binary_data
+from flink_jobs.intake.formats.binary_tensors import MARK, json_of, with_binary_data
 from flink_jobs.intake.formats.json import DECODING_FAILS
 from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.json_values import JsonValues
@@ -113,7 +113,8 @@ class OpenInference:
 
     def values(self, messages: Messages, paths: Sequence[Path]) -> list[Sequence[Any]]:
         """Look up values such as ``model_name`` in the messages."""
-        return JsonValues(paths).of(messages.payloads)
+        payloads = [json_of(each) if MARK in each else each for each in messages.payloads]
+        return JsonValues(paths).of(payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
         """Read the rows of requests and responses."""

@@ -61,6 +61,15 @@ class RowListReader:
         self._outputs = _PartReader("output", _of(columns, "output"), others)
         self._outputs_alone = _PartReader("output", _of(columns, "output"), [])
 
+    def needed(self, rows: RowLists) -> RowLists:
+        """Leave out the part of a whole message in which no column lies."""
+        if rows.inputs is None or rows.outputs is None:
+            return rows
+        roles = {column.role for column in self._columns}
+        if "output" not in roles:
+            return rows._replace(outputs=None)
+        return rows._replace(inputs=None) if roles == {"output"} else rows
+
     def blocks(self, rows: Sequence[RowLists]) -> list[RowBlock]:
         """Read the rows of messages, those with the same parts together."""
         groups: dict[tuple[bool, bool], list[RowLists]] = {}
@@ -113,7 +122,10 @@ class _PartReader:
         self._of_place = dict(zip(by_place, own, strict=True))
         self._by_place = TreeReader(by_place)
         self._has_places = any(
-            isinstance(step, int) for column in own for path in column.paths for step in path[:1]
+            isinstance(step, int)
+            for column in self._columns
+            for path in column.paths
+            for step in path[:1]
         )
         self._is_vector = is_one_vector(own)
         whole = [replace(column, paths=((),)) for column in own[:1]]
@@ -145,6 +157,8 @@ class _PartReader:
         return self._wholes(rows)
 
     def _lists(self, rows: Sequence[list[Any]]) -> _Read:
+        if not self._own and not self._has_places:
+            return _Read({}, {})
         if self._has_places:
             return _Read(*self._by_path.read(rows, [None] * len(rows)))
         if self._is_vector and not any(row and isinstance(row[0], list) for row in rows):
@@ -160,8 +174,7 @@ class _PartReader:
     def _texts(self, rows: Sequence[TextRow]) -> _Read:
         """Read rows of texts, in which numbers and booleans are texts too."""
         if self._is_vector and not self._has_places:
-            column = self._own[0]
-            return self._lists([_numbers(row) for row in rows]) if column else self._lists([])
+            return self._lists([_numbers(row) for row in rows])
         typed: list[list[Any]] = [list(row) for row in rows]
         for place, kind in self._kinds_by_place():
             for row in typed:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,7 +133,7 @@ class SageMaker:
         outputs = _rows(data.endpointOutput, "endpointOutput")
         if inputs is not None and outputs is not None:
             outputs = self._one_of_each(outputs, len(inputs))
-        rows = RowLists(message, inputs, outputs)
+        rows = self._rows.needed(RowLists(message, inputs, outputs))
         check_row_lists(rows, self._config)
         return rows
 
@@ -154,7 +155,7 @@ def _rows(capture: _Capture | None, name: str) -> list[Any] | None:
     if encoding == "BASE64":
         data, encoding = _decoded(data, name), _encoding_of(capture.observedContentType, name)
     if encoding == "CSV":
-        return _csv_rows(data)
+        return _csv_rows(data, name)
     if encoding == "JSON":
         return _json_rows(data, name)
     raise _wrong(name, f"encoding is {shown(capture.encoding)}, expected CSV, JSON or BASE64")
@@ -177,15 +178,22 @@ def _encoding_of(content_type: str | None, name: str) -> str:
     raise _wrong(name, f"observedContentType is {found}, expected text/csv or application/json")
 
 
-def _csv_rows(data: str) -> list[Any]:
-    lines = data.splitlines()
+def _csv_rows(data: str, name: str) -> list[Any]:
     if '"' not in data:
-        return [TextRow(line.split(",")) for line in lines if line]
-    return [TextRow(row) for row in csv.reader(lines) if row]
+        return [TextRow(line.split(",")) for line in _lines(data)]
+    try:
+        return [TextRow(row) for row in csv.reader(io.StringIO(data, newline="")) if row]
+    except csv.Error as error:
+        raise _wrong(name, f"data is not CSV: {error}", Reason.UNDECODABLE) from None
+
+
+def _lines(data: str) -> list[str]:
+    # Not str.splitlines: it takes characters for ends of lines that may stand in a text.
+    return [own for line in data.split("\n") if (own := line.removesuffix("\r"))]
 
 
 def _json_rows(data: str, name: str) -> list[Any]:
-    lines = [line for line in data.splitlines() if line.strip()]
+    lines = [line for line in _lines(data) if line.strip()]
     try:
         tree = decode_leniently(_decode_json, data.encode(errors="backslashreplace"))
     except UnusableEventError as error:

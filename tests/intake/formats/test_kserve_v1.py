@@ -105,6 +105,17 @@ def test_a_message_that_is_not_as_it_should_be_is_a_dead_letter_that_says_why(me
     assert problems_of(events)[1, 0].startswith(why)
 
 
+@pytest.mark.parametrize("instance", [[1, 2, 3], {"x": 1}, 7])
+def test_the_part_in_which_no_column_lies_is_not_looked_at(instance):
+    config = config_of("kserve_v1", {"outputs": {"p": "probability"}, "features": {}})
+    both = {"instances": [instance], "predictions": [0.5, 0.25]}
+
+    events = read(config, both, {"instances": [instance]})
+
+    assert not events.unusable
+    assert events.x[:2, 0].tolist() == [0.5, 0.25]
+
+
 def test_a_message_of_too_many_rows_is_one_dead_letter():
     config = config_of("kserve_v1", TWO, input={"max_rows": 2})
 

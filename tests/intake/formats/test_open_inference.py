@@ -91,6 +91,15 @@ def test_the_model_of_a_message_is_looked_up_without_its_tensors():
     assert str(models[1]).startswith("undecodable")
 
 
+def test_the_model_is_looked_up_in_front_of_bytes_too():
+    config = config_of("open_inference", NUMBER)
+    payload, _ = made_by("mlserver")["triton-binary"]
+
+    (ids,) = OpenInference(config, ()).values(as_messages([payload]), [("id",)])
+
+    assert ids == ["r1"]
+
+
 @pytest.mark.parametrize(
     ("shape", "data"),
     [([3], [1, 2, 3]), ([3, 1], [1, 2, 3]), ([3, 1], [[1], [2], [3]]), ([3, 1, 1], [1, 2, 3])],

@@ -89,6 +89,28 @@ def test_a_vector_without_a_name_is_a_line_of_numbers_or_a_list_called_features(
     assert read(config, line(capture("1,2")), line(listed)).x.tolist() == [[1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize("text", ["NA", "nan", "", "None"])
+def test_a_number_may_be_missing_as_tables_say_it(text):
+    config = config_of("sagemaker", COLUMNS)
+
+    assert table_of(config, line(capture(f"{text},pro,1"), capture("0.5")))[0]["age"] is None
+
+
+def test_characters_that_look_like_ends_of_lines_belong_to_texts():
+    config = config_of("sagemaker", COLUMNS)
+    data = '4,"a\nb",1\r\n5,c\u2028d,1\r\n'
+
+    rows = table_of(config, line(capture(data), capture("0.5\n0.5")))
+
+    assert [row["plan"] for row in rows] == ["a\nb", "c\u2028d"]
+
+
+def test_what_csv_cannot_hold_is_a_dead_letter():
+    events = read(config_of("sagemaker", COLUMNS), line(capture('"' + "a" * 200_000)))
+
+    assert "data is not CSV: field larger" in problems_of(events)[0, 0]
+
+
 def test_predictions_in_one_line_belong_to_the_rows_of_the_inputs():
     config = config_of("sagemaker", COLUMNS)
 
