@@ -61,7 +61,8 @@ class _Body(Struct, gc=False):
 
 
 _decode_body = msgspec.json.Decoder(_Body)
-_parameters = attrgetter("parameters")
+_id, _parameters = attrgetter("id"), attrgetter("parameters")
+_inputs, _outputs = attrgetter("inputs"), attrgetter("outputs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ class OpenInference:
             if alike is None:
                 raise msgspec.DecodeError
             decode = alike.decode
-            bodies = [decode(payloads[number]) for number in numbers]
+            bodies = list(map(decode, payloads[numbers[0] : numbers[-1] + 1]))
         except DECODING_FAILS:
             for number in numbers:
                 self._read_one(number, payloads, read, found)
@@ -176,13 +177,10 @@ class OpenInference:
         found: dict[Sides, list[Found]],
     ) -> None:
         """Take messages that were decoded as those that they are like."""
-        groups: dict[tuple[bool, bool], list[int]] = {}
-        for place, body in enumerate(bodies):
-            read.ids[numbers[place]] = body.id
-            has = (body.inputs is not None, body.outputs is not None)
-            groups.setdefault(has, []).append(place)
-        for places in groups.values():
-            own = [bodies[place] for place in places]
+        for number, own_id in zip(numbers, map(_id, bodies), strict=True):
+            read.ids[number] = own_id
+        for places in _by_sides(bodies):
+            own = [bodies[place] for place in places] if len(places) < len(bodies) else bodies
             mine = [numbers[place] for place in places]
             sides = alike.sides_of(own[0])
             if sides == (None, None) or not self._take_group(alike, sides, mine, own, read):
@@ -202,7 +200,7 @@ class OpenInference:
         own = alike.alike(bodies, plan.used)
         if own.values is None or max(own.n_rows) > self._config.input.max_rows:
             return False
-        parameters = list(map(_parameters, bodies))
+        parameters = list(map(_parameters, bodies)) if plan.has_parameters else ()
         read.blocks.append(plan.rows(numbers, own.n_rows, own.values, parameters))
         return True
 
@@ -252,6 +250,19 @@ class OpenInference:
                 return
             decoder = self._decoders[key] = LikeDecoder(key)
         self._like, self._alike = key, decoder
+
+
+def _by_sides(bodies: Sequence[Any]) -> list[Sequence[int]]:
+    """Return the places of messages with the same sides together."""
+    n = len(bodies)
+    lacking = [list(map(side, bodies)).count(None) for side in (_inputs, _outputs)]
+    if all(count in (0, n) for count in lacking):
+        return [range(n)]
+    groups: dict[tuple[bool, bool], list[int]] = {}
+    for place, body in enumerate(bodies):
+        has = (body.inputs is not None, body.outputs is not None)
+        groups.setdefault(has, []).append(place)
+    return list(groups.values())
 
 
 def _signatures(tensors: list[Tensor] | None) -> Any:

@@ -125,6 +125,9 @@ class TensorPlan:
             (column, source, path, [of[side, place] for place in source.tensors])
             for column, (side, source, path) in sources.items()
         ]
+        self.has_parameters = any(
+            not tensors and path[:1] == ("parameters",) for _, _, path, tensors in self._reading
+        )
         for used in self.used:
             check_signature(used.signature)
 
@@ -181,7 +184,7 @@ class TensorPlan:
             Of each message.
         given : Values
         parameters : sequence of object
-            Of each message.
+            Of each message; anything where ``has_parameters`` is false.
         """
         unusable: Unusable = {}
         values: ColumnValues = {}
