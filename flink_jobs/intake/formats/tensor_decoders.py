@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from flink_jobs.intake.formats.tensor_plans import Signatures, Used, Values
 from flink_jobs.intake.formats.tensors import FLOATS, INTEGERS
 
-_WIDEST = 100_000
+# Beyond it the decoder takes longer to make than it saves, and a stranger could ask for many.
+_WIDEST, _MOST_TENSORS = 4_096, 256
 _data = attrgetter("data")
 Sides = tuple[Signatures | None, Signatures | None]
 
@@ -51,6 +52,8 @@ class Like(NamedTuple):
 def like(side: int, body: Any, used: Sequence[Used], signatures: Signatures, n: int) -> Like | None:
     """Say what a side of a message is like; None where no decoder can be made for it."""
     tensors = (body.inputs, body.outputs)[side]
+    if len(tensors) > _MOST_TENSORS:
+        return None
     own = tuple(each for each in used if each.side == side)
     nested = []
     for each in own:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -140,11 +140,12 @@ def sources_of(
     key = f"{role}s"
     if is_plain_vector(key, columns) and columns[0].paths in ((), ((key,),)):
         return {columns[0]: _side_by_side(columns[0], tensors)}
-    return {column: _source(column, role, tensors) for column in columns}
+    by_name = {tensor.name: place for place, tensor in enumerate(tensors)}
+    return {column: _source(column, by_name, tensors) for column in columns}
 
 
-def _source(column: Column, role: Role, tensors: Sequence[Signature]) -> Source:
-    found = [_found(path, role, tensors) for path in column.paths]
+def _source(column: Column, by_name: Mapping[str, int], tensors: Sequence[Signature]) -> Source:
+    found = [_found(path, by_name) for path in column.paths]
     if any(place is None for place, _ in found):
         return Source()
     places = tuple(place for place, _ in found if place is not None)
@@ -187,9 +188,8 @@ def _side_by_side(column: Column, tensors: Sequence[Signature]) -> Source:
     return Source(places)
 
 
-def _found(path: Path, role: Role, tensors: Sequence[Signature]) -> tuple[int | None, int | None]:
+def _found(path: Path, by_name: Mapping[str, int]) -> tuple[int | None, int | None]:
     """Return the place of a tensor, and of an element in its rows."""
-    by_name = {tensor.name: place for place, tensor in enumerate(tensors)}
     for first in ("inputs", "outputs"):
         if path[:1] == (first,) and len(path) > 1 and first not in by_name:
             path = path[1:]
@@ -197,7 +197,7 @@ def _found(path: Path, role: Role, tensors: Sequence[Signature]) -> tuple[int | 
         return None, None
     key, rest = path[0], path[1:]
     place = by_name.get(key) if isinstance(key, str) else key
-    if place is None or place >= len(tensors) or len(rest) > 1:
+    if place is None or place >= len(by_name) or len(rest) > 1:
         return None, None
     if not rest:
         return place, None

@@ -260,6 +260,19 @@ def test_a_message_of_too_many_rows_is_one_dead_letter():
     assert "4 rows, more than the 3 of input.max_rows" in problems_of(events)[1, 0]
 
 
+@pytest.mark.parametrize("n_others", [0, 1_000])
+def test_messages_too_large_for_a_decoder_of_their_own_are_read_too(n_others):
+    columns = {"features": {"emb": {"type": "vector", "size": 5_000}}}
+    config = config_of("open_inference", columns)
+    others = [tensor(f"x{k}", [1], "FP64", [k]) for k in range(n_others)]
+    message = request(*others, tensor("emb", [1, 5_000], "FP32", list(range(5_000))))
+
+    events = read(config, message, message)
+
+    assert events.x.shape == (2, 5_000)
+    assert events.x[1, -1] == 4_999.0
+
+
 def test_a_response_is_an_event_where_no_output_is_watched():
     config = config_of("open_inference", NUMBER)
     asked = request(tensor("age", [1], "FP64", [4]))
