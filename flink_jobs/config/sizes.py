@@ -42,7 +42,7 @@ _FLOAT_BYTES = 8
 # The text of a category that no other row has, of 20 characters or so.
 _TEXT_BYTES = 24
 # Categories of a column that the reference's dictionary holds at most, with their shares.
-_MOST_TEXTS, _SHARE_BYTES = 1_200, 24
+_MOST_TEXTS, _SHARE_BYTES = 2_000, 24
 # Columns that preparation makes of one of categories at most; a number has one, and another one
 # for where it is missing. What it keeps of each: centre, scale and bounds.
 _MOST_INDICATORS, _PREPARED_BYTES = 17, 48

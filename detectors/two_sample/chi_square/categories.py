@@ -50,11 +50,22 @@ def category_cut(column: FloatArray) -> Cut:
     array([99.])
     """
     values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
-    return Cut(Rule.ALONE, values[counts > _most_of_rare(counts)])
+    return Cut(Rule.ALONE, values[counts > most_of_rare(counts)])
 
 
-def _most_of_rare(counts: IntArray) -> int:
-    """How often a rare category was seen at most."""
+def most_of_rare(counts: IntArray) -> int:
+    """How often a rare category was seen at most, by the rule of :func:`category_cut`.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n_categories,)
+        How often a reference saw each of its categories; none is 0.
+
+    Examples
+    --------
+    >>> most_of_rare(np.array([400, 390, 210])), most_of_rare(np.ones(500, dtype=np.int64))
+    (0, 1)
+    """
     if counts.size == 0:
         return 0
     # At or below each count, how many categories there are and how many rows.

@@ -68,9 +68,11 @@ def group_rare(counts: IntArray) -> IntArray:
 
     Where some expected count is below ``LEAST_EXPECTED``, and there are more categories, or more
     rows, than random tables and the bound of the tail can take, each category whose own expected
-    count suffices stands alone. The others are put together, in the order of their expected counts
-    and then of their values, to groups that suffice. With fewer than 50 rows in a sample a tenth of
-    all rows suffices. Expected counts come from both samples together, so the grouping treats them
+    count suffices stands alone. The others are put together, in the order of their expected counts,
+    to groups that suffice; equal ones lie in an order that depends on nothing. By their values, 300
+    equal categories alarmed in 93 of 100 windows without a shift where codes were numbered by how
+    often the reference had seen them. With fewer than 50 rows in a sample a tenth of all rows
+    suffices. Expected counts come from both samples together, so the grouping treats them
     alike and the p-value stays valid. A move within a group goes unseen.
 
     Parameters
@@ -93,7 +95,8 @@ def group_rare(counts: IntArray) -> IntArray:
     is_small = n_common <= MOST_CATEGORIES and n_common * n_small <= MOST_COUNTS
     if is_small or least_expected(counts) >= LEAST_EXPECTED:
         return counts
-    order = np.argsort(-totals, kind="stable")
+    by_chance = np.random.default_rng(totals.size).permutation(totals.size)
+    order = np.lexsort((by_chance, -totals))
     enough = float(totals.sum()) * min(LEAST_EXPECTED / n_small, 0.1)
     n_alone = int(np.count_nonzero(totals >= enough))
     rows_rare = int(totals[order[n_alone:]].sum())
