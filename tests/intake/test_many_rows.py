@@ -73,7 +73,7 @@ def _many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CONFIG = named_config({"features": {"x": "number"}}, input={"format": "json"})
-ROWS = [[1, 2, "bad"], [3], ["bad"], [4, 5, 6, 7]]
+ROWS: list[list[Any]] = [[1, 2, "bad"], [3], ["bad"], [4, 5, 6, 7]]
 
 
 def lines_of(rows: list[list[Any]]) -> list[bytes]:
