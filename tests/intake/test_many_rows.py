@@ -38,7 +38,12 @@ class ManyNumbers:
         return JsonValues(paths).of(messages.payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
-        of, rows, places, ids, x, unusable = [], [], [], [], [], {}
+        of: list[int] = []
+        rows: list[int] = []
+        places: list[int] = []
+        ids: list[str] = []
+        x: list[list[float]] = []
+        unusable: dict[int, UnusableEventError] = {}
         names = messages.names()
         for message, payload in enumerate(messages.payloads):
             numbers = json.loads(payload)["rows"]
