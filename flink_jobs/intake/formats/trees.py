@@ -87,7 +87,9 @@ class TreeReader:
         values: ColumnValues = {}
         for column in self._columns:
             found = [self._found(held, trees, path) for path in column.paths]
-            raw = found[0] if len(found) == 1 else [list(row) for row in zip(*found, strict=True)]
+            raw = found[0]
+            if column.is_elementwise:
+                raw = [list(row) for row in zip(*found, strict=True)]
             values[column] = checked(column, raw, event_ids, unusable)
         return values, unusable
 
@@ -107,7 +109,18 @@ class TreeReader:
 def checked(
     column: Column, raw: list[Any], event_ids: Sequence[str | None], unusable: Unusable
 ) -> Sequence[Any] | NDArray[np.float64]:
-    """Return the values of one column, and add to ``unusable`` by row why one cannot be used."""
+    """Return the values of a column; what is wrong with one is put into ``unusable``.
+
+    Parameters
+    ----------
+    column : Column
+    raw : list
+        One value for each row, as a decoder of JSON gives it.
+    event_ids : sequence of str or None
+        For the errors.
+    unusable : dict of int to UnusableEventError
+        By row; the first error of a row stays.
+    """
     types = set(map(type, raw))
     if column.type == "number" and types <= (_OR_NONE if column.may_be_missing else _NUMBERS):
         try:
