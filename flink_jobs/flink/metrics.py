@@ -24,6 +24,8 @@ _Metrics = TypeVar("_Metrics")
 REFUSED_REASONS = (
     Reason.MISSING_KEY,
     Reason.MISSING_PAYLOAD,
+    Reason.NO_MODEL,
+    Reason.NO_TIME,
     Reason.OVERSIZED_PAYLOAD,
     Reason.FAR_FUTURE,
     Reason.LATE,
@@ -116,12 +118,21 @@ class RefusedMetrics:
         Of the operator.
     named_models : iterable of str
         They have counts of late events of their own.
+    is_located : bool
+        Whether payloads are looked into for model or time: one that cannot be read is refused.
     """
 
-    def __init__(self, group: MetricGroup, named_models: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        group: MetricGroup,
+        named_models: Iterable[str] = (),
+        *,
+        is_located: bool = False,
+    ) -> None:
         loudly = loudly_group(group)
+        reasons = tuple(Reason) if is_located else REFUSED_REASONS
         self._totals = Counters.of_names(loudly, ("events", "dead_letters"))
-        self._reasons = Counters.of_label(loudly, "reason", REFUSED_REASONS, "dead_letters")
+        self._reasons = Counters.of_label(loudly, "reason", reasons, "dead_letters")
         self._late = NamedModels(loudly, named_models, _late_events, _late_events)
 
     def report(self, dead_letter: DeadLetter) -> None:

@@ -19,17 +19,23 @@ def refusal(
     config: DriftJobConfig,
     reason: Reason,
     *,
+    detail: str | None = None,
     model: str | None,
     payload: bytes | None,
     partition: int,
     offset: int,
     event_time_ms: int,
 ) -> DeadLetter:
-    """Describe why a record reaches no pane, as a dead letter."""
-    size = 0 if payload is None else len(payload)
+    """Describe why a record reaches no pane, as a dead letter.
+
+    ``detail`` is for reasons that say where something was looked for.
+    """
+    if reason in _DETAILS:
+        size = 0 if payload is None else len(payload)
+        detail = _DETAILS[reason].format(size=size, input=config.input, panes=config.panes)
     return dead_letter(
         reason,
-        _DETAILS[reason].format(size=size, input=config.input, panes=config.panes),
+        detail or "",
         model=model or None,
         partition=partition,
         offset=offset,

@@ -28,6 +28,7 @@ class ShardRecords(NamedTuple):
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     times_ms: NDArray[np.int64]
+    record_parts: Sequence[Sequence[str | None]] | None = None
 
 
 def pack_shard(packer: PanePacker, records: ShardRecords) -> bytes:

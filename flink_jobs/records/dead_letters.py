@@ -13,6 +13,8 @@ class Reason(StrEnum):
 
     MISSING_KEY = "missing_key"
     MISSING_PAYLOAD = "missing_payload"
+    NO_MODEL = "no_model"
+    NO_TIME = "no_time"
     OVERSIZED_PAYLOAD = "oversized_payload"
     FAR_FUTURE = "far_future"
     LATE = "late"
