@@ -32,7 +32,8 @@ REFUSED_REASONS = (
     Reason.PANE_FULL,
 )
 """Reasons known before a record reaches a pane; all others are found in panes."""
-PANE_REASONS = tuple(reason for reason in Reason if reason not in REFUSED_REASONS)
+# A pane is full of messages, or of the events in them, which are counted when they are read.
+PANE_REASONS = (*(each for each in Reason if each not in REFUSED_REASONS), Reason.PANE_FULL)
 
 
 def loudly_group(group: MetricGroup) -> MetricGroup:

@@ -13,8 +13,6 @@ class Reason(StrEnum):
 
     MISSING_KEY = "missing_key"
     MISSING_PAYLOAD = "missing_payload"
-    NO_MODEL = "no_model"
-    NO_TIME = "no_time"
     OVERSIZED_PAYLOAD = "oversized_payload"
     FAR_FUTURE = "far_future"
     LATE = "late"
@@ -26,6 +24,8 @@ class Reason(StrEnum):
     WRONG_LENGTH = "wrong_length"
     NOT_FINITE = "not_finite"
     NOT_A_DISTRIBUTION = "not_a_distribution"
+    NO_MODEL = "no_model"
+    NO_TIME = "no_time"
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
