@@ -20,6 +20,7 @@ from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
+from flink_jobs.flink.located import located_records
 from flink_jobs.flink.naming import name_operator
 from flink_jobs.flink.operators.monitor import (
     AUDITS,
@@ -34,10 +35,9 @@ from flink_jobs.flink.operators.panes import pack_panes
 from flink_jobs.flink.operators.refused import RefusedFunction
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE
 from flink_jobs.flink.sources import kafka_sink, source_table
-from flink_jobs.flink.located import located_records
 from flink_jobs.intake.finding import Found, needs_locating
 from flink_jobs.intake.triage import HEARTBEAT, arrivals_query, triage_query
-from flink_jobs.kafka.ranges import TopicRange, decode_range_job
+from flink_jobs.kafka.ranges import TopicRange, decode_range_job, whole_topic
 
 _SHORTEST_ROOM_MS = 60_000
 
@@ -78,10 +78,13 @@ def build(
 ) -> None:
     """Lay out the whole job graph, over a part of the inference topic if there is one."""
     tables = StreamTableEnvironment.create(environment)
+    kafka = config.kafka
+    if part is None and kafka.bounded and kafka.start == "earliest" and needs_locating(config):
+        # Event time has to know which partitions have come to their end.
+        part = whole_topic(config)
     triaged = triage(tables, config, part)
     panes = pane_stream(tables, triaged, config)
     refused = refuse(tables, triaged, config)
-    kafka = config.kafka
     if kafka.control_topic is None:
         alerts = monitor(panes, config)
     else:

@@ -22,10 +22,12 @@ def located_records(
     Read and located in one subtask: only what sees all partitions knows how far each has come. The
     watermark of the source, which is that of records' timestamps, ends here.
     """
-    n_partitions = len(part.ends) if part else _count(config)
-    ends = dict(part.ends) if part else {}
-    partitions = ends or range(n_partitions)
-    tables.create_temporary_function("find_event", locate(config, partitions, ends))
+    if part is None:
+        function = locate(config, range(_count(config)), {})
+    else:
+        holding = [number for number, end in part.ends.items() if part.starts[number] < end]
+        function = locate(config, holding, part.ends)
+    tables.create_temporary_function("find_event", function)
     columns = {
         "payload": DataTypes.BYTES(),
         "part": DataTypes.INT(),

@@ -123,8 +123,8 @@ def _detail_sql(config: DriftJobConfig) -> str:
     location = locations_of(config, "topic").model
     if location.kind != "header":
         return "CAST(NULL AS STRING)"
-    at = quoted(f"@header.{location.name}")
-    return f"{at} || CASE WHEN {_header_sql(location.name)} = '' THEN ' is empty' ELSE ' is missing' END"
+    name, value = quoted(f"@header.{location.name}"), _header_sql(location.name)
+    return f"{name} || CASE WHEN {value} = '' THEN ' is empty' ELSE ' is missing' END"
 
 
 def _header_sql(name: str) -> str:

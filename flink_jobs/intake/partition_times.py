@@ -20,8 +20,8 @@ class PartitionTimes:
     Parameters
     ----------
     partitions : iterable of int
-        Those that there are when the job is submitted; each holds the others back until it sends
-        something. One that is found later counts from its first record on.
+        Those that hold the others back until they send something. One that is found later counts
+        from its first record on.
     ends : mapping of int to int
         Of a bounded job: the offset at which each partition ends, exclusive.
     idle_timeout_ms : int
@@ -41,7 +41,7 @@ class PartitionTimes:
     ) -> None:
         self._ends = dict(ends)
         self._idle_timeout_ms = idle_timeout_ms
-        self._reached_ms = {n: NEVER_MS for n in partitions if self._ends.get(n) != 0}
+        self._reached_ms = dict.fromkeys(partitions, NEVER_MS)
         self._seen_ms = dict.fromkeys(self._reached_ms, now_ms)
         self._highest_ms = NEVER_MS
 
@@ -97,9 +97,7 @@ class PartitionTimes:
         """Give what one partition has reached with each record of all."""
         is_own = partitions == number
         before_ms = self._reached_ms.get(number, NEVER_MS)
-        own_ms = np.maximum(
-            np.maximum.accumulate(np.where(is_own, times_ms, NEVER_MS)), before_ms
-        )
+        own_ms = np.maximum(np.maximum.accumulate(np.where(is_own, times_ms, NEVER_MS)), before_ms)
         self._reached_ms[number] = int(own_ms[-1])
         is_last = is_own & (offsets >= self._ends.get(number, FOREVER_MS) - 1)
         if is_last.any():
