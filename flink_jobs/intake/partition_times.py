@@ -30,9 +30,9 @@ class PartitionTimes:
 
     Examples
     --------
-    >>> times = PartitionTimes([0, 1], {}, idle_timeout_ms=60_000, now_ms=0)
+    >>> times = PartitionTimes([0, 1], {}, idle_timeout_ms=60_000, now_ms=1_000)
     >>> came = np.array([0, 1, 0]), np.array([7, 7, 8]), np.array([500, 400, 900])
-    >>> times.reached(*came, now_ms=10)[1:]
+    >>> times.reached(*came, now_ms=1_010)[1:]
     array([400, 400])
     """
 
