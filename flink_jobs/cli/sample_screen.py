@@ -11,11 +11,15 @@ from rich.text import Text
 
 from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count, first_names
+from flink_jobs.times import between
 
 if TYPE_CHECKING:
+    from flink_jobs.setup.description import SampleReport
     from flink_jobs.setup.proposal import Proposal
 
 _MOST_NAMED = 12
+_MOST_COLUMNS = 400
+_WIDEST_NAME = 40
 
 
 def print_proposal(console: Console, proposal: Proposal, output: Path, text: str) -> None:
@@ -46,6 +50,56 @@ def print_proposal(console: Console, proposal: Proposal, output: Path, text: str
         f"      loudly backtest --config {output} --input {source}",
         soft_wrap=True,
     )
+
+
+def print_report(console: Console, report: SampleReport) -> None:
+    """Print what a configuration makes of a sample, column by column."""
+    rate = "" if report.span_ms is None else f", {between(*report.span_ms)}"
+    console.print(
+        Text.assemble(
+            ("Sample", "bold"),
+            f" of {report.source}: {count(report.n_messages, 'message')}, "
+            f"{count(report.n_usable, 'usable event')}{rate}",
+        ),
+        soft_wrap=True,
+    )
+    if report.models:
+        named = [f"{name} ({n:,})" for name, n in report.models]
+        more = report.n_models - len(named)
+        rest = f" and {more:,} more" if more > 0 else ""
+        console.print(f"Models: {', '.join(named)}{rest}", soft_wrap=True)
+    _print_columns(console, report)
+    for each in report.refused:
+        console.print(
+            Text.assemble(
+                ("✘", "red"),
+                f" {count(each.n, 'event')} refused, {each.reason}: {each.example}",
+            ),
+            soft_wrap=True,
+        )
+    for hint in report.hints:
+        console.print(Text.assemble(("!", "yellow"), f" {hint}"), soft_wrap=True)
+    if report.is_unusable:
+        console.print("Not one event can be used.", style="bold red")
+
+
+def _print_columns(console: Console, report: SampleReport) -> None:
+    """Print a line for each column: name, type, values and what looks wrong."""
+    columns = report.columns[:_MOST_COLUMNS]
+    width = min(_WIDEST_NAME, max((len(each.name) for each in columns), default=0))
+    types = max((len(each.type) for each in columns), default=0)
+    for each in columns:
+        place = f" in {each.place}" if each.place and not each.place.endswith(each.name) else ""
+        hint = f"  ! {'; '.join(each.hints)}" if each.hints else ""
+        console.print(
+            Text.assemble(
+                f"  {each.name:<{width}}  {each.type:<{types}}  {each.values}{place}",
+                (hint, "yellow"),
+            ),
+            soft_wrap=True,
+        )
+    if (more := len(report.columns) - _MOST_COLUMNS) > 0:
+        console.print(f"  and {count(more, 'column')} more")
 
 
 def _unsure(text: str) -> Iterator[str]:

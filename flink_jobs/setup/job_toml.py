@@ -15,6 +15,7 @@ from flink_jobs.times import duration, span
 
 _MOST_LEFT_OUT = 200
 _LONGEST_VALUE = 100
+_DEFAULTS = ("@key", "@timestamp")
 
 
 def job_toml(proposal: Proposal, output: str = "job.toml") -> str:
@@ -158,7 +159,8 @@ def _columns(writer: Writer, proposal: Proposal) -> None:
     if time.says_zone:
         writer.line("time_zone", "UTC", "", "times name no zone; Europe/Berlin, if that is theirs")
     if proposal.event_id is not None:
-        _place(writer, "event_id", proposal.event_id)
+        named = proposal.event_id
+        writer.line("event_id", named.text, named.reason, named.unsure)
     if (label := proposal.roles.label) is not None:
         reason = proposal.roles.label_reason
         comment = f"true classes: {classes_text(label)}"
@@ -176,6 +178,10 @@ def _columns(writer: Writer, proposal: Proposal) -> None:
 
 
 def _place(writer: Writer, key: str, place: Place) -> None:
+    if place.text in _DEFAULTS and not place.unsure:
+        # The default of topics, and not a place in files: only said.
+        writer.said(key, place.text, place.reason)
+        return
     writer.line(key, place.text, place.reason, place.unsure)
 
 
@@ -253,11 +259,21 @@ def _timing(writer: Writer, proposal: Proposal) -> None:
     writer.line("size_ms", timing.size_ms, f"{duration(timing.size_ms)}: {timing.size_reason}")
     writer.line("slide_ms", timing.slide_ms, f"one starts every {duration(timing.slide_ms)}")
     _reference(writer, proposal)
+    _policy(writer, proposal)
+
+
+def _policy(writer: Writer, proposal: Proposal) -> None:
+    timing = proposal.timing
+    if not (timing.min_effect_size or timing.ongoing_every_ms):
+        return
+    writer.block("[policy]")
+    if timing.ongoing_every_ms:
+        why = f"while drift lasts, an alert every {duration(timing.ongoing_every_ms)}"
+        writer.line("ongoing_every_ms", timing.ongoing_every_ms, why)
     if timing.min_effect_size:
-        writer.block("[policy]")
         why = (
-            "with so many events in a window shifts are found that are too small to matter; below "
-            "this size none raises an alert"
+            "windows with so many events show shifts that are too small to matter: those below "
+            "this size raise no alert"
         )
         writer.line("min_effect_size", timing.min_effect_size, why)
 

@@ -11,7 +11,9 @@ from flink_jobs.setup.sample import Sample
 TOPIC_SCHEME = "kafka://"
 
 
-def take_sample(name: str, properties: Mapping[str, str] | None = None) -> Sample:
+def take_sample(
+    name: str, properties: Mapping[str, str] | None = None, servers: str = ""
+) -> Sample:
     """Take a sample of a file, a folder or a topic.
 
     Parameters
@@ -20,6 +22,8 @@ def take_sample(name: str, properties: Mapping[str, str] | None = None) -> Sampl
         A path, or ``kafka://host:port/topic``.
     properties : mapping of str to str, optional
         Of the Kafka client.
+    servers : str
+        The brokers of a topic whose name holds none.
 
     Raises
     ------
@@ -30,5 +34,5 @@ def take_sample(name: str, properties: Mapping[str, str] | None = None) -> Sampl
         # It loads a Kafka client, an eighth of the time in which a process starts.
         from flink_jobs.setup.topics import sample_topic
 
-        return sample_topic(name, properties)
+        return sample_topic(name, properties, servers)
     return sample_files(Path(name))

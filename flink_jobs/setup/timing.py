@@ -24,10 +24,10 @@ _STEPS = (
     (6 * _H, _H, 10 * _MIN),
     (12 * _H, 2 * _H, 30 * _MIN),
     (_D, 3 * _H, _H),
-    (7 * _D, _D, _H),
-    (28 * _D, 7 * _D, 6 * _H),
-    (84 * _D, 28 * _D, _D),
-    (364 * _D, 91 * _D, _D),
+    (7 * _D, _D, 6 * _H),
+    (28 * _D, 7 * _D, _D),
+    (84 * _D, 28 * _D, 7 * _D),
+    (364 * _D, 91 * _D, 7 * _D),
 )
 _NICE = (
     (_S, (1, 2, 5, 10, 20, 30)),
@@ -49,6 +49,8 @@ _FEWEST_REFERENCE = 50
 _DAILY_SHARE = 0.1
 _FEWEST_HOURS = 18
 _MANY_EVENTS = 5_000
+# The default of the policy.
+_ONGOING_MS = 4 * _H
 _UNKNOWN_RATE = 1 / _S
 
 
@@ -106,6 +108,8 @@ class Timing:
         What to think about in the reference.
     min_effect_size : float
         0 where windows are too small to find what does not matter.
+    ongoing_every_ms : int
+        0 for the default.
     """
 
     width_ms: int
@@ -120,6 +124,7 @@ class Timing:
     max_raw_events: int = 0
     unsure: str = ""
     min_effect_size: float = 0.0
+    ongoing_every_ms: int = 0
 
     @property
     def most_reference(self) -> int:
@@ -152,6 +157,8 @@ def timing_of(traffic: Traffic) -> Timing:
         max_raw_events=4 * n_pane if n_pane > _MOST_OF_PANE else 0,
     )
     timing = _with_reference(timing, traffic)
+    if size_ms > _ONGOING_MS:
+        timing = replace(timing, ongoing_every_ms=size_ms)
     if n_window >= _MANY_EVENTS:
         timing = replace(timing, min_effect_size=0.05)
     return timing

@@ -56,6 +56,10 @@ class Writer:
             code = f"{toml_key(key)} = [\n    {_filled(value)}\n]"
         self._open.append((code, _one_line(comment)))
 
+    def said(self, key: str, value: Any, comment: str) -> None:
+        """Write a key that holds its default as a comment."""
+        self._open.append((f"# {toml_key(key)} = {toml(value)}", _one_line(comment)))
+
     def remark(self, text: str) -> None:
         """Write a comment on lines of its own."""
         self._close()
