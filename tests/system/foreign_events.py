@@ -97,15 +97,15 @@ IN_A_HEADER = Case(
 )
 TIME_IN_A_HEADER = Case(
     ("steady", "moved"),
-    {"[job]\n": '[columns]\ntime = "@header.at"\ntime_unit = "s"\n[job]\n'},
+    {"[job]\n": '[columns]\ntime = "@header.at"\ntime_unit = "us"\n[job]\n'},
     lambda record, number: replace(
         record,
         time_ms=WRITTEN_MS + number,
-        headers=(("at", f"{record.time_ms / 1000:.3f}".encode()),),
+        headers=(("at", f"{record.time_ms * 1000 + 7}".encode()),),
     ),
     {
         Reason.NO_TIME: bad("moved", b"{}", ("at", b"soon")),
-        Reason.MISSING_KEY: bad(None, b"{}", ("at", b"1767225600")),
+        Reason.MISSING_KEY: bad(None, b"{}", ("at", b"1767225600000000")),
     },
 )
 KEYED_BY_REQUEST = Case(
