@@ -42,11 +42,10 @@ def located(
     step.open(None)
     return step.eval(
         pd.Series(keys or ["request"] * n),
-        pd.Series(payloads, dtype=object),
         pd.Series(of, dtype=np.int32),
         pd.Series(range(n), dtype=np.int64),
         pd.Series([WRITTEN_MS] * n, dtype=np.int64),
-        *(pd.Series(each, dtype=object) for each in parts or []),
+        *(pd.Series(each, dtype=object) for each in parts or [payloads]),
     )
 
 

@@ -13,6 +13,7 @@ from pyflink.table.types import RowType
 from pyflink.table.udf import ScalarFunction, UserDefinedScalarFunctionWrapper, udf
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.finding import needs_payload
 from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.locating import Located, Locator
@@ -52,6 +53,7 @@ class Locate(ScalarFunction):
         self._config = config
         self._partitions = list(partitions)
         self._ends = dict(ends)
+        self._reads = needs_payload(config)
 
     def is_deterministic(self) -> bool:
         """Tell the planner that what is found depends on the records before it."""
@@ -66,19 +68,22 @@ class Locate(ScalarFunction):
     def eval(
         self,
         key: pd.Series,
-        payload: pd.Series,
         partition: pd.Series,
         offset: pd.Series,
         record_ms: pd.Series,
-        *parts: pd.Series,
+        *more: pd.Series,
     ) -> pd.DataFrame:
         """Find models and event times.
 
-        ``payload`` is missing where it is not to be read, and ``record_ms`` the time of records.
+        ``record_ms`` are the times of records. ``more`` are their payloads, if they are looked
+        into, and what else is needed of them.
         """
         keys = key.to_list()
+        payloads, parts = (
+            (more[0].to_list(), more[1:]) if self._reads else ([None] * len(key), more)
+        )
         messages = Messages(
-            payload.to_list(),
+            payloads,
             lambda: [f"{p}:{o}" for p, o in zip(partition, offset, strict=True)],
             [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
         )
