@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def located(
     payloads: list[bytes | None],
     keys: list[str | None] | None = None,
     columns: dict[str, str] = NESTED,
-    parts: list[list[str | None]] | None = None,
+    parts: Sequence[Sequence[object]] | None = None,
     partitions: list[int] | None = None,
 ) -> pd.DataFrame:
     """What the step says of records of partition 0, or of those given."""
