@@ -79,20 +79,24 @@ class Locate(ScalarFunction):
         into, and what else is needed of them.
         """
         keys = key.to_list()
-        payloads, parts = (
-            (more[0].to_list(), more[1:]) if self._reads else ([None] * len(key), more)
-        )
-        messages = Messages(
-            payloads,
-            lambda: [f"{p}:{o}" for p, o in zip(partition, offset, strict=True)],
-            [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
-        )
+        messages = self._messages(partition, offset, more)
         given_ms = record_ms.to_numpy(dtype=np.int64)
         located = self._locator.locate(messages, given_ms, keys)
         is_heartbeat = np.array([each == HEARTBEAT_KEY for each in keys], dtype=np.bool_)
         times_ms, has_time = _times(located, given_ms, is_heartbeat)
         watermarks_ms = self._watermarks(partition, offset, times_ms, has_time)
         return _found(located, times_ms, watermarks_ms, is_heartbeat)
+
+    def _messages(
+        self, partition: pd.Series, offset: pd.Series, more: tuple[pd.Series, ...]
+    ) -> Messages:
+        payloads = more[0].to_list() if self._reads else [b""] * len(offset)
+        parts = more[1:] if self._reads else more
+        return Messages(
+            payloads,
+            lambda: [f"{p}:{o}" for p, o in zip(partition, offset, strict=True)],
+            [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
+        )
 
     def _watermarks(
         self,
