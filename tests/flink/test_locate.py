@@ -103,6 +103,14 @@ def test_a_time_far_ahead_of_the_clock_moves_nothing() -> None:
     assert set(found.watermark_ms) == {AT_MS - DELAY_MS}
 
 
+def test_a_time_without_a_date_is_refused() -> None:
+    found = located([event(at=-(2**53)), event(at=2**53)])
+
+    assert found.reason.tolist() == [Reason.NO_TIME, None]
+    assert found.event_ms.tolist() == [WRITTEN_MS, 2**53]
+    assert set(found.watermark_ms) == {FIRST_MS}
+
+
 def test_there_is_no_event_time_before_each_partition_has_sent_something() -> None:
     found = located([event(), event(at=AT_MS - 7)], partitions=[0, 3])
 

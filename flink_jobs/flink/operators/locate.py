@@ -18,7 +18,8 @@ from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.locating import Located, Locator
 from flink_jobs.intake.partition_times import PartitionTimes
-from flink_jobs.intake.unusable import encodable
+from flink_jobs.intake.unusable import UnusableEventError, encodable
+from flink_jobs.records.dead_letters import Reason
 from flink_jobs.times import FIRST_MS, NEVER_MS
 
 _TYPES = {
@@ -81,7 +82,7 @@ class Locate(ScalarFunction):
         keys = key.to_list()
         messages = self._messages(partition, offset, more)
         given_ms = record_ms.to_numpy(dtype=np.int64)
-        located = self._locator.locate(messages, given_ms, keys)
+        located = _with_dates(self._locator.locate(messages, given_ms, keys))
         is_heartbeat = np.array([each == HEARTBEAT_KEY for each in keys], dtype=np.bool_)
         times_ms, has_time = _times(located, given_ms, is_heartbeat)
         watermarks_ms = self._watermarks(partition, offset, times_ms, has_time)
@@ -122,6 +123,13 @@ def locate(
     """Make the function for the query of records."""
     function = Locate(config, partitions, ends)
     return udf(function, result_type=found_type(), func_type="pandas", name="find_event")
+
+
+def _with_dates(located: Located) -> Located:
+    """Refuse times before the year 1: Flink has no timestamp for them, and the job would fail."""
+    early = np.flatnonzero(located.times_ms < FIRST_MS).tolist()
+    error = UnusableEventError(Reason.NO_TIME, "the event time lies before the year 1")
+    return located._replace(problems=dict.fromkeys(early, error) | located.problems)
 
 
 def _times(
