@@ -18,13 +18,13 @@ from msgspec import Struct
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.message_rows import (
     RowBlock,
-    are_parted,
     check_n_rows,
     gather,
     named,
@@ -74,7 +74,7 @@ class KServeV1:
     def __init__(self, config: DriftJobConfig, read: Sequence[Column]) -> None:
         self._config = config
         self._read = read
-        self._are_parted = are_parted(config)
+        self._are_parted = have_parts(config)
         self._rows = RowListReader(columns_of(config), are_parted=self._are_parted)
         self._names = EventNames(config)
 

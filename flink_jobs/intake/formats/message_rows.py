@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column
-from flink_jobs.config.job import PARTED_FORMATS, DriftJobConfig
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import WHOLE, Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json_values import JsonValues
@@ -45,14 +45,6 @@ class RowBlock:
     values: ColumnValues
     unusable: Unusable = field(default_factory=dict)
     parts: int = WHOLE
-
-
-def are_parted(config: DriftJobConfig) -> bool:
-    """Tell whether an event may have only features, or only outputs."""
-    messages = config.input.messages
-    if messages is None:
-        return config.input.format in PARTED_FORMATS
-    return messages == "requests_and_responses"
 
 
 def check_n_rows(n: int, config: DriftJobConfig) -> None:
@@ -185,7 +177,9 @@ def missing_values(column: Column, n: int) -> Sequence[Any] | NDArray[np.float64
 def _row_names(ids: Sequence[str], n_rows: NDArray[np.intp]) -> list[str]:
     if (n_rows == 1).all():
         return list(ids)
+    most = int(n_rows.max())
+    ends = [of_row("", row, most) for row in range(most)]
     names: list[str] = []
     for name, n in zip(ids, n_rows.tolist(), strict=True):
-        names += [of_row(name, row, n) for row in range(n)]
+        names += [name] if n == 1 else [name + end for end in ends[:n]]
     return names

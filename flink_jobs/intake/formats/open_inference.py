@@ -21,14 +21,15 @@ from msgspec import Struct
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
+from flink_jobs.intake.formats.binary_tensors import MARK, with_binary_data
 from flink_jobs.intake.formats.json import DECODING_FAILS
 from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.message_rows import (
     RowBlock,
-    are_parted,
     check_n_rows,
     gather,
     named,
@@ -46,7 +47,7 @@ from flink_jobs.intake.formats.tensors import Tensor, signature_of
 from flink_jobs.intake.unusable import UnusableEventError
 
 # Messages, and rows, whose values exist as Python objects at a time.
-_BLOCK_MESSAGES, _BLOCK_ROWS = 128, 512
+_BLOCK_MESSAGES, _BLOCK_ROWS = 128, 1_024
 _MOST_PLANS = 256
 # Each takes about 0.1 ms for a tensor.
 _MOST_DECODERS = 64
@@ -103,7 +104,7 @@ class OpenInference:
         self._config = config
         self._read = read
         self._columns = columns_of(config)
-        self._are_parted = are_parted(config)
+        self._are_parted = have_parts(config)
         self._names = EventNames(config)
         self._plans: dict[Sides, TensorPlan] = {}
         self._decoders: dict[tuple[Like | None, Like | None], LikeDecoder] = {}
@@ -197,8 +198,6 @@ class OpenInference:
     ) -> bool:
         """Take messages with the same sides; not where one of them has to be looked at closely."""
         plan = self._plan(sides)
-        if not plan.used:
-            return False
         own = alike.alike(bodies, plan.used)
         if own.values is None or max(own.n_rows) > self._config.input.max_rows:
             return False
@@ -212,7 +211,7 @@ class OpenInference:
         """Take one message, whatever it is like."""
         body = None
         try:
-            body = decode_leniently(_decode_body, payload)
+            body = _body(payload)
             read.ids[number] = body.id
             if body.inputs is None and body.outputs is None:
                 raise not_a_message()
@@ -256,3 +255,12 @@ class OpenInference:
 
 def _signatures(tensors: list[Tensor] | None) -> Any:
     return None if tensors is None else tuple(map(signature_of, tensors))
+
+
+def _body(payload: bytes) -> Any:
+    try:
+        return decode_leniently(_decode_body, payload)
+    except UnusableEventError:
+        if MARK not in payload:
+            raise
+    return with_binary_data(_decode_body, payload)

@@ -24,12 +24,13 @@ from msgspec import Struct
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json_bodies import decode_leniently
 from flink_jobs.intake.formats.json_values import JsonValues
 from flink_jobs.intake.formats.kserve_v1 import check_row_lists
-from flink_jobs.intake.formats.message_rows import RowBlock, are_parted, gather, named
+from flink_jobs.intake.formats.message_rows import RowBlock, gather, named
 from flink_jobs.intake.formats.names import EventNames
 from flink_jobs.intake.formats.row_lists import RowListReader, RowLists, TextRow
 from flink_jobs.intake.formats.tensors import shown
@@ -94,7 +95,7 @@ class SageMaker:
     def __init__(self, config: DriftJobConfig, read: Sequence[Column]) -> None:
         self._config = config
         self._read = read
-        self._are_parted = are_parted(config)
+        self._are_parted = have_parts(config)
         columns = columns_of(config)
         self._n_outputs = sum(column.size for column in columns if column.role == "output")
         self._rows = RowListReader(columns, are_parted=self._are_parted)

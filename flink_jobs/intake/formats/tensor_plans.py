@@ -21,6 +21,7 @@ from flink_jobs.intake.formats.tensors import (
     flat_data,
     shown,
     sources_of,
+    titled,
     wrong,
 )
 from flink_jobs.intake.formats.trees import ColumnValues, at_path, checked
@@ -143,14 +144,14 @@ class TensorPlan:
         ]
         for tensor, n in zip(tensors, n_rows, strict=True):
             if n != n_rows[0]:
-                detail = f"has {n:,} rows, and tensor {shown(tensors[0].name)} {n_rows[0]:,}"
+                detail = f"has {n:,} rows, and {titled(tensors[0].name)} {n_rows[0]:,}"
                 raise wrong(tensor.name, detail, Reason.WRONG_LENGTH)
         data = [
             flat_data(tensor, n * used.width)
             for tensor, n, used in zip(tensors, n_rows, self.used, strict=True)
         ]
-        n = n_rows[0] if n_rows else _n_rows_of_first(sides)
-        return Found(message, n, data, body.parameters)
+        # How many rows it says it has is not believed where none of them is read.
+        return Found(message, n_rows[0] if n_rows else 1, data, body.parameters)
 
     def block(self, found: Sequence[Found]) -> RowBlock:
         """Read the rows of messages that have such tensors, and check each value."""
@@ -258,12 +259,6 @@ def _n_rows(tensor: Tensor, one_row_of: int) -> int:
         detail = f"has the shape {shown(shape)}, expected {one_row_of} values in a row"
         raise wrong(tensor.name, detail, Reason.WRONG_LENGTH)
     return 1
-
-
-def _n_rows_of_first(sides: tuple[list[Tensor] | None, list[Tensor] | None]) -> int:
-    """Return the rows of a message of which no tensor is used."""
-    first = next((tensor for side in sides for tensor in side or ()), None)
-    return first.shape[0] if first is not None and first.shape else 1
 
 
 def _sources(

@@ -242,9 +242,6 @@ def flat_data(tensor: Tensor, n_values: int) -> list[Any]:
 
 
 def _not_listed(tensor: Tensor) -> list[Any]:
-    size = (tensor.parameters or {}).get("binary_data_size")
-    if tensor.data is None and size is not None:
-        raise wrong(tensor.name, "lies in the binary extension, behind the JSON: write JSON alone")
     if tensor.data is None:
         raise wrong(tensor.name, "has no data")
     if isinstance(tensor.data, str):
@@ -277,7 +274,18 @@ def _text(tensor: Tensor, value: Any) -> Any:
 
 def wrong(name: str, detail: str, reason: Reason = Reason.INVALID_EVENT) -> UnusableEventError:
     """Describe a message in which something is wrong with a tensor."""
-    return UnusableEventError(reason, f"tensor {encodable(name)[:_SHOWN_CHARACTERS]} {detail}")
+    return UnusableEventError(reason, f"{titled(name)} {detail}")
+
+
+def titled(name: str) -> str:
+    """Say which tensor is meant.
+
+    Examples
+    --------
+    >>> titled("age")
+    'tensor age'
+    """
+    return f"tensor {encodable(name)[:_SHOWN_CHARACTERS]}"
 
 
 def shown(value: Any) -> str:

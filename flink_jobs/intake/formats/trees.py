@@ -152,4 +152,7 @@ def _one_by_one(
 
 def _named_by_path(column: Column) -> Column:
     """Return the column under the name that an error says: where it should have been."""
-    return replace(column, name=path_text(column.paths[0])) if len(column.paths) == 1 else column
+    (path, *more) = column.paths or ((),)
+    # A place in a list says less than the column's own name.
+    is_named = not more and any(isinstance(step, str) for step in path)
+    return replace(column, name=path_text(path)) if is_named else column
