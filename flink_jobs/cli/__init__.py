@@ -13,6 +13,7 @@ from flink_jobs.cli.compare import compare
 from flink_jobs.cli.control import control
 from flink_jobs.cli.dashboard import dashboard
 from flink_jobs.cli.demo import demo
+from flink_jobs.cli.init import init
 from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
 from flink_jobs.cli.validate import validate
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, validate, run, alerts, dashboard, backtest, report, compare, version):
+for command in (demo, init, validate, run, alerts, dashboard, backtest, report, compare, version):
     app.command()(command)
 app.add_typer(control)
 
