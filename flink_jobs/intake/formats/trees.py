@@ -87,7 +87,7 @@ class TreeReader:
         for column in self._columns:
             found = [self._found(held, trees, path) for path in column.paths]
             raw = found[0] if len(found) == 1 else [list(row) for row in zip(*found, strict=True)]
-            values[column] = _checked(column, raw, event_ids, unusable)
+            values[column] = checked(column, raw, event_ids, unusable)
         return values, unusable
 
     @staticmethod
@@ -103,9 +103,21 @@ class TreeReader:
         return at_path(holders, (key,))
 
 
-def _checked(
+def checked(
     column: Column, raw: list[Any], event_ids: Sequence[str | None], unusable: Unusable
 ) -> Sequence[Any] | NDArray[np.float64]:
+    """Return the values of a column; what is wrong with one is put into ``unusable``.
+
+    Parameters
+    ----------
+    column : Column
+    raw : list
+        One value for each row, as a decoder of JSON gives it.
+    event_ids : sequence of str or None
+        For the errors.
+    unusable : dict of int to UnusableEventError
+        By row; the first error of a row stays.
+    """
     types = set(map(type, raw))
     if column.type == "number" and types <= _NUMBERS:
         try:
