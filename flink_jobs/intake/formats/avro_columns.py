@@ -54,7 +54,30 @@ def check_schema(schema: Any) -> None:
     ------
     UnusableSchemaError
     """
-    _least_bytes(schema, _named(schema), ())
+    _Least(_named(schema)).bytes_of(schema, ())
+
+
+def most_bytes_unchecked(schema: Any) -> int:
+    """Return a bound of the bytes that a record takes up to a place at which its end is looked at.
+
+    Lists and maps look at it with each of their items.
+    """
+    named, known = _named(schema), dict[str, int]()
+
+    def bound(part: Any) -> int:
+        if isinstance(part, str):
+            if part in named and part not in known:
+                known[part] = bound(named[part])
+            return known.get(part, 10)
+        if isinstance(part, list):
+            return 10 + max(map(bound, part), default=0)
+        if part["type"] in ("record", "error"):
+            return sum(bound(each["type"]) for each in part["fields"])
+        if part["type"] in ("array", "map"):
+            return 20 + bound(part.get("items", part.get("values")))
+        return int(part["size"]) if part["type"] == "fixed" else 10
+
+    return bound(schema)
 
 
 def column_reader(schema: Any, wanted: Wanted) -> Read:
@@ -89,13 +112,14 @@ class _Compiler:
     def __init__(self, named: Mapping[str, Any], wanted: Wanted) -> None:
         self._named = named
         self._wanted = wanted
+        self._skippers: dict[str, Read] = {}
         self._inner = {path[:depth] for path in wanted for depth in range(len(path))}
 
     def reader(self, schema: Any, path: Path) -> Read:
         """Make what reads the values at and below a path."""
-        schema = self._resolved(schema)
         if path not in self._wanted and path not in self._inner:
             return self._skipper(schema)
+        schema = self._resolved(schema)
         if isinstance(schema, list):
             return _union([self.reader(branch, path) for branch in schema])
         kind = schema["type"]
@@ -124,6 +148,10 @@ class _Compiler:
 
     def _skipper(self, schema: Any) -> Read:
         """Make what passes a value over."""
+        if isinstance(schema, str) and schema in self._named:
+            if schema not in self._skippers:
+                self._skippers[schema] = self._skipper(self._named[schema])
+            return self._skippers[schema]
         schema = self._resolved(schema)
         if isinstance(schema, list):
             return _union([self._skipper(branch) for branch in schema])
@@ -367,34 +395,50 @@ def _definitions(schema: Any) -> Iterator[tuple[str, Any]]:
             yield from _definitions(schema.get(key))
 
 
-def _least_bytes(schema: Any, named: Mapping[str, Any], inside: tuple[str, ...]) -> int:
-    """Return the bytes that a value has at least."""
-    if isinstance(schema, str) and schema not in _PRIMITIVES:
-        schema = named[schema]
-    if isinstance(schema, str):
-        return _FIXED_SIZES.get(schema, 1)
-    if isinstance(schema, list):
-        return 1 + min((_least_bytes(each, named, inside) for each in schema), default=0)
-    if len(inside) > _MOST_DEPTH:
-        raise UnusableSchemaError(f"the schema is nested more than {_MOST_DEPTH} deep")
-    match schema["type"]:
-        case "record" | "error":
-            if schema["name"] in inside:
-                wrong = f"the schema's record {schema['name']} holds itself"
-                raise UnusableSchemaError(f"{wrong}: a record may then be of any depth")
-            inside = (*inside, schema["name"])
-            return sum(_least_bytes(each["type"], named, inside) for each in schema["fields"])
-        case "array":
-            if not _least_bytes(schema["items"], named, (*inside, "[]")):
-                wrong = "the schema has a list of values without bytes"
-                raise UnusableSchemaError(f"{wrong}: a list may then be of any length")
-            return 1
-        case "map":
-            _least_bytes(schema["values"], named, (*inside, "{}"))
-            return 1
-        case "fixed":
-            return int(schema["size"])
-        case "enum":
-            return 1
-        case inner:
-            return _least_bytes(inner, named, (*inside, ""))
+class _Least:
+    """Counts the bytes that values have at least."""
+
+    def __init__(self, named: Mapping[str, Any]) -> None:
+        self._named = named
+        self._known: dict[str, int] = {}
+
+    def bytes_of(self, schema: Any, inside: tuple[str, ...]) -> int:
+        """Return the bytes of a value inside some records, lists and maps."""
+        if isinstance(schema, str):
+            return self._of_name(schema, inside)
+        if isinstance(schema, list):
+            return 1 + min((self.bytes_of(each, inside) for each in schema), default=0)
+        if len(inside) > _MOST_DEPTH:
+            raise UnusableSchemaError(f"the schema is nested more than {_MOST_DEPTH} deep")
+        match schema["type"]:
+            case "record" | "error":
+                return self._of_record(schema, inside)
+            case "array":
+                if not self.bytes_of(schema["items"], (*inside, "[]")):
+                    wrong = "the schema has a list of values without bytes"
+                    raise UnusableSchemaError(f"{wrong}: a list may then be of any length")
+                return 1
+            case "map":
+                self.bytes_of(schema["values"], (*inside, "{}"))
+                return 1
+            case "fixed":
+                return int(schema["size"])
+            case "enum":
+                return 1
+            case inner:
+                return self.bytes_of(inner, (*inside, ""))
+
+    def _of_name(self, name: str, inside: tuple[str, ...]) -> int:
+        if name in _PRIMITIVES:
+            return _FIXED_SIZES.get(name, 1)
+        # A type that is used in many places is looked at once.
+        if name not in self._known:
+            self._known[name] = self.bytes_of(self._named[name], inside)
+        return self._known[name]
+
+    def _of_record(self, schema: Any, inside: tuple[str, ...]) -> int:
+        if schema["name"] in inside:
+            wrong = f"the schema's record {schema['name']} holds itself"
+            raise UnusableSchemaError(f"{wrong}: a record may then be of any depth")
+        inside = (*inside, schema["name"])
+        return sum(self.bytes_of(each["type"], inside) for each in schema["fields"])

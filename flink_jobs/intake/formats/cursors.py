@@ -137,14 +137,6 @@ class Cursors:
         """Read a byte of each record."""
         return self._bytes[self.step(1)]
 
-    def bytes_ahead(self) -> NDArray[np.uint8]:
-        """Return the next byte of each record, and go nowhere."""
-        return self._bytes[self.at]
-
-    def pairs_ahead(self) -> NDArray[np.uint16]:
-        """Return the next two bytes of each record as a number, the first one the lower."""
-        return self._everywhere("<u2")[self.at]
-
     def varints(self) -> NDArray[np.int64]:
         """Read numbers of seven bits in each byte, the lowest first, as Protobuf has them."""
         first = self.single_bytes()
@@ -181,10 +173,23 @@ class Cursors:
                 return
         self.is_bad[rows] = True
 
-    def numbers(self, dtype: str) -> NDArray[np.float64]:
+    def numbers(self, dtype: str) -> NDArray[Any]:
         """Read numbers of a fixed size, such as ``<f8``, ``<f4`` or ``<i4``."""
         everywhere = self._everywhere(dtype)
-        return everywhere[self.step(everywhere.itemsize)].astype(np.float64, copy=False)
+        return np.asarray(everywhere[self.step(everywhere.itemsize)])
+
+    def ahead(self, tag: bytes) -> NDArray[np.bool_]:
+        """Tell which records go on with one or two bytes, and go nowhere."""
+        dtype = f"<u{len(tag)}"
+        is_next = self._everywhere(dtype)[self.at] == int.from_bytes(tag, "little")
+        return np.asarray(is_next & (self.at + len(tag) <= self.end))
+
+    def inside(self, n_bytes: NDArray[np.int64]) -> Cursors:
+        """Go on inside parts of the given lengths; the cursors themselves go on behind them."""
+        began = self.skip(n_bytes)
+        inner = self.take(np.arange(len(self)))
+        inner.at, inner.end = began.copy(), self.at
+        return inner
 
     def vectors(self, dtype: str, size: int) -> NDArray[np.float64]:
         """Read ``size`` numbers of a fixed size, shape (n, size)."""

@@ -75,6 +75,20 @@ def spread(leaf: Leaf, rows: NDArray[np.intp], n: int) -> Leaf:
     return Leaf(leaf.kind, array, is_missing)
 
 
+def taken(leaf: Leaf, rows: NDArray[np.intp]) -> Leaf:
+    """Leave the values of some records.
+
+    Examples
+    --------
+    >>> taken(Leaf("text", ["a", "b"]), np.array([1])).values
+    ['b']
+    """
+    if isinstance(leaf.values, list):
+        return Leaf(leaf.kind, [leaf.values[row] for row in rows.tolist()])
+    is_missing = None if leaf.is_missing is None else leaf.is_missing[rows]
+    return Leaf(leaf.kind, leaf.values[rows], is_missing)
+
+
 def merged(parts: Sequence[tuple[NDArray[np.intp], Leaf]], n: int) -> Leaf:
     """Join the values of records that hold several types at one path.
 
