@@ -17,6 +17,7 @@ from flink_jobs.config.job import DriftJobConfig, SchemaTable
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.avro_columns import (
     OneByOneError,
+    Read,
     Wanted,
     check_schema,
     column_reader,
@@ -32,8 +33,6 @@ from flink_jobs.intake.schemas.registry import RegisteredSchema, registry_of
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
-_MARKER = b"\xc3\x01"
-_FINGERPRINT_BYTES = 8
 _MOST_PADDING = 2**20
 
 
@@ -69,7 +68,7 @@ class Avro(SchemaRecords):
 
 
 class AvroSchema:
-    """Reads the records that one schema describes.
+    r"""Reads the records that one schema describes.
 
     Parameters
     ----------
@@ -84,9 +83,9 @@ class AvroSchema:
     --------
     >>> schema = AvroSchema(parsed('{"type": "record", "name": "Event", "fields": [{"name": "age",'
     ...                            '"type": "int"}]}'), {("age",): 1})
-    >>> schema.at(schema.record(b"\\x0e"), ("age",))
+    >>> schema.at(schema.record(b"\x0e"), ("age",))
     7
-    >>> schema.leaves(Cursors.of([b"\\x0e", b"\\x01"]))[("age",)].values
+    >>> schema.leaves(Cursors.of([b"\x0e", b"\x01"]))[("age",)].values
     array([ 7, -1])
     """
 
@@ -94,7 +93,7 @@ class AvroSchema:
         self._schema = schema
         self.n_padding = PADDING
         self._defaults = _defaults(schema, defaults_of, wanted) if defaults_of else {}
-        self._read = _refuse_all
+        self._read: Read = _refuse_all
         n_bytes = most_bytes_unchecked(schema)
         if n_bytes <= _MOST_PADDING:
             with suppress(OneByOneError):
@@ -114,7 +113,7 @@ class AvroSchema:
         source = io.BytesIO(payload)
         try:
             record = fastavro.schemaless_reader(source, self._schema, None)
-        except Exception as error:  # noqa: BLE001 - it raises whatever the bytes lead to
+        except Exception as error:
             raise _undecodable(f"the record is not one of its schema: {_said(error)}") from None
         if n_left := len(payload) - source.tell():
             raise _undecodable(f"{n_left} bytes are left behind the record of its schema")
@@ -166,7 +165,7 @@ def parsed_with(text: str, references: Sequence[str]) -> Any:
         schema = fastavro.schema.expand_schema(
             fastavro.parse_schema(_without_uuids(json.loads(text)), named_schemas=named)
         )
-    except Exception as error:  # noqa: BLE001 - any answer of a registry may come
+    except Exception as error:
         raise UnusableSchemaError(f"the schema is not one of Avro: {_said(error)}") from None
     return parsed(json.dumps(schema, default=str))
 

@@ -29,7 +29,7 @@ _MOST_DEPTH = 64
 _MOST_BLOCKS = 64
 _MOST_ITEMS = 256
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a local timestamp has no zone
+_LOCAL_EPOCH = datetime(1970, 1, 1)
 _FIXED_SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _PRIMITIVES = frozenset({*_FIXED_SIZES, "int", "long", "string", "bytes"})
 _PER_SECOND = {"millis": 10**3, "micros": 10**6, "nanos": 10**9}
@@ -81,7 +81,7 @@ def most_bytes_unchecked(schema: Any) -> int:
 
 
 def column_reader(schema: Any, wanted: Wanted) -> Read:
-    """Make what reads the wanted values of many records.
+    r"""Make what reads the wanted values of many records.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def column_reader(schema: Any, wanted: Wanted) -> Read:
     >>> schema = {"type": "record", "name": "Event", "fields": [
     ...     {"name": "age", "type": "int"}, {"name": "plan", "type": ["null", "string"]}]}
     >>> read, leaves = column_reader(schema, {("plan",): 1}), {}
-    >>> read(Cursors.of([b"\\x0e\\x02\\x06pro", b"\\x0e\\x00"]), leaves)
+    >>> read(Cursors.of([b"\x0e\x02\x06pro", b"\x0e\x00"]), leaves)
     >>> leaves[("plan",)].values
     ['pro', None]
     """

@@ -38,16 +38,14 @@ class Frame(NamedTuple):
 PLAIN = Frame()
 
 
-def framed(
-    cursors: Cursors, *, have_indexes: bool
-) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
-    """Read the numbers of schemas, and yield the rows of each; the cursors go on behind them.
+def framed(cursors: Cursors, *, have_indexes: bool) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
+    r"""Read the numbers of schemas, and yield the rows of each; the cursors go on behind them.
 
     Rows that begin otherwise are marked as bad.
 
     Examples
     --------
-    >>> cursors = Cursors.of([b"\\0\\0\\0\\0\\7abc", b"{}"])
+    >>> cursors = Cursors.of([b"\0\0\0\0\7abc", b"{}"])
     >>> [(frame.schema, rows.tolist()) for frame, rows in framed(cursors, have_indexes=False)]
     [(7, [0])]
     >>> cursors.is_bad.tolist()

@@ -94,8 +94,8 @@ def merged(parts: Sequence[tuple[NDArray[np.intp], Leaf]], n: int) -> Leaf:
 
     Examples
     --------
-    >>> parts = [(np.array([0]), Leaf("number", np.array([1]))), (np.array([2]), Leaf("text", ["a"]))]
-    >>> merged(parts, 3).values
+    >>> number, text = Leaf("number", np.array([1])), Leaf("text", ["a"])
+    >>> merged([(np.array([0]), number), (np.array([2]), text)], 3).values
     [1, None, 'a']
     """
     if len(parts) == 1:
@@ -149,17 +149,9 @@ def _values_of(
         if numbers is not None:
             return numbers
     if len(leaves) == 1 and leaves[0] is not None:
-        leaf = leaves[0]
-        is_whole = leaf.is_missing is None
-        if leaf.kind == "vector" and column.type == "vector" and is_whole:
-            if leaf.values.shape[1] == column.size:
-                return leaf.values
-        elif leaf.kind == "boolean" and column.type == "boolean" and is_whole:
-            return leaf.values.tolist()
-        elif leaf.kind == "text" and column.type == "category":
-            # What was decoded from UTF-8 can be encoded again.
-            if column.may_be_missing or None not in leaf.values:
-                return leaf.values
+        expected = _as_expected(column, leaves[0])
+        if expected is not None:
+            return expected
     n = len(event_ids)
     found = [
         [None] * n if leaf is None else [plain(each, column) for each in leaf.as_objects()]
@@ -169,13 +161,28 @@ def _values_of(
     return checked(column, raw, event_ids, unusable)
 
 
+def _as_expected(column: Column, leaf: Leaf) -> Any:
+    """Return the values of a column of the leaf's own type; None where one has to be looked at."""
+    is_whole = leaf.is_missing is None
+    match leaf.kind, column.type:
+        case "vector", "vector" if is_whole and leaf.values.shape[1] == column.size:
+            return leaf.values
+        case "boolean", "boolean" if is_whole:
+            return leaf.values.tolist()
+        # What was decoded from UTF-8 can be encoded again.
+        case "text", "category" if column.may_be_missing or None not in leaf.values:
+            return leaf.values
+        case _:
+            return None
+
+
 def _numbers(column: Column, leaves: Sequence[Leaf]) -> NDArray[np.float64] | None:
     """Return the floats of a number, or of a vector whose elements lie in places of their own."""
     if column.type not in ("number", "vector") or (len(leaves) > 1) != (column.type == "vector"):
         return None
     parts = []
     for leaf in leaves:
-        numbers = leaf.values.astype(np.float64)
+        numbers: NDArray[np.float64] = leaf.values.astype(np.float64)
         if leaf.is_missing is not None and leaf.is_missing.any():
             if not column.may_be_missing:
                 return None

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from flink_jobs.config.columns import Column
 from flink_jobs.config.job import DriftJobConfig, SchemaTable
 from flink_jobs.config.paths import Path
-from flink_jobs.intake.formats.avro_columns import OneByOneError, Wanted
+from flink_jobs.intake.formats.avro_columns import OneByOneError, Read, Wanted
 from flink_jobs.intake.formats.cursors import PADDING, Cursors
 from flink_jobs.intake.formats.framing import NO_NUMBER, Frame
 from flink_jobs.intake.formats.leaves import Leaf
@@ -92,7 +92,7 @@ class ProtobufSchema:
 
     def __init__(self, message: Any, wanted: Wanted) -> None:
         self._message = message
-        self._read = _refuse_all
+        self._read: Read = _refuse_all
         self.n_padding = PADDING
         n_bytes = _BYTES_PER_FIELD * (_n_fields(message.DESCRIPTOR, wanted) + 1)
         if n_bytes <= _MOST_PADDING:
@@ -171,7 +171,8 @@ def _step(value: Any, step: str | int) -> Any:
 
 def _entry(mapping: Any, step: str | int) -> Any:
     try:
-        return mapping[step] if step in mapping else None
+        # To ask a map for a key that it lacks adds the key.
+        return mapping[step] if step in mapping else None  # noqa: SIM401
     except (TypeError, ValueError):
         return None
 
@@ -180,9 +181,9 @@ def _opened(message: Message) -> Any:
     """Return what stands in messages that hold values of any shape."""
     match message.DESCRIPTOR.full_name:
         case "google.protobuf.Struct":
-            return message.fields  # type: ignore[attr-defined]
+            return message.fields
         case "google.protobuf.ListValue":
-            return message.values  # type: ignore[attr-defined]
+            return message.values
         case "google.protobuf.Value":
             kind = message.WhichOneof("kind")
             inner = None if kind in (None, "null_value") else getattr(message, kind)
@@ -210,7 +211,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         name = value.DESCRIPTOR.full_name
         if name in WRAPPERS:
-            return value.value  # type: ignore[attr-defined]
+            return value.value
         if name == TIMESTAMP:
             return _moment_of(value)
         opened = _opened(value)

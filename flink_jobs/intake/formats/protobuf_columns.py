@@ -112,7 +112,9 @@ class _Compiler:
         if path not in self._wanted:
             return _skipper(field, is_repeated=False)
         take, wire_type = _single(field)
-        return _leaf(_tag(field, wire_type), take, path, None if _may_lack(field) else _default(field))
+        return _leaf(
+            _tag(field, wire_type), take, path, None if _may_lack(field) else _default(field)
+        )
 
     def _embedded(self, descriptor: Descriptor, path: Path) -> Read:
         if path not in self._wanted:
@@ -322,9 +324,7 @@ def _skipper(field: FieldDescriptor, *, is_repeated: bool) -> Read:
     return skip
 
 
-def _pass(
-    cursors: Cursors, tag: bytes, wire_type: int, is_there: NDArray[np.bool_]
-) -> None:
+def _pass(cursors: Cursors, tag: bytes, wire_type: int, is_there: NDArray[np.bool_]) -> None:
     if is_there.all():
         cursors.step(len(tag))
         _pass_value(cursors, wire_type)

@@ -200,8 +200,11 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     def __init__(self, url: str) -> None:
         self._origin = urlsplit(url)[:2]
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
         if urlsplit(newurl)[:2] != self._origin:
+            fp.close()
             raise UnusableSchemaError("the registry redirects to another host, which is not asked")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

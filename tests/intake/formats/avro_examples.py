@@ -44,15 +44,21 @@ def _types(draw: st.DrawFn, names: _Names, depth: int) -> tuple[Any, st.SearchSt
     match kind:
         case "enum":
             symbols = ["x", "y", "z"]
-            return {"type": "enum", "name": names.next(), "symbols": symbols}, st.sampled_from(symbols)
+            return {"type": "enum", "name": names.next(), "symbols": symbols}, st.sampled_from(
+                symbols
+            )
         case "fixed":
-            return {"type": "fixed", "name": names.next(), "size": 3}, st.binary(min_size=3, max_size=3)
+            return {"type": "fixed", "name": names.next(), "size": 3}, st.binary(
+                min_size=3, max_size=3
+            )
         case "nullable":
             inner = draw(st.sampled_from(["string", "double", "long", "boolean"]))
             order = draw(st.permutations(["null", inner]))
             return order, st.none() | _PRIMITIVES[inner]
         case "union":
-            return ["null", "string", "long"], st.none() | _PRIMITIVES["string"] | _PRIMITIVES["long"]
+            return ["null", "string", "long"], st.none() | _PRIMITIVES["string"] | _PRIMITIVES[
+                "long"
+            ]
         case "record":
             return _record(draw, names, depth - 1)
         case "array":
@@ -62,7 +68,9 @@ def _types(draw: st.DrawFn, names: _Names, depth: int) -> tuple[Any, st.SearchSt
             return {"type": "array", "items": item}, st.lists(values, max_size=4)
         case _:
             item, values = _types(draw, names, depth - 1)
-            return {"type": "map", "values": item}, st.dictionaries(st.text(max_size=3), values, max_size=3)
+            return {"type": "map", "values": item}, st.dictionaries(
+                st.text(max_size=3), values, max_size=3
+            )
 
 
 def _is_empty(schema: Any) -> bool:

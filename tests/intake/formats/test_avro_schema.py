@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.avro import AvroSchema, parsed, parsed_with
 from flink_jobs.intake.formats.cursors import Cursors
 from flink_jobs.intake.schemas.errors import UnusableSchemaError
@@ -51,16 +52,24 @@ def test_records_of_plain_fields_are_read_together():
         {"name": "skipped", "type": {"type": "array", "items": ["null", "string"]}},
         {"name": "age", "type": ["null", "int"]},
         {"name": "in", "type": {"type": "record", "name": "i", "fields": [
-            {"name": "plan", "type": "string"}, {"name": "emb", "type": {"type": "array", "items": "float"}}]}},
+            {"name": "plan", "type": "string"},
+            {"name": "emb", "type": {"type": "array", "items": "float"}}]}},
         {"name": "map", "type": {"type": "map", "values": "double"}},
         {"name": "kind", "type": {"type": "enum", "name": "k", "symbols": ["x", "y"]}},
     ]}  # fmt: skip
     records = [
         {"skipped": ["a", None], "age": None, "in": {"plan": "pro", "emb": [0.5, 1.5]},
          "map": {"a": 1.0}, "kind": "y"},
-        {"skipped": [], "age": -7, "in": {"plan": "p" * 100, "emb": [0.5, 2.5]}, "map": {}, "kind": "x"},
+        {"skipped": [], "age": -7, "in": {"plan": "p" * 100, "emb": [0.5, 2.5]},
+         "map": {}, "kind": "x"},
     ]  # fmt: skip
-    wanted = {("age",): 1, ("in", "plan"): 1, ("in", "emb"): 2, ("kind",): 1, ("no",): 1}
+    wanted: dict[Path, int] = {
+        ("age",): 1,
+        ("in", "plan"): 1,
+        ("in", "emb"): 2,
+        ("kind",): 1,
+        ("no",): 1,
+    }
 
     cursors, values = read_together(
         AvroSchema(parsed(json.dumps(tree)), wanted), [encoded(tree, record) for record in records]
@@ -99,10 +108,15 @@ def test_damaged_records_are_read_as_fastavro_reads_them_or_refused(example, dat
             assert same(found, schema.at(record, path))
 
 
+HOLDS_ITSELF = {
+    "type": "record", "name": "n", "fields": [{"name": "next", "type": ["null", "n"]}],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
-        ({"type": "record", "name": "n", "fields": [{"name": "next", "type": ["null", "n"]}]}, "holds itself"),
+        (HOLDS_ITSELF, "holds itself"),
         ({"type": "array", "items": "null"}, "values without bytes"),
         ({"type": "nothing"}, "not one of Avro"),
         ({"type": "record", "name": "n", "fields": 7}, "not one of Avro"),
@@ -128,11 +142,15 @@ def test_logical_types_are_what_they_stand_for():
         "price": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
         "who": {"type": "string", "logicalType": "uuid"},
     }
-    tree = {"type": "record", "name": "e", "fields": [{"name": n, "type": t} for n, t in fields.items()]}
+    tree = {
+        "type": "record",
+        "name": "e",
+        "fields": [{"name": n, "type": t} for n, t in fields.items()],
+    }
     record = {"at": 1_767_225_600_000_001, "day": 20_454, "price": b"\xff\x38", "who": "ab-c"}
     plain = {**fields, "at": "long", "day": "int", "price": "bytes", "who": "string"}
     raw = {**tree, "fields": [{"name": n, "type": t} for n, t in plain.items()]}
-    wanted = dict.fromkeys([(name,) for name in fields], 1)
+    wanted: dict[Path, int] = dict.fromkeys([(name,) for name in fields], 1)
     schema = AvroSchema(parsed(json.dumps(tree)), wanted)
     payload = encoded(raw, record)
 
@@ -162,7 +180,9 @@ def test_a_field_that_a_schema_lacks_has_the_default_of_the_own_schema():
 
 
 def test_types_of_other_schemas_are_found():
-    address = '{"type": "record", "name": "x.Address", "fields": [{"name": "city", "type": "string"}]}'
+    address = (
+        '{"type": "record", "name": "x.Address", "fields": [{"name": "city", "type": "string"}]}'
+    )
     person = '{"type": "record", "name": "x.P", "fields": [{"name": "at", "type": "x.Address"}]}'
     schema = AvroSchema(parsed_with(person, [address]), {("at", "city"): 1})
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config import paths as config_paths
 from flink_jobs.intake.formats.cursors import Cursors
 from flink_jobs.intake.formats.protobuf import ProtobufSchema
 from flink_jobs.intake.schemas.errors import UnusableSchemaError
@@ -42,7 +43,7 @@ features = st.fixed_dictionaries(
         "counts": st.lists(st.integers(0, 2**32 - 1), max_size=3),
     },
 )
-PATHS = {(field.name,): 2 if field.name == "emb" else 1
+PATHS: dict[config_paths.Path, int] = {(field.name,): 2 if field.name == "emb" else 1
          for field in FEATURES.DESCRIPTOR.fields if field.name != "counts"}  # fmt: skip
 
 
@@ -91,7 +92,9 @@ def test_damaged_records_are_read_as_protobuf_reads_them_or_refused(records, dat
         payload = bytearray(FEATURES(**record).SerializeToString())
         for _ in range(data.draw(st.integers(0, 2))):
             if payload:
-                payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
+                payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(
+                    st.integers(0, 255)
+                )
         payloads.append(bytes(payload[: data.draw(st.integers(0, len(payload)))]))
     cursors, values = read_together(schema, payloads)
 
@@ -101,7 +104,7 @@ def test_damaged_records_are_read_as_protobuf_reads_them_or_refused(records, dat
             assert same(values[path][row], schema.at(record, path))
 
 
-WANTED = {("id",): 1, ("features", "city"): 1, ("features", "emb"): 2, ("at",): 1,
+WANTED: dict[config_paths.Path, int] = {("id",): 1, ("features", "city"): 1, ("features", "emb"): 2, ("at",): 1,
           ("probability",): 1, ("features", "income"): 1}  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def test_values_of_any_shape_and_in_maps_are_found_in_single_records():
     event.more.update({"deep": {"list": [1, "x", None]}, "flag": True})
     schema = ProtobufSchema(EVENT, {})
     record = schema.record(event.SerializeToString())
-    expected = {
+    expected: dict[config_paths.Path, object] = {
         ("scores", "a"): 0.5,
         ("scores", "b"): None,
         ("steps", 1): 8,
@@ -155,7 +158,9 @@ def test_values_of_any_shape_and_in_maps_are_found_in_single_records():
 
 
 def test_fields_that_the_schema_lacks_are_passed_over():
-    old = types_of_text('syntax = "proto3"; message Features { int32 tenure = 1; string city = 3; }')
+    old = types_of_text(
+        'syntax = "proto3"; message Features { int32 tenure = 1; string city = 3; }'
+    )
     schema = ProtobufSchema(old.named(""), {("tenure",): 1, ("city",): 1})
     new = FEATURES(tenure=4, city="Ulm", code=7, income={"value": 1}, offset=-1, emb=[1, 2])
 
@@ -198,7 +203,7 @@ def test_messages_are_found_by_their_place():
 
 
 def test_a_record_that_is_none_says_of_which_message():
-    with pytest.raises(UnusableEventError, match="not a shop.Event"):
+    with pytest.raises(UnusableEventError, match=r"not a shop\.Event"):
         ProtobufSchema(EVENT, {}).record(b"\xff")
 
 
