@@ -351,6 +351,7 @@ def _moments(logical: str) -> Callable[[int], date | time] | None:
     epoch = _LOCAL_EPOCH if name == "local-timestamp" else _EPOCH
 
     def convert(value: int) -> date | time:
+        moment: datetime
         if name == "time" and not 0 <= value < 86_400 * per_second:
             raise ValueError(value)
         moment = epoch + timedelta(microseconds=value * 10**6 // per_second)

@@ -168,11 +168,21 @@ class SchemaRegistry:
                 self._sleep(pause)
                 attempt += 1
 
+    def _body(self, response: Any) -> bytes:
+        """Read an answer that may be long, or come byte by byte."""
+        until, parts, n_bytes = self._clock() + _TIMEOUT_S, [], 0
+        while n_bytes <= MOST_BYTES and (part := response.read1(1 << 16)):
+            parts.append(part)
+            n_bytes += len(part)
+            if self._clock() > until:
+                raise TimeoutError("its answer does not end")
+        return b"".join(parts)
+
     def _once(self, path: str, what: str) -> dict[str, Any]:
         request = urllib.request.Request(self._url + path, headers=self._headers)  # noqa: S310
         try:
             with self._opener.open(request, timeout=_TIMEOUT_S) as response:
-                body = response.read(MOST_BYTES + 1)
+                body = self._body(response)
         except urllib.error.HTTPError as error:
             error.close()
             raise _of_status(error.code, what) from None
