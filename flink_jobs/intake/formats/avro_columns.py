@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.paths import Path
-from flink_jobs.intake.formats.cursors import Cursors
+from flink_jobs.intake.formats.cursors import MOST_UNCHECKED, Cursors
 from flink_jobs.intake.formats.leaves import Leaf, merged
 from flink_jobs.intake.schemas.errors import UnusableSchemaError
 
@@ -68,14 +68,14 @@ def most_bytes_unchecked(schema: Any) -> int:
         if isinstance(part, str):
             if part in named and part not in known:
                 known[part] = bound(named[part])
-            return known.get(part, 10)
+            return known.get(part, MOST_UNCHECKED)
         if isinstance(part, list):
-            return 10 + max(map(bound, part), default=0)
+            return MOST_UNCHECKED + max(map(bound, part), default=0)
         if part["type"] in ("record", "error"):
             return sum(bound(each["type"]) for each in part["fields"])
         if part["type"] in ("array", "map"):
-            return 20 + bound(part.get("items", part.get("values")))
-        return int(part["size"]) if part["type"] == "fixed" else 10
+            return 2 * MOST_UNCHECKED + bound(part.get("items", part.get("values")))
+        return max(MOST_UNCHECKED, int(part.get("size", 0)))
 
     return bound(schema)
 
@@ -99,7 +99,7 @@ def column_reader(schema: Any, wanted: Wanted) -> Read:
     >>> schema = {"type": "record", "name": "Event", "fields": [
     ...     {"name": "age", "type": "int"}, {"name": "plan", "type": ["null", "string"]}]}
     >>> read, leaves = column_reader(schema, {("plan",): 1}), {}
-    >>> read(Cursors.of([b"\x0e\x02\x06pro", b"\x0e\x00"]), leaves)
+    >>> read(Cursors.of([b"\x0e\x02\x06pro", b"\x0e\x00"], 1_000), leaves)
     >>> leaves[("plan",)].values
     ['pro', None]
     """
@@ -180,7 +180,7 @@ def _fixed_skipper(n_bytes: int) -> Read:
 
 
 def _skip_bytes(cursors: Cursors, leaves: Leaves) -> None:
-    cursors.skip(cursors.signed())
+    cursors.sized(is_signed=True)
 
 
 def _in_turn(reads: Sequence[Read]) -> Read:
@@ -295,7 +295,7 @@ def _leaf(schema: Mapping[str, Any], path: Path) -> Read:
         case "int" | "long":
             take = _whole_numbers(logical)
         case "string":
-            take = lambda cursors: Leaf("text", cursors.texts(cursors.signed()))  # noqa: E731
+            take = lambda cursors: Leaf("text", cursors.texts(is_signed=True))  # noqa: E731
         case "enum":
             take = _symbols(schema["symbols"])
         case "bytes" | "fixed" if logical == "decimal":

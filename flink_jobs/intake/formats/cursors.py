@@ -13,7 +13,7 @@ length that a record says is compared with what is left of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ _WIDTHS = (8, 16, 32, 64)
 _MASKS = {width: np.tri(width + 1, width, -1, dtype=np.uint8) for width in _WIDTHS}
 PADDING = _WIDTHS[-1]
 """The bytes behind the last record that are always needed."""
+MOST_UNCHECKED = 0x80
+"""The bytes that a field can pass the end of its record by, but for fields of a larger fixed size."""
 
 
 def zigzag(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -39,6 +41,14 @@ def zigzag(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 _ZIGZAG = zigzag(np.arange(0x80))
+
+
+class _Later(NamedTuple):
+    """Texts that are cut out later, and where they lie."""
+
+    texts: list[str]
+    began: NDArray[np.int64]
+    n_bytes: NDArray[np.int64]
 
 
 class Cursors:
@@ -65,6 +75,7 @@ class Cursors:
         self._data = data
         self._bytes = np.frombuffer(data, dtype=np.uint8)
         self._views: dict[str, Any] = {}
+        self._later: list[_Later] | None = []
         self.at = at
         self.end = end
         self.is_bad = np.zeros(len(at), dtype=np.bool_)
@@ -78,7 +89,7 @@ class Cursors:
         payloads : sequence of bytes
         n_padding : int
             At least :data:`PADDING`, and what all fields of a record can take that are read without
-            a look at its end: ten bytes for each number of seven bits in a byte.
+            a look at its end: :data:`MOST_UNCHECKED` for each.
         """
         lengths = np.fromiter(map(len, payloads), np.int64, len(payloads))
         end = lengths.cumsum()
@@ -92,6 +103,15 @@ class Cursors:
         taken = object.__new__(Cursors)
         taken._data, taken._bytes, taken._views = self._data, self._bytes, self._views
         taken.at, taken.end, taken.is_bad = self.at[rows], self.end[rows], self.is_bad[rows]
+        taken._later = None
+        return taken
+
+    def alone(self, rows: NDArray[np.intp]) -> Cursors:
+        """Read some of the records for themselves: nobody goes on where they arrive."""
+        if len(rows) == len(self):
+            return self
+        taken = self.take(rows)
+        taken._later = []
         return taken
 
     def put(self, rows: NDArray[np.intp], taken: Cursors) -> None:
@@ -123,15 +143,29 @@ class Cursors:
     def skip(self, n_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pass over as many bytes as records say, and return where they began."""
         began = self.at
-        left = self.end - began
-        # Negative numbers are large ones without a sign, and so is what is left where nothing is.
-        is_wrong = n_bytes.view(np.uint64) > np.maximum(left, 0).view(np.uint64)
+        at = began + n_bytes
+        # The sum with an enormous number overflows.
+        is_wrong = (at > self.end) | (at < began)
         if is_wrong.any():
             self.refuse(is_wrong)
-            n_bytes = np.where(is_wrong, 0, n_bytes)
             began = self.at
-        self.at = began + n_bytes
+            at = began + np.where(is_wrong, 0, n_bytes)
+        self.at = at
         return began
+
+    def sized(self, *, is_signed: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pass over bytes before which their number stands; returns where they began, and it."""
+        first = self._bytes[self.at]
+        bits = int(np.bitwise_or.reduce(first, initial=0))
+        if bits < 0x80 and not (is_signed and bits & 1):
+            # Most are short: what they may pass their end by is allowed for by the padding.
+            n_bytes = _ZIGZAG[first] if is_signed else first.astype(np.int64)
+            began = self.at + 1
+            self.at = began + n_bytes
+            return began, n_bytes
+        n_bytes = self.signed() if is_signed else self.varints()
+        began = self.skip(n_bytes)
+        return began, self.at - began
 
     def single_bytes(self) -> NDArray[np.uint8]:
         """Read a byte of each record."""
@@ -180,15 +214,17 @@ class Cursors:
 
     def ahead(self, tag: bytes) -> NDArray[np.bool_]:
         """Tell which records go on with one or two bytes, and go nowhere."""
-        dtype = f"<u{len(tag)}"
-        is_next = self._everywhere(dtype)[self.at] == int.from_bytes(tag, "little")
-        return np.asarray(is_next & (self.at + len(tag) <= self.end))
+        everywhere = self._bytes if len(tag) == 1 else self._everywhere("<u2")
+        is_next = everywhere[self.at] == int.from_bytes(tag, "little")
+        return np.asarray(is_next & (self.at < self.end))
 
-    def inside(self, n_bytes: NDArray[np.int64]) -> Cursors:
-        """Go on inside parts of the given lengths; the cursors themselves go on behind them."""
-        began = self.skip(n_bytes)
-        inner = self.take(np.arange(len(self)))
-        inner.at, inner.end = began.copy(), self.at
+    def inside(self) -> Cursors:
+        """Go on inside parts before which their length stands; the cursors themselves pass them."""
+        began, n_bytes = self.sized(is_signed=False)
+        inner = object.__new__(Cursors)
+        inner._data, inner._bytes, inner._views = self._data, self._bytes, self._views
+        inner._later = self._later
+        inner.at, inner.end, inner.is_bad = began, began + n_bytes, self.is_bad.copy()
         return inner
 
     def vectors(self, dtype: str, size: int) -> NDArray[np.float64]:
@@ -203,33 +239,60 @@ class Cursors:
         numbers = rows.view(dtype).reshape(len(self), size)
         return np.asarray(numbers, dtype=np.float64)
 
-    def texts(self, n_bytes: NDArray[np.int64]) -> list[str]:
-        """Read texts in UTF-8 of the given lengths; one that is not UTF-8 is refused."""
-        pieces = self.pieces(n_bytes)
+    def texts(self, *, is_signed: bool) -> list[str]:
+        """Read texts in UTF-8 before which their length stands; what is not UTF-8 is refused.
+
+        Where all records are read, the texts come with :meth:`settle`.
+        """
+        texts: list[str] = []
+        began, n_bytes = self.sized(is_signed=is_signed)
+        later = _Later(texts, began, n_bytes)
+        if self._later is None:
+            self._cut([later])
+        else:
+            self._later.append(later)
+        return texts
+
+    def settle(self) -> None:
+        """Cut out the texts of all fields together, so that a field costs few calls."""
+        if self._later:
+            self._cut(self._later)
+            self._later.clear()
+
+    def _cut(self, fields: Sequence[_Later]) -> None:
+        n = len(self)
+        began = np.concatenate([each.began for each in fields])
+        n_bytes = np.concatenate([each.n_bytes for each in fields])
+        texts = self._decoded(self._pieces(began, n_bytes), n)
+        for place, each in enumerate(fields):
+            each.texts.extend(texts[place * n : (place + 1) * n])
+
+    def _decoded(self, pieces: list[bytes], n: int) -> list[str]:
         try:
             # One call for all texts: 30 ns for each, and 80 for a call of its own.
             texts = b"\0".join(pieces).decode().split("\0")
         except UnicodeDecodeError:
-            return self._texts_one_by_one(pieces)
-        return texts if len(texts) == len(pieces) else [piece.decode() for piece in pieces]
+            return [self._decoded_one(piece, place % n) for place, piece in enumerate(pieces)]
+        if len(texts) == len(pieces) or not pieces:
+            return texts if pieces else []
+        return [piece.decode() for piece in pieces]
 
-    def _texts_one_by_one(self, pieces: list[bytes]) -> list[str]:
-        texts = []
-        for row, piece in enumerate(pieces):
-            try:
-                texts.append(piece.decode())
-            except UnicodeDecodeError:
-                texts.append("")
-                self.is_bad[row] = True
-        return texts
+    def _decoded_one(self, piece: bytes, row: int) -> str:
+        try:
+            return piece.decode()
+        except UnicodeDecodeError:
+            self.is_bad[row] = True
+            return ""
 
     def pieces(self, n_bytes: NDArray[np.int64]) -> list[bytes]:
         """Cut out bytes of the given lengths."""
         began = self.skip(n_bytes)
-        lengths = self.at - began
+        return self._pieces(began, self.at - began)
+
+    def _pieces(self, began: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[bytes]:
         longest = int(lengths.max(initial=0))
         if longest > _WIDTHS[-1]:
-            return self._cut_one_by_one(began)
+            return self._cut_one_by_one(began, lengths)
         width = next(each for each in _WIDTHS if each >= longest)
         copied = self._everywhere(f"S{width}")[began]
         as_bytes = copied.view(np.uint8).reshape(-1, width)
@@ -237,12 +300,14 @@ class Cursors:
         pieces: list[bytes] = copied.tolist()
         # NumPy takes zeros at the end for no part of a text.
         if sum(map(len, pieces)) != int(lengths.sum()):
-            return self._cut_one_by_one(began)
+            return self._cut_one_by_one(began, lengths)
         return pieces
 
-    def _cut_one_by_one(self, began: NDArray[np.int64]) -> list[bytes]:
-        data = self._data
-        return [data[a:b] for a, b in zip(began.tolist(), self.at.tolist(), strict=True)]
+    def _cut_one_by_one(
+        self, began: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> list[bytes]:
+        data, ends = self._data, (began + lengths).tolist()
+        return [data[a:b] for a, b in zip(began.tolist(), ends, strict=True)]
 
     def _everywhere(self, dtype: str) -> NDArray[Any]:
         """View the bytes as a value that begins at each of them: taking some costs 5 ns each."""

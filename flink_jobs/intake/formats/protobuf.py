@@ -15,7 +15,7 @@ from flink_jobs.config.columns import Column
 from flink_jobs.config.job import DriftJobConfig, SchemaTable
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.avro_columns import OneByOneError, Read, Wanted
-from flink_jobs.intake.formats.cursors import PADDING, Cursors
+from flink_jobs.intake.formats.cursors import MOST_UNCHECKED, PADDING, Cursors
 from flink_jobs.intake.formats.framing import NO_NUMBER, Frame
 from flink_jobs.intake.formats.leaves import Leaf
 from flink_jobs.intake.formats.protobuf_columns import (
@@ -32,7 +32,7 @@ from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
 _STRUCT, _VALUE, _LIST = (f"google.protobuf.{name}" for name in ("Struct", "Value", "ListValue"))
-_BYTES_PER_FIELD = 32
+_BYTES_PER_FIELD = 2 * MOST_UNCHECKED
 _MOST_PADDING = 2**20
 
 

@@ -164,7 +164,7 @@ def _single(field: FieldDescriptor) -> tuple[_Take, int]:
     if kind == _F.TYPE_BOOL:
         return lambda cursors: Leaf("boolean", cursors.varints() != 0), _VARINT
     if kind == _F.TYPE_STRING:
-        return lambda cursors: Leaf("text", cursors.texts(cursors.varints())), _LENGTH
+        return lambda cursors: Leaf("text", cursors.texts(is_signed=False)), _LENGTH
     if kind == _F.TYPE_ENUM and not field.enum_type.is_closed:
         names = {number: each.name for number, each in field.enum_type.values_by_number.items()}
         return lambda cursors: _named(cursors, names), _VARINT
@@ -229,7 +229,7 @@ def _embedded(tag: bytes, inside: Read) -> Read:
 
 def _inside(cursors: Cursors, tag: bytes, inside: Read) -> Leaves:
     cursors.step(len(tag))
-    inner, found = cursors.inside(cursors.varints()), Leaves()
+    inner, found = cursors.inside(), Leaves()
     inside(inner, found)
     cursors.refuse(inner.is_bad)
     return found
@@ -245,7 +245,7 @@ def _vector(field: FieldDescriptor, path: Path, size: int) -> Read:
         # Lists without elements, and those that are not packed, are left to the other reader.
         cursors.refuse(~cursors.ahead(tag))
         cursors.step(len(tag))
-        inner = cursors.inside(cursors.varints())
+        inner = cursors.inside()
         if dtype is not None:
             inner.refuse(inner.end - inner.at != np.dtype(dtype).itemsize * size)
             values = inner.vectors(dtype, size)
@@ -344,7 +344,7 @@ def _pass_value(cursors: Cursors, wire_type: int) -> None:
         case 1:
             cursors.step(8)
         case 2:
-            cursors.skip(cursors.varints())
+            cursors.sized(is_signed=False)
         case 5:
             cursors.step(4)
         case _:

@@ -225,9 +225,10 @@ def _read_part(
     unusable: Unusable,
 ) -> list[Part]:
     """Read the records of one schema together, and one by one those that do not go together."""
-    own = cursors if len(rows) == len(cursors) else cursors.take(rows)
+    own = cursors.alone(rows)
     n_left = own.end - own.at
     leaves = schema.leaves(own)
+    own.settle()
     own.finish()
     if not own.is_bad.any():
         return [(rows, leaves)]

@@ -20,6 +20,7 @@ def read_together(schema, payloads):
     """What the schema reads of many records at once: the cursors, and the values by path."""
     cursors = Cursors.of(payloads, schema.n_padding)
     leaves = schema.leaves(cursors)
+    cursors.settle()
     cursors.finish()
     return cursors, {path: leaf.as_objects() for path, leaf in leaves.items()}
 

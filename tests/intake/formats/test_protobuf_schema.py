@@ -50,6 +50,7 @@ PATHS: dict[config_paths.Path, int] = {(field.name,): 2 if field.name == "emb" e
 def read_together(schema, payloads):
     cursors = Cursors.of(payloads, schema.n_padding)
     leaves = schema.leaves(cursors)
+    cursors.settle()
     cursors.finish()
     return cursors, {path: leaf.as_objects() for path, leaf in leaves.items()}
 
