@@ -99,6 +99,10 @@ bench-monitor: needs-setup $(PACKAGE) ## Cost of an event and size of the state,
 bench-backtest: needs-torch $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.backtest $(ARGS)
 
+.PHONY: bench-formats
+bench-formats: setup ## The job and backtests in every format of events, about 30 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.formats $(ARGS)
+
 .PHONY: replicate
 replicate: needs-torch $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
 	@$(BIN)/python -m scripts.replicate $(ARGS)

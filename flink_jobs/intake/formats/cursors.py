@@ -25,7 +25,7 @@ _MASKS = {width: np.tri(width + 1, width, -1, dtype=np.uint8) for width in _WIDT
 PADDING = _WIDTHS[-1]
 """The bytes behind the last record that are always needed."""
 MOST_UNCHECKED = 0x80
-"""The bytes that a field can pass the end of its record by, but for fields of a larger fixed size."""
+"""The bytes by which a field passes the end of its record at most, but for large fixed ones."""
 
 
 def zigzag(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -303,9 +303,7 @@ class Cursors:
             return self._cut_one_by_one(began, lengths)
         return pieces
 
-    def _cut_one_by_one(
-        self, began: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> list[bytes]:
+    def _cut_one_by_one(self, began: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[bytes]:
         data, ends = self._data, (began + lengths).tolist()
         return [data[a:b] for a, b in zip(began.tolist(), ends, strict=True)]
 

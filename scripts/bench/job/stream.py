@@ -61,6 +61,14 @@ class Stream:
             for place, n in zip(places.tolist(), counts.tolist(), strict=True)
         }
 
+    def records(self, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key, value and time of the events of a partition: model modulo number of partitions."""
+        bodies = _bodies()
+        keys = [model_name(index).encode() for index in range(self.n_models)]
+        for index in range(partition, self.n_events, N_PARTITIONS):
+            value = b'{"schema_version":1,"event_id":"%d",%s' % (index, bodies[index % _N_BODIES])
+            yield keys[index % self.n_models], value, self.time_ms(index)
+
     def job_toml(self, bootstrap_servers: str, results: str) -> str:
         """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart.
 
@@ -125,7 +133,7 @@ def _write_partition(stream: Stream, bootstrap_servers: str, partition: int) -> 
         bootstrap_servers=bootstrap_servers, linger_ms=50, batch_size=1_000_000, acks=1
     )
     try:
-        for key, value, time_ms in _records(stream, partition):
+        for key, value, time_ms in stream.records(partition):
             producer.send(
                 stream.topic, key=key, value=value, timestamp_ms=time_ms, partition=partition
             )
@@ -137,15 +145,6 @@ def _write_partition(stream: Stream, bootstrap_servers: str, partition: int) -> 
         producer.flush()
     finally:
         producer.close()
-
-
-def _records(stream: Stream, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
-    """The events of a partition: model number modulo the number of partitions."""
-    bodies = _bodies()
-    keys = [model_name(index).encode() for index in range(stream.n_models)]
-    for index in range(partition, stream.n_events, N_PARTITIONS):
-        value = b'{"schema_version":1,"event_id":"%d",%s' % (index, bodies[index % _N_BODIES])
-        yield keys[index % stream.n_models], value, stream.time_ms(index)
 
 
 def _bodies() -> list[bytes]:
