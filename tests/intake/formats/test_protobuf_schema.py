@@ -105,8 +105,14 @@ def test_damaged_records_are_read_as_protobuf_reads_them_or_refused(records, dat
             assert same(values[path][row], schema.at(record, path))
 
 
-WANTED: dict[config_paths.Path, int] = {("id",): 1, ("features", "city"): 1, ("features", "emb"): 2, ("at",): 1,
-          ("probability",): 1, ("features", "income"): 1}  # fmt: skip
+WANTED: dict[config_paths.Path, int] = {
+    ("id",): 1,
+    ("features", "city"): 1,
+    ("features", "emb"): 2,
+    ("at",): 1,
+    ("probability",): 1,
+    ("features", "income"): 1,
+}
 
 
 def test_nested_messages_of_many_records_are_read_together():
