@@ -22,6 +22,7 @@ from flink_jobs.intake.schemas.errors import UnusableSchemaError
 
 Leaves = dict[Path, Leaf]
 Read = Callable[[Cursors, Leaves], None]
+_Take = Callable[[Cursors], Leaf]
 Wanted = Mapping[Path, int]
 """The paths that are looked up, each with the numbers of its vector; 1 where it is none."""
 
@@ -284,6 +285,7 @@ def _elements(cursors: Cursors, kind: str, size: int) -> NDArray[np.float64]:
 def _leaf(schema: Mapping[str, Any], path: Path) -> Read:
     """Make what reads single values."""
     logical = schema.get("logicalType")
+    take: _Take
     match schema["type"]:
         case "null":
             return lambda cursors, leaves: None
@@ -307,9 +309,6 @@ def _leaf(schema: Mapping[str, Any], path: Path) -> Read:
         leaves[path] = take(cursors)
 
     return read
-
-
-_Take = Callable[[Cursors], Leaf]
 
 
 def _symbols(symbols: Sequence[str]) -> _Take:

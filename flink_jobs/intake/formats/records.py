@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.cursors import PADDING, Cursors
 from flink_jobs.intake.formats.framing import PLAIN, Frame, framed
 from flink_jobs.intake.formats.leaves import Leaf, column_values, taken
 from flink_jobs.intake.formats.names import EventNames
+from flink_jobs.intake.formats.parts import as_optional, parts_found, refuse_incomplete
 from flink_jobs.intake.formats.trees import ColumnValues
 from flink_jobs.intake.schemas.errors import UnusableSchemaError
 from flink_jobs.intake.slots import ColumnFiller
@@ -93,8 +95,11 @@ class SchemaRecords:
         self._is_framed = config.input.envelope == "confluent"
         self._have_indexes = have_indexes
         self._make = make
-        self._read_columns = read
         self._columns = columns_of(config)
+        self._have_parts = have_parts(config)
+        self._asked = as_optional(self._columns) if self._have_parts else self._columns
+        chosen = {column.name for column in read}
+        self._read_columns = [column for column in self._asked if column.name in chosen]
         self._names = EventNames(config)
         self._schemas = _Schemas(make, _wanted(self._columns, self._names.path))
         self._looking_up: dict[tuple[Path, ...], _Schemas] = {}
@@ -123,14 +128,20 @@ class SchemaRecords:
         event_ids: list[str] = []
         unusable: Unusable = {}
         blocks = [np.empty((0, filler.n_slots))]
+        parts = [np.empty(0, dtype=np.int8)]
         for first in range(0, len(messages), _BLOCK):
-            part = _slice(messages, first, first + _BLOCK)
-            values, names, wrong = self._read_block(part)
+            block = messages.part(first, first + _BLOCK)
+            values, names, wrong = self._read_block(block)
+            if self._have_parts:
+                parts.append(parts_found(self._asked, values, len(block)))
+                refuse_incomplete(self._columns, values, parts[-1], names, wrong)
             event_ids += names
             unusable |= {first + row: error for row, error in wrong.items()}
-            blocks.append(filler.rows(values, len(part)))
+            blocks.append(filler.rows(values, len(block)))
         places = np.arange(len(event_ids), dtype=np.intp)
-        return ReadEvents(places, event_ids, np.concatenate(blocks), unusable, filler.texts)
+        own_parts = np.concatenate(parts) if self._have_parts else None
+        x = np.concatenate(blocks)
+        return ReadEvents(places, event_ids, x, unusable, filler.texts, parts=own_parts)
 
     def _read_block(self, messages: Messages) -> tuple[ColumnValues, list[str], Unusable]:
         n = len(messages)
@@ -140,7 +151,7 @@ class SchemaRecords:
         named = None if path is None else _at(parts, path, n)
         event_ids, nameless = self._names.of(named, messages)
         if len(parts) == 1 and len(parts[0][0]) == n:
-            values, wrong = column_values(self._columns, parts[0][1], event_ids)
+            values, wrong = column_values(self._asked, parts[0][1], event_ids)
         else:
             values, wrong = self._joined(parts, event_ids)
         return values, event_ids, wrong | nameless | unusable
@@ -150,12 +161,12 @@ class SchemaRecords:
     ) -> tuple[ColumnValues, Unusable]:
         """Put the columns together of rows that were read in parts."""
         whole: dict[Column, Any] = {
-            column: _nothing(column, len(event_ids)) for column in self._columns
+            column: _nothing(column, len(event_ids)) for column in self._asked
         }
         unusable: Unusable = {}
         for rows, leaves in parts:
             own_ids = [event_ids[row] for row in rows.tolist()]
-            values, wrong = column_values(self._columns, leaves, own_ids)
+            values, wrong = column_values(self._asked, leaves, own_ids)
             unusable |= {int(rows[row]): error for row, error in wrong.items()}
             for column, found in values.items():
                 _put(whole[column], rows, found)
@@ -276,14 +287,3 @@ def _put(whole: Any, rows: NDArray[np.intp], found: Any) -> None:
             whole[row] = value
     else:
         whole[rows] = found
-
-
-def _slice(messages: Messages, first: int, end: int) -> Messages:
-    if len(messages) <= end and not first:
-        return messages
-    parts = messages.record_parts
-    return Messages(
-        messages.payloads[first:end],
-        lambda: messages.names()[first:end],
-        None if parts is None else parts[first:end],
-    )

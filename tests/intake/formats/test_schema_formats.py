@@ -311,3 +311,36 @@ def test_more_messages_than_a_block_are_read_as_one_block_is(layouts):
     assert list(read.unusable) == [5_000]
     assert read.event_ids[4_999:5_001] == ["4999", "5001"]
     assert len(read.x) == n - 1
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_requests_and_responses_may_come_alone(files, name):
+    optional = {"kind": "probability", "may_be_missing": True}
+    columns = {**COLUMNS, "outputs": {"p_churn": optional}, **PLACES, "features_at": "features"}
+    tables = {"format": name, "messages": "requests_and_responses"}
+    tree = json.loads(json.dumps(AVRO))
+    tree["fields"][2]["type"] = ["null", tree["fields"][2]["type"]]
+    tree["fields"][3]["type"] = ["null", "double"]
+    text = (
+        json.dumps(tree)
+        if name == "avro"
+        else PROTO.replace("double p_churn", "optional double p_churn")
+    )
+    path = files[name].with_stem("parts")
+    path.write_text(text)
+    views = [{"name": "f", "columns": ["features"]}, {"name": "p", "columns": ["p_churn"]}]
+    config = named_config(columns, input={**tables, "schemas": {"file": str(path)}}, views=views)
+    whole = changed(calls=1.0)
+    rows = [{**whole, "p_churn": None}, {**whole, "features": None}, whole]
+    if name == "avro":
+        payloads = [encoded(tree, row) for row in rows]
+    else:
+        message = types_of_text(text).named("")
+        there = [{key: value for key, value in row.items() if value is not None} for row in rows]
+        payloads = [message(**row).SerializeToString() for row in there]
+
+    read = Layout(config).decode(messages(payloads))
+
+    assert read.unusable == {}
+    assert read.parts is not None
+    assert read.parts.tolist() == [1, 2, 3]

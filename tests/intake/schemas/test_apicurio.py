@@ -2,6 +2,7 @@
 
 import json
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,11 +64,15 @@ def test_protobuf_is_read_by_a_text_and_the_texts_that_it_imports(registry):
     np.testing.assert_array_equal(read.x[0], read.x[1])
 
 
+def fields_of(tree: dict[str, Any]) -> Any:
+    return tree["fields"]
+
+
 def test_types_of_another_subject_are_found(registry):
-    features = AVRO["fields"][2]["type"]
+    features = fields_of(AVRO)[2]["type"]
     registry.register("shop.Features", json.dumps(features | {"namespace": "shop"}))
     fields = [each if each["name"] != "features" else {"name": "features", "type": "shop.Features"}
-              for each in AVRO["fields"]]  # fmt: skip
+              for each in fields_of(AVRO)]  # fmt: skip
     reference = {"name": "shop.Features", "subject": "shop.Features", "version": 1}
     text = json.dumps({**AVRO, "fields": fields})
     number = registry.register("events-split-value", text, "AVRO", [reference])
