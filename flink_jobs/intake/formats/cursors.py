@@ -124,6 +124,11 @@ class Cursors:
         self.is_bad |= is_wrong
         np.copyto(self.at, self.end, where=is_wrong)
 
+    def rest(self) -> list[bytes]:
+        """Return what is left of each record, and go to its end."""
+        began, self.at = self.at, self.end.copy()
+        return self._cut_one_by_one(began, self.end - began)
+
     def finish(self) -> None:
         """Refuse the records of which bytes are left."""
         self.is_bad |= self.at != self.end

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.config import paths as config_paths
+from flink_jobs.intake.formats import protobuf
 from flink_jobs.intake.formats.cursors import Cursors
 from flink_jobs.intake.formats.protobuf import ProtobufSchema
 from flink_jobs.intake.schemas.errors import UnusableSchemaError
@@ -47,6 +48,12 @@ PATHS: dict[config_paths.Path, int] = {(field.name,): 2 if field.name == "emb" e
          for field in FEATURES.DESCRIPTOR.fields if field.name != "counts"}  # fmt: skip
 
 
+@pytest.fixture(autouse=True, params=[0, 1_000], ids=["together", "few"])
+def _few(request, monkeypatch):
+    """Let every record be read by NumPy, or by the package protobuf."""
+    monkeypatch.setattr(protobuf, "_FEW", request.param)
+
+
 def read_together(schema, payloads):
     cursors = Cursors.of(payloads, schema.n_padding)
     leaves = schema.leaves(cursors)
@@ -82,7 +89,8 @@ def test_many_records_at_once_hold_what_protobuf_finds_in_each(records):
     good = assert_as_protobuf(schema, payloads)
 
     # A list without elements is not written: the other reader says that it is too short.
-    assert good == [row for row, record in enumerate(records) if "emb" in record]
+    if not protobuf._FEW:
+        assert good == [row for row, record in enumerate(records) if "emb" in record]
 
 
 @given(st.lists(features, min_size=1, max_size=4), st.data())
