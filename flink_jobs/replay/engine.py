@@ -204,7 +204,7 @@ def _summary(
 ) -> BacktestSummary:
     reasons = sum((Counter(part.n_by_reason) for part in parts), Counter[str]())
     models = dict(sorted((n, m) for part in parts for n, m in part.models.items()))
-    n_events = sum(part.n_events for part in parts)
+    n_events = sum(part.n_events + part.n_further_events for part in parts)
     n_used = sum(model.n_used for model in models.values())
     n_duplicates = sum(part.n_duplicates for part in parts)
     has_events = any(part.end_ms > NEVER_MS for part in parts)

@@ -52,6 +52,8 @@ class PaneBuilder:
     ----------
     effective_shifts : set of int
         The places of those that changed an event.
+    n_further_events : int
+        Events of rows that hold several, without the first of each.
     """
 
     def __init__(self, config: DriftJobConfig, names: Names, shifts: Sequence[Shift] = ()) -> None:
@@ -63,6 +65,7 @@ class PaneBuilder:
         self._shifts = shifts
         self._open: dict[int, dict[int, _OpenPane]] = {}
         self.effective_shifts: set[int] = set()
+        self.n_further_events = 0
 
     def add(self, batch: Batch, rows: NDArray[np.intp]) -> list[DeadLetter]:
         """Put the chosen rows into panes; returns the dead letters of those that find no room."""
@@ -170,6 +173,7 @@ class PaneBuilder:
         """
         if read.messages is None:
             return read
+        self.n_further_events += len(read.messages) - len(starts)
         is_refused = np.zeros(len(read.messages), dtype=np.bool_)
         row_edges = np.searchsorted(read.messages, edges).tolist()
         firsts = edges[:-1]

@@ -40,12 +40,13 @@ class Order:
 class PartResult:
     """What one process found.
 
-    ``n_read`` counts all rows, ``n_events`` those that are its own; the first process counts the
-    heartbeats.
+    ``n_read`` counts all rows, ``n_events`` those that are its own, and ``n_further_events`` what
+    these hold more than one event each; the first process counts the heartbeats.
     """
 
     n_read: int
     n_events: int
+    n_further_events: int
     n_heartbeats: int
     start_ms: int
     end_ms: int
@@ -137,6 +138,7 @@ class _Part:
         return PartResult(
             n_read=n_read,
             n_events=self._n_events,
+            n_further_events=self._builder.n_further_events,
             n_heartbeats=self._n_heartbeats,
             start_ms=self._start_ms,
             end_ms=self._end_ms,
