@@ -102,7 +102,7 @@ def _holders(messages: Sequence[Message], path: Path) -> tuple[Sequence[Message]
     rows: Sequence[int] = range(len(messages))
     holders = messages
     for step in path:
-        is_there = [holder.HasField(step) for holder in holders]  # type: ignore[arg-type]
+        is_there = [holder.HasField(step) for holder in holders]
         if not all(is_there):
             holders, rows = list(compress(holders, is_there)), list(compress(rows, is_there))
         holders = [getattr(holder, step) for holder in holders]  # type: ignore[arg-type]

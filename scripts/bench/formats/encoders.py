@@ -89,6 +89,24 @@ def encoder(name: str, table: Sequence[Row]) -> Encode:
     return lambda event_id, number: before(event_id.encode()) + bodies[number % len(bodies)]
 
 
+def batches(table: Sequence[Row], n_rows: int) -> list[bytes]:
+    """Requests of the Open Inference Protocol that hold several rows each."""
+    found = []
+    for first in range(0, len(table), n_rows):
+        part = [features for features, _ in table[first : first + n_rows]]
+        inputs = [
+            {
+                "name": name,
+                "shape": [len(part), 1],
+                "datatype": _TENSOR_TYPES[kind],
+                "data": [features[name] for features in part],
+            }
+            for name, kind in FEATURES.items()
+        ]
+        found.append(_json({"id": str(first // n_rows), "inputs": inputs}))
+    return found
+
+
 def _json(tree: Any) -> bytes:
     return json.dumps(tree, separators=(",", ":")).encode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from scripts.bench.formats.decode import MANY_ROWS, N_ROWS
 from scripts.bench.harness import NO_GOAL, SPREAD_HEADER, Goal, Spread, page, ratios
 from scripts.shared.markdown import table
 
@@ -15,10 +16,11 @@ LABELS = {
     "avro": "Avro",
     "protobuf": "Protobuf",
     "open_inference": "Open Inference Protocol",
+    MANY_ROWS: f"Open Inference Protocol, {N_ROWS} rows in a message",
 }
 PACKAGES = ("apache-flink", "fastavro", "msgspec", "numpy", "protobuf")
 _GOALS = {"json": Goal(at_least=0.8)} | dict.fromkeys(
-    ("avro", "protobuf", "open_inference"), Goal(at_least=1.0)
+    ("avro", "protobuf", "open_inference", MANY_ROWS), Goal(at_least=1.0)
 )
 _INTRODUCTION = """\
 The same events lie on a topic of each format: twelve named features (five numbers, five categories,

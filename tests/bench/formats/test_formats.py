@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from flink_jobs.config.loading import load_config
-from scripts.bench.formats.decode import decoding
+from scripts.bench.formats.decode import MANY_ROWS, decoding
 from scripts.bench.formats.encoders import FORMATS
 from scripts.bench.formats.report import Section, report
 from scripts.bench.formats.stream import FormatStream
@@ -19,7 +19,8 @@ def test_all_formats_give_the_same_rows():
     seconds, wrong = decoding(THERE, 50, 1)
 
     assert wrong == []
-    assert {name: len(rounds) for name, rounds in seconds.items()} == dict.fromkeys(THERE, 1)
+    assert {name for name in seconds if name != MANY_ROWS} == set(THERE)
+    assert {len(rounds) for rounds in seconds.values()} == {1}
 
 
 @pytest.mark.parametrize("name", THERE)
