@@ -38,7 +38,12 @@ class ManyNumbers:
         return JsonValues(paths).of(messages.payloads)
 
     def read(self, messages: Messages) -> ReadEvents:
-        of, rows, places, ids, x, unusable = [], [], [], [], [], {}
+        of: list[int] = []
+        rows: list[int] = []
+        places: list[int] = []
+        ids: list[str] = []
+        x: list[list[float]] = []
+        unusable: dict[int, UnusableEventError] = {}
         names = messages.names()
         for message, payload in enumerate(messages.payloads):
             numbers = json.loads(payload)["rows"]
@@ -73,7 +78,7 @@ def _many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CONFIG = named_config({"features": {"x": "number"}}, input={"format": "json"})
-ROWS = [[1, 2, "bad"], [3], ["bad"], [4, 5, 6, 7]]
+ROWS: list[list[Any]] = [[1, 2, "bad"], [3], ["bad"], [4, 5, 6, 7]]
 
 
 def lines_of(rows: list[list[Any]]) -> list[bytes]:

@@ -34,7 +34,7 @@ TYPES: dict[str, Any] = {
 }
 OUTPUTS = {"p": "probability"}
 VIEWS = [{"name": "inputs", "columns": ["features"]}, {"name": "answers", "columns": ["outputs"]}]
-WHERE = {"model": "model", "time": "time_ms", "event_id": "event_id"}
+WHERE: dict[str, Any] = {"model": "model", "time": "time_ms", "event_id": "event_id"}
 
 
 def with_paths(paths: dict[str, str]) -> dict[str, Any]:

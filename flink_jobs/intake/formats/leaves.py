@@ -148,7 +148,7 @@ def _values_of(
         numbers = _numbers(column, leaves)  # type: ignore[arg-type]
         if numbers is not None:
             return numbers
-    if len(leaves) == 1 and leaves[0] is not None:
+    if len(leaves) == 1 and leaves[0] is not None and not column.is_elementwise:
         expected = _as_expected(column, leaves[0])
         if expected is not None:
             return expected
@@ -157,7 +157,9 @@ def _values_of(
         [None] * n if leaf is None else [plain(each, column) for each in leaf.as_objects()]
         for leaf in leaves
     ]
-    raw = found[0] if len(found) == 1 else [list(row) for row in zip(*found, strict=True)]
+    raw = found[0]
+    if column.is_elementwise:
+        raw = [list(row) for row in zip(*found, strict=True)]
     return checked(column, raw, event_ids, unusable)
 
 
@@ -178,7 +180,7 @@ def _as_expected(column: Column, leaf: Leaf) -> Any:
 
 def _numbers(column: Column, leaves: Sequence[Leaf]) -> NDArray[np.float64] | None:
     """Return the floats of a number, or of a vector whose elements lie in places of their own."""
-    if column.type not in ("number", "vector") or (len(leaves) > 1) != (column.type == "vector"):
+    if column.type != "number" and not (column.type == "vector" and column.is_elementwise):
         return None
     parts = []
     for leaf in leaves:

@@ -220,7 +220,7 @@ class _Schemas:
 
 def _wanted(columns: Sequence[Column], named: Path | None) -> Wanted:
     wanted = {
-        path: column.size if len(column.paths) == 1 else 1
+        path: 1 if column.is_elementwise else column.size
         for column in columns
         for path in column.paths
     }
