@@ -17,7 +17,11 @@ DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 TORCH := $(VENV)/.torch-installed
 CHECKED_JARS := $(JARS)/.checked
-COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+REGISTRY := build/registry
+CHECKED_REGISTRY := $(REGISTRY)/.checked
+APICURIO := io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all
+DEPENDENCY_PLUGIN := org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+COPY_JARS := $(DEPENDENCY_PLUGIN):copy-dependencies
 # -C: a checksum that does not match ends the build.
 MAVEN := mvn -q -B -C -f docker/pom.xml
 # A user without a name, as in containers, has the home "?" for Java.
@@ -57,7 +61,7 @@ demo: setup ## Watch drift being found: real Kafka and Flink on this machine (AR
 # First what needs no broker and no cluster, on all cores; then the rest, two files at a time, each with parts of its own:
 # they wait for processes to start most of the time.
 .PHONY: test
-test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
+test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
 	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
 	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "$(WITH_PARTS)" $(FILES_WITH_PARTS)
@@ -94,6 +98,10 @@ bench-monitor: needs-setup $(PACKAGE) ## Cost of an event and size of the state,
 .PHONY: bench-backtest
 bench-backtest: needs-torch $(TORCH) ## Backtests of 1 to 50 million events, alibi-detect and NannyML, about 7 minutes (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.backtest $(ARGS)
+
+.PHONY: bench-formats
+bench-formats: setup ## The job and backtests in every format of events, about 30 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.formats $(ARGS)
 
 .PHONY: replicate
 replicate: needs-torch $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
@@ -146,4 +154,14 @@ $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
 	@{ $(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/flink" && \
 	$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/kafka"; } | $(NO_COLOUR) || $(AGAIN)
 	@cd $(JARS) && sha256sum --check --quiet --strict "$(CURDIR)/docker/jars.sha256" || $(AGAIN)
+	@touch $@
+
+# The last release that runs on Java 17 and whose parent is served everywhere; tests alone start it.
+$(CHECKED_REGISTRY): docker/registry.sha256
+	@echo "Fetching the schema registry that tests start (142 MB, once) ..."
+	@rm -rf $(REGISTRY)
+	@$(MAVEN) $(DEPENDENCY_PLUGIN):copy -Dartifact=$(APICURIO) -DoutputDirectory="$(CURDIR)/$(REGISTRY)" \
+	| $(NO_COLOUR) || $(AGAIN)
+	@cd $(REGISTRY) && sha256sum --check --quiet --strict "$(CURDIR)/docker/registry.sha256" \
+	&& tar -xzf *.tar.gz && rm *.tar.gz || $(AGAIN)
 	@touch $@

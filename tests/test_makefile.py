@@ -13,9 +13,12 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[1]
 _INPUTS = (
     *("requirements.lock", "requirements-torch.lock", "pyproject.toml"),
-    *("docker/pom.xml", "docker/jars.sha256"),
+    *("docker/pom.xml", "docker/jars.sha256", "docker/registry.sha256"),
 )
-_STAMPS = (".venv/.dependencies-installed", ".venv/.package-installed", "build/jars/.checked")
+_STAMPS = (
+    *(".venv/.dependencies-installed", ".venv/.package-installed"),
+    *("build/jars/.checked", "build/registry/.checked"),
+)
 
 
 def planned(checkout: Path, target: str) -> str:
@@ -37,7 +40,8 @@ def checkout(tmp_path: Path) -> Path:
     programs.mkdir(parents=True)
     (programs / "pip").write_text(f"#!{programs}/python\n")
     (programs / "python").symlink_to(sys.executable)
-    (checkout / "build" / "jars").mkdir(parents=True)
+    for folder in ("jars", "registry"):
+        (checkout / "build" / folder).mkdir(parents=True)
     for name in _STAMPS:
         (checkout / name).touch()
     return checkout

@@ -23,12 +23,12 @@ BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJobConfig:
-    """Read, decode and check a configuration file and the artefact it names.
+    """Read, decode and check a configuration file and the files that it names.
 
     Parameters
     ----------
     path : Path
-        The TOML file. A relative artefact path is taken from the file's folder.
+        The TOML file. Relative paths of artefacts and schemas are taken from its folder.
     environ : mapping, default ``os.environ``
         ``LOUDLY_BOOTSTRAP_SERVERS`` here takes the place of ``kafka.bootstrap_servers``.
 
@@ -44,6 +44,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJob
         raise ConfigError([Problem(str(path), wrong, "a readable TOML file")]) from error
     config = decode_config(data)
     config = _with_address(config, environ.get(BOOTSTRAP_VARIABLE))
+    config = _with_absolute_schemas(config, path.parent)
     config = _with_absolute_artefacts(config, path.parent)
     for variant in variants(config):
         for view in views_of(variant):
@@ -129,6 +130,22 @@ def _with_address(config: DriftJobConfig, address: str | None) -> DriftJobConfig
         return config
     kafka = msgspec.structs.replace(config.kafka, bootstrap_servers=address)
     return msgspec.structs.replace(config, kafka=kafka)
+
+
+def _with_absolute_schemas(config: DriftJobConfig, folder: Path) -> DriftJobConfig:
+    """Return the configuration with absolute paths of the schema and of certificates."""
+    schemas, problems = config.input.schemas, []
+    for name in ("file", "registry_ca"):
+        if not (text := getattr(schemas, name)):
+            continue
+        path = (folder / text).resolve()
+        if not path.is_file():
+            problems.append(Problem(f"input.schemas.{name}", f"{path} is not there", "a file"))
+        schemas = msgspec.structs.replace(schemas, **{name: str(path)})
+    if problems:
+        raise ConfigError(problems)
+    read = msgspec.structs.replace(config.input, schemas=schemas)
+    return msgspec.structs.replace(config, input=read)
 
 
 def _with_absolute_artefacts(config: DriftJobConfig, folder: Path) -> DriftJobConfig:

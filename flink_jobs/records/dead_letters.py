@@ -20,6 +20,8 @@ class Reason(StrEnum):
     LATE_AFTER_RESTORE = "late_after_restore"
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNUSABLE_SCHEMA = "unusable_schema"
     INVALID_EVENT = "invalid_event"
     WRONG_LENGTH = "wrong_length"
     NOT_FINITE = "not_finite"

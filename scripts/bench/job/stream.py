@@ -70,6 +70,16 @@ class Stream:
             for place, n in zip(places.tolist(), counts.tolist(), strict=True)
         }
 
+    def records(self, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key, value and time of the events of a partition: model modulo number of partitions."""
+        bodies = _bodies()
+        keys = [model_name(index).encode() for index in range(self.n_models)]
+        for index in range(partition, self.n_events, N_PARTITIONS):
+            key, time_ms = keys[index % self.n_models], self.time_ms(index)
+            places = b'"model":"%s","time_ms":%d,' % (key, time_ms) if self.has_places else b""
+            event = b'{"schema_version":1,"event_id":"%d",%s%s'
+            yield key, event % (index, places, bodies[index % _N_BODIES]), time_ms
+
     def job_toml(self, bootstrap_servers: str, results: str, *, is_located: bool = False) -> str:
         """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart.
 
@@ -136,7 +146,7 @@ def _write_partition(stream: Stream, bootstrap_servers: str, partition: int) -> 
         bootstrap_servers=bootstrap_servers, linger_ms=50, batch_size=1_000_000, acks=1
     )
     try:
-        for key, value, time_ms in _records(stream, partition):
+        for key, value, time_ms in stream.records(partition):
             producer.send(
                 stream.topic, key=key, value=value, timestamp_ms=time_ms, partition=partition
             )
@@ -148,17 +158,6 @@ def _write_partition(stream: Stream, bootstrap_servers: str, partition: int) -> 
         producer.flush()
     finally:
         producer.close()
-
-
-def _records(stream: Stream, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
-    """The events of a partition: model number modulo the number of partitions."""
-    bodies = _bodies()
-    keys = [model_name(index).encode() for index in range(stream.n_models)]
-    for index in range(partition, stream.n_events, N_PARTITIONS):
-        key, time_ms = keys[index % stream.n_models], stream.time_ms(index)
-        places = b'"model":"%s","time_ms":%d,' % (key, time_ms) if stream.has_places else b""
-        event = b'{"schema_version":1,"event_id":"%d",%s%s'
-        yield key, event % (index, places, bodies[index % _N_BODIES]), time_ms
 
 
 def _bodies() -> list[bytes]:

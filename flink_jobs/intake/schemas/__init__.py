@@ -1,0 +1,1 @@
+"""Schemas of Avro and Protobuf: from files and from registries."""

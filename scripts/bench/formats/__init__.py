@@ -1,0 +1,1 @@
+"""Throughput of every format of events, relative to the own event."""
