@@ -35,10 +35,11 @@ class FormatStream(Stream):
         for index in range(partition, self.n_events, N_PARTITIONS):
             yield keys[index % self.n_models], encode(str(index), index), self.time_ms(index)
 
-    def job_toml(self, bootstrap_servers: str, results: str) -> str:
+    def job_toml(self, bootstrap_servers: str, results: str, *, is_located: bool = False) -> str:
         """Configuration of the drift job: all features by the mixed test, on windows of two panes.
 
-        ``results`` is what the names of the result topics begin with.
+        ``results`` is what the names of the result topics begin with. Model and time are those of
+        records.
         """
         features = "\n".join(f'{name} = "{kind}"' for name, kind in FEATURES.items())
         return f"""
