@@ -291,3 +291,8 @@ def _reference(writer: Writer, proposal: Proposal) -> None:
         return
     writer.line("kind", "first_events", trust)
     writer.line("n_events", timing.n_reference, timing.reference_reason, timing.unsure)
+    if timing.overdue_after_ms:
+        why = (
+            f"they come in about {duration(timing.overdue_after_ms / 2)}: an alert after twice that"
+        )
+        writer.line("overdue_after_ms", timing.overdue_after_ms, why)

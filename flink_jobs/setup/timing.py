@@ -51,6 +51,8 @@ _FEWEST_HOURS = 18
 _MANY_EVENTS = 5_000
 # The default of the policy.
 _ONGOING_MS = 4 * _H
+# The default of the reference.
+_OVERDUE_MS = 24 * _H
 _UNKNOWN_RATE = 1 / _S
 
 
@@ -108,7 +110,7 @@ class Timing:
         What to think about in the reference.
     min_effect_size : float
         0 where windows are too small to find what does not matter.
-    ongoing_every_ms : int
+    ongoing_every_ms, overdue_after_ms : int
         0 for the default.
     """
 
@@ -125,6 +127,7 @@ class Timing:
     unsure: str = ""
     min_effect_size: float = 0.0
     ongoing_every_ms: int = 0
+    overdue_after_ms: int = 0
 
     @property
     def most_reference(self) -> int:
@@ -157,6 +160,8 @@ def timing_of(traffic: Traffic) -> Timing:
         max_raw_events=4 * n_pane if n_pane > _MOST_OF_PANE else 0,
     )
     timing = _with_reference(timing, traffic)
+    if timing.n_reference / traffic.rate > _OVERDUE_MS / 2:
+        timing = replace(timing, overdue_after_ms=nice_ms(2 * timing.n_reference / traffic.rate))
     if size_ms > _ONGOING_MS:
         timing = replace(timing, ongoing_every_ms=size_ms)
     if n_window >= _MANY_EVENTS:
