@@ -15,6 +15,8 @@ from flink_jobs.times import duration, span
 
 _MOST_LEFT_OUT = 200
 _LONGEST_VALUE = 100
+# A longer one is watched by itself, through its main directions.
+_SMALL_VECTOR = 8
 _DEFAULTS = ("@key", "@timestamp")
 
 
@@ -217,8 +219,8 @@ def _column_lines(writer: Writer, table: str, lines: Sequence[ColumnLine]) -> No
 
 def _views(writer: Writer, proposal: Proposal) -> None:
     tables = proposal.tables
-    vectors = [line for line in tables.features if line.is_vector]
-    others = [line for line in tables.features if not line.is_vector]
+    vectors = [line for line in tables.features if line.n_slots > _SMALL_VECTOR]
+    others = [line for line in tables.features if line.n_slots <= _SMALL_VECTOR]
     if others or tables.n_features:
         columns = [line.name for line in others] if vectors else ["features"]
         _view(writer, "inputs", columns, "what the model sees, column by column")
@@ -226,7 +228,7 @@ def _views(writer: Writer, proposal: Proposal) -> None:
     for place, line in enumerate(vectors):
         own = "embedding" if len(vectors) == 1 else f"embedding-{place + 1}"
         _view(writer, own, [line.name], "a vector is watched by its main directions")
-        writer.line("reducer", {"kind": "pca"})
+        writer.line("reducer", {"kind": "pca", "n_components": min(32, line.n_slots)})
     if tables.outputs or tables.n_outputs:
         _view(writer, "outputs", ["outputs"], "what it answers")
 
