@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flink_jobs.config.columns import Column, Role
+from flink_jobs.intake.formats.base import PART_OF, WHOLE
 from flink_jobs.intake.formats.json import (
     ROLE_KEYS,
     SCHEMA_VERSION,
@@ -35,10 +36,24 @@ class EventWriter:
         for column in layout.columns:
             self._roles.setdefault(column.role, []).append(column)
 
-    def event(self, event_id: str, x: Sequence[float], texts: Texts) -> InferenceEvent:
-        """The event of a row; NaN becomes null, as a missing value is."""
+    def event(
+        self, event_id: str, x: Sequence[float], texts: Texts, parts: int = WHOLE
+    ) -> InferenceEvent:
+        """The event of a row; NaN becomes null, as a missing value is.
+
+        Parameters
+        ----------
+        event_id : str
+        x : sequence of float
+        texts : mapping of int to sequence of str
+            By the slot of each category: the text of each code.
+        parts : int
+            Those that the event has, as bits; the others are left out.
+        """
         fields: dict[str, Any] = {}
         for role, columns in self._roles.items():
+            if role in PART_OF and not parts & PART_OF[role]:
+                continue
             values = [self._value(column, x, texts) for column in columns]
             key = ROLE_KEYS.get(role, role)
             if role == "label" or is_plain_vector(key, columns):

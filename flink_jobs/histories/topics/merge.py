@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.lines.labels import Labels
 from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
@@ -28,7 +29,7 @@ def merged_batches(
     names: Names,
     horizon_ms: int,
     *,
-    label: str = "",
+    label: Labels | None = None,
 ) -> Iterator[Batch]:
     """The records ``[start, end)`` of each partition, in an order that is always the same.
 
@@ -41,8 +42,8 @@ def merged_batches(
     names : Names
     horizon_ms : int
         Times beyond it do not move event time.
-    label : str
-        The key of the events' true classes; empty where there is none.
+    label : Labels, optional
+        Reads the events' true classes.
 
     Raises
     ------
@@ -114,7 +115,9 @@ class _Lane:
         return released
 
 
-def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int, label: str) -> Batch:
+def _batch(
+    lanes: list[_Lane], until_ms: int, names: Names, done: int, label: Labels | None
+) -> Batch:
     released = [lane.release(until_ms) for lane in lanes]
     columns = np.concatenate([each[0] for each in released], axis=1)
     which = np.repeat(np.arange(len(lanes)), [each[0].shape[1] for each in released])

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.times import parse_time_ms
 from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.kafka.connecting import connect
@@ -101,7 +102,7 @@ class KafkaRange:
         self.warnings: list[str] = []
         # Secrets are looked up where a client is made, not kept.
         self._properties = dict(config.kafka.properties)
-        self._label = config.columns.label
+        self._label = labels_of(config)
         self.starts: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         try:

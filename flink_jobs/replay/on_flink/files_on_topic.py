@@ -12,6 +12,7 @@ import numpy as np
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.intake.formats.base import WHOLE
 from flink_jobs.intake.formats.json import (
     HEARTBEAT_KEY,
     encode_event,
@@ -176,10 +177,12 @@ class FilesOnTopic:
             row = int(rows[place])
             letters[row] = self._builder.unusable(batch, row, error)
         write = EventWriter(layout)
-        for row, event_id, x in zip(
-            rows[read.places].tolist(), read.event_ids, read.x.tolist(), strict=True
+        parts = [WHOLE] * len(read.places) if read.parts is None else read.parts.tolist()
+        for row, event_id, x, own in zip(
+            rows[read.message_of].tolist(), read.event_ids, read.x.tolist(), parts, strict=True
         ):
-            payloads[row] = self._checked(encode_event(write.event(event_id, x, read.texts)))
+            event = write.event(event_id, x, read.texts, own)
+            payloads[row] = self._checked(encode_event(event))
 
     def _checked(self, payload: bytes) -> bytes:
         most = self._config.input.max_payload_bytes
