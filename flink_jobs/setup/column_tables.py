@@ -168,9 +168,12 @@ class _Namer:
         if self._is_own:
             return str(path[-1]), None
         is_there = path[:-1] == at
-        name = str(path[-1]) if is_there else path_text(path)
-        if name in self._taken or (name in _ROLES):
-            name, is_there = f"{path_text(path)}_", False
+        # A path may need quotation marks, which a name cannot have.
+        whole = ".".join(map(str, path))
+        name = str(path[-1]) if is_there else whole
+        while name in self._taken or name in _ROLES:
+            name, is_there = f"{whole}_", False
+            whole = name
         self._taken.add(name)
         return name, None if is_there else path_text(path)
 

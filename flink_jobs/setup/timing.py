@@ -265,7 +265,8 @@ def _with_reference(timing: Timing, traffic: Traffic) -> Timing:
         of = f", the first of its {traffic.n_trained:,} rows" if n < traffic.n_trained else ""
         reason = f"the file that is called a reference{of}"
         return replace(timing, n_reference=n, reference_reason=reason)
-    quarter_ms = traffic.span_ms * _REFERENCE_SHARE
+    # A history of four weeks lacks a moment of them.
+    quarter_ms = traffic.span_ms * _REFERENCE_SHARE * 1.01
     if not traffic.is_order and quarter_ms >= _D:
         return _whole_periods(timing, traffic, quarter_ms)
     few = traffic.per_model * _REFERENCE_SHARE
