@@ -260,6 +260,9 @@ def _timing(writer: Writer, proposal: Proposal) -> None:
     writer.line("kind", "time")
     writer.line("size_ms", timing.size_ms, f"{duration(timing.size_ms)}: {timing.size_reason}")
     writer.line("slide_ms", timing.slide_ms, f"one starts every {duration(timing.slide_ms)}")
+    if timing.min_events:
+        why = "windows with fewer are not whole days; take less if some days are quiet by nature"
+        writer.line("min_events", timing.min_events, "", why)
     _reference(writer, proposal)
     _policy(writer, proposal)
 

@@ -47,6 +47,7 @@ _GOOD_REFERENCE = 5_000
 _MOST_REFERENCE = 10_000
 _FEWEST_REFERENCE = 50
 _DAILY_SHARE = 0.1
+_WHOLE_DAY = 0.9
 _FEWEST_HOURS = 18
 _MANY_EVENTS = 5_000
 # The default of the policy.
@@ -110,7 +111,7 @@ class Timing:
         What to think about in the reference.
     min_effect_size : float
         0 where windows are too small to find what does not matter.
-    ongoing_every_ms, overdue_after_ms : int
+    ongoing_every_ms, overdue_after_ms, min_events : int
         0 for the default.
     """
 
@@ -128,6 +129,7 @@ class Timing:
     min_effect_size: float = 0.0
     ongoing_every_ms: int = 0
     overdue_after_ms: int = 0
+    min_events: int = 0
 
     @property
     def most_reference(self) -> int:
@@ -162,6 +164,9 @@ def timing_of(traffic: Traffic) -> Timing:
     timing = _with_reference(timing, traffic)
     if timing.n_reference / traffic.rate > _OVERDUE_MS / 2:
         timing = replace(timing, overdue_after_ms=nice_ms(2 * timing.n_reference / traffic.rate))
+    if traffic.daily and size_ms >= _D:
+        # The windows that the end of a history cuts hold a part of a day, which is another one.
+        timing = replace(timing, min_events=max(20, _round_down(int(_WHOLE_DAY * n_window))))
     if size_ms > _ONGOING_MS:
         timing = replace(timing, ongoing_every_ms=size_ms)
     if n_window >= _MANY_EVENTS:
