@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
-from flink_jobs.cli import app
 from flink_jobs.config.loading import load_config
 from flink_jobs.records.alerts import Alert
 from flink_jobs.replay.result import BacktestResult
@@ -61,8 +61,9 @@ def through_all_commands(known: Known, tables: Path, folder: Path) -> BacktestRe
         ["backtest", "--config", job, "--input", str(history), "--output", result],
         ["report", result, "--input", str(history), "--output", str(folder / "report.html")],
     ):
-        done = CliRunner().invoke(app, arguments)
-        assert done.exit_code == 0, done.output
+        command = [sys.executable, "-m", "flink_jobs.cli", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     return BacktestResult.open(result)
 
 
