@@ -112,7 +112,7 @@ def _unnamed(
 ) -> ColumnTables | None:
     """Take vectors without names for what they are: own events, rows of lists."""
     given = [each.facts for each in features] + [each.parts[0] for each in outputs]
-    if not given or recognised.format == "json":
+    if not given:
         return None
     if any(each.path not in (("features",), ("outputs",)) or not each.role for each in given):
         return None

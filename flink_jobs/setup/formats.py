@@ -98,6 +98,9 @@ def recognise(sample: Sample) -> Recognised:
         raise SourceError(_unreadable_text(sample, envelope, bad[0]))
     kind = _format(good)
     fields, notes = _FIELDS[kind](good)
+    if kind == "loudly" and envelope == "confluent":
+        # Loudly's own events have no schemas; behind one they are JSON of that shape.
+        kind = "json"
     return Recognised(
         kind,
         envelope,
