@@ -67,6 +67,12 @@ class Column:
         """Tell whether its values are texts out of a set rather than numbers."""
         return self.type in ("category", "boolean")
 
+    @property
+    def is_elementwise(self) -> bool:
+        """Tell whether each element of a vector has a place of its own."""
+        # A list of one name is that of one element.
+        return len(self.paths) > 1 or (self.size == 1 and bool(self.class_names))
+
 
 @dataclass(frozen=True)
 class Slot:

@@ -142,6 +142,6 @@ def _unreadable(key: str, text: str, parse: Callable[[str], Any]) -> Iterator[Pr
 def _unknown_zone(name: str) -> str | None:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return f"{name!r} is not a time zone"
     return None

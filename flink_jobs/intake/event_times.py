@@ -23,6 +23,7 @@ _PER_MS: dict[Unit, tuple[int, int]] = {
     "ns": (1, 1_000_000),
 }
 _SHOWN_CHARACTERS = 60
+_MOST_DIGITS = 24
 
 
 class EventTimes:
@@ -55,7 +56,7 @@ class EventTimes:
         self._largest = _LARGEST_MS // self._times * self._per
         try:
             self._zone = UTC if zone == "UTC" else ZoneInfo(zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise ValueError(f"{zone!r} is not a time zone such as Europe/Berlin") from None
 
     def read(self, value: Any) -> int:
@@ -95,14 +96,14 @@ class EventTimes:
         values : sequence
             None where one is missing. Where something is wrong the time is 0.
         """
-        if self._per == 1 and set(map(type, values)) <= {int}:
+        if set(map(type, values)) <= {int}:
             try:
                 whole = np.array(values, dtype=np.int64)
             except OverflowError:
                 pass
             else:
                 if not len(whole) or max(-whole.min(), whole.max()) <= self._largest:
-                    return whole * self._times, {}
+                    return whole * self._times // self._per, {}
         times_ms = np.zeros(len(values), dtype=np.int64)
         wrong: dict[int, str] = {}
         for place, value in enumerate(values):
@@ -128,7 +129,7 @@ class EventTimes:
 
     def _of_text(self, text: str) -> int:
         text = text.strip()
-        if text.lstrip("+-").isdecimal() and len(text) <= 20:
+        if text.lstrip("+-").isdecimal() and len(text) <= _MOST_DIGITS:
             return self._of_whole(int(text))
         try:
             if self._zone is UTC:

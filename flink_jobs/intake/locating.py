@@ -160,12 +160,14 @@ class Locator:
         in_payload = iter(values)
         models = self._models(unwrapped, in_payload, keys, problems)
         times_ms = self._event_times(unwrapped, in_payload, own_ms, problems)
-        if keys is not None and self.needs_payload and HEARTBEAT_KEY in keys:
-            _let_heartbeats_pass(keys, models, problems)
-        if problems:
-            wrong = list(problems)
+        beats = _heartbeats(keys)
+        for place in beats:
+            models[place] = HEARTBEAT_KEY
+            problems.pop(place, None)
+        if problems or beats:
+            others = [*problems, *beats]
             times_ms = times_ms.copy()
-            times_ms[wrong] = own_ms[wrong]
+            times_ms[others] = own_ms[others]
         return Located(models, times_ms, problems)
 
     def _unreadable(self, messages: Messages) -> Unusable:
@@ -260,14 +262,11 @@ def _why_no_model(location: Location, value: Any) -> UnusableEventError | None:
     return UnusableEventError(Reason.NO_MODEL, f"{at} is {shown(value)}, which is not a name")
 
 
-def _let_heartbeats_pass(
-    keys: Sequence[str | None], models: list[str | None], problems: Unusable
-) -> None:
-    """Take heartbeats for what they are: their values are empty."""
-    for place, key in enumerate(keys):
-        if key == HEARTBEAT_KEY:
-            models[place] = HEARTBEAT_KEY
-            problems.pop(place, None)
+def _heartbeats(keys: Sequence[str | None] | None) -> list[int]:
+    """Return the places of heartbeats, whose values are empty and whose headers say nothing."""
+    if keys is None or HEARTBEAT_KEY not in keys:
+        return []
+    return [place for place, key in enumerate(keys) if key == HEARTBEAT_KEY]
 
 
 def _text(location: Location) -> str:

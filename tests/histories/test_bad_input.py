@@ -65,20 +65,20 @@ def test_bad_lines_are_dead_letters_with_their_row(tmp_path: Path) -> None:
 
     assert found(result) == [
         ("2", "undecodable"),
-        ("4", "invalid_event"),
+        ("4", "no_time"),
         ("6", "not_finite"),
-        ("8", "invalid_event"),
+        ("8", "no_model"),
         ("10", "undecodable"),
-        ("12", "missing_key"),
-        ("14", "invalid_event"),
-        ("16", "invalid_event"),
+        ("12", "no_model"),
+        ("16", "no_time"),
         ("18", "wrong_length"),
     ]
     assert result.summary.n_events == len(EVENTS) - 1
-    assert result.summary.n_used == result.summary.n_events - 9
+    assert result.summary.n_used == result.summary.n_events - 8
+    assert "7" in result.summary.models
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}
     assert details["4"] == "time_ms is missing"
-    assert details["16"] == "time_ms: 'soon' is not a time"
+    assert details["16"] == "time_ms is 'soon', which is not a time"
 
 
 def test_a_pane_of_which_no_row_can_be_used_is_dead_letters_alone(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def test_bad_cells_of_csv_cost_their_row_and_not_the_file(tmp_path: Path) -> Non
         ("2", "invalid_event"),
         ("4", "undecodable"),
         ("6", "invalid_event"),
-        ("8", "invalid_event"),
+        ("8", "no_time"),
         ("10", "not_finite"),
         ("12", "not_finite"),
         ("14", "invalid_event"),
-        ("16", "missing_key"),
+        ("16", "no_model"),
     ]
     assert result.summary.n_used == len(EVENTS) - 8
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}

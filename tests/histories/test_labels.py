@@ -32,9 +32,11 @@ N = 900
 SPAN: dict[str, Any] = {"start_ms": START_MS, "end_ms": START_MS + 100_000}
 
 
-def labelled_config(*, reducer: str = "none", n_outputs: int = 3, **keys: Any) -> DriftJobConfig:
+def labelled_config(
+    *, reducer: str = "none", n_outputs: int = 3, format_: str = "loudly", **keys: Any
+) -> DriftJobConfig:
     return backtest_config(
-        input={"n_features": 1, "n_outputs": n_outputs},
+        input={"format": format_, "n_features": 1, "n_outputs": n_outputs},
         detector={"reducer": {"kind": reducer}},
         columns={"model_name": "m", "features": ["x"], "outputs": "p*", "label": "y", **keys},
     )
@@ -116,7 +118,7 @@ def test_every_format_has_the_same_labels(tmp_path: Path) -> None:
     rows = table.to_pylist()
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(msgspec.json.encode(row) for row in rows))
     shift = KnockOutShift(**SPAN, knocked_out=1)
-    config = labelled_config(outputs=["p0", "p1", "p2"])
+    config = labelled_config(outputs=["p0", "p1", "p2"], format_="json")
 
     results = [
         run_backtest(config, source, processes=1, shifts=[shift])

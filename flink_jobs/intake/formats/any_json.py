@@ -159,7 +159,8 @@ class AnyJson:
         for column in self._asked:
             own = columns[at : at + len(column.paths)]
             at += len(column.paths)
-            values[column] = own[0] if len(own) == 1 else list(zip(*own, strict=True))
+            is_one = not column.is_elementwise
+            values[column] = own[0] if is_one else list(zip(*own, strict=True))
         return _Block(values, event_ids, singles, unusable)
 
     def _from_trees(self, messages: Messages, paths: tuple[Path, ...]) -> _Block:
@@ -209,7 +210,7 @@ class _Plan:
             for path in column.paths:
                 kinds[path] = _shared(kinds.get(path), kind)
                 paths.append(path)
-            if not column.paths:
+            if not column.paths or (column.is_elementwise and len(column.paths) != column.size):
                 raise NotNestedError
         self.has_names = names.path is not None
         self.n_singles = len(singles)
@@ -231,7 +232,7 @@ def _kind(column: Column) -> Any:
     }
     if column.type != "vector":
         kind = kinds[column.type]
-    elif len(column.paths) > 1:
+    elif column.is_elementwise:
         kind = float
     else:
         number = float | None if column.may_be_missing else float

@@ -358,6 +358,12 @@ def read_event(columns: Sequence[Column], tree: Any, why: str, keys: OwnKeys = O
     if is_version and version != SCHEMA_VERSION:
         detail = f"schema version {version}, expected {SCHEMA_VERSION}"
         raise UnusableEventError(Reason.UNKNOWN_SCHEMA_VERSION, detail, event_id)
+    if "schema_version" not in tree and not any(key in tree for key in ROLE_KEYS.values()):
+        detail = (
+            "the payload has no schema_version and no features, as Loudly's own events have: "
+            'input.format = "json" reads JSON of any shape'
+        )
+        raise UnusableEventError(Reason.INVALID_EVENT, detail, event_id)
     values = {
         key: _read_role(key, own, tree.get(key), event_id)
         for role, key in ROLE_KEYS.items()

@@ -87,7 +87,9 @@ class TreeReader:
         values: ColumnValues = {}
         for column in self._columns:
             found = [self._found(held, trees, path) for path in column.paths]
-            raw = found[0] if len(found) == 1 else [list(row) for row in zip(*found, strict=True)]
+            raw = found[0]
+            if column.is_elementwise:
+                raw = [list(row) for row in zip(*found, strict=True)]
             values[column] = checked(column, raw, event_ids, unusable)
         return values, unusable
 

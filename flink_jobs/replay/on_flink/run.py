@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -16,6 +16,7 @@ from flink_jobs.cluster.errors import FlinkRestError
 from flink_jobs.cluster.launch import require_cluster, submit_range_job
 from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.own_events import as_own_events
 from flink_jobs.histories.batches import Batch, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.sources import open_source
@@ -91,7 +92,8 @@ def run_on_flink(
     begin_s = time.monotonic()
     require_cluster(jobmanager)
     opened = open_source(source, config)
-    counts = HistoryCounts(int(time.time() * 1000) + config.input.max_future_ms)
+    horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
+    counts = HistoryCounts(horizon_ms, config if isinstance(opened, KafkaRange) else None)
     tell = _Teller(progress, opened, counts)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
@@ -136,6 +138,10 @@ class _Teller:
             yield batch
             self._tell(batch.done)
 
+    def add_more(self, n_more: Mapping[str, int]) -> None:
+        """Count events that share a row with another."""
+        self._counts.add_more(n_more)
+
     def count(self) -> None:
         """Count all of the history."""
         for _ in self.batches():
@@ -166,6 +172,7 @@ def _written(
         for batch in tell.batches():
             writer.send(files.records(batch))
         writer.finish()
+    tell.add_more(files.n_more)
     n = files.n_records
     if not n:
         raise SourceError(f"{source.name} holds no event that has a model and a time")
@@ -228,6 +235,9 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
     servers, topic = config.kafka.bootstrap_servers, f"{name}-events"
     if isinstance(source, KafkaRange):
         servers, topic = source.servers, source.topic
+    else:
+        # Files become Loudly's own events, whatever they are and wherever their columns are.
+        config = as_own_events(config)
     kafka = msgspec.structs.replace(
         config.kafka,
         bootstrap_servers=servers,
@@ -319,6 +329,7 @@ def _summary(
                 n_used=n_used,
                 start_ms=counts.first_ms if has_events else None,
                 models=models,
+                letters=log.first(),
             ),
         ],
     )
