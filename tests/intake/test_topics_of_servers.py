@@ -43,9 +43,7 @@ def config_of(columns: dict[str, Any], **keys: Any) -> Any:
 @pytest.mark.parametrize(
     ("config", "key", "value", "headers", "ids"),
     [
-        pytest.param(
-            config_of({"model_name": "fraud"}), None, OWN, {}, ["e1"], id="keyless"
-        ),
+        pytest.param(config_of({"model_name": "fraud"}), None, OWN, {}, ["e1"], id="keyless"),
         pytest.param(
             config_of({"model_name": "fraud"}), "a1b2", OWN, {}, ["e1"], id="keyed-by-request"
         ),

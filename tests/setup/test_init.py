@@ -360,3 +360,10 @@ def test_the_written_file_holds_no_line_that_is_wider_than_a_screen(tmp_path):
     body = [line for line in text.splitlines() if "loudly backtest" not in line]
     assert max(map(len, body)) <= 160
     assert json.dumps(text).isascii()
+
+
+def test_the_page_shows_a_configuration_that_is_right():
+    page = (Path(__file__).parents[2] / "docs" / "init.md").read_text()
+    shown = page.split("```toml\n")[1].split("```")[0]
+
+    assert decode_config(shown.encode()).columns.label == "repaid"
