@@ -270,7 +270,8 @@ def _time_hints(config: DriftJobConfig, sample: Sample, read: ReadSample) -> Ite
     first, last = float(times.min()), float(times.max())
     if first < 0 or last > 4_102_444_800_000 or last < 631_152_000_000:
         yield (
-            f"event times reach from {moment(first)} to {moment(last)}: look at columns.time_unit"
+            f"event times reach from {moment(first)} to {moment(last)}: look at columns.time_unit, "
+            "unless they only number the events"
         )
         return
     if len(times) > _MANY_EVENTS and first == last:
