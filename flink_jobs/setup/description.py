@@ -147,7 +147,7 @@ def describe_sample(config: DriftJobConfig, sample: Sample) -> SampleReport:
     >>> lines = [RawRecord(b'{"at": 5, "plan": "pro"}'), RawRecord(b'{"at": 6}')]
     >>> report = describe_sample(config, Sample("a.jsonl", "a", "lines", records=lines))
     >>> report.n_usable, report.columns[0].values, report.refused[0].example
-    (1, 'always pro in the sample', 'plan is missing')
+    (1, 'pro 100 %', 'plan is missing')
     """
     read = read_sample(config, sample)
     models = Counter(read.models)
