@@ -112,7 +112,7 @@ def _unnamed(
 ) -> ColumnTables | None:
     """Take vectors without names for what they are: own events, rows of lists."""
     given = [each.facts for each in features] + [each.parts[0] for each in outputs]
-    if not given or recognised.format == "json":
+    if not given:
         return None
     if any(each.path not in (("features",), ("outputs",)) or not each.role for each in given):
         return None
@@ -168,9 +168,12 @@ class _Namer:
         if self._is_own:
             return str(path[-1]), None
         is_there = path[:-1] == at
-        name = str(path[-1]) if is_there else path_text(path)
-        if name in self._taken or (name in _ROLES):
-            name, is_there = f"{path_text(path)}_", False
+        # A path may need quotation marks, which a name cannot have.
+        whole = ".".join(map(str, path))
+        name = str(path[-1]) if is_there else whole
+        while name in self._taken or name in _ROLES:
+            name, is_there = f"{whole}_", False
+            whole = name
         self._taken.add(name)
         return name, None if is_there else path_text(path)
 

@@ -147,7 +147,7 @@ def describe_sample(config: DriftJobConfig, sample: Sample) -> SampleReport:
     >>> lines = [RawRecord(b'{"at": 5, "plan": "pro"}'), RawRecord(b'{"at": 6}')]
     >>> report = describe_sample(config, Sample("a.jsonl", "a", "lines", records=lines))
     >>> report.n_usable, report.columns[0].values, report.refused[0].example
-    (1, 'always pro in the sample', 'plan is missing')
+    (1, 'pro 100 %', 'plan is missing')
     """
     read = read_sample(config, sample)
     models = Counter(read.models)
@@ -270,7 +270,8 @@ def _time_hints(config: DriftJobConfig, sample: Sample, read: ReadSample) -> Ite
     first, last = float(times.min()), float(times.max())
     if first < 0 or last > 4_102_444_800_000 or last < 631_152_000_000:
         yield (
-            f"event times reach from {moment(first)} to {moment(last)}: look at columns.time_unit"
+            f"event times reach from {moment(first)} to {moment(last)}: look at columns.time_unit, "
+            "unless they only number the events"
         )
         return
     if len(times) > _MANY_EVENTS and first == last:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.input_files import InputFiles, find_files
+from flink_jobs.histories.input_files import InputFiles, find_files, folder_keys
 from flink_jobs.setup.sample import FilePart, RawRecord, Sample
 
 MOST_ROWS = 12_000
@@ -25,6 +25,7 @@ _BATCH_ROWS = 8_192
 _FEWEST_ROWS = 1_000
 _MOST_FILES = 16
 _PIECES = 12
+_ARROW_MAGIC = b"ARROW1"
 _PIECE_BYTES = 1 << 18
 _HEAD_BYTES = 1 << 22
 _LONGEST_LINE = 16 << 20
@@ -57,7 +58,7 @@ def sample_files(path: Path) -> Sample:
     parts: list[FilePart] = []
     is_exact, notes = len(chosen) == len(files.paths), list[str]()
     for each in chosen:
-        piece = _read(files, each, _rows_wanted(each, len(chosen)))
+        piece = _with_keys(_read(files, each, _rows_wanted(len(chosen))), each)
         if not piece.rows:
             notes.append(f"{each.name} holds no row")
             continue
@@ -88,6 +89,15 @@ def sample_files(path: Path) -> Sample:
     )
 
 
+def _with_keys(piece: _Piece, path: Path) -> _Piece:
+    """Add the columns that the folders of a table are named after."""
+    keys = folder_keys(path)
+    if not keys or not piece.columns:
+        return piece
+    rows = [keys | row for row in piece.rows]
+    return piece._replace(rows=rows, columns=(*keys, *piece.columns))
+
+
 def _stem(path: Path) -> str:
     """Name a model after its file: ``churn`` for ``churn.csv.gz``."""
     name = path.resolve().name.split(".")[0]
@@ -100,7 +110,7 @@ def _spread(paths: Sequence[Path], most: int) -> list[Path]:
     return [paths[round(place * (len(paths) - 1) / (most - 1))] for place in range(most)]
 
 
-def _rows_wanted(path: Path, n_files: int) -> int:
+def _rows_wanted(n_files: int) -> int:
     return max(50, MOST_ROWS // n_files)
 
 
@@ -167,15 +177,29 @@ def _of_group(file: pq.ParquetFile, group: int, n_wanted: int) -> Iterator[Any]:
 
 
 def _arrow(path: Path, n_wanted: int) -> _Piece:
-    with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-        batches = [file.get_batch(n) for n in range(file.num_record_batches)]
-        names = tuple(file.schema.names)
-        n_rows = sum(batch.num_rows for batch in batches)
-        n_wanted = _fitting(n_wanted, len(names))
-        chosen = [n for n in _spread_numbers(range(len(batches)), _PIECES) if batches[n].num_rows]
-        each = max(1, n_wanted // max(1, len(chosen)))
-        rows = [row for n in chosen for row in _rows_of(batches[n].slice(0, each))]
-        return _Piece(rows, n_rows, True, names)
+    """Take the head of each batch; a stream of batches is read to its end."""
+    with pa.OSFile(str(path)) as raw:
+        magic = raw.read(len(_ARROW_MAGIC))
+        raw.seek(0)
+        if magic != _ARROW_MAGIC:
+            with pa.ipc.open_stream(raw) as stream:
+                return _of_batches(list(stream), stream.schema, n_wanted)
+        with pa.ipc.open_file(raw) as file:
+            batches = [file.get_batch(n) for n in range(file.num_record_batches)]
+            return _of_batches(batches, file.schema, n_wanted)
+
+
+def _of_batches(batches: list[pa.RecordBatch], schema: pa.Schema, n_wanted: int) -> _Piece:
+    names = tuple(schema.names)
+    full = [batch for batch in batches if batch.num_rows]
+    chosen = _spread_numbers(range(len(full)), _PIECES)
+    each = max(1, _fitting(n_wanted, len(names)) // max(1, len(chosen)))
+    rows: list[Any] = []
+    for number in chosen:
+        # A file that lies about itself would end the process where it is read.
+        full[number].validate(full=True)
+        rows += _rows_of(full[number].slice(0, each))
+    return _Piece(rows, sum(batch.num_rows for batch in full), True, names)
 
 
 def _fitting(n_wanted: int, n_columns: int) -> int:

@@ -17,6 +17,7 @@ from flink_jobs.records.shown import shown
 from flink_jobs.setup.sample import RawRecord, Sample
 
 MOST_FIELDS = 2_000
+_MOST_HEADERS = 50
 _EVENT_KEYS = {"features", "outputs"}
 _TENSOR_KEYS = {"name", "shape", "datatype"}
 _MOST_DEPTH = MOST_STEPS - 2
@@ -51,7 +52,7 @@ class Recognised:
     envelope : str
     fields : list of Field
     attributes : dict of str to list
-        Of CloudEvents: what lies around the data.
+        By ``@ce.NAME`` or ``@header.NAME``: what lies around the payload.
     n_unreadable : int
         Records that are not of the format.
     unreadable : str
@@ -97,6 +98,9 @@ def recognise(sample: Sample) -> Recognised:
         raise SourceError(_unreadable_text(sample, envelope, bad[0]))
     kind = _format(good)
     fields, notes = _FIELDS[kind](good)
+    if kind == "loudly" and envelope == "confluent":
+        # Loudly's own events have no schemas; behind one they are JSON of that shape.
+        kind = "json"
     return Recognised(
         kind,
         envelope,
@@ -153,23 +157,27 @@ def _opened(
 ) -> tuple[str, list[bytes], dict[str, list[Any]]]:
     """Take the envelope off, where most records have one."""
     n = len(records)
+    headers = _headers(records, "", "@header.")
     if sum(each.payload[:1] == b"\0" and len(each.payload) > 5 for each in records) > n / 2:
-        return "confluent", [each.payload[5:] for each in records], {}
+        return "confluent", [each.payload[5:] for each in records], headers
     binary = sum(any(name == "ce_specversion" for name, _ in each.headers) for each in records)
     if binary > n / 2:
-        return "cloudevents", [each.payload for each in records], _binary_attributes(records)
+        return "cloudevents", [each.payload for each in records], _headers(records, "ce_", "@ce.")
     events = [_decoded(each.payload) for each in records]
     if sum(isinstance(each, dict) and "specversion" in each for each in events) > n / 2:
         return "cloudevents", *_structured(records, events)
-    return "none", [each.payload for each in records], {}
+    return "none", [each.payload for each in records], headers
 
 
-def _binary_attributes(records: Sequence[RawRecord]) -> dict[str, list[Any]]:
+def _headers(records: Sequence[RawRecord], before: str, at: str) -> dict[str, list[Any]]:
+    """The headers of records whose names begin with ``before``, by their places."""
     found: dict[str, list[Any]] = {}
     for row, each in enumerate(records):
         for name, value in each.headers:
-            if name.startswith("ce_"):
-                found.setdefault(name.removeprefix("ce_"), [None] * len(records))[row] = value
+            place = f"{at}{name.removeprefix(before)}"
+            if not name.startswith(before) or (place not in found and len(found) == _MOST_HEADERS):
+                continue
+            found.setdefault(place, [None] * len(records))[row] = value
     return found
 
 
@@ -185,7 +193,7 @@ def _structured(
         payloads.append(_data_of(event))
         for name, value in event.items():
             if name not in ("data", "data_base64"):
-                found.setdefault(name, [None] * len(records))[row] = value
+                found.setdefault(f"@ce.{name}", [None] * len(records))[row] = value
     return payloads, found
 
 

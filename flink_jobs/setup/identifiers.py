@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from flink_jobs.records.wording import count
 from flink_jobs.setup.facts import Facts
 from flink_jobs.setup.names import ENTITIES, ENVIRONMENT, IDS, SPLITS, VERSIONS, has, words
+from flink_jobs.setup.times import steps_of
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _MANY = 50
@@ -72,7 +74,7 @@ def text_reason(facts: Facts) -> str:
     return ""
 
 
-def not_a_feature(facts: Facts, is_feature: bool) -> str:
+def not_a_feature(facts: Facts, is_feature: bool, breaks: Sequence[int] = ()) -> str:
     """Say why a field is not what a model looks at; empty where it may be.
 
     Parameters
@@ -80,12 +82,14 @@ def not_a_feature(facts: Facts, is_feature: bool) -> str:
     facts : Facts
     is_feature : bool
         Whether the event itself says that it is one.
+    breaks : sequence of int
+        Rows at which another file begins.
     """
     if facts.kind in ("category", "number", "boolean") and has(facts.name, SPLITS):
         return "says which part of the data a row belongs to"
     if facts.is_constant and words(facts.name) == ["year"]:
         return "part of a date: it moves on by itself"
-    if _grows(facts):
+    if _grows(facts, breaks):
         return "grows with the rows, as a counter does: it would always drift"
     if is_feature:
         return ""
@@ -96,11 +100,12 @@ def not_a_feature(facts: Facts, is_feature: bool) -> str:
     return ""
 
 
-def _grows(facts: Facts) -> bool:
+def _grows(facts: Facts, breaks: Sequence[int]) -> bool:
     if facts.kind != "number" or not facts.are_whole or facts.n_distinct < 3:
         return False
-    known = facts.numbers[np.isfinite(facts.numbers)]
-    return len(known) > _FEWEST_STEPS and bool(np.all(np.diff(known) >= 0))
+    steps = steps_of(facts.numbers, breaks)
+    steps = steps[np.isfinite(steps)]
+    return len(steps) > _FEWEST_STEPS and bool(np.all(steps >= 0))
 
 
 def _are_uuids(facts: Facts) -> bool:

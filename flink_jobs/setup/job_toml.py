@@ -15,6 +15,8 @@ from flink_jobs.times import duration, span
 
 _MOST_LEFT_OUT = 200
 _LONGEST_VALUE = 100
+# A longer one is watched by itself, through its main directions.
+_SMALL_VECTOR = 8
 _DEFAULTS = ("@key", "@timestamp")
 
 
@@ -217,8 +219,8 @@ def _column_lines(writer: Writer, table: str, lines: Sequence[ColumnLine]) -> No
 
 def _views(writer: Writer, proposal: Proposal) -> None:
     tables = proposal.tables
-    vectors = [line for line in tables.features if line.is_vector]
-    others = [line for line in tables.features if not line.is_vector]
+    vectors = [line for line in tables.features if line.n_slots > _SMALL_VECTOR]
+    others = [line for line in tables.features if line.n_slots <= _SMALL_VECTOR]
     if others or tables.n_features:
         columns = [line.name for line in others] if vectors else ["features"]
         _view(writer, "inputs", columns, "what the model sees, column by column")
@@ -226,7 +228,7 @@ def _views(writer: Writer, proposal: Proposal) -> None:
     for place, line in enumerate(vectors):
         own = "embedding" if len(vectors) == 1 else f"embedding-{place + 1}"
         _view(writer, own, [line.name], "a vector is watched by its main directions")
-        writer.line("reducer", {"kind": "pca"})
+        writer.line("reducer", {"kind": "pca", "n_components": min(32, line.n_slots)})
     if tables.outputs or tables.n_outputs:
         _view(writer, "outputs", ["outputs"], "what it answers")
 
@@ -258,6 +260,9 @@ def _timing(writer: Writer, proposal: Proposal) -> None:
     writer.line("kind", "time")
     writer.line("size_ms", timing.size_ms, f"{duration(timing.size_ms)}: {timing.size_reason}")
     writer.line("slide_ms", timing.slide_ms, f"one starts every {duration(timing.slide_ms)}")
+    if timing.min_events:
+        why = "windows with fewer are not whole days; take less if some days are quiet by nature"
+        writer.line("min_events", timing.min_events, "", why)
     _reference(writer, proposal)
     _policy(writer, proposal)
 
@@ -291,3 +296,8 @@ def _reference(writer: Writer, proposal: Proposal) -> None:
         return
     writer.line("kind", "first_events", trust)
     writer.line("n_events", timing.n_reference, timing.reference_reason, timing.unsure)
+    if timing.overdue_after_ms:
+        why = (
+            f"they come in about {duration(timing.overdue_after_ms / 2)}: an alert after twice that"
+        )
+        writer.line("overdue_after_ms", timing.overdue_after_ms, why)

@@ -65,6 +65,8 @@ EVENT_IDS = frozenset(
 )
 ENTITIES = frozenset(
     {
+        "applicant",
+        "borrower",
         "customer",
         "user",
         "client",

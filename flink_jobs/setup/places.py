@@ -20,9 +20,8 @@ from flink_jobs.times import duration
 
 _CLOSE_MS = 1_000
 _FAR_MS = 60_000
-_ATTRIBUTE = "@ce."
 _MOST_NAMED = 3
-_WITH_IDS = ("loudly", "open_inference")
+_DEFAULT_IDS = {"loudly": "event_id", "open_inference": "id", "sagemaker": "eventMetadata.eventId"}
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,13 @@ class EventTime:
 
 
 def attributes_of(recognised: Recognised) -> list[Facts]:
-    """The attributes of CloudEvents as fields."""
+    """The attributes of CloudEvents and the headers of records as fields."""
     return [facts_of(Field((name,), rows)) for name, rows in recognised.attributes.items()]
+
+
+def _bare(text: str) -> str:
+    """The name behind ``@ce.`` or ``@header.``, without what a binary CloudEvent adds to it."""
+    return text.partition(".")[2].removeprefix("ce_")
 
 
 def event_time(sample: Sample, roles: Roles, attributes: Sequence[Facts]) -> EventTime:
@@ -78,13 +82,14 @@ def event_time(sample: Sample, roles: Roles, attributes: Sequence[Facts]) -> Eve
         When events of a file hold no time.
     """
     own = roles.times[0] if roles.times and not roles.times[0].is_order else None
-    outside = next((each for each in time_fields(attributes) if each.facts.name == "time"), None)
+    found = time_fields(attributes)
+    outside = next((each for each in found if _bare(each.facts.text) == "time"), None)
     if sample.holder == "topic":
         return _of_topic(sample, own, outside)
     if own is not None:
         return _of_field(own, own.facts.text, roles.times[1:])
     if outside is not None:
-        return _of_field(outside, f"{_ATTRIBUTE}time", [])
+        return _of_field(outside, outside.facts.text, [])
     if roles.times:
         order = roles.times[0]
         unsure = (
@@ -120,9 +125,10 @@ def _of_field(found: TimeField, text: str, others: Sequence[TimeField]) -> Event
 def _of_topic(sample: Sample, own: TimeField | None, outside: TimeField | None) -> EventTime:
     written = np.array([_known(record.timestamp_ms) for record in sample.records])
     stamp = EventTime(Place("@timestamp", "the record's timestamp"), written)
-    found, text = (own, own.facts.text) if own else (outside, f"{_ATTRIBUTE}time")
+    found = own or outside
     if found is None or len(found.times_ms) != len(written):
         return stamp
+    text = found.facts.text
     apart_ms = float(np.nanmedian(np.abs(found.times_ms - written)))
     if apart_ms <= _CLOSE_MS:
         return replace(stamp, place=Place("@timestamp", f"the record's; {text} says the same"))
@@ -155,8 +161,10 @@ def model_place(
         return "model_name", Place(name, "as you said")
     if roles.model is not None:
         return "model", Place(roles.model.text, _models_text(roles.model))
-    if (outside := find_model(attributes)) is not None:
-        return "model", Place(f"{_ATTRIBUTE}{outside.name}", _models_text(outside))
+    named = [replace(each, path=(_bare(each.text),)) for each in attributes]
+    for place, each in zip(attributes, named, strict=True):
+        if find_model([each]) is not None:
+            return "model", Place(place.text, _models_text(place))
     if sample.holder != "topic":
         what = "folder" if len(sample.files) > 1 else "file"
         return "model_name", Place(sample.name, f"no column names a model: called after the {what}")
@@ -179,11 +187,16 @@ def _models_text(facts: Facts) -> str:
 
 def id_place(sample: Sample, recognised: Recognised, roles: Roles, keys: Keys) -> Place | None:
     """Say where the names of events are found; None where the default of the format is right."""
+    default = _DEFAULT_IDS.get(recognised.format) if sample.holder != "table" else None
+    if roles.event_id is not None and roles.event_id.text == default:
+        return None
     if roles.event_id is not None:
         return Place(roles.event_id.text, "a value of its own for each event")
-    has_default = recognised.envelope == "cloudevents" or recognised.format in _WITH_IDS
-    if has_default and sample.holder != "table":
+    if sample.holder != "table" and (recognised.envelope == "cloudevents" or default):
         return None
+    for name, values in recognised.attributes.items():
+        if _bare(name) == "id" and None not in values and len(set(values)) == len(values):
+            return Place(name, "a value of its own for each record")
     if sample.holder == "topic" and keys.are_new and len(keys.counts) == keys.n_records:
         return Place("@key", "each record has a key of its own")
     after = "its partition and offset" if sample.holder == "topic" else "its file and row"

@@ -88,7 +88,8 @@ def propose(
     recognised = recognise(sample)
     fields = [facts_of(each, are_texts=sample.are_texts) for each in recognised.fields]
     attributes = attributes_of(recognised)
-    roles = roles_of(fields, _late_columns(sample))
+    breaks = sample.breaks if recognised.n_rows == len(sample) else ()
+    roles = roles_of(fields, _late_columns(sample), breaks)
     keys = keys_of(sample)
     model_key, model = model_place(sample, roles, attributes, keys, model_name)
     time = event_time(sample, roles, attributes)

@@ -80,7 +80,9 @@ class Roles:
     left_out: list[tuple[Facts, str]] = field(default_factory=list)
 
 
-def roles_of(fields: Sequence[Facts], late_columns: Iterable[str] = ()) -> Roles:
+def roles_of(
+    fields: Sequence[Facts], late_columns: Iterable[str] = (), breaks: Sequence[int] = ()
+) -> Roles:
     """Guess what each field is.
 
     Parameters
@@ -88,6 +90,8 @@ def roles_of(fields: Sequence[Facts], late_columns: Iterable[str] = ()) -> Roles
     fields : sequence of Facts
     late_columns : iterable of str
         Columns that some files of a folder lack, as those of labels do.
+    breaks : sequence of int
+        Rows at which another file begins.
 
     Examples
     --------
@@ -101,7 +105,7 @@ def roles_of(fields: Sequence[Facts], late_columns: Iterable[str] = ()) -> Roles
     rest = list(fields)
     times = time_fields(rest)
     event_id = _event_id(rest)
-    if not times and (order := ascending_field(rest)) is not None:
+    if not times and (order := ascending_field(rest, breaks)) is not None:
         times = [order]
     rest = _without(rest, [times[0].facts] if times else [], [event_id])
     model = find_model(rest)
@@ -117,7 +121,7 @@ def roles_of(fields: Sequence[Facts], late_columns: Iterable[str] = ()) -> Roles
     true_values = [each for each in rest if each.role != "feature" and is_true_value(each, outputs)]
     left_out += [(each, "true values that are not classes") for each in true_values]
     rest = _without(rest, true_values)
-    features, more = _features(rest)
+    features, more = _features(rest, breaks)
     return Roles(times, model, event_id, label, reason, features, outputs, left_out + more)
 
 
@@ -180,7 +184,9 @@ def _held_labels(fields: Sequence[Facts]) -> set[str]:
     return {each.text for each in fields if _holder(each) == "label"}
 
 
-def _features(fields: Sequence[Facts]) -> tuple[list[Feature], list[tuple[Facts, str]]]:
+def _features(
+    fields: Sequence[Facts], breaks: Sequence[int]
+) -> tuple[list[Feature], list[tuple[Facts, str]]]:
     """Take what is left for features, but for what only names, describes or grows."""
     is_held = any(_holder(each) == "feature" for each in fields)
     is_strong = any(_is_strongly_held(each) for each in fields)
@@ -188,7 +194,7 @@ def _features(fields: Sequence[Facts]) -> tuple[list[Feature], list[tuple[Facts,
     left_out: list[tuple[Facts, str]] = []
     for each in fields:
         holder = _holder(each)
-        reason = _reason(each, holder == "feature")
+        reason = _reason(each, holder == "feature", breaks)
         if not reason and holder in ("other", "label", "output"):
             reason = f"lies in {each.path[-2]}, not among the features"
         if not reason and is_held and holder != "feature":
@@ -208,7 +214,7 @@ def _is_strongly_held(facts: Facts) -> bool:
     )
 
 
-def _reason(facts: Facts, is_feature: bool) -> str:
+def _reason(facts: Facts, is_feature: bool, breaks: Sequence[int]) -> str:
     match facts.kind:
         case "nothing":
             return "no event of the sample has a value"
@@ -216,7 +222,9 @@ def _reason(facts: Facts, is_feature: bool) -> str:
             return "lists of texts or objects, which no column takes"
         case "moment":
             return "a date: it moves on by itself"
-    return identifier_reason(facts) or text_reason(facts) or not_a_feature(facts, is_feature)
+    return (
+        identifier_reason(facts) or text_reason(facts) or not_a_feature(facts, is_feature, breaks)
+    )
 
 
 def _feature(facts: Facts) -> Feature:

@@ -101,5 +101,13 @@ class Sample:
     topic: str = ""
     span_ms: tuple[int, int] | None = None
 
+    @property
+    def breaks(self) -> tuple[int, ...]:
+        """The rows at which another file or partition begins."""
+        if self.holder == "topic":
+            numbers = [record.partition for record in self.records]
+            return tuple(n for n in range(1, len(numbers)) if numbers[n] != numbers[n - 1])
+        return tuple(part.rows[0] for part in self.files if part.rows[0])
+
     def __len__(self) -> int:
         return len(self.trees) or len(self.records)

@@ -75,14 +75,34 @@ def time_fields(fields: Sequence[Facts]) -> list[TimeField]:
     return sorted(found, key=lambda each: -each.score)
 
 
-def ascending_field(fields: Sequence[Facts]) -> TimeField | None:
-    """Find a number that grows with the rows, for data without times."""
+def ascending_field(fields: Sequence[Facts], breaks: Sequence[int] = ()) -> TimeField | None:
+    """Find a number that grows with the rows, for data without times.
+
+    Parameters
+    ----------
+    fields : sequence of Facts
+    breaks : sequence of int
+        Rows at which another file begins: it may begin anew there.
+    """
     for facts in fields:
         if facts.kind != "number" or not facts.are_whole or not facts.is_unique:
             continue
-        if np.all(np.diff(facts.numbers) > 0) and facts.numbers[0] >= 0:
+        if np.all(steps_of(facts.numbers, breaks) > 0) and facts.numbers.min() >= 0:
             return TimeField(facts, facts.numbers, is_order=True)
     return None
+
+
+def steps_of(numbers: NDArray[np.float64], breaks: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the differences between neighbours, but for those at breaks.
+
+    Examples
+    --------
+    >>> steps_of(np.array([1.0, 3.0, 0.0, 4.0]), [2])
+    array([2., 4.])
+    """
+    steps = np.diff(numbers)
+    kept = [place - 1 for place in breaks if 0 < place < len(numbers)]
+    return np.delete(steps, kept)
 
 
 def lateness_ms(times_ms: NDArray[np.float64]) -> tuple[int, float]:

@@ -47,10 +47,13 @@ _GOOD_REFERENCE = 5_000
 _MOST_REFERENCE = 10_000
 _FEWEST_REFERENCE = 50
 _DAILY_SHARE = 0.1
+_WHOLE_DAY = 0.9
 _FEWEST_HOURS = 18
 _MANY_EVENTS = 5_000
 # The default of the policy.
 _ONGOING_MS = 4 * _H
+# The default of the reference.
+_OVERDUE_MS = 24 * _H
 _UNKNOWN_RATE = 1 / _S
 
 
@@ -108,7 +111,7 @@ class Timing:
         What to think about in the reference.
     min_effect_size : float
         0 where windows are too small to find what does not matter.
-    ongoing_every_ms : int
+    ongoing_every_ms, overdue_after_ms, min_events : int
         0 for the default.
     """
 
@@ -125,6 +128,8 @@ class Timing:
     unsure: str = ""
     min_effect_size: float = 0.0
     ongoing_every_ms: int = 0
+    overdue_after_ms: int = 0
+    min_events: int = 0
 
     @property
     def most_reference(self) -> int:
@@ -157,6 +162,11 @@ def timing_of(traffic: Traffic) -> Timing:
         max_raw_events=4 * n_pane if n_pane > _MOST_OF_PANE else 0,
     )
     timing = _with_reference(timing, traffic)
+    if timing.n_reference / traffic.rate > _OVERDUE_MS / 2:
+        timing = replace(timing, overdue_after_ms=nice_ms(2 * timing.n_reference / traffic.rate))
+    if traffic.daily and size_ms >= _D:
+        # The windows that the end of a history cuts hold a part of a day, which is another one.
+        timing = replace(timing, min_events=max(20, _round_down(int(_WHOLE_DAY * n_window))))
     if size_ms > _ONGOING_MS:
         timing = replace(timing, ongoing_every_ms=size_ms)
     if n_window >= _MANY_EVENTS:
@@ -260,7 +270,8 @@ def _with_reference(timing: Timing, traffic: Traffic) -> Timing:
         of = f", the first of its {traffic.n_trained:,} rows" if n < traffic.n_trained else ""
         reason = f"the file that is called a reference{of}"
         return replace(timing, n_reference=n, reference_reason=reason)
-    quarter_ms = traffic.span_ms * _REFERENCE_SHARE
+    # A history of four weeks lacks a moment of them.
+    quarter_ms = traffic.span_ms * _REFERENCE_SHARE * 1.01
     if not traffic.is_order and quarter_ms >= _D:
         return _whole_periods(timing, traffic, quarter_ms)
     few = traffic.per_model * _REFERENCE_SHARE
