@@ -15,6 +15,7 @@ from flink_jobs.cli.dashboard import dashboard
 from flink_jobs.cli.demo import demo
 from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
+from flink_jobs.cli.sandbox import sandbox
 from flink_jobs.cli.validate import validate
 from flink_jobs.cli.version import version
 
@@ -25,7 +26,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, validate, run, alerts, dashboard, backtest, report, compare, version):
+for command in (
+    *(demo, validate, backtest, report, compare, sandbox, run, alerts, dashboard, version),
+):
     app.command()(command)
 app.add_typer(control)
 

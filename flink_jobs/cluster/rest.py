@@ -13,6 +13,8 @@ from typing import Any
 from flink_jobs.cluster.errors import FlinkRestError
 
 _POLL_S = 0.2
+# The smallest number of Java, with which Flink's tasks begin.
+_NO_WATERMARK = -(2**63)
 ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
 """States of jobs that are over."""
 
@@ -71,6 +73,16 @@ class FlinkRest:
         """Stack traces of a job's failures, newest first."""
         history = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]
         return [str(entry["stacktrace"]) for entry in history["entries"]]
+
+    def event_time_ms(self, job_id: str) -> int | None:
+        """Give the event time that all tasks of a job have reached; None before there is one."""
+        reached = [
+            int(each["value"])
+            for vertex in self.job(job_id)["vertices"]
+            for each in self._get(f"/jobs/{job_id}/vertices/{vertex['id']}/watermarks")
+        ]
+        least = min(reached, default=_NO_WATERMARK)
+        return least if least > _NO_WATERMARK else None
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts, latest checkpoints and summary of a job."""

@@ -1,0 +1,144 @@
+"""An event as a configuration expects it, and a command that sends it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from flink_jobs.config.columns import Column, columns_of
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.locations import Location, locations_of
+from flink_jobs.config.paths import Path as EventPath
+from flink_jobs.intake.formats.json import ROLE_KEYS, SCHEMA_VERSION, is_plain_vector
+
+_MODEL = "my-model"
+_EVENT_ID = "event-1"
+_UNITS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# Nothing in double quotes that a shell would look at.
+_SPECIAL_IN_QUOTES = frozenset('"$`\\!')
+
+
+class Example(NamedTuple):
+    """A record of Kafka.
+
+    Attributes
+    ----------
+    key, value : str
+    headers : dict of str to str
+    """
+
+    key: str
+    value: str
+    headers: dict[str, str]
+
+
+def example_of(config: DriftJobConfig) -> Example | None:
+    """Make an event that the job can use; None for formats that are not plain JSON.
+
+    Examples
+    --------
+    >>> from flink_jobs.config.loading import decode_config
+    >>> example_of(decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {format = "json"}
+    ... columns = {model_name = "churn", features_at = "request", features = {age = "number"}}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')).value
+    '{"request":{"age":1.5}}'
+    """
+    if config.input.envelope != "none" or config.input.format not in ("loudly", "json"):
+        return None
+    columns = columns_of(config)
+    tree = _own(columns) if config.input.format == "loudly" else _of_paths(columns)
+    headers: dict[str, str] = {}
+    places = locations_of(config, "topic")
+    _put(places.model, _MODEL, tree, headers)
+    _put(places.time, _now(config.columns.time_unit), tree, headers)
+    _put(places.event_id, _EVENT_ID, tree, headers)
+    key = _MODEL if places.model.kind == "key" else ""
+    return Example(key, msgspec.json.encode(tree).decode(), headers)
+
+
+def sending_command(example: Example, file: Path, bootstrap_servers: str, topic: str) -> str:
+    """Write the line for a shell that sends what lies in ``file``, with the example's key."""
+    more = f", key=b'{example.key}'" if example.key else ""
+    if example.headers:
+        pairs = ", ".join(f"({name!r}, b{text!r})" for name, text in example.headers.items())
+        more += f", headers=[{pairs}]"
+    code = (
+        "from kafka import KafkaProducer as P; "
+        f"p = P(bootstrap_servers={bootstrap_servers!r}); "
+        f"p.send({topic!r}, value=open({str(file)!r}, 'rb').read(){more}); p.flush()"
+    )
+    quoted = shlex.quote(code) if _SPECIAL_IN_QUOTES.intersection(code) else f'"{code}"'
+    return f"{shlex.quote(sys.executable)} -c {quoted}"
+
+
+def _own(columns: tuple[Column, ...]) -> dict[str, Any]:
+    tree: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "event_id": _EVENT_ID}
+    for role, key in ROLE_KEYS.items():
+        own = [column for column in columns if column.role == role]
+        if own and is_plain_vector(key, own):
+            tree[key] = _value(own[0])
+        elif own:
+            tree[key] = {column.name: _value(column) for column in own}
+    return tree
+
+
+def _of_paths(columns: tuple[Column, ...]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for column in columns:
+        if column.role == "label" or not column.paths:
+            continue
+        value = _value(column)
+        if len(column.paths) == 1:
+            _set(tree, column.paths[0], value)
+        else:
+            for path, element in zip(column.paths, value, strict=True):
+                _set(tree, path, element)
+    return tree
+
+
+def _value(column: Column) -> Any:
+    if column.type == "vector":
+        share = 1 / column.size if column.kind == "class_probabilities" else 0.5
+        return [share] * column.size
+    if column.kind in ("probability", "probabilities"):
+        return 0.5
+    if column.type == "category":
+        return column.class_names[0] if column.class_names else "some text"
+    return True if column.type == "boolean" else 1.5
+
+
+def _now(unit: str) -> int:
+    return int(time.time() * _UNITS_PER_S[unit])
+
+
+def _put(place: Location, value: str | int, tree: dict[str, Any], headers: dict[str, str]) -> None:
+    if place.kind == "payload" and not (place.is_optional and place.path == ("event_id",)):
+        _set(tree, place.path, value)
+    elif place.kind == "header":
+        headers[place.name] = str(value)
+
+
+def _set(tree: Any, path: EventPath, value: Any) -> None:
+    """Put a value at a path, and make the objects and lists on the way."""
+    for part, following in zip(path, [*path[1:], None], strict=True):
+        missing: Any = value if following is None else [] if isinstance(following, int) else {}
+        if isinstance(part, int):
+            tree.extend([None] * (part + 1 - len(tree)))
+            if following is None or tree[part] is None:
+                tree[part] = missing
+        elif following is None:
+            tree[part] = missing
+        else:
+            tree.setdefault(part, missing)
+        tree = tree[part]
