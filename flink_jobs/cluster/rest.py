@@ -75,14 +75,14 @@ class FlinkRest:
         return [str(entry["stacktrace"]) for entry in history["entries"]]
 
     def event_time_ms(self, job_id: str) -> int | None:
-        """Give the event time that all tasks of a job have reached; None before there is one."""
-        reached = [
-            int(each["value"])
-            for vertex in self.job(job_id)["vertices"]
-            for each in self._get(f"/jobs/{job_id}/vertices/{vertex['id']}/watermarks")
-        ]
-        least = min(reached, default=_NO_WATERMARK)
-        return least if least > _NO_WATERMARK else None
+        """Give the event time that has come to the last task of a job; None before there is one.
+
+        Tasks with two inputs of which one is idle name none, and Flink lists what comes last last.
+        """
+        last = self.job(job_id)["vertices"][-1]["id"]
+        found = self._get(f"/jobs/{job_id}/vertices/{last}/watermarks")
+        reached_ms = min((int(each["value"]) for each in found), default=_NO_WATERMARK)
+        return reached_ms if reached_ms > _NO_WATERMARK else None
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts, latest checkpoints and summary of a job."""
