@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.core.sampling import event_keys
-from flink_jobs.core.views.columns import columns_at
+from flink_jobs.core.views.columns import columns_at, rows_with_parts
 from flink_jobs.intake.event_columns import EventColumns
 
 
@@ -38,10 +38,21 @@ class PaneEvents:
         """The hashes by which samples are chosen, shape (n,)."""
         return event_keys(self.events, self.seed)
 
-    def of_view(self, places: tuple[int, ...]) -> PaneEvents:
-        """Return the same events with the columns of a view; their hashes are computed once."""
-        seen = replace(self, events=columns_at(self.events, places))
-        seen.__dict__["keys"] = self.keys
+    def of_view(self, places: tuple[int, ...], parts: int) -> PaneEvents:
+        """Return the events that a view takes, with its columns; hashes are computed once.
+
+        Parameters
+        ----------
+        places : tuple of int
+            Of the view's floats.
+        parts : int
+            Those that an event must have, as bits.
+        """
+        rows = rows_with_parts(self.events, parts)
+        events = self.events if rows is None else self.events.take(rows)
+        # What is left is whole, as far as the view can tell.
+        seen = replace(self, events=replace(columns_at(events, places), parts=None))
+        seen.__dict__["keys"] = self.keys if rows is None else self.keys[rows]
         return seen
 
     def take(self, rows: slice) -> PaneEvents:

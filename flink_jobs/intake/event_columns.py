@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.intake.formats.base import WHOLE
 from flink_jobs.intake.texts import NO_TEXTS, Texts, in_order_of_appearance, joined
 
 
@@ -29,6 +30,9 @@ class EventColumns:
         category lies the code of its text. NaN is missing.
     texts : mapping of int to sequence of str
         By the slot of each category: the text of each code.
+    parts : ndarray of int8, shape (n,), optional
+        Which parts each event has, as bits of :mod:`flink_jobs.intake.formats.base`; None where all
+        are whole.
     """
 
     event_ids: list[str]
@@ -38,6 +42,7 @@ class EventColumns:
     times_ms: NDArray[np.int64]
     x: NDArray[np.float64]
     texts: Texts = field(default_factory=dict)
+    parts: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -53,13 +58,12 @@ class EventColumns:
             times_ms=self.times_ms[rows],
             x=self.x[rows],
             texts=self.texts,
+            parts=None if self.parts is None else self.parts[rows],
         )
 
     def with_x(self, x: NDArray[np.float64], texts: Texts = NO_TEXTS) -> EventColumns:
         """The same events with other numbers, of which ``texts`` says what are codes."""
-        return EventColumns(
-            self.event_ids, self.partitions, self.offsets, self.rows, self.times_ms, x, texts
-        )
+        return replace(self, x=x, texts=texts)
 
 
 def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
@@ -86,7 +90,16 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
         times_ms=np.concatenate([part.times_ms for part in parts]),
         x=x,
         texts=texts,
+        parts=_joined_parts(parts),
     )
+
+
+def _joined_parts(parts: Sequence[EventColumns]) -> NDArray[np.int8] | None:
+    if all(part.parts is None for part in parts):
+        return None
+    whole = [np.full(len(part), WHOLE, dtype=np.int8) for part in parts]
+    pairs = zip(parts, whole, strict=True)
+    return np.concatenate([own if part.parts is None else part.parts for part, own in pairs])
 
 
 class InOrder(NamedTuple):
@@ -99,7 +112,8 @@ class InOrder(NamedTuple):
 def in_order(events: EventColumns) -> InOrder:
     """Sort events as those of a pane, and leave out those that come again.
 
-    Of several events with one time and id the one with the lowest (partition, offset, row) stays.
+    Of several events with one time, id and parts the one with the lowest (partition, offset, row)
+    stays: the response to a request is not that request again.
     """
     times_ms, n_duplicates = events.times_ms, 0
     if not (times_ms[1:] > times_ms[:-1]).all():
@@ -110,14 +124,13 @@ def in_order(events: EventColumns) -> InOrder:
 
 
 def _sorted_once(events: EventColumns) -> InOrder:
-    order = pane_order(
-        events.times_ms, events.partitions, events.offsets, events.rows, events.event_ids
-    )
-    times_ms, ids = events.times_ms[order], events.event_ids
+    names = _names_with_parts(events)
+    order = pane_order(events.times_ms, events.partitions, events.offsets, events.rows, names)
+    times_ms = events.times_ms[order]
     again = [
         tie + 1
         for tie in np.flatnonzero(np.diff(times_ms) == 0).tolist()
-        if ids[order[tie]] == ids[order[tie + 1]]
+        if names[order[tie]] == names[order[tie + 1]]
     ]
     if again:
         order = np.delete(order, again)
@@ -126,12 +139,19 @@ def _sorted_once(events: EventColumns) -> InOrder:
     return InOrder(events, len(again))
 
 
+def _names_with_parts(events: EventColumns) -> Sequence[Any]:
+    """Return what tells events of one time apart."""
+    if events.parts is None:
+        return events.event_ids
+    return list(zip(events.event_ids, events.parts.tolist(), strict=True))
+
+
 def pane_order(
     times_ms: NDArray[np.int64],
     partitions: NDArray[np.integer[Any]],
     offsets: NDArray[np.int64],
     rows: NDArray[np.integer[Any]],
-    event_ids: Sequence[str],
+    event_ids: Sequence[Any],
 ) -> NDArray[np.intp]:
     """Sort events by event time, then by event id, partition, offset and row.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,22 @@ from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
 from flink_jobs.config.views import columns_read, views_of
+from flink_jobs.intake.envelopes import unwrap
 from flink_jobs.intake.event_columns import EventColumns
-from flink_jobs.intake.formats.base import ReadEvents, Unusable
-from flink_jobs.intake.formats.json import EventDecoder
+from flink_jobs.intake.formats.base import (
+    HAS_OUTPUTS,
+    PART_OF,
+    Messages,
+    PayloadFormat,
+    ReadEvents,
+    Unusable,
+)
+from flink_jobs.intake.formats.registry import format_of
+from flink_jobs.intake.record_names import RecordNames
 from flink_jobs.intake.slots import SlotFiller
 from flink_jobs.intake.unusable import UnusableEventError, not_finite, without_value
 from flink_jobs.records.dead_letters import Reason
 
-# Payloads whose numbers exist as Python objects at a time. With those of a whole batch, which no
-# cache of the processor holds, decoding took a third longer.
-BLOCK = 128
 # Beyond it squares and their sums over a million events would overflow.
 _LARGEST = 1e140
 # Room for the rounding of single precision, as softmax outputs have.
@@ -59,9 +66,18 @@ class Layout:
             for place, slot in zip(first.places, first.slots, strict=True)
             if not slot.is_category
         )
-        self._decoder = EventDecoder(self.columns)
+        self._config = config
+        self._record_names = RecordNames(config)
         self._may_be_missing = np.array([slot.column.may_be_missing for slot in self.slots])
+        self._part_of = np.array(
+            [PART_OF.get(slot.column.role, 0) for slot in self.slots], dtype=np.int8
+        )
         self._placed = dict(_placed(self.read))
+
+    @cached_property
+    def _format(self) -> PayloadFormat:
+        # Tables have none: a configuration of theirs may name one whose packages are not there.
+        return format_of(self._config, self.read)
 
     @property
     def n_slots(self) -> int:
@@ -79,22 +95,14 @@ class Layout:
         """Make what turns decoded events into floats."""
         return SlotFiller(self.columns, self.read)
 
-    def decode(self, payloads: Sequence[bytes]) -> ReadEvents:
-        """Decode and check payloads."""
-        filler = self.filler()
-        event_ids: list[str] = []
-        unusable: Unusable = {}
-        blocks = [np.empty((0, self.n_slots))]
-        for first in range(0, len(payloads), BLOCK):
-            events, wrong = self._decoder.decode_all(payloads[first : first + BLOCK])
-            unusable |= {first + place: error for place, error in wrong.items()}
-            event_ids += [event.event_id for event in events]
-            blocks.append(filler.rows(events))
-        places = np.arange(len(payloads), dtype=np.intp)
-        if unusable:
-            places = np.delete(places, list(unusable))
-        x = np.concatenate(blocks)
-        return self.check(ReadEvents(places, event_ids, x, unusable, filler.texts))
+    def decode(self, messages: Messages) -> ReadEvents:
+        """Read and check the events of messages; envelopes come off."""
+        unwrapped = unwrap(self._config, messages, self._record_names.attributes)
+        messages = self._record_names.named(unwrapped)
+        read = self._format.read(messages)
+        if unwrapped.unusable:
+            read = _without(read, unwrapped.unusable)
+        return self.check_numbers(read)
 
     def check_numbers(self, read: ReadEvents) -> ReadEvents:
         """As :meth:`check`, for values that did not come as JSON and may be anything.
@@ -107,6 +115,8 @@ class Layout:
             if np.isfinite(x.sum()):
                 return self.check(read)
         is_wrong = np.isinf(x) | (np.isnan(x) & ~self._may_be_missing)
+        if read.parts is not None:
+            is_wrong &= ~self._is_absent(read.parts)
         if not is_wrong.any():
             return self.check(read)
         unusable = dict(read.unusable)
@@ -122,17 +132,11 @@ class Layout:
         Those of ``read.unusable`` may be among its rows; they keep their reason.
         """
         unusable = dict(read.unusable)
-        for row, error in self._unusable_rows(read.x, read.event_ids).items():
+        for row, error in self._unusable_rows(read).items():
             unusable.setdefault(int(read.places[row]), error)
         if not unusable:
             return self._usable(read)
-        kept = ~np.isin(read.places, list(unusable))
-        event_ids = [
-            event_id for event_id, is_kept in zip(read.event_ids, kept, strict=True) if is_kept
-        ]
-        return self._usable(
-            ReadEvents(read.places[kept], event_ids, read.x[kept], unusable, read.texts)
-        )
+        return self._usable(read.kept(~np.isin(read.places, list(unusable)), unusable))
 
     def _missing(self, slot: int, event_id: str) -> UnusableEventError:
         name = self.place_name(slot)
@@ -154,7 +158,8 @@ class Layout:
                 x = _normalised_in(x, places)
         return read if x is read.x else replace(read, x=x)
 
-    def _unusable_rows(self, x: NDArray[np.float64], event_ids: Sequence[str]) -> Unusable:
+    def _unusable_rows(self, read: ReadEvents) -> Unusable:
+        x, event_ids = read.x, read.event_ids
         if self._are_distributions(x):
             return {}
         unusable = self._too_large(x, event_ids)
@@ -163,7 +168,10 @@ class Layout:
                 continue
             is_wrong, describe = _CHECKS[column.kind]
             values = x[:, places]
-            for row in np.flatnonzero(is_wrong(column, values)).tolist():
+            wrong = is_wrong(column, values)
+            if read.parts is not None:
+                wrong &= (read.parts & HAS_OUTPUTS) > 0
+            for row in np.flatnonzero(wrong).tolist():
                 if row not in unusable:
                     unusable[row] = UnusableEventError(
                         Reason.NOT_A_DISTRIBUTION, describe(column, values[row]), event_ids[row]
@@ -177,6 +185,10 @@ class Layout:
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(is_distribution(x).all())
 
+    def _is_absent(self, parts: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Tell which floats of events lie in a part that the event does not have."""
+        return np.asarray(((parts[:, None] & self._part_of) == 0) & (self._part_of > 0))
+
     def _too_large(self, x: NDArray[np.float64], event_ids: Sequence[str]) -> Unusable:
         if not x.size or (x.max() <= _LARGEST and x.min() >= -_LARGEST):
             return {}
@@ -188,6 +200,15 @@ class Layout:
             detail = f"{name} is beyond {_LARGEST:g} and overflows when it is squared"
             unusable[row] = UnusableEventError(Reason.NOT_FINITE, detail, event_ids[row])
         return unusable
+
+
+def _without(read: ReadEvents, unusable: Unusable) -> ReadEvents:
+    """Return what was read, with errors of whole messages in the place of their rows."""
+    if read.messages is None:
+        return replace(read, unusable=read.unusable | unusable)
+    rows = np.flatnonzero(np.isin(read.messages, list(unusable))).tolist()
+    errors = {row: unusable[int(read.messages[row])] for row in rows}
+    return replace(read, unusable=read.unusable | errors)
 
 
 def _placed(columns: Sequence[Column]) -> Iterator[tuple[Column, slice]]:

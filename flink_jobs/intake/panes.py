@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.intake.event_columns import EventColumns, in_order
+from flink_jobs.intake.formats.base import Messages, ReadEvents
 from flink_jobs.intake.layouts import Layouts
+from flink_jobs.intake.refusals import refusal_of
 from flink_jobs.intake.unusable import UnusableEventError
-from flink_jobs.records.dead_letters import DeadLetter, dead_letter
+from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
 PANE_VERSION = 1
 
@@ -62,6 +64,8 @@ class _PackedPane(Struct, array_like=True):
     texts: dict[int, list[str]]
     dead_letters: list[DeadLetter]
     n_duplicates: int
+    # Nothing where all events are whole.
+    parts: bytes
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -70,13 +74,19 @@ _decoder = msgspec.msgpack.Decoder(_PackedPane)
 
 @dataclass(frozen=True, eq=False)
 class RawRecords:
-    """Kafka records of one model, as columns."""
+    """Kafka records of one model, as columns; see :class:`Messages` for ``record_parts``."""
 
     model: str
     payloads: Sequence[bytes]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     times_ms: NDArray[np.int64]
+    record_parts: Sequence[Sequence[str | None]] | None = None
+
+    def names(self) -> list[str]:
+        """Call each record after its place."""
+        pairs = zip(self.partitions.tolist(), self.offsets.tolist(), strict=True)
+        return [f"{partition}:{offset}" for partition, offset in pairs]
 
 
 class PanePacker:
@@ -89,7 +99,9 @@ class PanePacker:
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
+        self._config = config
         self._width_ms = config.panes.width_ms
+        self._most_events = config.panes.max_raw_events
         self._most_payload_bytes = config.input.dead_letter_payload_bytes
         self._layouts = Layouts(config)
 
@@ -100,44 +112,105 @@ class PanePacker:
         partitions: NDArray[np.int32],
         offsets: NDArray[np.int64],
         times_ms: NDArray[np.int64],
+        record_parts: Sequence[Sequence[str | None]] | None = None,
     ) -> bytes:
-        """Decode, validate, sort and pack the records of one pane; each is accounted for."""
-        records = RawRecords(model, payloads, partitions, offsets, times_ms)
-        read = self._layouts.of(model).decode(payloads)
-        unusable = sorted(
-            read.unusable.items(),
-            key=lambda it: (times_ms[it[0]], partitions[it[0]], offsets[it[0]]),
-        )
-        places = read.places
-        events, n_duplicates = in_order(
-            EventColumns(
-                event_ids=read.event_ids,
-                partitions=partitions[places].astype(np.int32),
-                offsets=offsets[places].astype(np.int64),
-                rows=np.zeros(len(places), dtype=np.int32),
-                times_ms=times_ms[places].astype(np.int64),
-                x=read.x,
-                texts=read.texts,
-            )
-        )
+        """Decode, validate, sort and pack the records of one pane; each event is accounted for.
+
+        Parameters
+        ----------
+        model : str
+        payloads : sequence of bytes
+        partitions : ndarray of int32, shape (n,)
+        offsets, times_ms : ndarray of int64, shape (n,)
+        record_parts : sequence of sequence of (str or None), optional
+            Of each record what :func:`flink_jobs.config.locations.record_parts` lists; None where
+            it lists nothing.
+        """
+        records = RawRecords(model, payloads, partitions, offsets, times_ms, record_parts)
+        layout = self._layouts.of(model)
+        read = layout.decode(Messages(payloads, records.names, record_parts))
+        if read.messages is not None:
+            # Messages were counted before they were read, each as one.
+            is_beyond = np.arange(len(read.messages)) >= self._most_events
+            read = without_rows(read, is_beyond, self._config)
+        events, n_duplicates = in_order(events_at(read, partitions, offsets, times_ms))
         start_ms = int(times_ms[0] - times_ms[0] % self._width_ms)
-        letters = [self._dead_letter(records, row, error) for row, error in unusable]
+        letters = self._dead_letters(records, read)
         return pack_pane(
             Pane(model, start_ms, start_ms + self._width_ms, events, letters, n_duplicates)
         )
 
-    def _dead_letter(self, records: RawRecords, row: int, error: UnusableEventError) -> DeadLetter:
-        return dead_letter(
-            error.reason,
-            error.detail,
-            model=records.model,
-            partition=int(records.partitions[row]),
-            offset=int(records.offsets[row]),
-            event_time_ms=int(records.times_ms[row]),
-            payload=records.payloads[row],
-            most_payload_bytes=self._most_payload_bytes,
-            event_id=error.event_id,
-        )
+    def _dead_letters(self, records: RawRecords, read: ReadEvents) -> list[DeadLetter]:
+        placed = [(*read.where(row), error) for row, error in read.unusable.items()]
+        placed.sort(
+            key=lambda it: (
+                records.times_ms[it[0]], records.partitions[it[0]], records.offsets[it[0]], it[1],
+            )
+        )  # fmt: skip
+        return [
+            dead_letter(
+                error.reason,
+                error.detail,
+                model=records.model,
+                partition=int(records.partitions[message]),
+                offset=int(records.offsets[message]),
+                row=row,
+                event_time_ms=int(records.times_ms[message]),
+                payload=records.payloads[message],
+                most_payload_bytes=self._most_payload_bytes,
+                event_id=error.event_id,
+            )
+            for message, row, error in placed
+        ]
+
+
+def without_rows(
+    read: ReadEvents, is_refused: NDArray[np.bool_], config: DriftJobConfig
+) -> ReadEvents:
+    """Refuse events for which their open pane has no room.
+
+    Parameters
+    ----------
+    read : ReadEvents
+    is_refused : ndarray of bool, shape (n_rows,)
+    config : DriftJobConfig
+    """
+    wrong = np.flatnonzero(is_refused[read.places])
+    if not len(wrong):
+        return read
+    error = refusal_of(config, Reason.PANE_FULL)
+    unusable = dict(read.unusable)
+    for place in wrong.tolist():
+        own = UnusableEventError(error.reason, error.detail, read.event_ids[place])
+        unusable[int(read.places[place])] = own
+    return read.kept(~is_refused[read.places], unusable)
+
+
+def events_at(
+    read: ReadEvents,
+    partitions: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    times_ms: NDArray[np.int64],
+) -> EventColumns:
+    """Return usable events with the places and times of their messages.
+
+    Parameters
+    ----------
+    read : ReadEvents
+    partitions : ndarray of int32, shape (n_messages,)
+    offsets, times_ms : ndarray of int64, shape (n_messages,)
+    """
+    messages = read.message_of
+    return EventColumns(
+        event_ids=read.event_ids,
+        partitions=partitions[messages].astype(np.int32, copy=False),
+        offsets=offsets[messages].astype(np.int64, copy=False),
+        rows=read.row_of,
+        times_ms=times_ms[messages].astype(np.int64, copy=False),
+        x=read.x,
+        texts=read.texts,
+        parts=read.parts,
+    )
 
 
 def pack_pane(pane: Pane) -> bytes:
@@ -158,6 +231,7 @@ def pack_pane(pane: Pane) -> bytes:
             texts={slot: list(texts) for slot, texts in events.texts.items()},
             dead_letters=pane.dead_letters,
             n_duplicates=pane.n_duplicates,
+            parts=b"" if events.parts is None else events.parts.tobytes(),
         )
     )
 
@@ -186,6 +260,7 @@ def unpack_pane(model: str, width_ms: int, data: bytes | memoryview) -> Pane:
         times_ms=np.frombuffer(packed.times_ms, dtype=np.int64),
         x=np.frombuffer(packed.x, dtype=np.float64).reshape(n, packed.n_slots),
         texts=packed.texts,
+        parts=np.frombuffer(packed.parts, dtype=np.int8) if packed.parts else None,
     )
     end_ms = packed.start_ms + width_ms
     return Pane(model, packed.start_ms, end_ms, events, packed.dead_letters, packed.n_duplicates)

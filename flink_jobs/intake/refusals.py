@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
 
 _DETAILS = {
@@ -13,6 +14,20 @@ _DETAILS = {
     Reason.LATE: "the pane was closed; events may be {input.max_out_of_orderness_ms} ms late",
     Reason.PANE_FULL: "{panes.max_raw_events} events of its pane came before it",
 }
+
+
+def refusal_of(config: DriftJobConfig, reason: Reason, n_bytes: int = 0) -> UnusableEventError:
+    """Say why a record reaches no pane.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    reason : Reason
+    n_bytes : int
+        The size of its value.
+    """
+    detail = _DETAILS[reason].format(size=n_bytes, input=config.input, panes=config.panes)
+    return UnusableEventError(reason, detail)
 
 
 def refusal(
@@ -26,10 +41,9 @@ def refusal(
     event_time_ms: int,
 ) -> DeadLetter:
     """Describe why a record reaches no pane, as a dead letter."""
-    size = 0 if payload is None else len(payload)
     return dead_letter(
         reason,
-        _DETAILS[reason].format(size=size, input=config.input, panes=config.panes),
+        refusal_of(config, reason, 0 if payload is None else len(payload)).detail,
         model=model or None,
         partition=partition,
         offset=offset,

@@ -21,13 +21,18 @@ _decoder = msgspec.msgpack.Decoder(list[tuple[str, memoryview]])
 
 
 class ShardRecords(NamedTuple):
-    """Records of one pane and of any models, as columns of one length."""
+    """Records of one pane and of any models, as columns of one length.
+
+    ``record_parts`` has of each record what :func:`flink_jobs.config.locations.record_parts` lists,
+    and is None where it lists nothing.
+    """
 
     models: Sequence[str]
     payloads: Sequence[bytes]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     times_ms: NDArray[np.int64]
+    record_parts: Sequence[Sequence[str | None]] | None = None
 
 
 def pack_shard(packer: PanePacker, records: ShardRecords) -> bytes:
@@ -43,10 +48,12 @@ def _pack(packer: PanePacker, records: ShardRecords, model: str, rows: list[int]
     payloads = records.payloads
     columns = records.partitions, records.offsets, records.times_ms
     if len(rows) == len(payloads):
-        return packer.pack(model, payloads, *columns)
+        return packer.pack(model, payloads, *columns, records.record_parts)
     partitions, offsets, times_ms = columns
     own = [payloads[row] for row in rows]
-    return packer.pack(model, own, partitions[rows], offsets[rows], times_ms[rows])
+    parts = records.record_parts
+    own_parts = None if parts is None else [parts[row] for row in rows]
+    return packer.pack(model, own, partitions[rows], offsets[rows], times_ms[rows], own_parts)
 
 
 def unpack_shard(data: bytes) -> list[tuple[str, memoryview]]:

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     WRONG_LENGTH = "wrong_length"
     NOT_FINITE = "not_finite"
     NOT_A_DISTRIBUTION = "not_a_distribution"
+    NO_MODEL = "no_model"
+    NO_TIME = "no_time"
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

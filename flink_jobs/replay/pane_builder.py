@@ -17,7 +17,7 @@ from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
 from flink_jobs.intake.event_columns import EventColumns, concatenate, in_order
 from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.layouts import Layout, Layouts
-from flink_jobs.intake.panes import Pane
+from flink_jobs.intake.panes import Pane, events_at, without_rows
 from flink_jobs.intake.refusals import refusal
 from flink_jobs.intake.texts import in_order_of_appearance
 from flink_jobs.intake.unusable import UnusableEventError
@@ -30,6 +30,7 @@ _FEW_KEYS = 2**16
 @dataclass
 class _OpenPane:
     n_taken: int = 0
+    n_rows: int = 0
     parts: list[EventColumns] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
@@ -131,21 +132,16 @@ class PaneBuilder:
             return [f"{partition}:{offset}" for partition, offset in pairs]
 
         read = batch.rows.read(layout, rows, names)
-        for place, error in read.unusable.items():
-            pane = self._pane(int(starts[place]), int(codes[place]))
-            pane.dead_letters.append(self.unusable(batch, int(rows[place]), error))
-        kept = rows[read.places]
-        events = EventColumns(
-            event_ids=read.event_ids,
-            partitions=batch.partitions[kept],
-            offsets=batch.offsets[kept],
-            rows=np.zeros(len(kept), dtype=np.int32),
-            times_ms=batch.times_ms[kept],
-            x=read.x,
-            texts=read.texts,
-        )
+        read = self._with_room(read, starts, codes, edges)
+        for row, error in read.unusable.items():
+            message, place = read.where(row)
+            pane = self._pane(int(starts[message]), int(codes[message]))
+            pane.dead_letters.append(self.unusable(batch, int(rows[message]), error, place))
+        kept = rows[read.message_of]
+        places = batch.partitions[rows], batch.offsets[rows], batch.times_ms[rows]
+        events = events_at(read, *places)
         labels = batch.rows.labels(kept) if self._shifts else None
-        ends = np.searchsorted(read.places, edges).tolist()
+        ends = np.searchsorted(read.message_of, edges).tolist()
         firsts = edges[:-1]
         groups = zip(
             starts[firsts].tolist(), codes[firsts].tolist(), ends[:-1], ends[1:], strict=True
@@ -160,6 +156,33 @@ class PaneBuilder:
                 self._add_shifted(part, code, layout, own)
             else:
                 self._pane(start_ms, code).parts.append(part)
+
+    def _with_room(
+        self,
+        read: ReadEvents,
+        starts: NDArray[np.int64],
+        codes: NDArray[np.int32],
+        edges: NDArray[np.intp],
+    ) -> ReadEvents:
+        """Refuse events of messages that hold several, where their pane is full.
+
+        Messages were counted before they were read, each as one.
+        """
+        if read.messages is None:
+            return read
+        is_refused = np.zeros(len(read.messages), dtype=np.bool_)
+        row_edges = np.searchsorted(read.messages, edges).tolist()
+        firsts = edges[:-1]
+        for start_ms, code, (begin, end) in zip(
+            starts[firsts].tolist(),
+            codes[firsts].tolist(),
+            itertools.pairwise(row_edges),
+            strict=True,
+        ):
+            pane = self._pane(start_ms, code)
+            is_refused[begin + max(0, self._most - pane.n_rows) : end] = True
+            pane.n_rows += end - begin
+        return without_rows(read, is_refused, self._config)
 
     def _add_shifted(
         self,
@@ -184,7 +207,9 @@ class PaneBuilder:
         x[:, slots] = shifted.x
         part = part.with_x(x, part.texts)
         places = np.arange(len(part), dtype=np.intp)
-        read = layout.check_numbers(ReadEvents(places, part.event_ids, part.x, {}, part.texts))
+        read = layout.check_numbers(
+            ReadEvents(places, part.event_ids, part.x, {}, part.texts, parts=part.parts)
+        )
         starts = self._starts(part.times_ms)
         for row, error in read.unusable.items():
             letter = self._dead_letter_of(model, part, row, error)
@@ -205,14 +230,17 @@ class PaneBuilder:
     def _starts(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(times_ms - times_ms % self._width_ms)
 
-    def unusable(self, batch: Batch, row: int, error: UnusableEventError) -> DeadLetter:
-        """The dead letter of a row that cannot be read."""
+    def unusable(
+        self, batch: Batch, row: int, error: UnusableEventError, place: int = 0
+    ) -> DeadLetter:
+        """The dead letter of a row that cannot be read, or of one of the events that it holds."""
         return dead_letter(
             error.reason,
             error.detail,
             model=self._names.all[int(batch.codes[row])],
             partition=int(batch.partitions[row]),
             offset=int(batch.offsets[row]),
+            row=place,
             event_time_ms=int(batch.times_ms[row]),
             payload=batch.rows.payload(row),
             most_payload_bytes=self._config.input.dead_letter_payload_bytes,
@@ -229,6 +257,7 @@ class PaneBuilder:
             model=model,
             partition=int(events.partitions[row]),
             offset=int(events.offsets[row]),
+            row=int(events.rows[row]),
             event_time_ms=int(events.times_ms[row]),
             event_id=error.event_id,
         )

@@ -20,6 +20,7 @@ from flink_jobs.demo.streams import (
     make_streams,
 )
 from flink_jobs.demo.timing import DRIFT_FROM, END_MS, MINUTE_MS, N_REFERENCE, START_MS
+from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import encode_event
 from flink_jobs.intake.layouts import Layout
 from tests.demo.conftest import Run
@@ -122,7 +123,7 @@ def test_events_are_what_the_job_takes(offline_run: Run) -> None:
     layout = Layout(demo_config())
 
     for stream in offline_run.streams:
-        read = layout.decode([encode_event(stream.event(42))])
+        read = layout.decode(Messages([encode_event(stream.event(42))], list))
         assert read.unusable == {}
         assert read.event_ids == [f"{stream.model}-000042"]
         expected = np.concatenate([stream.features[42], stream.outputs[42]])

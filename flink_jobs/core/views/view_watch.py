@@ -19,6 +19,7 @@ from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.core.state.status import ViewStatus
 from flink_jobs.core.state.watch import Watch
+from flink_jobs.core.views.columns import parts_needed
 from flink_jobs.core.watchers.windowed import WindowedWatcher
 from flink_jobs.core.watchers.work import PaneWork
 from flink_jobs.records.alerts import Ending, ReferenceSummary
@@ -63,6 +64,7 @@ class ViewWatch:
         self.memory = memory
         self.name = status.name
         self.sample_size = context.config.sample.size
+        self._parts = parts_needed(plan.view.columns)
         self.teller = Teller(
             context, plan.main.judge, self.reference_summary, self.window_kind(plan.main.name),
             lambda: status.n_monitored,
@@ -76,7 +78,11 @@ class ViewWatch:
 
     def on_events(self, pane: PaneEvents) -> None:
         """Take a pane for the reference, and for the windows."""
-        seen = pane.of_view(self.plan.view.places)
+        seen = pane.of_view(self.plan.view.places, self._parts)
+        if not len(seen):
+            # Requests alone, and the view is one of responses, or the other way round.
+            self.wait_for_reference(pane.start_ms)
+            return
         self.plan.rule.record(self, seen)
         self.wait_for_reference(pane.start_ms)
         if self.context.status.is_paused:

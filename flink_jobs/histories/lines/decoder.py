@@ -19,9 +19,10 @@ from flink_jobs.histories.lines.shared_chunks import (
     UnusableLine,
     UsableNumbers,
 )
-from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.formats.base import Messages, ReadEvents
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly, usable_event_decoder
-from flink_jobs.intake.layouts import BLOCK, Layouts
+from flink_jobs.intake.formats.own_events import BLOCK
+from flink_jobs.intake.layouts import Layouts
 
 _KEYS = {"schema_version", "event_id", "features", "outputs", "segments"}
 # In the place of an id that is a line's own place, which is known when all lines before are.
@@ -126,7 +127,8 @@ class LineDecoder:
             chosen = [payloads[place] for place in places]
             if self._translate is not None:
                 chosen = [self._translate(payload, LATER_ID) for payload in chosen]
-            read = layouts[models[places[0]]].decode(chosen)
+            names = [LATER_ID] * len(chosen)
+            read = layouts[models[places[0]]].decode(Messages(chosen, names.copy))
             rows = np.array(places, dtype=np.intp) + first
             unusable = {int(rows[place]): error for place, error in read.unusable.items()}
             reads.append(replace(read, places=rows[read.places], unusable=unusable))

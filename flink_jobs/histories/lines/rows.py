@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import class_names
 from flink_jobs.histories.lines.shared_chunks import FoundLines, integers
-from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.formats.base import Messages, ReadEvents
 from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly
 from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import Texts, joined
@@ -61,7 +61,7 @@ class PayloadRows:
         if self._translate is not None:
             pairs = zip(payloads, names(), strict=True)
             payloads = [self._translate(payload, name) for payload, name in pairs]
-        return layout.decode(payloads)
+        return layout.decode(Messages(payloads, names))
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """Return the true classes of the chosen rows; only numbers and texts are classes."""

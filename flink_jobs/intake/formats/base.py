@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.config.columns import Role
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError
@@ -16,6 +18,8 @@ from flink_jobs.intake.unusable import UnusableEventError
 HAS_FEATURES, HAS_OUTPUTS = 1, 2
 """The parts that an event may have, as bits: a request has features, a response outputs."""
 WHOLE = HAS_FEATURES | HAS_OUTPUTS
+PART_OF: Mapping[Role, int] = MappingProxyType({"feature": HAS_FEATURES, "output": HAS_OUTPUTS})
+"""By the role of a column the part in which it lies; segments and labels are in none."""
 
 Unusable = dict[int, UnusableEventError]
 """By the number of a row: why it cannot be used."""
@@ -76,6 +80,42 @@ class ReadEvents:
     messages: NDArray[np.intp] | None = None
     rows: NDArray[np.int32] | None = None
     parts: NDArray[np.int8] | None = None
+
+    @property
+    def message_of(self) -> NDArray[np.intp]:
+        """The message of each usable event, shape (n,)."""
+        return self.places if self.messages is None else self.messages[self.places]
+
+    @property
+    def row_of(self) -> NDArray[np.int32]:
+        """The place of each usable event in its message, shape (n,)."""
+        if self.rows is None:
+            return np.zeros(len(self.places), dtype=np.int32)
+        return self.rows[self.places]
+
+    def kept(self, is_kept: NDArray[np.bool_], unusable: Unusable) -> ReadEvents:
+        """Return the chosen ones of the usable events, and other errors.
+
+        Parameters
+        ----------
+        is_kept : ndarray of bool, shape (n,)
+        unusable : dict of int to UnusableEventError
+        """
+        pairs = zip(self.event_ids, is_kept.tolist(), strict=True)
+        return replace(
+            self,
+            places=self.places[is_kept],
+            event_ids=[event_id for event_id, is_one in pairs if is_one],
+            x=self.x[is_kept],
+            unusable=unusable,
+            parts=None if self.parts is None else self.parts[is_kept],
+        )
+
+    def where(self, row: int) -> tuple[int, int]:
+        """Return the message of a row, and its place in it."""
+        if self.messages is None:
+            return row, 0
+        return int(self.messages[row]), 0 if self.rows is None else int(self.rows[row])
 
 
 class PayloadFormat(Protocol):

@@ -124,7 +124,7 @@ class EventDecoder:
             return decode_tolerantly(self._decode_usable, payload)
         except DECODING_FAILS as error:
             why = str(error) or type(error).__name__
-            return read_event(self._columns, _tree(payload, why), why)
+            return read_event(self._columns, lenient_tree(payload, why), why)
 
     def decode_all(
         self, payloads: Sequence[bytes]
@@ -357,9 +357,35 @@ def _read_role(key: str, columns: Sequence[Column], values: Any, event_id: str |
     return tuple(read_value(column, value, event_id) for column, value in pairs)
 
 
-def _tree(payload: bytes, why: str) -> Any:
+def lenient_tree(payload: bytes, why: str = "") -> Any:
+    """Decode a payload by Python's own decoder, which takes what others write against the rules.
+
+    Parameters
+    ----------
+    payload : bytes
+    why : str
+        What another decoder said of it; empty to ask one where this one fails.
+
+    Raises
+    ------
+    UnusableEventError
+        When it is not JSON.
+
+    Examples
+    --------
+    >>> lenient_tree(b'{"x": [NaN]}')
+    {'x': [nan]}
+    """
     try:
         # From text: json would guess at UTF-16 and UTF-32 in bytes, which JSON on Kafka is not.
         return _lenient_decoder.decode(payload.decode())
-    except (ValueError, RecursionError):
-        raise UnusableEventError(Reason.UNDECODABLE, why) from None
+    except (ValueError, RecursionError) as error:
+        raise UnusableEventError(Reason.UNDECODABLE, why or _why(payload, error)) from None
+
+
+def _why(payload: bytes, error: Exception) -> str:
+    try:
+        msgspec.json.decode(payload)
+    except DECODING_FAILS as told:
+        return str(told) or type(told).__name__
+    return str(error) or type(error).__name__
