@@ -13,6 +13,7 @@ from flink_jobs.cli.compare import compare
 from flink_jobs.cli.control import control
 from flink_jobs.cli.dashboard import dashboard
 from flink_jobs.cli.demo import demo
+from flink_jobs.cli.init import init
 from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
 from flink_jobs.cli.sandbox import sandbox
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 for command in (
-    *(demo, validate, backtest, report, compare, sandbox, run, alerts, dashboard, version),
+    *(demo, init, validate, backtest, report, compare, sandbox, run, alerts, dashboard, version),
 ):
     app.command()(command)
 app.add_typer(control)

@@ -41,6 +41,12 @@ def run(
             help="Skip where the brokers can be reached from the cluster alone.",
         ),
     ] = True,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Submit the job though not one event of a sample can be used."
+        ),
+    ] = False,
     wait_s: Annotated[
         float, typer.Option(min=0.0, help="How long to wait until the job runs; 0: do not wait.")
     ] = 120.0,
@@ -48,10 +54,14 @@ def run(
         str, typer.Option(help="Python of the workers on the cluster, with Loudly's dependencies.")
     ] = sys.executable,
 ) -> None:
-    """Check a configuration and its topics, submit the job to a Flink cluster, see that it runs."""
+    """Check a configuration and its topics, submit the job to a Flink cluster, see that it runs.
+
+    Some hundred events of the topic are looked at first, and what is wrong with them is said.
+    """
     with told_plainly():
         from rich.text import Text
 
+        from flink_jobs.cli.shared.first_look import look_at_events
         from flink_jobs.cluster import launch
         from flink_jobs.config.loading import load_config
 
@@ -62,6 +72,7 @@ def run(
             console.print(f"Topics made: {', '.join(made)}", soft_wrap=True)
         if check_topics:
             launch.require_job_topics(loaded)
+            look_at_events(loaded, console, is_forced=force)
         with console.status(Text(f"Submitting {config} to {jobmanager}")):
             job_id = launch.submit_drift_job(
                 jobmanager,

@@ -27,15 +27,21 @@ def behind_barrier(
     columns : dict of str to DataType
         Those of the table; ``ts`` is its time.
     """
+    stream, schema = as_stream(tables, table, columns)
+    _keep_in_one_subtask(stream._j_data_stream.getTransformation())
+    schema = schema.watermark("ts", "SOURCE_WATERMARK()")
+    return stream, tables.from_data_stream(stream, schema.build())
+
+
+def as_stream(
+    tables: StreamTableEnvironment, table: Table, columns: dict[str, DataType]
+) -> tuple[DataStream, Schema.Builder]:
+    """Give a table as a stream of the planner's own rows, and the beginning of their schema."""
     row = DataTypes.ROW([DataTypes.FIELD(name, type_) for name, type_ in columns.items()])
-    j_stream = tables._j_tenv.toDataStream(table._j_table, _internal(row))
     schema = Schema.new_builder()
     for name, type_ in columns.items():
         schema = schema.column(name, type_)
-    stream = DataStream(j_stream)
-    _keep_in_one_subtask(j_stream.getTransformation())
-    schema = schema.watermark("ts", "SOURCE_WATERMARK()")
-    return stream, tables.from_data_stream(stream, schema.build())
+    return DataStream(tables._j_tenv.toDataStream(table._j_table, _internal(row))), schema
 
 
 def _keep_in_one_subtask(transformation: Any) -> None:

@@ -7,11 +7,11 @@ from pyflink.table import StreamTableEnvironment
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.naming import name_operator
+from flink_jobs.intake.finding import EVENT_MS
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 
 # Flink's generator wakes once a second, a few milliseconds late: a narrower gate would miss some.
 _GATE_MS = 1_100
-_TIME_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
 
 
 def make_heartbeats(tables: StreamTableEnvironment, config: DriftJobConfig) -> DataStream:
@@ -34,7 +34,7 @@ def make_heartbeats(tables: StreamTableEnvironment, config: DriftJobConfig) -> D
     stream = tables.to_data_stream(
         tables.sql_query(f"""
             SELECT ENCODE('{HEARTBEAT_KEY}', 'UTF-8') AS `key`, ENCODE('', 'UTF-8') AS `value`, ts
-            FROM ticks WHERE MOD({_TIME_MS}, {every_ms}) < {_GATE_MS}
+            FROM ticks WHERE MOD({EVENT_MS}, {every_ms}) < {_GATE_MS}
         """)  # noqa: S608 - the numbers and the name in it are ours
     )
     name_operator(stream, "ticks", uid="heartbeats")

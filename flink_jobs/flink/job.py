@@ -20,6 +20,7 @@ from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
+from flink_jobs.flink.located import located_records
 from flink_jobs.flink.naming import name_operator
 from flink_jobs.flink.operators.monitor import (
     AUDITS,
@@ -34,8 +35,9 @@ from flink_jobs.flink.operators.panes import pack_panes
 from flink_jobs.flink.operators.refused import RefusedFunction
 from flink_jobs.flink.operators.standing_commands import STANDING_STATE
 from flink_jobs.flink.sources import kafka_sink, source_table
+from flink_jobs.intake.finding import Found, needs_locating
 from flink_jobs.intake.triage import HEARTBEAT, arrivals_query, triage_query
-from flink_jobs.kafka.ranges import TopicRange, decode_range_job
+from flink_jobs.kafka.ranges import TopicRange, decode_range_job, whole_topic
 
 _SHORTEST_ROOM_MS = 60_000
 
@@ -76,10 +78,13 @@ def build(
 ) -> None:
     """Lay out the whole job graph, over a part of the inference topic if there is one."""
     tables = StreamTableEnvironment.create(environment)
+    kafka = config.kafka
+    if part is None and kafka.bounded and kafka.start == "earliest" and needs_locating(config):
+        # Event time has to know which partitions have come to their end.
+        part = whole_topic(config)
     triaged = triage(tables, config, part)
     panes = pane_stream(tables, triaged, config)
     refused = refuse(tables, triaged, config)
-    kafka = config.kafka
     if kafka.control_topic is None:
         alerts = monitor(panes, config)
     else:
@@ -103,6 +108,9 @@ def triage(
     own: rows of one that was idle and resumes would be dropped by the windows, unseen.
     """
     tables.execute_sql(source_table(config, part))
+    if needs_locating(config):
+        tables.create_temporary_view("located", located_records(tables, config, part))
+    part_names = Found.of(config).part_names
     columns = {
         "shard": DataTypes.INT(),
         "model": DataTypes.STRING(),
@@ -111,6 +119,8 @@ def triage(
         "part": DataTypes.INT(),
         "off": DataTypes.BIGINT(),
         "event_ms": DataTypes.BIGINT(),
+        **dict.fromkeys(part_names, DataTypes.STRING()),
+        "detail": DataTypes.STRING(),
         "verdict": DataTypes.STRING(),
     }
     query = tables.sql_query(arrivals_query(config))
@@ -126,7 +136,8 @@ def pane_stream(
 ) -> DataStream:
     """Rows of (shard, packed panes), widened to those of commands where the job takes commands."""
     pack = pack_panes(config)
-    packed = pack(col("model"), col("payload"), col("part"), col("off"), col("event_ms"))
+    names = ["model", "payload", "part", "off", "event_ms", *Found.of(config).part_names]
+    packed = pack(*map(col, names))
     columns = [col("shard"), packed]
     if config.kafka.control_topic is not None:
         # Here, since a stream that becomes a table once more loses its watermarks.
@@ -173,9 +184,9 @@ def monitor_with_commands(
 
 def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfig) -> DataStream:
     """Dead letters for the records that never reach a pane."""
-    refused = triaged.where(col("verdict").is_not_null & (col("verdict") != HEARTBEAT)).select(
-        col("model"), col("payload"), col("part"), col("off"), col("event_ms"), col("verdict")
-    )
+    names = ["model", "payload", "part", "off", "event_ms", "verdict", "detail"]
+    is_refused = col("verdict").is_not_null & (col("verdict") != HEARTBEAT)
+    refused = triaged.where(is_refused).select(*map(col, names))
     return (
         tables.to_data_stream(refused)
         .map(RefusedFunction(config), output_type=RECORD_TYPE)
@@ -220,7 +231,18 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         # Read entries are kept by flink/state.py.
         "python.map-state.read-cache-size": "0",
         "pipeline.object-reuse": "true",
+        **_watermark_settings(config),
     }
+
+
+def _watermark_settings(config: DriftJobConfig) -> dict[str, str]:
+    """Have a bounded job whose times are located move event time with each record.
+
+    As ``scan.watermark.emit.strategy`` does where the source knows event time.
+    """
+    if needs_locating(config) and config.kafka.bounded:
+        return {"pipeline.auto-watermark-interval": "0 ms"}
+    return {}
 
 
 def _room_ms(config: DriftJobConfig) -> int:

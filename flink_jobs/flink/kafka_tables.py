@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import resolve_properties
+from flink_jobs.intake.finding import quoted
 
 # Flink's connector brings Kafka's client along under names of its own.
 _SHADED = "org.apache.flink.kafka.shaded."
@@ -41,8 +42,4 @@ def client_properties(config: DriftJobConfig) -> dict[str, str]:
 
 def with_clause(options: Mapping[str, str]) -> str:
     """Options as SQL wants them."""
-    return ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in options.items())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in options.items())

@@ -24,13 +24,16 @@ _Metrics = TypeVar("_Metrics")
 REFUSED_REASONS = (
     Reason.MISSING_KEY,
     Reason.MISSING_PAYLOAD,
+    Reason.NO_MODEL,
+    Reason.NO_TIME,
     Reason.OVERSIZED_PAYLOAD,
     Reason.FAR_FUTURE,
     Reason.LATE,
     Reason.PANE_FULL,
 )
 """Reasons known before a record reaches a pane; all others are found in panes."""
-PANE_REASONS = tuple(reason for reason in Reason if reason not in REFUSED_REASONS)
+# A pane is full of messages, or of the events in them, which are counted when they are read.
+PANE_REASONS = (*(each for each in Reason if each not in REFUSED_REASONS), Reason.PANE_FULL)
 
 
 def loudly_group(group: MetricGroup) -> MetricGroup:
@@ -116,12 +119,21 @@ class RefusedMetrics:
         Of the operator.
     named_models : iterable of str
         They have counts of late events of their own.
+    is_located : bool
+        Whether payloads are looked into for model or time: one that cannot be read is refused.
     """
 
-    def __init__(self, group: MetricGroup, named_models: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        group: MetricGroup,
+        named_models: Iterable[str] = (),
+        *,
+        is_located: bool = False,
+    ) -> None:
         loudly = loudly_group(group)
+        reasons = tuple(Reason) if is_located else REFUSED_REASONS
         self._totals = Counters.of_names(loudly, ("events", "dead_letters"))
-        self._reasons = Counters.of_label(loudly, "reason", REFUSED_REASONS, "dead_letters")
+        self._reasons = Counters.of_label(loudly, "reason", reasons, "dead_letters")
         self._late = NamedModels(loudly, named_models, _late_events, _late_events)
 
     def report(self, dead_letter: DeadLetter) -> None:

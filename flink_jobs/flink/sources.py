@@ -11,7 +11,8 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.flink.kafka_tables import client_properties, reading_options, with_clause
-from flink_jobs.intake.triage import EVENT_MS, interval_sql
+from flink_jobs.intake.finding import EVENT_MS, needs_headers, needs_locating
+from flink_jobs.intake.triage import interval_sql
 from flink_jobs.kafka.ranges import TopicRange
 from flink_jobs.kafka.topics import count_partitions
 
@@ -23,7 +24,10 @@ _STARTUP_MODES = {
 
 
 def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
-    """Write the DDL of the table ``inference``; with a ``part`` the job ends with that.
+    """Write the DDL of the table ``records``; with a ``part`` the job ends with that.
+
+    ``ts`` is the records' timestamp, by which a partition that is ahead of the others waits. It is
+    their event time too, unless that is found by :func:`flink_jobs.flink.located.located_records`.
 
     The watermark never passes the clock less the bound of disorder, and an event far in the future
     does not move it at all: a producer whose clock is fast would otherwise make the events of all
@@ -31,10 +35,12 @@ def source_table(config: DriftJobConfig, part: TopicRange | None = None) -> str:
     """
     limits = config.input
     delay = interval_sql(limits.max_out_of_orderness_ms)
+    headers = "headers MAP<STRING, BYTES> METADATA VIRTUAL," if needs_headers(config) else ""
     return f"""
-        CREATE TEMPORARY TABLE inference (
-            model STRING,
+        CREATE TEMPORARY TABLE records (
+            record_key STRING,
             payload BYTES,
+            {headers}
             ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
             part INT METADATA FROM 'partition' VIRTUAL,
             off BIGINT METADATA FROM 'offset' VIRTUAL,
@@ -81,7 +87,7 @@ def _source_options(config: DriftJobConfig, part: TopicRange | None) -> dict[str
     kafka, limits = config.kafka, config.input
     options = reading_options(config, kafka.inference_topic, _STARTUP_MODES[kafka.start])
     options |= {
-        "key.fields": "model",
+        "key.fields": "record_key",
         "scan.watermark.idle-timeout": f"{limits.idle_timeout_ms} ms",
         # Flink's default is 5 min, after which the first events of a new partition would be late.
         "scan.topic-partition-discovery.interval": "2 s",
@@ -117,6 +123,9 @@ def _n_readers(config: DriftJobConfig, part: TopicRange | None) -> int:
     event time stands still for all. Partitions that are added later have a reader all the same.
     """
     kafka = config.kafka
+    if needs_locating(config):
+        # It must see all partitions in the order in which they are read.
+        return 1
     if part is not None:
         n_partitions = len(part.starts)
     else:

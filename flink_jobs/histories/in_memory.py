@@ -14,7 +14,9 @@ import pyarrow as pa
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.input_files import InputFiles
-from flink_jobs.histories.tables.shape import columns_of, rows_per_batch
+from flink_jobs.histories.tables.finding import columns_of
+from flink_jobs.histories.tables.places import WRITTEN
+from flink_jobs.histories.tables.shape import rows_per_batch
 
 _TITLE = "table"
 
@@ -60,7 +62,7 @@ def write_table(table: Any, configs: Sequence[DriftJobConfig], folder: Path) -> 
     with pa.ipc.new_file(path, read.schema) as file:
         # A file holds one dictionary for each column.
         file.write_table(read.unify_dictionaries(), min(map(rows_per_batch, configs)))
-    return InputFiles("arrow", (path,), titles=(_TITLE,))
+    return InputFiles("mapped", (path,), titles=(_TITLE,))
 
 
 def _is_frame(table: Any) -> bool:
@@ -77,7 +79,7 @@ def _of_arrow(table: Any, configs: Sequence[DriftJobConfig]) -> pa.Table:
             f"{type(table).__name__} is not a table that can be replayed: pass a path, a pyarrow "
             f"table or a pandas data frame ({error})"
         ) from error
-    return whole.select(_columns_read(configs, whole.column_names))
+    return whole.select(_columns_read(configs, whole.schema))
 
 
 def _of_frame(frame: Any, configs: Sequence[DriftJobConfig]) -> pa.Table:
@@ -87,27 +89,34 @@ def _of_frame(frame: Any, configs: Sequence[DriftJobConfig]) -> pa.Table:
         for level, name in enumerate(frame.index.names)
         if name is not None and str(name) not in names
     }
-    columns = {}
-    for name in _columns_read(configs, [*names, *levels]):
+    # What they hold is known once they are columns: anything may lie in them.
+    there = pa.schema([pa.field(name, pa.null()) for name in [*names, *levels]])
+    columns, fields = [], []
+    for name in _columns_read(configs, there):
         values = (
             frame.index.get_level_values(levels[name]).to_series()
             if name in levels
             else frame.iloc[:, names.index(name)]
         )
-        columns[name] = _of_series(values)
-    return pa.table(columns)
+        column, is_mixed = _of_series(values)
+        columns.append(column)
+        fields.append(pa.field(name, column.type, metadata=WRITTEN if is_mixed else None))
+    return pa.table(columns, schema=pa.schema(fields))
 
 
-def _of_series(values: Any) -> Any:
-    """A column; of mixed types as text, so that one odd cell costs its row and not the table."""
+def _of_series(values: Any) -> tuple[Any, bool]:
+    """A column, and whether its types are mixed.
+
+    That is text, so that one odd cell costs its row and not the table.
+    """
     try:
-        return pa.Array.from_pandas(values)
+        return pa.Array.from_pandas(values), False
     except (pa.ArrowException, OverflowError):  # The second from integers beyond 64 bits.
         pairs = zip(values, values.isna(), strict=True)
-        return pa.array([None if is_missing else str(value) for value, is_missing in pairs])
+        return pa.array([None if is_missing else str(value) for value, is_missing in pairs]), True
 
 
-def _columns_read(configs: Sequence[DriftJobConfig], names: Sequence[str]) -> list[str]:
+def _columns_read(configs: Sequence[DriftJobConfig], schema: pa.Schema) -> list[str]:
     """Of any of the configurations: one may read features, another outputs."""
-    read = [name for config in configs for name in columns_of(_TITLE, config, names)]
+    read = [name for config in configs for name in columns_of(_TITLE, config, schema)]
     return list(dict.fromkeys(read))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from flink_jobs.histories.errors import SourceError
 
-# Only tables in memory become Arrow files: the format trusts what a file says of itself.
-Format = Literal["json_lines", "csv", "parquet", "arrow"]
+# Tables in memory become files that are mapped.
+Format = Literal["json_lines", "csv", "parquet", "arrow", "mapped"]
 _FORMATS: dict[str, Format] = {
     ".jsonl": "json_lines",
     ".ndjson": "json_lines",
@@ -19,7 +20,14 @@ _FORMATS: dict[str, Format] = {
     ".csv.gz": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
 }
+
+
+# What Hive and its kin call the folder of rows without the value.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,27 @@ def find_files(path: Path) -> InputFiles:
             f"{path.name} is not a history that can be read: its name must end in {_endings()}"
         )
     return InputFiles(kind, (path,))
+
+
+def folder_keys(path: Path) -> dict[str, str | None]:
+    """Return the columns that the folders of a file are named after, as Hive does: ``key=value``.
+
+    All folders from the file upwards count that have such a name, so that a file is the same
+    whether it is named alone or with its folder.
+
+    Examples
+    --------
+    >>> folder_keys(Path("log/date=2026-01-01/country=DE/part-0.parquet"))
+    {'date': '2026-01-01', 'country': 'DE'}
+    """
+    keys: dict[str, str | None] = {}
+    for folder in path.parents:
+        key, is_key, text = folder.name.partition("=")
+        if not (key and is_key):
+            break
+        value = unquote(text)
+        keys.setdefault(unquote(key), None if value == _NO_VALUE else value)
+    return dict(reversed(keys.items()))
 
 
 def _of_folder(folder: Path) -> InputFiles:

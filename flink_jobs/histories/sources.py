@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 
 from flink_jobs.config.job import DriftJobConfig
@@ -11,6 +12,7 @@ from flink_jobs.histories.input_files import InputFiles, find_files
 from flink_jobs.histories.lines.chunks import CHUNK_BYTES
 from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.histories.merging.files import MergedFiles
+from flink_jobs.histories.tables.finding import check_absent
 from flink_jobs.histories.tables.tables import Tables
 from flink_jobs.records.wording import first_names
 
@@ -57,8 +59,20 @@ def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:
             InputFiles(files.format, (path,), titles=(name,), n_beside=n_files)
             for path, name in zip(files.paths, files.names, strict=True)
         ]
-        return MergedFiles([_in_turn(file, config) for file in each])
-    return _in_turn(files, config)
+        sources = [_in_turn(file, config) for file in each]
+        merged = MergedFiles(sources)
+        merged.warnings += _lacking(sources, config)
+        return merged
+    source = _in_turn(files, config)
+    source.warnings += _lacking([source], config)
+    return source
+
+
+def _lacking(sources: Sequence[Source], config: DriftJobConfig) -> list[str]:
+    """Say which columns some tables lack that others have."""
+    tables = [source for source in sources if isinstance(source, Tables)]
+    shapes = {name: shape for table in tables for name, shape in table.shapes.items()}
+    return check_absent(shapes, config.columns)
 
 
 def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:

@@ -34,16 +34,22 @@ def refusal(
     config: DriftJobConfig,
     reason: Reason,
     *,
+    detail: str | None = None,
     model: str | None,
     payload: bytes | None,
     partition: int,
     offset: int,
     event_time_ms: int,
 ) -> DeadLetter:
-    """Describe why a record reaches no pane, as a dead letter."""
+    """Describe why a record reaches no pane, as a dead letter.
+
+    ``detail`` is for reasons that say where something was looked for.
+    """
+    if reason in _DETAILS:
+        detail = refusal_of(config, reason, 0 if payload is None else len(payload)).detail
     return dead_letter(
         reason,
-        refusal_of(config, reason, 0 if payload is None else len(payload)).detail,
+        detail or "",
         model=model or None,
         partition=partition,
         offset=offset,

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.finding import FOUND, Found, found_query
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.times import NEVER_MS
 
 HEARTBEAT = "heartbeat"
 """The verdict of SQL on a heartbeat, which becomes neither an event nor a dead letter."""
-
-EVENT_MS = "EXTRACT(EPOCH FROM ts) * 1000 + EXTRACT(MILLISECOND FROM ts)"
 
 
 def shard_sql(config: DriftJobConfig) -> str:
@@ -34,41 +33,37 @@ def interval_sql(length_ms: int) -> str:
 
 
 def arrivals_query(config: DriftJobConfig) -> str:
-    """Judge each record of ``inference`` alone, and refuse those that come when a pane is full.
+    """Judge each record alone, and refuse those that come when a pane is full.
 
     The count of a pane's records, in order of arrival, bounds what the window holds of them. It
     also brings them to one subtask behind a shuffle, whose watermark is that of all sources: there,
     and not before, it can be told which of them the windows would drop.
 
-    Bytes of a key that are not UTF-8 become replacement characters, as everywhere else: Arrow
-    refuses them. The cast cuts an oversized payload off, and hands any other on as it is, so that
-    no byte of it is looked at; SQL has no length of bytes. Refused records are counted and taken
-    off, since an expression that looks at a verdict would have the planner compute it again.
+    The cast cuts an oversized payload off, and hands any other on as it is, so that no byte of it
+    is looked at; SQL has no length of bytes. Refused records are counted and taken off, since an
+    expression that looks at a verdict would have the planner compute it again.
     """
-    limits, panes = config.input, config.panes
+    limits, panes, found = config.input, config.panes, Found.of(config)
+    names = ", ".join(["model", *FOUND, *found.part_names, "detail"])
     return f"""
-        SELECT shard, model, payload, ts, part, off, event_ms,
-            COALESCE(
+        SELECT shard, {names}, COALESCE(
                 verdict,
                 CASE WHEN n_came - n_refused > {panes.max_raw_events} THEN '{Reason.PANE_FULL}' END
             ) AS verdict
         FROM (
             SELECT *, COUNT(*) OVER pane AS n_came, COUNT(verdict) OVER pane AS n_refused
             FROM (
-                SELECT {shard_sql(config)} AS shard, model, payload, ts, part, off, event_ms, CASE
+                SELECT {shard_sql(config)} AS shard, {names}, CASE
                     WHEN model = '{HEARTBEAT_KEY}' THEN '{HEARTBEAT}'
-                    WHEN model IS NULL OR model = '' THEN '{Reason.MISSING_KEY}'
+                    {found.before_reading}
                     WHEN payload IS NULL THEN '{Reason.MISSING_PAYLOAD}'
                     WHEN CAST(payload AS VARBINARY({limits.max_payload_bytes})) <> payload
                         THEN '{Reason.OVERSIZED_PAYLOAD}'
+                    {found.after_reading}
                     WHEN ts > CURRENT_TIMESTAMP + {interval_sql(limits.max_future_ms)}
                         THEN '{Reason.FAR_FUTURE}'
                 END AS verdict
-                FROM (
-                    SELECT DECODE(ENCODE(model, 'UTF-8'), 'UTF-8') AS model,
-                        payload, ts, part, off, event_ms
-                    FROM inference
-                )
+                FROM ({found_query(config)})
             )
             WINDOW pane AS (
                 PARTITION BY model, event_ms / {panes.width_ms} ORDER BY PROCTIME()
@@ -86,11 +81,14 @@ def triage_query(config: DriftJobConfig) -> str:
     operator drops rows.
     """
     width_ms = config.panes.width_ms
-    last_ms = f"event_ms - MOD(event_ms, {width_ms}) + {width_ms - 1}"
+    # MOD has the sign of what is divided, and event times in payloads may lie before 1970.
+    in_pane_ms = f"MOD(MOD(event_ms, {width_ms}) + {width_ms}, {width_ms})"
+    names = ", ".join(["model", *FOUND, *Found.of(config).part_names, "detail"])
     return f"""
-        SELECT shard, model, payload, ts, part, off, event_ms, CASE
+        SELECT shard, {names}, CASE
             WHEN (verdict IS NULL OR verdict = '{Reason.PANE_FULL}')
-                AND TO_TIMESTAMP_LTZ({last_ms}, 3) <= CURRENT_WATERMARK(ts) THEN '{Reason.LATE}'
+                AND TO_TIMESTAMP_LTZ(event_ms - {in_pane_ms} + {width_ms - 1}, 3)
+                    <= CURRENT_WATERMARK(ts) THEN '{Reason.LATE}'
             ELSE verdict
         END AS verdict
         FROM arrivals

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from msgspec import Struct
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.properties import client_settings
 
 
 class TopicRange(Struct, frozen=True):
@@ -34,6 +41,34 @@ class RangeJob(Struct, frozen=True):
 
     config: DriftJobConfig
     part: TopicRange | None = None
+
+
+def whole_topic(config: DriftJobConfig) -> TopicRange:
+    """Give all that the inference topic holds now.
+
+    Raises
+    ------
+    FollowError
+        When the brokers do not answer.
+    ConfigError
+        When a property of the client is wrong.
+    """
+    kafka = config.kafka
+    settings = client_settings(KafkaConsumer, kafka.properties) | {"group_id": None}
+    with closing(connect(KafkaConsumer, kafka.bootstrap_servers, settings)) as consumer:
+        try:
+            numbers = consumer.partitions_for_topic(kafka.inference_topic) or ()
+            partitions = [TopicPartition(kafka.inference_topic, number) for number in numbers]
+            starts = consumer.beginning_offsets(partitions)
+            ends = consumer.end_offsets(partitions)
+        except KafkaError as error:
+            raise FollowError(
+                f"the topic {kafka.inference_topic!r} cannot be read: {error}"
+            ) from error
+    return TopicRange(
+        {each.partition: offset for each, offset in starts.items()},
+        {each.partition: offset for each, offset in ends.items()},
+    )
 
 
 def encode_range_job(job: RangeJob) -> bytes:

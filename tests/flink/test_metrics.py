@@ -176,8 +176,17 @@ def test_gauges_show_the_reference_and_the_size_of_the_state() -> None:
     assert shown == {"state_bytes": 500, "reference_events_missing": 40} | dict.fromkeys(ages, 0)
 
 
-def test_the_two_operators_share_all_reasons_without_overlap() -> None:
-    assert sorted([*PANE_REASONS, *REFUSED_REASONS]) == sorted(Reason)
+def test_the_two_operators_share_all_reasons_and_overlap_where_a_pane_is_full_of_rows() -> None:
+    assert set(PANE_REASONS) | set(REFUSED_REASONS) == set(Reason)
+    assert set(PANE_REASONS) & set(REFUSED_REASONS) == {Reason.PANE_FULL}
+
+
+def test_an_operator_that_looks_into_payloads_counts_those_it_cannot_read() -> None:
+    letter = msgspec.structs.replace(LATE, reason=Reason.UNDECODABLE)
+
+    counts = counted(lambda group: RefusedMetrics(group, is_located=True).report(letter))
+
+    assert counts["reason.undecodable.dead_letters"] == 1
 
 
 def test_a_refused_event_is_an_event_and_a_dead_letter_of_its_reason() -> None:

@@ -15,14 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config.columns import Column
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.tables import csv as module
 from flink_jobs.histories.tables.csv import csv_pieces, csv_schema
+from flink_jobs.histories.tables.places import Place
 from flink_jobs.histories.tables.shape import Field, Piece, TableShape
 from flink_jobs.replay.engine import run_backtest
 from tests.histories.examples import START_MS, backtest_config
 
 NAMES = ("text", "number", "more")
+FEATURES = Column("features", "vector", "feature", size=3)
 # A row of empty cells alone may be an empty line, which is not a row.
 CELLS = st.tuples(
     st.text(st.sampled_from('ab,"\n\r é'), max_size=60),
@@ -32,7 +35,8 @@ CELLS = st.tuples(
 
 
 def shape(*columns: str) -> TableShape:
-    return TableShape("", columns[0], "", "", {"features": Field("features", columns, False)})
+    places = tuple(map(Place, columns))
+    return TableShape(places[0], None, None, None, {FEATURES: Field("features", places)})
 
 
 def written(rows: Sequence[tuple[str, ...]], *, ends: str = "\n", last: bool = True) -> bytes:

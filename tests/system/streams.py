@@ -41,6 +41,7 @@ class Record:
     value: bytes | None
     time_ms: int
     partition: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Topics:
             key = None if record.key is None else record.key.encode()
             sent = producer.send(
                 self.inference, key=key, value=record.value, timestamp_ms=record.time_ms,
-                partition=record.partition,
+                partition=record.partition, headers=list(record.headers),
             )  # fmt: skip
             pending.append((record, sent))
             if pause_s:
@@ -82,9 +83,9 @@ class Topics:
         producer.close()
         return int(sent.get(timeout=30).offset)
 
-    def heartbeat(self, time_ms: int) -> None:
+    def heartbeat(self, time_ms: int, n_partitions: int = N_PARTITIONS) -> None:
         """Move event time forward on every partition."""
-        self.write(Record(HEARTBEAT_KEY, b"", time_ms, p) for p in range(N_PARTITIONS))
+        self.write(Record(HEARTBEAT_KEY, b"", time_ms, p) for p in range(n_partitions))
 
     def read(self, topic: str, *, committed_only: bool = False) -> list[bytes]:
         """The values of a topic, all partitions, as far as it reaches now."""
@@ -218,7 +219,7 @@ delivery = "at_least_once"
 """
 
 
-def make_topics(broker: KafkaBroker) -> Topics:
+def make_topics(broker: KafkaBroker, n_partitions: int = N_PARTITIONS) -> Topics:
     """Fresh topics with names that no other test uses."""
     prefix = f"system-{next(_names)}"
     topics = Topics(
@@ -230,7 +231,7 @@ def make_topics(broker: KafkaBroker) -> Topics:
         control=f"{prefix}-control",
         audit=f"{prefix}-audit",
     )
-    broker.create_topic(topics.inference, n_partitions=N_PARTITIONS)
+    broker.create_topic(topics.inference, n_partitions=n_partitions)
     for name in (topics.alerts, topics.scores, topics.dead_letters, topics.control, topics.audit):
         broker.create_topic(name)
     return topics

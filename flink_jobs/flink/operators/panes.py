@@ -41,8 +41,12 @@ class PackPanes(AggregateFunction):
         partition: pd.Series,
         offset: pd.Series,
         time_ms: pd.Series,
+        *parts: pd.Series,
     ) -> None:
-        """Take rows of a pane; Flink 2.3 hands over all in one call, but promises nothing."""
+        """Take rows of a pane; Flink 2.3 hands over all in one call, but promises nothing.
+
+        ``parts`` are what panes need of the records besides their values.
+        """
         accumulator.append(
             ShardRecords(
                 model.to_list(),
@@ -50,12 +54,13 @@ class PackPanes(AggregateFunction):
                 partition.to_numpy(dtype=np.int32),
                 offset.to_numpy(dtype=np.int64),
                 time_ms.to_numpy(dtype=np.int64),
+                [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
             )
         )
 
     def get_value(self, accumulator: list[ShardRecords]) -> bytes:
         """Pack all rows of the pane, model by model."""
-        models, payloads, partitions, offsets, times_ms = zip(*accumulator, strict=True)
+        models, payloads, partitions, offsets, times_ms, parts = zip(*accumulator, strict=True)
         return pack_shard(
             self._packer,
             ShardRecords(
@@ -64,6 +69,7 @@ class PackPanes(AggregateFunction):
                 np.concatenate(partitions),
                 np.concatenate(offsets),
                 np.concatenate(times_ms),
+                None if parts[0] is None else list(chain.from_iterable(parts)),
             ),
         )
 

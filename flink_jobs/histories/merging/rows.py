@@ -82,12 +82,12 @@ class MergedRows:
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """The true classes of the chosen rows as text; None without any."""
         labels = np.full(len(rows), None, dtype=object)
+        has_any = False
         for part, places, inner in self._of(rows):
-            own = part.labels(inner)
-            if own is None:
-                return None
-            labels[places] = own
-        return labels
+            # Of several tables one may lack the column.
+            if (own := part.labels(inner)) is not None:
+                labels[places], has_any = own, True
+        return labels if has_any else None
 
     def _of(
         self, rows: NDArray[np.intp]

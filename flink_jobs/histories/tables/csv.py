@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.tables.places import WRITTEN
 from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
 
 _BLOCK_BYTES = 8 << 20
@@ -41,7 +42,9 @@ def csv_schema(path: Path) -> pa.Schema | None:
                 parsing = _parsing(lambda row: "skip")
                 with pa_csv.open_csv(_WithoutMark(stream), options, parsing) as reader:
                     names = [name.encode(_ANY_BYTES) for name in reader.schema.names]
-                    return pa.schema([(name, pa.string()) for name in names])
+                    return pa.schema(
+                        [pa.field(name, pa.string(), metadata=WRITTEN) for name in names]
+                    )
         except pa.ArrowException as error:
             if _NO_ROW in str(error) and block_bytes == LONGEST_ROW:
                 return None

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, read a few rows at a time."""
+"""Parquet files, read a few rows at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.tables.places import Place, type_at
 from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
@@ -35,7 +36,9 @@ def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece
     size, first = path.stat().st_size, 0
     # Once: that of 380 row groups with 45 columns takes 13 MB.
     footer = pq.read_metadata(path)
-    by_number = _read_by_number(footer, shape)
+    kinds = footer.schema.to_arrow_schema()
+    by_number = _read_by_number(kinds, shape)
+    columns = [_leaf(kinds, place) for place in shape.places if place.column not in shape.keys]
     for row_groups in _runs(footer):
         with pq.ParquetFile(
             path,
@@ -45,7 +48,7 @@ def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece
             pre_buffer=False,
             page_checksum_verification=True,
         ) as file:
-            batches = file.iter_batches(n_rows, row_groups, shape.columns, use_threads=False)
+            batches = file.iter_batches(n_rows, row_groups, columns, use_threads=False)
             for batch in batches:
                 offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
@@ -68,26 +71,29 @@ def _runs(footer: pq.FileMetaData) -> Iterator[list[int]]:
         yield run
 
 
-def _read_by_number(footer: pq.FileMetaData, shape: TableShape) -> list[str]:
+def _leaf(schema: pa.Schema, place: Place) -> str:
+    """Say which columns of the file a place needs: of an object only what lies at its path.
+
+    Examples
+    --------
+    >>> inner = pa.struct([("plan", pa.string()), ("scores", pa.list_(pa.float32()))])
+    >>> [_leaf(pa.schema([("request", inner)]), Place("request", path))
+    ...  for path in (("plan",), ("scores", 1))]
+    ['request.plan', 'request.scores']
+    """
+    kind, names = schema.field(place.column).type, [place.column]
+    for step in place.path:
+        if not pa.types.is_struct(kind):
+            break
+        names.append(str(step))
+        kind = kind.field(kind.get_field_index(step)).type
+    return ".".join(names)
+
+
+def _read_by_number(schema: pa.Schema, shape: TableShape) -> list[str]:
     """List models and categories that are text: of each row only the number of its text is read."""
-    schema = footer.schema.to_arrow_schema()
-    names = {shape.model, *shape.categories} - {""}
-    return [name for name in names if pa.types.is_string(schema.field(name).type)]
-
-
-def arrow_schema(path: Path) -> pa.Schema:
-    """Of a file that a table in memory was written to."""
-    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-        return reader.schema
-
-
-def arrow_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """Batches as they lie in the mapped file; nothing is copied."""
-    size, first = path.stat().st_size, 0
-    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-        n_batches = reader.num_record_batches
-        for number in range(n_batches):
-            batch = reader.get_batch(number)
-            offsets = np.arange(first, first + batch.num_rows, dtype=np.int64)
-            first += batch.num_rows
-            yield Piece(batch, offsets, size * (number + 1) // n_batches, [])
+    places = [place for place in shape.few_texts if place.column not in shape.keys]
+    kinds = [type_at(schema.field(place.column).type, place.path) for place in places]
+    pairs = zip(places, kinds, strict=True)
+    leaves = [_leaf(schema, place) for place, kind in pairs if kind and pa.types.is_string(kind)]
+    return list(dict.fromkeys(leaves))

@@ -12,22 +12,26 @@ import pyarrow as pa
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.input_files import InputFiles
-from flink_jobs.histories.tables.csv import csv_pieces, csv_schema
-from flink_jobs.histories.tables.parquet import (
+from flink_jobs.histories.input_files import InputFiles, folder_keys
+from flink_jobs.histories.tables.arrow import (
     arrow_pieces,
     arrow_schema,
-    parquet_pieces,
-    parquet_schema,
+    mapped_pieces,
+    mapped_schema,
 )
-from flink_jobs.histories.tables.rows import TableRows, text_of
-from flink_jobs.histories.tables.shape import Piece, TableShape, rows_per_batch, shape_of
-from flink_jobs.histories.times import times_of
+from flink_jobs.histories.tables.csv import csv_pieces, csv_schema
+from flink_jobs.histories.tables.finding import shape_of
+from flink_jobs.histories.tables.parquet import parquet_pieces, parquet_schema
+from flink_jobs.histories.tables.places import values_at, with_constants
+from flink_jobs.histories.tables.rows import TableRows
+from flink_jobs.histories.tables.shape import Piece, TableShape, rows_per_batch
+from flink_jobs.histories.tables.texts import text_of
+from flink_jobs.histories.tables.times import TimesReader
 from flink_jobs.records.dead_letters import Reason
 
 
 class Tables:
-    """Files of Parquet or CSV.
+    """Files of Parquet, CSV or Arrow.
 
     Parameters
     ----------
@@ -50,9 +54,16 @@ class Tables:
         self._shapes = [
             self._shape(path, name) for path, name in zip(files.paths, self.sources, strict=True)
         ]
+        self._times = TimesReader(config.columns.time_unit, config.columns.time_zone)
         self._n_rows = rows_per_batch(config, files.n_beside)
         self.warnings: list[str] = []
         self.total = files.n_bytes
+
+    @property
+    def shapes(self) -> dict[str, TableShape]:
+        """The columns of each file that holds a row, by its name."""
+        pairs = zip(self.sources, self._shapes, strict=True)
+        return {name: shape for name, shape in pairs if shape is not None}
 
     def place(self, partition: int, offset: int) -> str:
         """File and row, counted from 1 without a header."""
@@ -79,7 +90,9 @@ class Tables:
     def _shape(self, path: Path, name: str) -> TableShape | None:
         """None where a file holds no row."""
         schema = self._schema(path)
-        return None if schema is None else shape_of(name, self._config, schema)
+        if schema is None:
+            return None
+        return shape_of(name, self._config, schema, folder_keys(path))
 
     def _batch(
         self,
@@ -90,13 +103,13 @@ class Tables:
         time: EventTime,
         done: int,
     ) -> Batch:
-        batch, offsets = piece.batch, piece.offsets
+        batch, offsets = with_constants(piece.batch, shape.keys), piece.offsets
         codes, odd = self._codes(batch, shape, names)
-        times_ms, wrong = times_of(batch.column(shape.time))
+        times_ms, wrong = self._times.read(values_at(batch, shape.time))
         misplaced = [
             Misplaced(-1, row, Reason.INVALID_EVENT, detail) for row, detail in piece.ragged
         ]
-        troubles = {row: f"{shape.time} {what}" for row, what in wrong.items()} | odd
+        troubles = {row: f"{shape.time.name} {what}" for row, what in wrong.items()} | odd
         if troubles:
             for row, detail in troubles.items():
                 reason = Reason.UNDECODABLE if row in odd else Reason.INVALID_EVENT
@@ -121,10 +134,10 @@ class Tables:
     def _codes(
         self, batch: pa.RecordBatch, shape: TableShape, names: Names
     ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], dict[int, str]]:
-        if not shape.model:
+        if shape.model is None:
             code = names[self._config.columns.model_name] if batch.num_rows else 0
             return np.full(batch.num_rows, code, dtype=np.int32), {}
-        column, wrong = batch.column(shape.model), dict[int, str]()
+        column, wrong = values_at(batch, shape.model), dict[int, str]()
         # A dictionary is that of the file so far, which may name many more models than the rows.
         if not _is_text_by_number(column.type) or len(column.dictionary) > len(column):
             column, wrong = text_of(column)
@@ -132,7 +145,7 @@ class Tables:
         # One more, for rows without a model: index -1 below.
         table = np.array([*map(names.__getitem__, column.dictionary.to_pylist()), -1], np.int32)
         indices = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return table[indices], {row: f"{shape.model} {what}" for row, what in wrong.items()}
+        return table[indices], {row: f"{shape.model.name} {what}" for row, what in wrong.items()}
 
 
 def _is_text_by_number(kind: pa.DataType) -> bool:
@@ -143,4 +156,5 @@ _READERS = {
     "parquet": (parquet_schema, parquet_pieces),
     "csv": (csv_schema, csv_pieces),
     "arrow": (arrow_schema, arrow_pieces),
+    "mapped": (mapped_schema, mapped_pieces),
 }

@@ -1,0 +1,108 @@
+"""Fields that no test can use: identifiers, free text, counters, and what describes the service."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from flink_jobs.records.wording import count
+from flink_jobs.setup.facts import Facts
+from flink_jobs.setup.names import ENTITIES, ENVIRONMENT, IDS, SPLITS, VERSIONS, has, words
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_MANY = 50
+_MOST_OF_ENTITY = 0.1
+_NEARLY_ALL = 0.5
+_LONG_TEXT = 40
+_MANY_WORDS = 4
+_FEWEST_STEPS = 20
+
+
+def identifier_reason(facts: Facts) -> str:
+    """Say why a field is an identifier; empty where it is not.
+
+    Examples
+    --------
+    >>> from flink_jobs.setup.facts import facts_of
+    >>> from flink_jobs.setup.formats import Field
+    >>> identifier_reason(facts_of(Field(("customer_id",), [f"C{n}" for n in range(100)])))
+    'an identifier: 100 values in 100 events'
+    """
+    if facts.kind not in ("category", "number") or facts.n_distinct < 2:
+        return ""
+    if facts.kind == "number" and not facts.are_whole:
+        return ""
+    seen = f"{count(facts.n_distinct, 'value')} in {count(facts.n_present, 'event')}"
+    if facts.kind == "category" and _are_uuids(facts):
+        return f"an identifier: {seen}"
+    is_id = has(facts.name, IDS) or "".join(words(facts.name)).endswith(("uuid", "guid"))
+    many = facts.n_distinct > _MANY
+    if is_id and (many or facts.share_distinct > _NEARLY_ALL):
+        return f"an identifier: {seen}"
+    if has(facts.name, ENTITIES) and many and facts.share_distinct > _MOST_OF_ENTITY:
+        return f"an identifier: {seen}"
+    return ""
+
+
+def text_reason(facts: Facts) -> str:
+    """Say why a field is text that nearly every event has its own of; empty where it is not.
+
+    Examples
+    --------
+    >>> from flink_jobs.setup.facts import facts_of
+    >>> from flink_jobs.setup.formats import Field
+    >>> text_reason(facts_of(Field(("plan",), ["basic", "pro"] * 50)))
+    ''
+    """
+    if facts.kind != "category" or facts.n_present < _FEWEST_STEPS:
+        return ""
+    if facts.is_constant and len(str(next(iter(facts.counts)))) > _LONG_TEXT:
+        return "a long text that is always the same"
+    texts = [text for text in list(facts.counts)[:500] if isinstance(text, str)]
+    n_words = np.mean([len(text.split()) for text in texts])
+    length = np.mean([len(text) for text in texts])
+    if (n_words >= _MANY_WORDS or length > _LONG_TEXT) and (
+        facts.share_distinct > 0.2 or facts.n_distinct > 1_000
+    ):
+        return f"free text: {length:.0f} characters on average, nearly every value its own"
+    if facts.n_distinct > 10 and facts.share_distinct > _NEARLY_ALL:
+        seen = f"{count(facts.n_distinct, 'value')} in {count(facts.n_present, 'event')}"
+        return f"nearly every value is its own: {seen}"
+    return ""
+
+
+def not_a_feature(facts: Facts, is_feature: bool) -> str:
+    """Say why a field is not what a model looks at; empty where it may be.
+
+    Parameters
+    ----------
+    facts : Facts
+    is_feature : bool
+        Whether the event itself says that it is one.
+    """
+    if facts.kind in ("category", "number", "boolean") and has(facts.name, SPLITS):
+        return "says which part of the data a row belongs to"
+    if facts.is_constant and words(facts.name) == ["year"]:
+        return "part of a date: it moves on by itself"
+    if _grows(facts):
+        return "grows with the rows, as a counter does: it would always drift"
+    if is_feature:
+        return ""
+    if has(facts.name, VERSIONS):
+        return "a version, which changes with every release"
+    if facts.kind == "category" and set(words(facts.name)) <= ENVIRONMENT:
+        return "describes the service, not the case"
+    return ""
+
+
+def _grows(facts: Facts) -> bool:
+    if facts.kind != "number" or not facts.are_whole or facts.n_distinct < 3:
+        return False
+    known = facts.numbers[np.isfinite(facts.numbers)]
+    return len(known) > _FEWEST_STEPS and bool(np.all(np.diff(known) >= 0))
+
+
+def _are_uuids(facts: Facts) -> bool:
+    some = [text for text in list(facts.counts)[:50] if isinstance(text, str)]
+    return bool(some) and all(_UUID.fullmatch(text) for text in some)
