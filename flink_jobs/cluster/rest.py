@@ -29,6 +29,10 @@ class FlinkRest:
     timeout_s : float, default 10
         For one request.
 
+    Attributes
+    ----------
+    url : str
+
     Raises
     ------
     FlinkRestError
@@ -46,7 +50,8 @@ class FlinkRest:
     def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"not an address of a Flink cluster: {url!r}")
-        self._base = url.rstrip("/") + "/v1"
+        self.url = url.rstrip("/")
+        self._base = self.url + "/v1"
         self._timeout_s = timeout_s
 
     def overview(self) -> dict[str, Any]:

@@ -74,9 +74,8 @@ def sending_command(example: Example, file: Path, bootstrap_servers: str, topic:
         pairs = ", ".join(f"({name!r}, b{text!r})" for name, text in example.headers.items())
         more += f", headers=[{pairs}]"
     code = (
-        "from kafka import KafkaProducer as P; "
-        f"p = P(bootstrap_servers={bootstrap_servers!r}); "
-        f"p.send({topic!r}, value=open({str(file)!r}, 'rb').read(){more}); p.flush()"
+        f"import kafka, pathlib; p = kafka.KafkaProducer(bootstrap_servers={bootstrap_servers!r}); "
+        f"p.send({topic!r}, pathlib.Path({str(file)!r}).read_bytes(){more}); p.flush()"
     )
     quoted = shlex.quote(code) if _SPECIAL_IN_QUOTES.intersection(code) else f'"{code}"'
     return f"{shlex.quote(sys.executable)} -c {quoted}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from flink_jobs.cluster.errors import EmbeddedError, FlinkRestError
 from flink_jobs.cluster.rest import ENDED
-from flink_jobs.cluster.submission import useful_part
+from flink_jobs.records.shown import shown
 from flink_jobs.sandbox.parts import RunningJob
 
 _EVERY_S = 3.0
-_MOST_CHARACTERS = 2_000
+_MOST_CHARACTERS = 500
+_TRACEBACK = "Traceback (most recent call last):"
+_PYTHON_ERROR = re.compile(r"[A-Za-z_]\w*(Error|Exception|Interrupt|Exit)\b")
 
 
 class Health:
@@ -25,6 +28,7 @@ class Health:
         self._job = job
         self._told: set[str] = set()
         self._next_s = 0.0
+        self._page = f"{job.rest.url}/#/job/{job.job_id}/exceptions"
 
     def trouble(self) -> str:
         """Say why the job failed and was started again since the last look; empty when all is well.
@@ -44,11 +48,11 @@ class Health:
             raise EmbeddedError(f"the Flink cluster does not answer any more: {error}") from error
         reason = _reason(failures[0]) if failures else ""
         if state in ENDED:
-            raise EmbeddedError(f"the job has ended as {state}{reason and ':'} {reason}".rstrip())
-        if not reason or failures[0] in self._told:
+            raise EmbeddedError(f"the job has ended as {state}{reason and f': {reason}'}")
+        if not reason or reason in self._told:
             return ""
-        self._told.add(failures[0])
-        return f"The job failed, and Flink starts it again: {reason}"
+        self._told.add(reason)
+        return f"The job failed, and Flink starts it again: {reason}. All of it: {self._page}"
 
     def event_time_ms(self) -> int | None:
         """Give the event time that the job has reached; None where that is not known."""
@@ -59,4 +63,7 @@ class Health:
 
 
 def _reason(failure: str) -> str:
-    return (useful_part(failure) or failure.partition("\n")[0])[:_MOST_CHARACTERS]
+    """Return the line that says what happened: of Python the last error, else Java's first line."""
+    lines = failure.splitlines()
+    errors = [line for line in lines if _PYTHON_ERROR.match(line)] if _TRACEBACK in failure else []
+    return shown((errors or lines)[-1 if errors else 0], _MOST_CHARACTERS)

@@ -29,7 +29,7 @@ OWN_VECTORS = "input = {n_features = 3, n_outputs = 4}"
 OWN_NAMED = """
 [columns]
 features = {age = "number", plan = "category", active = "boolean", e = {type = "vector", size = 2}}
-outputs = {p = "probability", c = {kind = "class", class_names = ["a", "b"]}}
+outputs = {p = "probability", c = "class"}
 segments = ["region"]
 """
 NESTED = """
@@ -80,7 +80,9 @@ def part_of(example: Example, name: str) -> str | None:
 
 
 def test_formats_that_are_not_plain_json_have_no_example() -> None:
-    assert example_of(decode_config(BASE.format('input = {format = "kserve_v1"}').encode())) is None
+    tables = 'input = {format = "kserve_v1"}\ncolumns = {features = {age = "number"}}'
+
+    assert example_of(decode_config(BASE.format(tables).encode())) is None
 
 
 def test_the_command_is_one_that_a_shell_hands_on_as_it_is(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY, EventDecoder
 from flink_jobs.kafka.event_sender import EventSender
@@ -69,7 +70,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 CONFIG = make_config(
     input={"n_features": 0},
     columns={"features": {"age": "number", "plan": "category"}},
+    detector={"reducer": {"kind": "none"}, "test": {"kind": "mixed"}},
 )
+DECODER = EventDecoder(columns_of(CONFIG))
 ROWS = [
     f"churn,{START_MS},e0,30,pro",
     f"churn,{START_MS + 60_000},e1,not a number,pro",
@@ -95,14 +98,7 @@ def test_events_go_out_as_own_events_with_model_and_time(tmp_path: Path) -> None
         (b"churn", START_MS + 60_000),
         (b"churn", START_MS + 120_000),
     ]
-    decoder = EventDecoder(history_module_columns())
-    assert decoder.decode(sent.records[0][1]).event_id == "e0"
-
-
-def history_module_columns():
-    from flink_jobs.config.columns import columns_of
-
-    return columns_of(CONFIG)
+    assert DECODER.decode(sent.records[0][1]).event_id == "e0"
 
 
 def test_a_minute_of_event_time_takes_a_second_at_sixty_times_real_time(
@@ -136,7 +132,7 @@ def test_the_job_learns_nothing_of_a_row_without_a_time_and_the_user_does(tmp_pa
 
     [(where, letter)] = misplaced.first
     assert misplaced.n_by_reason == {letter.reason.value: 1}
-    assert (where, letter.event_id) == ("history.csv row 2", "e2")
+    assert where.endswith("history.csv:3")
 
 
 def test_a_dead_letter_of_the_job_names_file_and_row_and_what_was_wrong_there(
@@ -146,12 +142,12 @@ def test_a_dead_letter_of_the_job_names_file_and_row_and_what_was_wrong_there(
     feeder = Feeder(history_of(tmp_path), CONFIG, sent, speed=0)
     list(feeder.feed())
     with pytest.raises(Exception, match="undecodable") as found:
-        EventDecoder(history_module_columns()).decode(sent.records[1][1])
+        DECODER.decode(sent.records[1][1])
     from_job = letter_at(1, str(found.value))
 
     where, letter = feeder.placed(from_job) or ("", from_job)
 
-    assert where == "history.csv row 1"
+    assert where.endswith("history.csv:2")
     assert "age" in letter.detail
 
 

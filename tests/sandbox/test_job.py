@@ -131,7 +131,7 @@ def test_the_last_heartbeat_closes_the_windows_that_the_end_of_a_backtest_closes
 ) -> None:
     config = make_config(window=window)
     panes = make_panes([15] * n_panes)
-    last_ms = int(panes[-1].columns.times_ms[-1])
+    last_ms = int(panes[-1].events.times_ms[-1])
     until_ms = closing_time_ms(config, last_ms) - config.input.max_out_of_orderness_ms - 1
 
     live = Replay(config).run(panes)
