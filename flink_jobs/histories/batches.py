@@ -29,7 +29,10 @@ class Names(dict[str | None, int]):
 
 
 class Misplaced(NamedTuple):
-    """A row without a place in event time."""
+    """A row without a place in event time.
+
+    ``partition`` is -1 where it is that of the batch.
+    """
 
     code: int
     offset: int
@@ -37,6 +40,8 @@ class Misplaced(NamedTuple):
     detail: str
     payload: bytes | None = None
     event_id: str | None = None
+    partition: int = -1
+    time_ms: int = 0
 
 
 class Rows(Protocol):

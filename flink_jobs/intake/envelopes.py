@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.locations import record_parts
+from flink_jobs.intake.cloud_events import unwrap_cloud_events
 from flink_jobs.intake.formats.base import Messages, Unusable
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
@@ -63,6 +65,11 @@ def unwrap(config: DriftJobConfig, messages: Messages, attributes: Sequence[str]
     """
     if config.input.envelope == "confluent" and config.input.format not in _HAVE_SCHEMAS:
         return _without_schema_number(messages)
+    if config.input.envelope == "cloudevents":
+        parts = messages.record_parts
+        events = unwrap_cloud_events(messages.payloads, record_parts(config), parts, attributes)
+        unwrapped = replace(messages, payloads=events.payloads)
+        return Unwrapped(unwrapped, events.attributes, events.unusable)
     return Unwrapped(messages)
 
 

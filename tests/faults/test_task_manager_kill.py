@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,16 @@ import pytest
 from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from tests.system.streams import START_MS, WIDTH_MS, by_id, encoded, make_topics, model_stream
+from tests.system.foreign_events import NESTED, nested
+from tests.system.streams import (
+    START_MS,
+    WIDTH_MS,
+    Record,
+    by_id,
+    encoded,
+    make_topics,
+    model_stream,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -20,13 +31,23 @@ END_MS = START_MS + N_PANES * WIDTH_MS
 N_BEFORE = 18 * 50 * 2
 
 
+def own(record: Record, number: int) -> Record:
+    return record
+
+
+@pytest.mark.parametrize(("written_as", "replaced"), [(own, {}), (nested, NESTED.replaced)])
 def test_a_killed_task_manager_changes_no_alert_and_no_score(
-    kafka_broker: KafkaBroker, tmp_path: Path
+    kafka_broker: KafkaBroker,
+    tmp_path: Path,
+    written_as: Callable[[Record, int], Record],
+    replaced: dict[str, str],
 ) -> None:
     topics = make_topics(kafka_broker)
-    stream = model_stream(["steady", "moved"], N_PANES, shifted_from_pane=15)
+    own_events = model_stream(["steady", "moved"], N_PANES, shifted_from_pane=15)
+    stream = [written_as(record, number) for number, record in enumerate(own_events)]
     with FlinkCluster() as cluster:
-        path, config = topics.config(tmp_path)
+        _, config = topics.config(tmp_path)
+        path, _ = topics.config(tmp_path, replaced)
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         cluster.rest.wait_running(job_id)
         topics.write(stream[:N_BEFORE])
@@ -41,7 +62,9 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         cluster.start_task_manager()
         writer.join()
         topics.heartbeat(END_MS + WIDTH_MS)
-        undisturbed_alerts, undisturbed_scores = encoded(topics.expected(config))
+        places = zip(own_events, (offset for _, offset in topics.written), strict=False)
+        as_own = replace(topics, written=list(places))
+        undisturbed_alerts, undisturbed_scores = encoded(as_own.expected(config))
         topics.wait_for(
             topics.scores,
             lambda v: len(by_id(v, "score_id")) >= len(undisturbed_scores),

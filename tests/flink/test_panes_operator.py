@@ -43,3 +43,20 @@ def test_rows_that_come_in_two_calls_are_packed_as_those_of_one() -> None:
     [(model, pane)] = unpack_shard(packed)
     events = unpack_pane(model, config.panes.width_ms, pane).events
     assert (model, events.event_ids) == ("fraud", [f"e-{i}" for i in range(10)])
+
+
+def test_what_panes_need_of_records_comes_along_with_them() -> None:
+    config = make_config(
+        input={"format": "json", "n_outputs": 2}, columns={"event_id": "@header.id"}
+    )
+    function = PackPanes(config)
+    function.open(None)
+    accumulator = function.create_accumulator()
+    columns = event_columns(3, config.input.n_features)
+
+    function.accumulate(accumulator, *columns, pd.Series(["c", "a", "b"]))
+
+    [(model, pane)] = unpack_shard(function.get_value(accumulator))
+    events = unpack_pane(model, config.panes.width_ms, pane).events
+    # In the order of time.
+    assert events.event_ids == ["c", "a", "b"]

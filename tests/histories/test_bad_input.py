@@ -113,11 +113,11 @@ def test_bad_cells_of_csv_cost_their_row_and_not_the_file(tmp_path: Path) -> Non
         ("2", "invalid_event"),
         ("4", "undecodable"),
         ("6", "invalid_event"),
-        ("8", "invalid_event"),
+        ("8", "no_time"),
         ("10", "not_finite"),
         ("12", "not_finite"),
         ("14", "invalid_event"),
-        ("16", "missing_key"),
+        ("16", "no_model"),
     ]
     assert result.summary.n_used == len(EVENTS) - 8
     details = {d.where.rpartition(":")[2]: d.detail for d in result.dead_letters()}

@@ -109,10 +109,11 @@ class Tables:
         misplaced = [
             Misplaced(-1, row, Reason.INVALID_EVENT, detail) for row, detail in piece.ragged
         ]
-        troubles = {row: f"{shape.time.name} {what}" for row, what in wrong.items()} | odd
+        # Whose time is wrong and whose model too is refused for its model.
+        at = shape.time.name
+        troubles = {row: (Reason.NO_TIME, f"{at} {what}") for row, what in wrong.items()} | odd
         if troubles:
-            for row, detail in troubles.items():
-                reason = Reason.UNDECODABLE if row in odd else Reason.INVALID_EVENT
+            for row, (reason, detail) in troubles.items():
                 misplaced.append(Misplaced(int(codes[row]), int(offsets[row]), reason, detail))
             kept = np.delete(np.arange(batch.num_rows), sorted(troubles))
             batch = batch.take(pa.array(kept))
@@ -133,7 +134,7 @@ class Tables:
 
     def _codes(
         self, batch: pa.RecordBatch, shape: TableShape, names: Names
-    ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], dict[int, str]]:
+    ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], dict[int, tuple[Reason, str]]]:
         if shape.model is None:
             code = names[self._config.columns.model_name] if batch.num_rows else 0
             return np.full(batch.num_rows, code, dtype=np.int32), {}
@@ -144,8 +145,12 @@ class Tables:
             column = column.dictionary_encode()
         # One more, for rows without a model: index -1 below.
         table = np.array([*map(names.__getitem__, column.dictionary.to_pylist()), -1], np.int32)
-        indices = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return table[indices], {row: f"{shape.model.name} {what}" for row, what in wrong.items()}
+        codes = table[column.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        name = shape.model.name
+        missing = (Reason.NO_MODEL, f"{name} is missing or empty")
+        odd = dict.fromkeys(np.flatnonzero(codes < 0).tolist(), missing)
+        odd |= {row: (Reason.UNDECODABLE, f"{name} {what}") for row, what in wrong.items()}
+        return codes, odd
 
 
 def _is_text_by_number(kind: pa.DataType) -> bool:

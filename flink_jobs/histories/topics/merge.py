@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from numpy.typing import NDArray
 
-from flink_jobs.histories.batches import Batch, EventTime, Names
+from flink_jobs.histories.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.lines.rows import PayloadRows
+from flink_jobs.histories.topics.records import Parts, PlacedRecords, RecordReader
+from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 _POLL_MS = 1_000
@@ -27,8 +28,7 @@ def merged_batches(
     ends: Mapping[int, int],
     names: Names,
     horizon_ms: int,
-    *,
-    label: str = "",
+    reader: RecordReader,
 ) -> Iterator[Batch]:
     """The records ``[start, end)`` of each partition, in an order that is always the same.
 
@@ -41,24 +41,33 @@ def merged_batches(
     names : Names
     horizon_ms : int
         Times beyond it do not move event time.
-    label : str
-        The key of the events' true classes; empty where there is none.
+    reader : RecordReader
+        Records that it finds no place for in event time do not move it either.
 
     Raises
     ------
     SourceError
         When records vanish while they are read, or the broker does not go on.
     """
-    lanes = {n: _Lane(n, starts[n], ends[n], EventTime(horizon_ms)) for n in ends}
+    lanes = {n: _Lane(n, starts[n], ends[n], EventTime(horizon_ms), reader) for n in ends}
     first = sum(starts[number] for number in ends)
-    while any(lane.is_open or lane.n_waiting for lane in lanes.values()):
+    while any(lane.is_open or lane.n_waiting or lane.misplaced for lane in lanes.values()):
         # Up to here every partition has shown all it has.
         until_ms = min((x.time.reached_ms for x in lanes.values() if x.is_open), default=FOREVER_MS)
-        if any(lane.has_before(until_ms) for lane in lanes.values()):
+        if any(lane.has_before(until_ms) or lane.misplaced for lane in lanes.values()):
             done = sum(lane.position for lane in lanes.values()) - first
-            yield _batch(list(lanes.values()), until_ms, names, done, label)
+            yield _batch(list(lanes.values()), until_ms, names, done, reader)
         else:
             _fetch(consumer, lanes, until_ms)
+
+
+class _Released(NamedTuple):
+    """Rows of a partition: ``columns`` are rank, time and offset of each."""
+
+    columns: NDArray[np.int64]
+    models: list[str | None]
+    payloads: list[bytes | None]
+    parts: list[Parts]
 
 
 class _Lane:
@@ -67,15 +76,20 @@ class _Lane:
     A row's *rank* is the event time that the partition has reached with it.
     """
 
-    def __init__(self, number: int, start: int, end: int, event_time: EventTime) -> None:
+    def __init__(
+        self, number: int, start: int, end: int, event_time: EventTime, reader: RecordReader
+    ) -> None:
         self.number = number
+        self.misplaced: list[tuple[str | None, Misplaced]] = []
         self.time = event_time
         self.position = start
         self.released_ms = NEVER_MS
         self.is_open = True
         self._end = end
+        self._reader = reader
         self._models: list[str | None] = []
         self._payloads: list[bytes | None] = []
+        self._parts: list[Parts] = []
         self._columns = np.empty((3, 0), dtype=np.int64)
 
     @property
@@ -90,39 +104,62 @@ class _Lane:
     def add(self, records: list[Any]) -> None:
         """Take what was read; what lies beyond the end is not part of the history."""
         records = [record for record in records if record.offset < self._end]
-        times_ms = np.array([record.timestamp for record in records], dtype=np.int64)
-        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        placed = self._reader.placed(records)
+        kept = [row for row in range(len(records)) if row not in placed.problems]
+        for row, error in sorted(placed.problems.items()):
+            self._misplace(records[row], placed, row, error)
+        times_ms = placed.times_ms[kept]
+        offsets = np.array([records[row].offset for row in kept], dtype=np.int64)
         ranks = self.time.running(times_ms)
         self.time.before(times_ms)
         self._columns = np.concatenate([self._columns, [ranks, times_ms, offsets]], axis=1)
-        self._models += [_model(record.key) for record in records]
-        self._payloads += [record.value for record in records]
+        self._models += [placed.models[row] for row in kept]
+        self._payloads += [records[row].value for row in kept]
+        self._parts += [placed.parts[row] for row in kept]
+
+    def _misplace(
+        self, record: Any, placed: PlacedRecords, row: int, error: UnusableEventError
+    ) -> None:
+        own = Misplaced(
+            -1,
+            record.offset,
+            error.reason,
+            error.detail,
+            record.value,
+            error.event_id,
+            self.number,
+            record.timestamp,
+        )
+        self.misplaced.append((placed.models[row], own))
 
     def move_to(self, position: int) -> None:
         """Note how far the client has come, also over offsets without a record."""
         self.position = min(position, self._end)
         self.is_open = position < self._end
 
-    def release(
-        self, until_ms: int
-    ) -> tuple[NDArray[np.int64], list[str | None], list[bytes | None]]:
-        """Hand on the rows with a rank below ``until_ms``: rank, time and offset of each."""
+    def release(self, until_ms: int) -> _Released:
+        """Hand on the rows with a rank below ``until_ms``."""
         n = int(np.searchsorted(self._columns[0], until_ms, side="left"))
-        released = self._columns[:, :n], self._models[:n], self._payloads[:n]
+        released = _Released(
+            self._columns[:, :n], self._models[:n], self._payloads[:n], self._parts[:n]
+        )
         self._columns, self._models = self._columns[:, n:], self._models[n:]
-        self._payloads = self._payloads[n:]
+        self._payloads, self._parts = self._payloads[n:], self._parts[n:]
         return released
 
 
-def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int, label: str) -> Batch:
+def _batch(
+    lanes: list[_Lane], until_ms: int, names: Names, done: int, reader: RecordReader
+) -> Batch:
     released = [lane.release(until_ms) for lane in lanes]
-    columns = np.concatenate([each[0] for each in released], axis=1)
-    which = np.repeat(np.arange(len(lanes)), [each[0].shape[1] for each in released])
+    columns = np.concatenate([each.columns for each in released], axis=1)
+    which = np.repeat(np.arange(len(lanes)), [each.columns.shape[1] for each in released])
     numbers = np.array([lane.number for lane in lanes], dtype=np.int32)
     order = np.lexsort((columns[2], which, columns[0]))
     columns, which = columns[:, order], which[order]
-    models = [model for each in released for model in each[1]]
-    payloads = [payload for each in released for payload in each[2]]
+    models = [model for each in released for model in each.models]
+    payloads = [payload for each in released for payload in each.payloads]
+    parts = [part for each in released for part in each.parts]
     before, after_ms = _reached(lanes, columns[0], which)
     chosen = order.tolist()
     return Batch(
@@ -132,9 +169,17 @@ def _batch(lanes: list[_Lane], until_ms: int, names: Names, done: int, label: st
         offsets=columns[2],
         reached_ms=before,
         reached_after_ms=after_ms,
-        rows=PayloadRows([payloads[i] for i in chosen], label=label),
+        rows=reader.rows([payloads[i] for i in chosen], [parts[i] for i in chosen]),
         done=done,
+        misplaced=[each for lane in lanes for each in _taken(lane, names)],
     )
+
+
+def _taken(lane: _Lane, names: Names) -> list[Misplaced]:
+    """Take what has no place in event time from a lane."""
+    taken = [each._replace(code=names[model]) for model, each in lane.misplaced]
+    lane.misplaced.clear()
+    return taken
 
 
 def _reached(
@@ -189,8 +234,3 @@ def _hold_back(consumer: Any, lanes: Mapping[int, _Lane], until_ms: int) -> None
             consumer.pause(partition)
         else:
             consumer.resume(partition)
-
-
-def _model(key: bytes | None) -> str | None:
-    """As Flink reads text: what is not UTF-8 becomes U+FFFD."""
-    return None if key is None else key.decode(errors="replace")

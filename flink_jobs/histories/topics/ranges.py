@@ -16,6 +16,7 @@ from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.times import parse_time_ms
 from flink_jobs.histories.topics.merge import merged_batches
+from flink_jobs.histories.topics.records import RecordReader
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
@@ -101,7 +102,7 @@ class KafkaRange:
         self.warnings: list[str] = []
         # Secrets are looked up where a client is made, not kept.
         self._properties = dict(config.kafka.properties)
-        self._label = config.columns.label
+        self._config = config
         self.starts: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         try:
@@ -118,23 +119,23 @@ class KafkaRange:
 
     def batches(self, names: Names, horizon_ms: int) -> Iterator[Batch]:
         """All records of the range, heartbeats included."""
-        starts = {n: start for n, start in self.starts.items() if start < self.ends[n]}
-        yield from self._read(starts, names, horizon_ms)
+        yield from self._read(names, horizon_ms, RecordReader(self._config))
 
     def values(self) -> Iterator[bytes]:
         """The values of the range, each partition's in the order in which they were written."""
-        for batch in self.batches(Names(), FOREVER_MS):
+        for batch in self._read(Names(), FOREVER_MS, RecordReader(None)):
             for row in range(len(batch)):
                 if (value := batch.rows.payload(row)) is not None:
                     yield value
 
-    def _read(self, starts: dict[int, int], names: Names, horizon_ms: int) -> Iterator[Batch]:
+    def _read(self, names: Names, horizon_ms: int, reader: RecordReader) -> Iterator[Batch]:
+        starts = {n: start for n, start in self.starts.items() if start < self.ends[n]}
         ends = {number: self.ends[number] for number in starts}
         with closing(self._consumer()) as consumer:
             consumer.assign([TopicPartition(self.topic, number) for number in starts])
             for number, start in starts.items():
                 consumer.seek(TopicPartition(self.topic, number), start)
-            yield from merged_batches(consumer, starts, ends, names, horizon_ms, label=self._label)
+            yield from merged_batches(consumer, starts, ends, names, horizon_ms, reader)
 
     def _consumer(self) -> Any:
         own = {

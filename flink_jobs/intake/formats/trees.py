@@ -26,6 +26,7 @@ of shape (n, size); categories as texts, whole numbers and booleans, or None."""
 
 _NOTHING: dict[str, Any] = {}
 _NUMBERS = frozenset({float, int})
+_OR_NONE = _NUMBERS | {type(None)}
 
 
 def at_path(trees: Sequence[Any], path: Path) -> list[Any]:
@@ -87,7 +88,7 @@ class TreeReader:
         for column in self._columns:
             found = [self._found(held, trees, path) for path in column.paths]
             raw = found[0] if len(found) == 1 else [list(row) for row in zip(*found, strict=True)]
-            values[column] = _checked(column, raw, event_ids, unusable)
+            values[column] = checked(column, raw, event_ids, unusable)
         return values, unusable
 
     @staticmethod
@@ -103,15 +104,18 @@ class TreeReader:
         return at_path(holders, (key,))
 
 
-def _checked(
+def checked(
     column: Column, raw: list[Any], event_ids: Sequence[str | None], unusable: Unusable
 ) -> Sequence[Any] | NDArray[np.float64]:
+    """Return the values of one column, and add to ``unusable`` by row why one cannot be used."""
     types = set(map(type, raw))
-    if column.type == "number" and types <= _NUMBERS:
+    if column.type == "number" and types <= (_OR_NONE if column.may_be_missing else _NUMBERS):
         try:
             return np.array(raw, dtype=np.float64)
         except OverflowError:
             pass
+    elif column.type == "category" and (types <= {int} or types <= {bool}):
+        return raw
     elif column.type == "category" and types <= {str}:
         # Unpaired surrogates have no bytes, and no text can be made of them: they are rare enough.
         if all(map(str.isascii, raw)):

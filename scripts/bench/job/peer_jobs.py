@@ -109,15 +109,15 @@ def count_panes(tables: StreamTableEnvironment, config: DriftJobConfig) -> None:
     tables.get_config().set_local_timezone("UTC")
     counts = tables.sql_query(f"""
         SELECT
-            CAST(model AS BYTES),
+            CAST(record_key AS BYTES),
             CAST(CONCAT_WS(',', CAST(window_end AS STRING), CAST(COUNT(*) AS STRING)) AS BYTES)
         FROM TABLE(
             TUMBLE(
-                TABLE inference, DESCRIPTOR(ts), INTERVAL '{config.panes.width_ms // 1_000}' SECOND
+                TABLE records, DESCRIPTOR(ts), INTERVAL '{config.panes.width_ms // 1_000}' SECOND
             )
         )
-        WHERE model <> '{HEARTBEAT_KEY}'
-        GROUP BY model, window_start, window_end
+        WHERE record_key <> '{HEARTBEAT_KEY}'
+        GROUP BY record_key, window_start, window_end
     """)
     sink = kafka_sink(config, config.kafka.scores_topic, "at_least_once")
     tables.to_data_stream(counts).sink_to(sink).name("peer")
@@ -143,7 +143,9 @@ def main() -> None:
 
 def _per_event(tables: StreamTableEnvironment, peer: str) -> None:
     events = tables.to_data_stream(
-        tables.sql_query(f"SELECT model, payload FROM inference WHERE model <> '{HEARTBEAT_KEY}'")
+        tables.sql_query(
+            f"SELECT record_key, payload FROM records WHERE record_key <> '{HEARTBEAT_KEY}'"
+        )
     )
     results = {"identity": identity, "plain": plain}[peer](events)
     discard = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()

@@ -22,13 +22,22 @@ _N_BODIES = 2_000
 
 @dataclass(frozen=True)
 class Stream:
-    """``n_events`` spread evenly over ``n_models``, ``events_per_pane`` in each pane."""
+    """``n_events`` spread evenly over ``n_models``, ``events_per_pane`` in each pane.
+
+    Attributes
+    ----------
+    topic : str
+    n_events, n_models, events_per_pane, pane_width_ms : int
+    has_places : bool
+        Whether each event names its model and its time, as it does beside key and timestamp.
+    """
 
     topic: str
     n_events: int
     n_models: int
     events_per_pane: int
     pane_width_ms: int = 10_000
+    has_places: bool = False
 
     @property
     def n_reference(self) -> int:
@@ -61,11 +70,13 @@ class Stream:
             for place, n in zip(places.tolist(), counts.tolist(), strict=True)
         }
 
-    def job_toml(self, bootstrap_servers: str, results: str) -> str:
+    def job_toml(self, bootstrap_servers: str, results: str, *, is_located: bool = False) -> str:
         """Configuration of the drift job: BBSDs and KS on windows of two panes, one pane apart.
 
-        ``results`` is what the names of the result topics begin with.
+        ``results`` is what the names of the result topics begin with; with ``is_located`` model and
+        time are read from events.
         """
+        places = '[columns]\nmodel = "model"\ntime = "time_ms"\n' if is_located else ""
         return f"""
 version = 1
 [kafka]
@@ -78,7 +89,7 @@ group_id = "{results}"
 [input]
 n_features = {N_FEATURES}
 n_outputs = {N_OUTPUTS}
-[panes]
+{places}[panes]
 width_ms = {self.pane_width_ms}
 [window]
 kind = "time"
@@ -144,8 +155,10 @@ def _records(stream: Stream, partition: int) -> Iterator[tuple[bytes, bytes, int
     bodies = _bodies()
     keys = [model_name(index).encode() for index in range(stream.n_models)]
     for index in range(partition, stream.n_events, N_PARTITIONS):
-        value = b'{"schema_version":1,"event_id":"%d",%s' % (index, bodies[index % _N_BODIES])
-        yield keys[index % stream.n_models], value, stream.time_ms(index)
+        key, time_ms = keys[index % stream.n_models], stream.time_ms(index)
+        places = b'"model":"%s","time_ms":%d,' % (key, time_ms) if stream.has_places else b""
+        event = b'{"schema_version":1,"event_id":"%d",%s%s'
+        yield key, event % (index, places, bodies[index % _N_BODIES]), time_ms
 
 
 def _bodies() -> list[bytes]:

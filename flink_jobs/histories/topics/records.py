@@ -1,0 +1,151 @@
+"""Records of a topic: what they hold beside their values, and where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.locations import record_parts
+from flink_jobs.config.paths import parse_path
+from flink_jobs.histories.batches import class_names
+from flink_jobs.intake.envelopes import unwrap
+from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
+from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.intake.formats.registry import format_of
+from flink_jobs.intake.layouts import Layout
+from flink_jobs.intake.locating import Locator
+
+Parts = tuple[str | None, ...]
+"""What :func:`flink_jobs.config.locations.record_parts` lists, of one record."""
+_HEADER = "header:"
+
+
+class PlacedRecords(NamedTuple):
+    """Records, and where they belong.
+
+    Attributes
+    ----------
+    models : list of str or None
+    times_ms : ndarray of int64, shape (n,)
+        Event times; those of the records where there is a problem.
+    parts : list of Parts
+    problems : dict of int to UnusableEventError
+        By place: why a record has no model or no time.
+    """
+
+    models: list[str | None]
+    times_ms: NDArray[np.int64]
+    parts: list[Parts]
+    problems: Unusable
+
+
+class RecordReader:
+    """Finds model and event time of records, as the job does, and reads their values.
+
+    Parameters
+    ----------
+    config : DriftJobConfig or None
+        None for records of which only the values are looked at: keys and timestamps say it all.
+    """
+
+    def __init__(self, config: DriftJobConfig | None) -> None:
+        self._config = config
+        self._names = () if config is None else record_parts(config)
+        self._locator = None if config is None else Locator(config, "topic")
+
+    def placed(self, records: Sequence[Any]) -> PlacedRecords:
+        """Find model and time of records as ``kafka-python`` hands them on."""
+        own_ms = np.array([record.timestamp for record in records], dtype=np.int64)
+        keys = [_text(record.key) for record in records]
+        parts: list[Parts] = [self._parts(record) for record in records]
+        if self._locator is None:
+            return PlacedRecords([*keys], own_ms, parts, {})
+        messages = Messages(
+            [record.value for record in records],
+            lambda: [f"{record.partition}:{record.offset}" for record in records],
+            parts if self._names else None,
+        )
+        located = self._locator.locate(messages, own_ms, keys)
+        # A heartbeat says by its timestamp how far event time has come.
+        is_heartbeat = np.array([key == HEARTBEAT_KEY for key in keys], dtype=np.bool_)
+        times_ms = np.where(is_heartbeat, own_ms, located.times_ms)
+        return PlacedRecords(located.models, times_ms, parts, located.problems)
+
+    def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> RecordRows:
+        """Make the rows of a batch of values."""
+        return RecordRows(payloads, parts if self._names else None, self._config)
+
+    def _parts(self, record: Any) -> Parts:
+        if not self._names:
+            return ()
+        # Of several headers of one name the last one counts, as in Flink's map of them.
+        headers = dict(record.headers)
+        return tuple(
+            _text(headers.get(name.removeprefix(_HEADER)))
+            if name.startswith(_HEADER)
+            else _text(record.key)
+            for name in self._names
+        )
+
+
+class RecordRows:
+    """Values of records, still encoded.
+
+    Parameters
+    ----------
+    payloads : sequence of bytes or None
+    parts : sequence of Parts or None
+        Of each record; None where none are needed.
+    config : DriftJobConfig or None
+    """
+
+    has_payloads = True
+    are_events = True
+
+    def __init__(
+        self,
+        payloads: Sequence[bytes | None],
+        parts: Sequence[Parts] | None,
+        config: DriftJobConfig | None,
+    ) -> None:
+        self._payloads = payloads
+        self._parts = parts
+        self._config = config
+
+    def payload(self, row: int) -> bytes | None:
+        """The value of a record."""
+        return self._payloads[row]
+
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Bytes of the chosen values; -1 where there is none."""
+        chosen = (self._payloads[row] for row in rows.tolist())
+        return np.fromiter((-1 if p is None else len(p) for p in chosen), np.int64, len(rows))
+
+    def read(
+        self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
+    ) -> ReadEvents:
+        """Decode the chosen rows; ``names`` is asked where events have no names."""
+        return layout.decode(self._messages(rows, names))
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
+        """Return the true classes of the chosen rows; only numbers and texts are classes."""
+        if self._config is None or not self._config.columns.label:
+            return None
+        path = parse_path(self._config.columns.label)
+        messages = unwrap(self._config, self._messages(rows, list)).messages
+        (values,) = format_of(self._config).values(messages, [path])
+        return class_names([v if isinstance(v, str | int | float) else None for v in values])
+
+    def _messages(self, rows: NDArray[np.intp], names: Callable[[], Sequence[str]]) -> Messages:
+        chosen = rows.tolist()
+        parts = None if self._parts is None else [self._parts[row] for row in chosen]
+        return Messages([self._payloads[row] or b"" for row in chosen], names, parts)
+
+
+def _text(value: bytes | None) -> str | None:
+    """As Flink reads text: what is not UTF-8 becomes U+FFFD."""
+    return None if value is None else value.decode(errors="replace")
