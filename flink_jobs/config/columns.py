@@ -58,6 +58,10 @@ class Column:
     paths: tuple[Path, ...] = ()
     unit: str = ""
 
+    def __hash__(self) -> int:
+        # Of all fields it took 8 ns each, for every column of every block of events.
+        return hash(self.name)
+
     @property
     def is_category(self) -> bool:
         """Tell whether its values are texts out of a set rather than numbers."""

@@ -1,8 +1,8 @@
 """CloudEvents around payloads, structured and binary, told from each other record by record.
 
 A structured event is a JSON object, in which the payload lies under ``data``, as JSON or as text,
-or under ``data_base64``. A binary event is the payload itself, and its attributes are headers of
-the record: ``ce_id``, ``ce_type``. A batch, which is a list of events, has no place on Kafka.
+or under ``data_base64``. A binary event is the payload itself; its attributes are headers of the
+record, such as ``ce_id``. A batch, which is a list of events, has no place on Kafka.
 
 References
 ----------

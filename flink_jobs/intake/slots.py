@@ -82,14 +82,40 @@ class ColumnFiller:
     def rows(self, values: ColumnValues, n: int) -> NDArray[np.float64]:
         """The floats of ``n`` rows, shape (n, n_slots); codes go on from block to block."""
         x = np.empty((n, self.n_slots))
+        numbers: list[Sequence[Any]] = []
+        slots: list[int] = []
         for column, first in self._firsts.items():
+            own = values[column]
             if column.is_category:
-                x[:, first] = self._codes[first].of(list(values[column]))
+                x[:, first] = self._codes[first].of(own)  # type: ignore[arg-type]
             elif column.type == "vector":
-                x[:, first : first + column.size] = values[column]
+                x[:, first : first + column.size] = _matrix(column, own)
+            elif isinstance(own, np.ndarray):
+                x[:, first] = own
             else:
-                x[:, first] = values[column]
+                numbers.append(own)
+                slots.append(first)
+        if numbers:
+            x[:, _run(slots)] = _packed(numbers, n).T
         return x
+
+
+def _run(slots: list[int]) -> slice | list[int]:
+    """Return slots as a slice where they are consecutive."""
+    first, end = slots[0], slots[-1] + 1
+    return slice(first, end) if end - first == len(slots) else slots
+
+
+def _packed(columns: Sequence[Sequence[Any]], n: int) -> NDArray[np.float64]:
+    """Return columns of numbers as rows; None becomes NaN.
+
+    All of them at once: one by one 42 columns of 128 values took twice as long.
+    """
+    try:
+        packed = struct.pack(f"{len(columns) * n}d", *chain.from_iterable(columns))
+    except struct.error:
+        return np.array(columns, dtype=np.float64).reshape(len(columns), n)
+    return np.frombuffer(packed).reshape(len(columns), n)
 
 
 class _RoleReader:
@@ -172,7 +198,9 @@ def _numbers(column: Column, values: Sequence[Any]) -> NDArray[np.float64]:
     return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
-def _matrix(column: Column, vectors: Sequence[Any]) -> NDArray[np.float64]:
+def _matrix(column: Column, vectors: Sequence[Any] | NDArray[np.float64]) -> NDArray[np.float64]:
+    if isinstance(vectors, np.ndarray):
+        return vectors
     shape = (len(vectors), column.size)
     if not column.may_be_missing:
         # A third of the time of making an array of lists.

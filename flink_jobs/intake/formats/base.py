@@ -46,6 +46,20 @@ class Messages:
     def __len__(self) -> int:
         return len(self.payloads)
 
+    def part(self, first: int, end: int) -> Messages:
+        """Return consecutive messages."""
+        if first == 0 and end >= len(self):
+            return self
+        return self._chosen(lambda values: values[first:end])
+
+    def at(self, places: Sequence[int]) -> Messages:
+        """Return the messages at some places."""
+        return self._chosen(lambda values: [values[place] for place in places])
+
+    def _chosen(self, choose: Callable[[Sequence[Any]], Sequence[Any]]) -> Messages:
+        parts = None if self.record_parts is None else choose(self.record_parts)
+        return Messages(choose(self.payloads), lambda: choose(self.names()), parts)
+
 
 @dataclass(frozen=True, eq=False)
 class ReadEvents:

@@ -273,10 +273,21 @@ def decode_tolerantly(decode: Callable[[bytes], Any], payload: bytes) -> Any:
     """
     try:
         return decode(payload)
-    except DECODING_FAILS:
-        if b"NaN" not in payload and b"Infinity" not in payload:
-            raise
-    return decode(_SPECIAL.sub(_plain, payload))
+    except DECODING_FAILS as error:
+        return decode(without_nan(payload, error))
+
+
+def without_nan(payload: bytes, error: Exception) -> bytes:
+    """Return a payload with null for NaN, and an empty object for Infinity.
+
+    Raises
+    ------
+    Exception
+        The error, which a decoder raised, where neither is there.
+    """
+    if b"NaN" not in payload and b"Infinity" not in payload:
+        raise error
+    return _SPECIAL.sub(_plain, payload)
 
 
 def _plain(found: re.Match[bytes]) -> bytes:

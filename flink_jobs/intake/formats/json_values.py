@@ -12,7 +12,7 @@ from flink_jobs.intake.formats.json_structs import NestedStructs, NotNestedError
 from flink_jobs.intake.formats.trees import at_path
 from flink_jobs.intake.unusable import UnusableEventError
 
-_SINGLE = str | int | float | bool | None
+SINGLE = str | int | float | bool | None
 
 
 class JsonValues:
@@ -69,6 +69,6 @@ class JsonValues:
 @lru_cache(64)
 def _structs(paths: tuple[Path, ...]) -> NestedStructs | None:
     try:
-        return NestedStructs({path: (_SINGLE, True) for path in paths}, paths)
+        return NestedStructs({path: (SINGLE, True) for path in paths}, paths)
     except NotNestedError:
         return None

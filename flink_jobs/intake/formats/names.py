@@ -62,10 +62,12 @@ class EventNames:
         """
         if values is None or self.path is None:
             return list(messages.names()), {}
-        if all(type(value) is str and 0 < len(value) <= MOST_CHARACTERS for value in values):
-            names = list(values)
-            if all(map(str.isascii, names)):
-                return names, {}
+        if values and set(map(type, values)) == {str}:
+            # Unpaired surrogates have no bytes; where all is ASCII there are none.
+            lengths = set(map(len, values))
+            is_right = min(lengths) > 0 and max(lengths) <= MOST_CHARACTERS
+            if is_right and all(map(str.isascii, values)):
+                return list(values), {}
         return self._one_by_one(values, messages)
 
     def _one_by_one(self, values: Sequence[Any], messages: Messages) -> tuple[list[str], Unusable]:

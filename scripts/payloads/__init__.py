@@ -1,0 +1,1 @@
+"""Payloads that the clients of model servers make, as fixtures of tests."""
