@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from flink_jobs.intake.formats.json import ROLE_KEYS, SCHEMA_VERSION, is_plain_v
 _MODEL = "my-model"
 _EVENT_ID = "event-1"
 _UNITS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_DATATYPES = {float: "FP64", str: "BYTES", bool: "BOOL"}
+_CLOUD_EVENT = {"specversion": "1.0", "id": "event-1", "source": "/example", "type": "prediction"}
 # Nothing in double quotes that a shell would look at.
 _SPECIAL_IN_QUOTES = frozenset('"$`\\!')
 
@@ -38,7 +41,7 @@ class Example(NamedTuple):
 
 
 def example_of(config: DriftJobConfig) -> Example | None:
-    """Make an event that the job can use; None for formats that are not plain JSON.
+    """Make an event that the job can use; None for formats that are not JSON.
 
     Examples
     --------
@@ -54,17 +57,19 @@ def example_of(config: DriftJobConfig) -> Example | None:
     ... ''')).value
     '{"request":{"age":1.5}}'
     """
-    if config.input.envelope != "none" or config.input.format not in ("loudly", "json"):
+    make = _MAKERS.get(config.input.format)
+    if make is None or config.input.envelope == "confluent":
         return None
-    columns = columns_of(config)
-    tree = _own(columns) if config.input.format == "loudly" else _of_paths(columns)
-    headers: dict[str, str] = {}
+    message = _Message(make(columns_of(config)), {}, {})
     places = locations_of(config, "topic")
-    _put(places.model, _MODEL, tree, headers)
-    _put(places.time, _now(config.columns.time_unit), tree, headers)
-    _put(places.event_id, _EVENT_ID, tree, headers)
+    message.put(places.model, _MODEL)
+    message.put(places.time, _now(config.columns.time_unit))
+    message.put(places.event_id, _EVENT_ID)
     key = _MODEL if places.model.kind == "key" else ""
-    return Example(key, msgspec.json.encode(tree).decode(), headers)
+    tree = message.tree
+    if config.input.envelope == "cloudevents":
+        tree = _CLOUD_EVENT | message.attributes | {"data": tree}
+    return Example(key, msgspec.json.encode(tree).decode(), message.headers)
 
 
 def sending_command(example: Example, file: Path, bootstrap_servers: str, topic: str) -> str:
@@ -81,7 +86,7 @@ def sending_command(example: Example, file: Path, bootstrap_servers: str, topic:
     return f"{shlex.quote(sys.executable)} -c {quoted}"
 
 
-def _own(columns: tuple[Column, ...]) -> dict[str, Any]:
+def _own(columns: Sequence[Column]) -> dict[str, Any]:
     tree: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "event_id": _EVENT_ID}
     for role, key in ROLE_KEYS.items():
         own = [column for column in columns if column.role == role]
@@ -92,18 +97,50 @@ def _own(columns: tuple[Column, ...]) -> dict[str, Any]:
     return tree
 
 
-def _of_paths(columns: tuple[Column, ...]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for column in columns:
-        if column.role == "label" or not column.paths:
-            continue
-        value = _value(column)
-        if len(column.paths) == 1:
-            _set(tree, column.paths[0], value)
-        else:
-            for path, element in zip(column.paths, value, strict=True):
-                _set(tree, path, element)
+def _of_paths(columns: Iterable[Column]) -> Any:
+    places = [
+        (path, element)
+        for column in columns
+        if column.role != "label"
+        for path, element in _placed(column)
+    ]
+    tree: Any = [] if places and isinstance(places[0][0][0], int) else {}
+    for path, value in places:
+        _set(tree, path, value)
     return tree
+
+
+def _placed(column: Column) -> Iterator[tuple[EventPath, Any]]:
+    """Yield the paths of a column, and what lies at each."""
+    value = _value(column)
+    if len(column.paths) == 1:
+        yield column.paths[0], value
+    else:
+        yield from zip(column.paths, value, strict=False)
+
+
+def _kserve(columns: Sequence[Column]) -> dict[str, Any]:
+    return {
+        key: [_of_paths(own)]
+        for key, role in (("instances", "feature"), ("predictions", "output"))
+        if (own := [column for column in columns if column.role == role])
+    }
+
+
+def _open_inference(columns: Sequence[Column]) -> dict[str, Any]:
+    """Write tensors of one row; values of one name with numbers behind it are one tensor."""
+    return {
+        key: [_tensor(name, value) for name, value in _of_paths(own).items()]
+        for key, role in (("inputs", "feature"), ("outputs", "output"))
+        if (own := [column for column in columns if column.role == role])
+    }
+
+
+def _tensor(name: str, value: Any) -> dict[str, Any]:
+    row = value if isinstance(value, list) else [value]
+    datatype = _DATATYPES[type(row[-1])]
+    shape = [1, len(row)] if isinstance(value, list) else [1]
+    return {"name": name, "shape": shape, "datatype": datatype, "data": row}
 
 
 def _value(column: Column) -> Any:
@@ -121,11 +158,22 @@ def _now(unit: str) -> int:
     return int(time.time() * _UNITS_PER_S[unit])
 
 
-def _put(place: Location, value: str | int, tree: dict[str, Any], headers: dict[str, str]) -> None:
-    if place.kind == "payload" and not (place.is_optional and place.path == ("event_id",)):
-        _set(tree, place.path, value)
-    elif place.kind == "header":
-        headers[place.name] = str(value)
+class _Message(NamedTuple):
+    """A message in the making."""
+
+    tree: Any
+    headers: dict[str, str]
+    attributes: dict[str, str | int]
+
+    def put(self, place: Location, value: str | int) -> None:
+        """Put what names or times the event where it is looked for."""
+        match place.kind:
+            case "payload":
+                _set(self.tree, place.path, value)
+            case "header":
+                self.headers[place.name] = str(value)
+            case "attribute":
+                self.attributes[place.name] = value
 
 
 def _set(tree: Any, path: EventPath, value: Any) -> None:
@@ -141,3 +189,11 @@ def _set(tree: Any, path: EventPath, value: Any) -> None:
         else:
             tree.setdefault(part, missing)
         tree = tree[part]
+
+
+_MAKERS: dict[str, Callable[[Sequence[Column]], Any]] = {
+    "loudly": _own,
+    "json": _of_paths,
+    "open_inference": _open_inference,
+    "kserve_v1": _kserve,
+}

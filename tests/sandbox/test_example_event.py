@@ -12,6 +12,7 @@ import pytest
 from flink_jobs.config.columns import columns_of
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.locations import record_parts
+from flink_jobs.intake.envelopes import unwrap
 from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.registry import format_of
 from flink_jobs.intake.locating import Locator
@@ -53,9 +54,33 @@ time = "@header.sent-at"
 event_id = "@header.id"
 features = {age = "number"}
 """
+OPEN_INFERENCE = """
+[input]
+format = "open_inference"
+[columns]
+features = {age = "number", plan = "category", active = "boolean", b = {path = "x[1]"}}
+outputs = {p = {kind = "class_probabilities", class_names = ["a", "b"]}}
+"""
+KSERVE = """
+[input]
+format = "kserve_v1"
+[columns]
+features = {age = {path = "[1]"}, plan = {type = "category", path = "[0]"}}
+outputs = {p = "probability", c = {kind = "class", path = "best.name"}}
+"""
+CLOUD_EVENT = """
+[input]
+format = "json"
+envelope = "cloudevents"
+[columns]
+model = "@ce.subject"
+features = {age = "number"}
+"""
 
 
-@pytest.mark.parametrize("tables", [OWN_VECTORS, OWN_NAMED, NESTED, HEADERS])
+@pytest.mark.parametrize(
+    "tables", [OWN_VECTORS, OWN_NAMED, NESTED, HEADERS, OPEN_INFERENCE, KSERVE, CLOUD_EVENT]
+)
 def test_every_value_of_the_example_is_found(tables: str) -> None:
     config = decode_config(BASE.format(tables).encode())
     example = example_of(config)
@@ -67,11 +92,12 @@ def test_every_value_of_the_example_is_found(tables: str) -> None:
     )
 
     located = Locator(config, "topic").locate(messages, np.array([1]), [example.key])
-    read = format_of(config, columns_of(config)).read(messages)
+    unwrapped = unwrap(config, messages)
+    read = format_of(config, columns_of(config)).read(unwrapped.messages)
 
     assert located.problems == {}
     assert located.models[0] in ("my-model", "churn")
-    assert read.unusable == {}
+    assert (unwrapped.unusable, read.unusable) == ({}, {})
     assert not np.isnan(read.x).any()
 
 
@@ -79,8 +105,12 @@ def part_of(example: Example, name: str) -> str | None:
     return example.key if name == "key" else example.headers.get(name.removeprefix("header:"))
 
 
-def test_formats_that_are_not_plain_json_have_no_example() -> None:
-    tables = 'input = {format = "kserve_v1"}\ncolumns = {features = {age = "number"}}'
+@pytest.mark.parametrize("format_name", ["avro", "protobuf", "sagemaker"])
+def test_formats_that_are_not_json_have_no_example(format_name: str) -> None:
+    tables = f"""
+        input = {{format = "{format_name}", schemas = {{file = "schema"}}}}
+        columns = {{features = {{age = "number"}}}}
+    """
 
     assert example_of(decode_config(BASE.format(tables).encode())) is None
 
