@@ -154,9 +154,8 @@ class Feeder:
     def move_time_to(self, until_ms: int) -> Iterator[int]:
         """Move event time on to ``until_ms``, never beyond the clock; yields what was reached.
 
-        For events of now it takes as long as there is to ``until_ms``.
+        So it may take as long as there is to ``until_ms``.
         """
-        until_ms += self._shift_ms
         next_s = 0.0
         while self.reached_ms < until_ms:
             if time.monotonic() >= next_s:

@@ -204,7 +204,10 @@ def _run(
     shift_ms = history.shift_ms(speed, int(time.time() * 1000)) if options.until_now else 0
     takes = f"{speed:,.4g} times real time: {duration(history.span_ms / speed)}" if speed else ""
     screen.say(f"Feeding the history at {takes or 'the speed of the broker'}.")
-    session.feed(history, options.config, speed, shift_ms)
-    screen.say(f"The history is over, and the job has seen all of it: {screen.summary()}.")
-    if not options.exit_at_end:
-        session.look_for_ever("The page stays; Ctrl-C ends it")
+    session.feed(
+        history,
+        options.config,
+        speed=speed,
+        shift_ms=shift_ms,
+        exit_at_end=options.exit_at_end,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from rich.console import Console
@@ -60,39 +60,71 @@ class Session:
         if trouble := self._health.trouble():
             self._screen.say(trouble)
 
-    def look_for_ever(self, status: str) -> NoReturn:
-        """Show what comes until Ctrl-C."""
+    def look_for_ever(self, status: str, beats: Iterable[int] = ()) -> NoReturn:
+        """Show what comes until Ctrl-C; asks for the next of ``beats`` at each look."""
+        beating = iter(beats)
         with self._console.status(status):
             while True:
+                next(beating, None)
                 self.look(_POLL_S)
 
-    def feed(self, history: History, config: DriftJobConfig, speed: float, shift_ms: int) -> None:
-        """Send a history, which ``config`` says how to read, until the job has seen all of it."""
+    def feed(
+        self,
+        history: History,
+        config: DriftJobConfig,
+        *,
+        speed: float,
+        shift_ms: int = 0,
+        exit_at_end: bool = False,
+    ) -> None:
+        """Send a history, which ``config`` says how to read, and go on until Ctrl-C.
+
+        With ``exit_at_end`` only until the job has seen all of it.
+        """
         kafka = self.config.kafka
         with EventSender(
             kafka.bootstrap_servers,
             kafka.inference_topic,
             max_record_bytes=max_record_bytes(self.config),
         ) as sender:
-            self._feeder = Feeder(history, config, sender, speed=speed, shift_ms=shift_ms)
-            with self._screen.bar("Feeding") as tell:
-                for n_sent in self._feeder.feed():
-                    tell(n_sent, n_sent, history.counts.n_rows)
-                    self.look()
-            self._screen.refuse_all(self._feeder.misplaced())
+            feeder = Feeder(history, config, sender, speed=speed, shift_ms=shift_ms)
+            self._send(feeder, history)
+            end_ms = closing_time_ms(self.config, history.counts.last_ms + shift_ms)
+            is_past = end_ms <= time.time() * 1000
             with self._console.status("Waiting until the job has seen all of it"):
-                self._close_windows(self._feeder, history)
+                self._wait(feeder, end_ms if is_past else self._end_of_panes_ms(history, shift_ms))
+            self._screen.say(
+                f"The history is over, and the job has seen all of it: {self._screen.summary()}."
+            )
+            if not is_past:
+                self._screen.say("The last windows close as time goes on.")
+            if not exit_at_end:
+                beats = feeder.move_time_to(end_ms)
+                self.look_for_ever("The page stays; Ctrl-C ends it", beats)
 
-    def _close_windows(self, feeder: Feeder, history: History) -> None:
-        last_ms = history.counts.last_ms
-        for _ in feeder.move_time_to(closing_time_ms(self.config, last_ms)):
+    def _send(self, feeder: Feeder, history: History) -> None:
+        self._feeder = feeder
+        with self._screen.bar("Feeding") as tell:
+            for n_sent in feeder.feed():
+                tell(n_sent, n_sent, history.counts.n_rows)
+                self.look()
+        self._screen.refuse_all(feeder.misplaced())
+
+    def _wait(self, feeder: Feeder, until_ms: int) -> None:
+        """Wait until event time is there, and what comes of it has come round."""
+        for _ in feeder.move_time_to(until_ms):
             self.look(_POLL_S)
-        end_ms = feeder.reached_ms - self.config.input.max_out_of_orderness_ms - 1
+        end_ms = until_ms - self.config.input.max_out_of_orderness_ms - 1
         while (self._health.event_time_ms() or 0) < end_ms:
             self.look(_POLL_S)
-        until_s = time.monotonic() + _LAST_RECORDS_S
-        while time.monotonic() < until_s:
+        last_s = time.monotonic() + _LAST_RECORDS_S
+        while time.monotonic() < last_s:
             self.look(_POLL_S)
+
+    def _end_of_panes_ms(self, history: History, shift_ms: int) -> int:
+        """Give the time of a heartbeat that closes the last pane, which is some seconds ahead."""
+        later_ms = self.config.panes.width_ms + self.config.input.max_out_of_orderness_ms + 1
+        return history.counts.last_ms + shift_ms + later_ms
 
     def _placed(self, letters: list[DeadLetter]) -> Iterator[tuple[str, DeadLetter]]:
         """Dead letters with their places: of a history its file and row."""
