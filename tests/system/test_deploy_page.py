@@ -90,7 +90,7 @@ def test_the_cluster_of_the_page_runs_a_job_with_the_connector_sent_along(
         app,
         [
             *["run", "--config", str(job), "--jobmanager", jobmanager],
-            *["--with-connector-jar", "--create-topics", "--force"],
+            *["--with-connector-jar", "--create-topics"],
         ],
         env={"COLUMNS": "200"},
     )
