@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flink_jobs.config.columns import Column, Role
+from flink_jobs.intake.formats.base import PART_OF, WHOLE
 from flink_jobs.intake.formats.json import (
     ROLE_KEYS,
     SCHEMA_VERSION,
@@ -35,10 +36,17 @@ class EventWriter:
         for column in layout.columns:
             self._roles.setdefault(column.role, []).append(column)
 
-    def event(self, event_id: str, x: Sequence[float], texts: Texts) -> InferenceEvent:
-        """The event of a row; NaN becomes null, as a missing value is."""
+    def event(
+        self, event_id: str, x: Sequence[float], texts: Texts, parts: int = WHOLE
+    ) -> InferenceEvent:
+        """The event of a row; NaN becomes null, as a missing value is.
+
+        Features or outputs are left out where ``parts`` says that the event does not have them.
+        """
         fields: dict[str, Any] = {}
         for role, columns in self._roles.items():
+            if not PART_OF.get(role, WHOLE) & parts:
+                continue
             values = [self._value(column, x, texts) for column in columns]
             key = ROLE_KEYS.get(role, role)
             if role == "label" or is_plain_vector(key, columns):

@@ -42,6 +42,7 @@ from flink_jobs.replay.result_warnings import (
     event_warnings,
     reference_warning,
     shift_warning,
+    unseen_warning,
 )
 from flink_jobs.replay.sorted_records import merge
 from flink_jobs.replay.worker import Order, PartResult
@@ -148,10 +149,7 @@ def run_backtest(
             write_config(target, config)
             merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
             merge([s for part in parts for s in part.scores], target / SCORES_FILE)
-        letters = heapq.merge(
-            *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset)
-        )
-        write_dead_letters(target, opened, islice(letters, MOST_DEAD_LETTERS))
+        write_dead_letters(target, opened, _first_letters(parts))
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
         write_summary(target, summary)
     return BacktestResult.open(target)
@@ -195,6 +193,14 @@ def _refuse_disagreement(source: Source, parts: Sequence[PartResult]) -> None:
         raise SourceError(f"{source.name} holds no event")
 
 
+def _first_letters(parts: Sequence[PartResult]) -> list[DeadLetter]:
+    """The first dead letters of the history, whatever the number of processes."""
+    letters = heapq.merge(
+        *(part.dead_letters for part in parts), key=lambda d: (d.partition, d.offset, d.row)
+    )
+    return list(islice(letters, MOST_DEAD_LETTERS))
+
+
 def _summary(
     config: DriftJobConfig,
     source: Source,
@@ -228,6 +234,11 @@ def _summary(
             start_ms=start_ms if has_events else None,
             latest_ms=max(part.latest_ms for part in parts),
             models=models,
+            letters=_first_letters(parts),
+        ),
+        *unseen_warning(
+            set[str]().union(*(part.columns_seen for part in parts)),
+            set[str]().union(*(part.columns_unseen for part in parts)),
         ),
         *duplicate_warning(n_duplicates),
         *reference_warning(missing, unusable),

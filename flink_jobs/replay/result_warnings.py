@@ -9,7 +9,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.records.alerts import ScoreStatus
-from flink_jobs.records.dead_letters import Reason
+from flink_jobs.records.dead_letters import DeadLetter, Reason
 from flink_jobs.records.wording import count, first_names
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.times import moment
@@ -19,6 +19,10 @@ _NOTED_SHARE = 0.01
 # The year 1973: before, seconds were meant.
 _EARLIEST_MS = 10**11
 _MOST_NAMED = 5
+# Fewer may be a history of a minute of many models.
+_FEWEST_MODELS = 50
+_EVENTS_PER_MODEL = 2
+_TOPIC_SCHEME = "kafka://"
 _UNTESTED = {
     ScoreStatus.TOO_FEW_EVENTS: "held fewer events than window.min_events",
     ScoreStatus.FAILED: "had a test that ended with an error",
@@ -37,17 +41,20 @@ def event_warnings(
     start_ms: int | None,
     models: Mapping[str, ModelSummary],
     latest_ms: int = 0,
+    letters: Sequence[DeadLetter] = (),
 ) -> list[str]:
     """Say of the events and windows of a backtest, in process or on Flink, what must be known.
 
-    ``reasons`` counts the dead letters, ``start_ms`` is None where no event has a time, and
-    ``latest_ms`` says how late the latest event came; 0 if that is not known.
+    ``reasons`` counts the dead letters, of which ``letters`` are some; ``start_ms`` is None where
+    no event has a time, and ``latest_ms`` says how late the latest event came; 0 if that is not
+    known.
     """
     n_files = len(source.sources)
     return [
         *(untested_warning(models) if n_used else unused_warning()),
+        *models_warning(len(models), n_events, is_topic=source.name.startswith(_TOPIC_SCHEME)),
         *failed_warning(models),
-        *refused_warning(reasons, n_events),
+        *refused_warning(reasons, n_events, letters),
         *late_warning(config, reasons.get(Reason.LATE, 0), n_events, latest_ms, n_files=n_files),
         *future_warning(reasons.get(Reason.FAR_FUTURE, 0), n_events),
         *([] if start_ms is None else early_warning(start_ms)),
@@ -57,6 +64,43 @@ def event_warnings(
 def unused_warning() -> list[str]:
     """Say that nothing was tested since no event could be used."""
     return ["no event could be used, so nothing was tested"]
+
+
+def models_warning(n_models: int, n_events: int, *, is_topic: bool) -> list[str]:
+    """Say that nearly every event has a model of its own, as where keys are those of requests.
+
+    Examples
+    --------
+    >>> (note,) = models_warning(1_200, 1_200, is_topic=True)
+    >>> note.partition(";")[0]
+    'nearly every key is new: 1,200 models in 1,200 events'
+    """
+    if n_models < _FEWEST_MODELS or n_events >= _EVENTS_PER_MODEL * n_models:
+        return []
+    what, asked = (
+        ("key", "is the topic keyed by request?")
+        if is_topic
+        else ("model", "does columns.model name requests?")
+    )
+    return [
+        f"nearly every {what} is new: {n_models:,} models in {n_events:,} events; {asked} Say "
+        "where the model is by columns.model, or its name by columns.model_name"
+    ]
+
+
+def unseen_warning(seen: Set[str], unseen: Set[str]) -> list[str]:
+    """Name the columns that had a value in no event; ``unseen`` had none with some models.
+
+    Examples
+    --------
+    >>> unseen_warning({"age", "plan"}, {"plan", "regoin"})
+    ['no event has a value of regoin: is its path right?']
+    """
+    never = sorted(unseen - seen)
+    if not never:
+        return []
+    are = "is its path" if len(never) == 1 else "are their paths"
+    return [f"no event has a value of {first_names(never, _MOST_NAMED)}: {are} right?"]
 
 
 def untested_warning(models: Mapping[str, ModelSummary]) -> list[str]:
@@ -108,21 +152,36 @@ def _why_untested(windows: Mapping[str, int]) -> str:
     return f"each of {parts[0]}" if len(parts) == 1 else " and ".join(parts)
 
 
-def refused_warning(reasons: Mapping[str, int], n_events: int) -> list[str]:
+def refused_warning(
+    reasons: Mapping[str, int], n_events: int, letters: Sequence[DeadLetter] = ()
+) -> list[str]:
     """Say which reasons refused many events: those refused may differ from those used.
+
+    Of the dead letters at hand the most frequent detail is said.
 
     Examples
     --------
     >>> refused_warning({Reason.NOT_FINITE: 30, Reason.UNDECODABLE: 1}, 1_000)
     ['30 of 1,000 events were refused as not_finite: what is tested may differ from what came']
     """
+    details: dict[str, Counter[str]] = {}
+    for letter in letters:
+        details.setdefault(letter.reason, Counter())[letter.detail] += 1
     return [
-        f"{n:,} of {n_events:,} events were refused as {reason}: what is tested may differ from "
-        "what came"
+        f"{n:,} of {n_events:,} events were refused as {reason}{_such_as(details.get(reason))}: "
+        "what is tested may differ from what came"
         for reason, n in reasons.items()
         # These two have notes of their own.
         if n > _NOTED_SHARE * n_events and reason not in (Reason.LATE, Reason.FAR_FUTURE)
     ]
+
+
+def _such_as(details: Counter[str] | None) -> str:
+    if not details:
+        return ""
+    # Of equals the first in the order of texts: processes find them in any order.
+    detail = min(details, key=lambda text: (-details[text], text))
+    return f" ({detail})"
 
 
 def future_warning(n_future: int, n_events: int) -> list[str]:

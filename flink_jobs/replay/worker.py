@@ -17,6 +17,7 @@ from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.triage import Arrivals, Triage
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
+from flink_jobs.replay.columns_seen import ColumnsSeen
 from flink_jobs.replay.driver import DeadLetterLog, Replay
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
@@ -61,6 +62,8 @@ class PartResult:
     references_missing: dict[str, int]
     references_unusable: dict[str, int]
     effective_shifts: set[int]
+    columns_seen: set[str] = field(default_factory=set)
+    columns_unseen: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
 
 
@@ -101,6 +104,7 @@ class _Part:
         self._alerts = Spool(order.folder / f"alerts-{part}.spool")
         self._scores = Spool(order.folder / f"scores-{part}.spool")
         self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
+        self._columns = ColumnsSeen(order.config)
         self._n_events = self._n_heartbeats = 0
         self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
 
@@ -157,6 +161,8 @@ class _Part:
             references_missing={n: k for n, k in replay.references_missing.items() if k},
             references_unusable={n: k for n, k in replay.references_unusable.items() if k},
             effective_shifts=self._builder.effective_shifts,
+            columns_seen=self._columns.seen,
+            columns_unseen=self._columns.unseen,
             notices=replay.notices,
         )
 
@@ -166,6 +172,7 @@ class _Part:
 
     def _close_panes(self, watermark_ms: int) -> None:
         for closed in self._builder.close(watermark_ms):
+            self._columns.take(closed)
             self._replay.take(closed)
 
     def _own(self, batch: Batch) -> NDArray[np.intp]:

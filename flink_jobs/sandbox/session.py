@@ -106,7 +106,9 @@ class Session:
         self._feeder = feeder
         with self._screen.bar("Feeding") as tell:
             for n_sent in feeder.feed():
-                tell(n_sent, n_sent, history.counts.n_rows)
+                # A row may hold several events.
+                n_rows = history.counts.n_rows
+                tell(n_sent, min(n_sent, n_rows), n_rows)
                 self.look()
         self._screen.refuse_all(feeder.misplaced())
 

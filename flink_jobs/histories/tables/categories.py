@@ -57,6 +57,11 @@ def codes_of(column: Column, values: pa.Array) -> Coded:
 def _encoded(values: pa.Array) -> pa.DictionaryArray | None:
     """Return the values by number; None where Arrow cannot, as of lists."""
     try:
+        if pa.types.is_temporal(values.type):
+            # Python has no nanoseconds, and texts of its own for dates.
+            values = values.cast(pa.string())
+        elif pa.types.is_float16(values.type):
+            values = values.cast(pa.float32())
         if pa.types.is_dictionary(values.type):
             # A dictionary is that of the file so far, which may hold many more than these rows.
             if len(values.dictionary) <= max(len(values), len(BOOLEAN_TEXTS)):
@@ -98,7 +103,7 @@ def _category(value: Any) -> str | None:
         case str() | bool() | int() | float():
             return category_text(value)
         case _:
-            # Dates and decimals, which have one text each.
+            # Decimals, which have one text each.
             return category_text(str(value))
 
 

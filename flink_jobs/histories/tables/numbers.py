@@ -85,8 +85,11 @@ def _as_text(column: pa.Array) -> pa.Array:
 
 
 def _counted(column: pa.Array) -> pa.Array:
-    """Return dates, times and durations as whole milliseconds."""
+    """Return dates, times and durations as whole milliseconds, decimals as they are written."""
     kind = column.type
+    if pa.types.is_decimal(kind):
+        # Cast at once, 0.07 may become the neighbour of what 0.07 is elsewhere.
+        return column.cast(pa.string())
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         in_ms = pa.timestamp("ms", getattr(kind, "tz", None))
         return column.cast(in_ms, safe=False).cast(pa.int64())

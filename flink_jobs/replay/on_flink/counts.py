@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
@@ -46,6 +48,15 @@ class HistoryCounts:
         for code, n in zip(*np.unique(codes, return_counts=True), strict=True):
             if code >= 0:
                 self.n_by_model[self.names.all[int(code)]] += int(n)
+        self._see(batch, is_event)
+
+    def add_more(self, n_more: Mapping[str, int]) -> None:
+        """Count the events of each model beyond the first one that rows held."""
+        for model, n in n_more.items():
+            self.n_by_model[model] += n
+            self.n_events += n
+
+    def _see(self, batch: Batch, is_event: NDArray[np.bool_]) -> None:
         times_ms = batch.times_ms[is_event & (batch.times_ms <= self.horizon_ms)]
         if len(times_ms):
             self.first_ms = min(self.first_ms, int(times_ms.min()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,11 +15,12 @@ import numpy as np
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.intake.formats.base import WHOLE, ReadEvents
 from flink_jobs.intake.formats.json import (
     HEARTBEAT_KEY,
     encode_event,
 )
-from flink_jobs.intake.layouts import Layouts
+from flink_jobs.intake.layouts import Layout, Layouts
 from flink_jobs.intake.writing import EventWriter
 from flink_jobs.records.alerts import Alert
 from flink_jobs.records.dead_letters import DeadLetter, Reason
@@ -44,8 +48,9 @@ class FilesOnTopic:
     """The rows of files as records: the key is the model, the timestamp the event time.
 
     Lines that are events as they are go as they are, and it is the job that refuses the bad ones.
-    Other rows are read here and go as events, of which the job sees only what its reducers read;
-    what cannot be read goes as a record that the job refuses too, and its dead letter is kept here.
+    Other rows are read here and go as Loudly's own events, one for each event that a row holds, of
+    which the job sees only what its views read; what cannot be read goes as a record that the job
+    refuses too, and its dead letter is kept here.
     Rows without a place in event time cannot be on a topic: only their dead letters are kept.
 
     Parameters
@@ -54,6 +59,13 @@ class FilesOnTopic:
     config : DriftJobConfig
     names : Names
         Those with which the source is read.
+
+    Attributes
+    ----------
+    misplaced : DeadLetterLog
+        Of the rows that have no place on the topic.
+    n_more : Counter
+        By model the events beyond the first one that rows held.
     """
 
     def __init__(self, source: Source, config: DriftJobConfig, names: Names) -> None:
@@ -65,6 +77,7 @@ class FilesOnTopic:
         self._places = _Places()
         self._kept = _Kept()
         self._are_as_they_were = True
+        self.n_more: Counter[str] = Counter()
         self.misplaced = DeadLetterLog()
 
     @property
@@ -82,22 +95,23 @@ class FilesOnTopic:
         """
         limit = self._config.input.dead_letter_payload_bytes
         self.misplaced.add(misplaced_letters(batch, batch.misplaced, self._names, limit))
-        payloads = self._payloads(batch)
+        written = self._written(batch)
         codes, times_ms = batch.codes.tolist(), batch.times_ms.tolist()
         keys = [name.encode(errors="replace") for name in self._names.all]
-        self._places.add(batch)
-        for row, (code, time_ms, value) in enumerate(zip(codes, times_ms, payloads, strict=True)):
+        self._places.add(batch, [len(values) for values in written])
+        for row, (code, time_ms, values) in enumerate(zip(codes, times_ms, written, strict=True)):
             if time_ms < 0:
                 where = self._source.place(int(batch.partitions[row]), int(batch.offsets[row]))
                 raise SourceError(f"{where} lies before 1970, which no Kafka record can")
-            yield None if code < 0 else keys[code], value, time_ms
+            for value in values:
+                yield None if code < 0 else keys[code], value, time_ms
 
     def alert(self, alert: Alert) -> Alert:
         """The alert with the places of its exemplars in the files."""
         moved = []
         for each in alert.exemplars:
-            partition, offset = self._places.row(each.offset)
-            moved.append(msgspec.structs.replace(each, partition=partition, offset=offset))
+            place = self._places.of(each.offset)
+            moved.append(msgspec.structs.replace(each, **place._asdict()))
         return msgspec.structs.replace(alert, exemplars=moved)
 
     def letters(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
@@ -107,8 +121,8 @@ class FilesOnTopic:
             if kept is not None:
                 yield kept
                 continue
-            partition, offset = self._places.row(letter.offset)
-            yield msgspec.structs.replace(letter, partition=partition, offset=offset)
+            place = self._places.of(letter.offset)
+            yield msgspec.structs.replace(letter, **place._asdict())
 
     def with_payloads(self, letters: list[DeadLetter]) -> list[DeadLetter]:
         """Letters with the payloads of the files, where the topic had others."""
@@ -135,11 +149,12 @@ class FilesOnTopic:
             payload_bytes=len(payload or b""),
         )
 
-    def _payloads(self, batch: Batch) -> list[bytes]:
-        letters: dict[int, DeadLetter] = {}
+    def _written(self, batch: Batch) -> list[list[bytes]]:
+        """The values of the records that each row becomes: most often one."""
+        letters: dict[tuple[int, int], DeadLetter] = {}
         rows = np.arange(len(batch.codes))
-        payloads = (
-            [batch.rows.payload(row) or b"" for row in rows.tolist()]
+        written = (
+            [[batch.rows.payload(row) or b""] for row in rows.tolist()]
             if batch.rows.are_events
             else self._as_events(batch, letters)
         )
@@ -147,22 +162,30 @@ class FilesOnTopic:
         # Nothing but its size is looked at, and the broker has a limit of its own.
         if batch.rows.has_payloads:
             for row in np.flatnonzero(batch.rows.sizes(rows) > most).tolist():
-                payloads[row], self._are_as_they_were = b" " * (most + 1), False
-                letters[row] = self._builder.refusal(batch, row, Reason.OVERSIZED_PAYLOAD)
-        for row, letter in sorted(letters.items()):
-            self._kept.add(self._places.n + row, letter)
-        return payloads
+                written[row], self._are_as_they_were = [b" " * (most + 1)], False
+                letters[row, 0] = self._builder.refusal(batch, row, Reason.OVERSIZED_PAYLOAD)
+        firsts = np.cumsum([self._places.n, *map(len, written)]).tolist()
+        for (row, place), letter in sorted(letters.items(), key=lambda item: item[0]):
+            if place < len(written[row]):
+                self._kept.add(firsts[row] + place, letter)
+        return written
 
-    def _as_events(self, batch: Batch, letters: dict[int, DeadLetter]) -> list[bytes]:
+    def _as_events(
+        self, batch: Batch, letters: dict[tuple[int, int], DeadLetter]
+    ) -> list[list[bytes]]:
         self._are_as_they_were = False
-        payloads = [_UNREADABLE] * len(batch.codes)
+        written = [[_UNREADABLE]] * len(batch.codes)
         is_event = batch.codes != self._names.get(HEARTBEAT_KEY, -2)
         for code in np.unique(batch.codes[is_event & (batch.codes >= 0)]).tolist():
-            self._read(batch, code, payloads, letters)
-        return payloads
+            self._read(batch, code, written, letters)
+        return written
 
     def _read(
-        self, batch: Batch, code: int, payloads: list[bytes], letters: dict[int, DeadLetter]
+        self,
+        batch: Batch,
+        code: int,
+        written: list[list[bytes]],
+        letters: dict[tuple[int, int], DeadLetter],
     ) -> None:
         model = self._names.all[code]
         rows, layout = np.flatnonzero(batch.codes == code), self._layouts.of(model)
@@ -172,14 +195,27 @@ class FilesOnTopic:
             return [f"{partition}:{offset}" for partition, offset in pairs]
 
         read = batch.rows.read(layout, rows, names)
-        for place, error in read.unusable.items():
-            row = int(rows[place])
-            letters[row] = self._builder.unusable(batch, row, error)
+        values = [_UNREADABLE] * (len(rows) if read.messages is None else len(read.messages))
+        for number, error in read.unusable.items():
+            message, place = read.where(number)
+            row = int(rows[message])
+            letters[row, place] = self._builder.unusable(batch, row, error, place)
+        for number, value in zip(read.places.tolist(), self._events(layout, read), strict=True):
+            values[number] = value
+        if read.messages is None:
+            for row, value in zip(rows.tolist(), values, strict=True):
+                written[row] = [value]
+            return
+        edges = np.searchsorted(read.messages, np.arange(len(rows) + 1)).tolist()
+        for row, (begin, end) in zip(rows.tolist(), pairwise(edges), strict=True):
+            written[row] = values[begin:end]
+        self.n_more[model] += len(values) - len(rows)
+
+    def _events(self, layout: Layout, read: ReadEvents) -> Iterator[bytes]:
         write = EventWriter(layout)
-        for row, event_id, x in zip(
-            rows[read.places].tolist(), read.event_ids, read.x.tolist(), strict=True
-        ):
-            payloads[row] = self._checked(encode_event(write.event(event_id, x, read.texts)))
+        parts = [WHOLE] * len(read.event_ids) if read.parts is None else read.parts.tolist()
+        for event_id, x, has in zip(read.event_ids, read.x.tolist(), parts, strict=True):
+            yield self._checked(encode_event(write.event(event_id, x, read.texts, has)))
 
     def _checked(self, payload: bytes) -> bytes:
         most = self._config.input.max_payload_bytes
@@ -191,27 +227,46 @@ class FilesOnTopic:
         return payload
 
 
+class _Place(NamedTuple):
+    """A row of a file, and an event of those that it holds."""
+
+    partition: int
+    offset: int
+    row: int
+
+
 class _Places:
-    """Which row of the files each record is: runs of consecutive rows."""
+    """Which row of the files each record is: runs of consecutive rows, or of events of one row."""
 
     def __init__(self) -> None:
         self.n = 0
         self._firsts, self._partitions, self._rows = array("q"), array("i"), array("q")
+        self._is_one_row = array("b")
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, n_events: Sequence[int]) -> None:
         partitions, offsets = batch.partitions, batch.offsets
         if not len(offsets):
             return
+        counts = np.array(n_events, dtype=np.int64)
+        are_many = counts != 1
         is_new = (np.diff(offsets) != 1) | (np.diff(partitions) != 0)
+        # A row that holds several events is a run of its own.
+        is_new |= are_many[1:] | are_many[:-1]
+        firsts = self.n + np.cumsum(counts) - counts
         for start in [0, *(np.flatnonzero(is_new) + 1).tolist()]:
-            self._firsts.append(self.n + start)
-            self._partitions.append(int(partitions[start]))
-            self._rows.append(int(offsets[start]))
-        self.n += len(offsets)
+            if counts[start]:
+                self._firsts.append(int(firsts[start]))
+                self._partitions.append(int(partitions[start]))
+                self._rows.append(int(offsets[start]))
+                self._is_one_row.append(bool(are_many[start]))
+        self.n += int(counts.sum())
 
-    def row(self, offset: int) -> tuple[int, int]:
+    def of(self, offset: int) -> _Place:
         run = bisect_right(self._firsts, offset) - 1
-        return self._partitions[run], self._rows[run] + offset - self._firsts[run]
+        partition, row, place = self._partitions[run], self._rows[run], offset - self._firsts[run]
+        if self._is_one_row[run]:
+            return _Place(partition, row, place)
+        return _Place(partition, row + place, 0)
 
 
 class _Kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -16,6 +16,7 @@ from flink_jobs.cluster.errors import FlinkRestError
 from flink_jobs.cluster.launch import require_cluster, submit_range_job
 from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.own_events import as_own_events
 from flink_jobs.histories.batches import Batch, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.sources import open_source
@@ -137,6 +138,10 @@ class _Teller:
             yield batch
             self._tell(batch.done)
 
+    def add_more(self, n_more: Mapping[str, int]) -> None:
+        """Count events that share a row with another."""
+        self._counts.add_more(n_more)
+
     def count(self) -> None:
         """Count all of the history."""
         for _ in self.batches():
@@ -174,6 +179,7 @@ def _written(
             for key, value, time_ms in files.records(batch):
                 sender.send(key, value, time_ms)
         sender.flush()
+    tell.add_more(files.n_more)
     n = files.n_records
     if not n:
         raise SourceError(f"{source.name} holds no event that has a model and a time")
@@ -236,6 +242,9 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
     servers, topic = config.kafka.bootstrap_servers, f"{name}-events"
     if isinstance(source, KafkaRange):
         servers, topic = source.servers, source.topic
+    else:
+        # Files become Loudly's own events, whatever they are and wherever their columns are.
+        config = as_own_events(config)
     kafka = msgspec.structs.replace(
         config.kafka,
         bootstrap_servers=servers,
@@ -327,6 +336,7 @@ def _summary(
                 n_used=n_used,
                 start_ms=counts.first_ms if has_events else None,
                 models=models,
+                letters=log.first(),
             ),
         ],
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import msgspec
 import pytest
 from kafka import KafkaProducer
 
@@ -10,6 +14,15 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.topics.ranges import KafkaRange
 from flink_jobs.kafka.topics import admin_client, create_topics
+from flink_jobs.replay.engine import run_backtest
+from tests.histories.test_churn_table import (
+    FLAT,
+    NESTED,
+    as_parquet,
+    churn_table,
+    job,
+    nested_rows,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -85,3 +98,50 @@ def test_a_topic_that_is_not_there_is_refused_with_those_that_are(
 
     with pytest.raises(SourceError, match=r"no topic 'range-event' .*'range-events'"):
         values_of(kafka_broker, "range-event")
+
+
+@pytest.mark.parametrize("is_in_headers", [False, True])
+def test_a_topic_as_services_write_it_gives_the_alerts_of_the_table(
+    kafka_broker: KafkaBroker, tmp_path: Path, is_in_headers: bool
+) -> None:
+    topic = f"range-churn-{is_in_headers}".lower()
+    kafka_broker.create_topic(topic)
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap_servers)
+    table = churn_table()
+    for row in nested_rows(table):
+        meta = {name: text.encode() for name, text in row["meta"].items()}
+        headers = [*meta.items(), ("id", row["request"]["id"].encode())]
+        # Keyed by request, as most topics are, and written long after the events.
+        key, value = row["request"]["id"].encode(), json.dumps(row).encode()
+        producer.send(topic, key=key, value=value, headers=headers if is_in_headers else [])
+    producer.close()
+    places = {"time": "@header.at", "event_id": "@header.id", "model": "@header.model"}
+    columns = NESTED | places if is_in_headers else NESTED
+    config = job(columns, input={"format": "json", "max_out_of_orderness_ms": 1_000})
+    kafka = msgspec.structs.replace(config.kafka, bootstrap_servers=kafka_broker.bootstrap_servers)
+
+    found = run_backtest(
+        msgspec.structs.replace(config, kafka=kafka), f"kafka://{topic}", processes=1
+    )
+
+    wanted = run_backtest(job(FLAT), as_parquet(table, tmp_path), processes=1)
+    assert found.summary.dead_letters == {}
+    for name in ("alerts.jsonl", "scores.jsonl"):
+        assert (found.folder / name).read_bytes() == (wanted.folder / name).read_bytes()
+    assert (wanted.folder / "alerts.jsonl").stat().st_size > 0
+
+
+def test_a_topic_that_is_keyed_by_request_is_noticed(kafka_broker: KafkaBroker) -> None:
+    topic = "range-keyed-by-request"
+    kafka_broker.create_topic(topic)
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap_servers)
+    for number in range(200):
+        value = {"schema_version": 1, "event_id": str(number), "features": [0.5, 1.0]}
+        producer.send(topic, key=f"r{number}".encode(), value=json.dumps(value).encode())
+    producer.close()
+    config = decode_config((JOB % (kafka_broker.bootstrap_servers, "")).encode())
+
+    result = run_backtest(config, f"kafka://{topic}", processes=1)
+
+    note = "nearly every key is new: 200 models in 200 events; is the topic keyed by request?"
+    assert any(each.startswith(note) for each in result.summary.warnings)
