@@ -18,6 +18,7 @@ from flink_jobs.config.columns import are_named
 from flink_jobs.config.costs import check_costs
 from flink_jobs.config.job import OTHER_MODELS, DriftJobConfig, KafkaTable
 from flink_jobs.config.kafka_properties import check_properties
+from flink_jobs.config.place_checks import check_parts, check_paths, check_places
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
     BinomialConfig,
@@ -41,7 +42,11 @@ from flink_jobs.config.views import Detector, View, views_of
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
     """List what no single key shows: panes that do not tile windows, levels no test can reach."""
+    if problems := list(check_paths(config)):
+        return problems
     problems = [
+        *check_places(config),
+        *check_parts(config),
         *check_columns(config),
         *check_view_tables(config),
         *_check_silence(config),

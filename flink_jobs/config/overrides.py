@@ -20,7 +20,11 @@ from flink_jobs.config.tables.base import ConfigError, Problem
 Change = Mapping[str, Any]
 _Made = TypeVar("_Made")
 
-# The JVM reads the rest of ``input`` before it knows the model.
+# The JVM reads the rest of ``input`` before it knows the model, as the rest of ``columns`` is:
+# a record's model and time are found before it is known of which model it is.
+_COLUMN_KEYS = (
+    "features", "outputs", "features_at", "outputs_at", "segments", "label",
+)  # fmt: skip
 _INPUT_KEYS = ("n_features", "n_outputs", "missing_features")
 # Of a model that is not known all patterns are tried: 0.3 µs each.
 _KNOWN_MODELS = 65_536
@@ -169,12 +173,12 @@ def _check_tables(change: Change) -> list[Problem]:
         for name in change
         if name not in _TABLES
     ]
-    limits = change.get("input", {})
-    if isinstance(limits, Mapping):
+    for table, keys in (("input", _INPUT_KEYS), ("columns", _COLUMN_KEYS)):
+        given = change.get(table, {})
         problems += [
-            Problem(f"input.{key}", "cannot differ between models", ", ".join(_INPUT_KEYS))
-            for key in limits
-            if key not in _INPUT_KEYS
+            Problem(f"{table}.{key}", "cannot differ between models", ", ".join(keys))
+            for key in (given if isinstance(given, Mapping) else ())
+            if key not in keys
         ]
     return problems
 

@@ -1,103 +1,102 @@
-"""The configuration of a job that reads events which Loudly has written itself."""
+"""The configuration of a job that reads the same events as Loudly's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
+import msgspec
 
-from flink_jobs.config.job import (
-    PARTED_FORMATS,
-    DriftJobConfig,
-    InputTable,
-    OverrideTable,
-    SchemaTable,
-)
-from flink_jobs.config.tables.columns import ColumnsTable
-
-_PLACES: dict[str, Any] = {
-    "model": None,
-    "model_name": "",
-    "time": None,
-    "time_unit": "ms",
-    "time_zone": "UTC",
-    "event_id": None,
-    "features_at": "",
-    "outputs_at": "",
-}
+from flink_jobs.config.job import DriftJobConfig, SchemaTable
+from flink_jobs.config.parts import have_parts
+from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 
 
 def as_own_events(config: DriftJobConfig) -> DriftJobConfig:
-    """Describe the job over the same events, written as Loudly's own and keyed by model.
+    """Return the configuration for events that were written again as Loudly's own.
 
-    Nothing is said of places any more, and the same values give the same alerts.
+    Their key is the model, their timestamp the event time, and their columns lie where those of the
+    format ``loudly`` do. Columns keep their names and types, so that alerts have the same bytes:
+    what a history becomes on its way to a topic, in a sandbox or for a backtest on Flink.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
 
     Examples
     --------
+    >>> from flink_jobs.config.digests import config_version
     >>> from flink_jobs.config.loading import decode_config
     >>> config = decode_config(b'''
     ... version = 1
     ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
     ... input = {format = "json"}
-    ... columns = {model_name = "churn", features = {age = {path = "request.age"}}}
+    ... columns = {model = "meta.model", features_at = "request", features = {age = "number"}}
     ... panes = {width_ms = 10_000}
     ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
     ... reference = {kind = "first_events", n_events = 1000}
     ... ''')
     >>> own = as_own_events(config)
-    >>> own.input.format, own.columns.model_name, own.columns.features["age"].path
-    ('loudly', '', None)
+    >>> own.input.format, own.columns.model, config_version(own) == config_version(config)
+    ('loudly', None, True)
     """
-    return replace(
+    table = config.input
+    messages = "requests_and_responses" if have_parts(config) else table.messages
+    overrides = [
+        msgspec.structs.replace(each, columns=_own_change(each.columns))
+        for each in config.overrides
+    ]
+    return msgspec.structs.replace(
         config,
-        input=_own_input(config.input),
+        input=msgspec.structs.replace(
+            table, format="loudly", envelope="none", messages=messages, schemas=SchemaTable()
+        ),
         columns=_own_columns(config.columns),
-        overrides=[_own_override(override) for override in config.overrides],
-    )
-
-
-def _own_input(table: InputTable) -> InputTable:
-    parted = "requests_and_responses" if table.format in PARTED_FORMATS else None
-    return replace(
-        table,
-        format="loudly",
-        envelope="none",
-        messages=table.messages or parted,
-        schemas=SchemaTable(),
+        overrides=overrides,
     )
 
 
 def _own_columns(table: ColumnsTable) -> ColumnsTable:
-    return replace(
+    defaults = ColumnsTable()
+    segments = table.segments
+    return msgspec.structs.replace(
         table,
-        features=_named(table.features),
-        outputs=_named(table.outputs),
-        segments=list(table.segments),
-        **_PLACES,
+        model=None,
+        model_name="",
+        time=None,
+        time_unit=defaults.time_unit,
+        time_zone=defaults.time_zone,
+        event_id=None,
+        features=_without_paths(table.features),
+        outputs=_without_paths(table.outputs),
+        features_at="",
+        outputs_at="",
+        segments=list(segments) if isinstance(segments, dict) else segments,
     )
 
 
-def _named(columns: Any) -> Any:
-    """Take the places away; a list keeps its names, by which alerts call elements of a vector."""
-    if not isinstance(columns, Mapping):
-        return columns
+def _without_paths(given: Any) -> Any:
+    if not isinstance(given, dict):
+        return given
     return {
-        name: replace(given, path=None) if isinstance(given, Struct) else given
-        for name, given in columns.items()
+        name: msgspec.structs.replace(table, path=None)
+        if isinstance(table, FeatureTable | OutputTable)
+        else table
+        for name, table in given.items()
     }
 
 
-def _own_override(override: OverrideTable) -> OverrideTable:
-    columns = {key: each for key, each in override.columns.items() if key not in _PLACES}
+def _own_change(change: dict[str, Any]) -> dict[str, Any]:
+    """Return what an override changes of the columns, without their places."""
+    own = {key: value for key, value in change.items() if key not in ("features_at", "outputs_at")}
     for role in ("features", "outputs"):
-        if isinstance(given := columns.get(role), Mapping):
-            columns[role] = {name: _without_path(each) for name, each in given.items()}
-    return replace(override, columns=columns)
+        if isinstance(columns := own.get(role), dict):
+            own[role] = {name: _without_path(table) for name, table in columns.items()}
+    if isinstance(segments := own.get("segments"), dict):
+        own["segments"] = list(segments)
+    return own
 
 
-def _without_path(given: Any) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    return {key: each for key, each in given.items() if key != "path"}
+def _without_path(table: Any) -> Any:
+    if not isinstance(table, dict):
+        return table
+    return {key: value for key, value in table.items() if key != "path"}

@@ -110,7 +110,7 @@ def _judged(
     """The stretch of each labelled event of a model, and whether it was predicted right."""
     rows = np.flatnonzero(batch.codes == code)
     read = batch.rows.read(layout, rows, lambda: [""] * len(rows))
-    kept = rows[read.places]
+    kept = rows[read.message_of]
     labels = batch.rows.labels(kept)
     assert labels is not None  # noqa: S101 - columns.label is set
     known = [place for place, label in enumerate(labels) if label is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,14 @@ from flink_jobs.intake.event_columns import EventColumns
 from flink_jobs.intake.formats.base import (
     HAS_OUTPUTS,
     PART_OF,
+    LocatingFormat,
     Messages,
     PayloadFormat,
     ReadEvents,
     Unusable,
 )
 from flink_jobs.intake.formats.registry import format_of
+from flink_jobs.intake.locating import Located, Locator
 from flink_jobs.intake.record_names import RecordNames
 from flink_jobs.intake.slots import SlotFiller
 from flink_jobs.intake.unusable import UnusableEventError, not_finite, without_value
@@ -103,6 +106,30 @@ class Layout:
         if unwrapped.unusable:
             read = _without(read, unwrapped.unusable)
         return self.check_numbers(read)
+
+    def decode_located(self, messages: Messages, locator: Locator) -> tuple[ReadEvents, Located]:
+        """Read the events of lines, and find model and event time of each, in one pass.
+
+        Parameters
+        ----------
+        messages : Messages
+        locator : Locator
+            Of lines.
+        """
+        asked = dict.fromkeys((*locator.attributes, *self._record_names.attributes))
+        unwrapped = unwrap(self._config, messages, list(asked))
+        messages = self._record_names.named(unwrapped)
+        values: list[Sequence[Any]] = []
+        if locator.paths and isinstance(self._format, LocatingFormat):
+            read, values = self._format.read_located(messages, locator.paths)
+        else:
+            read = self._format.read(messages)
+            if locator.paths:
+                values = self._format.values(messages, locator.paths)
+        if unwrapped.unusable:
+            read = _without(read, unwrapped.unusable)
+        nowhen = np.zeros(len(messages), dtype=np.int64)
+        return self.check_numbers(read), locator.located(unwrapped, values, nowhen)
 
     def check_numbers(self, read: ReadEvents) -> ReadEvents:
         """As :meth:`check`, for values that did not come as JSON and may be anything.

@@ -59,6 +59,8 @@ class Locator:
         Whether values have to be read for it.
     paths : tuple of Path
         Those of model and time in payloads, as far as they are there.
+    attributes : list of str
+        Those of a CloudEvent that are model or time.
 
     Raises
     ------
@@ -88,7 +90,8 @@ class Locator:
         self._model_name = config.columns.model_name
         locations = locations_of(config, holder)
         self._model, self._time = locations.model, locations.time
-        if holder != "topic":
+        self._are_records = holder == "topic"
+        if not self._are_records:
             _check_files(self._model, self._time)
         self._format = format_of(config)
         self._times = EventTimes(config.columns.time_unit, config.columns.time_zone)
@@ -96,7 +99,7 @@ class Locator:
         self.paths: tuple[Path, ...] = tuple(
             location.path for location in found if location.kind == "payload"
         )
-        self._attributes = [each.name for each in found if each.kind == "attribute"]
+        self.attributes = [each.name for each in found if each.kind == "attribute"]
         self.needs_payload = any(location.kind in _IN_VALUES for location in found)
 
     def locate(
@@ -118,7 +121,7 @@ class Locator:
         """
         n = len(messages)
         own_ms = np.zeros(n, dtype=np.int64) if times_ms is None else times_ms
-        problems = self._unreadable(messages) if self.needs_payload else {}
+        problems = self._unreadable(messages) if self.needs_payload and self._are_records else {}
         values: list[Sequence[Any]] = []
         unwrapped = Unwrapped(messages)
         if self.needs_payload:
@@ -128,7 +131,7 @@ class Locator:
                     for place, payload in enumerate(messages.payloads)
                 ]
                 messages = Messages(payloads, messages.names, messages.record_parts)
-            unwrapped = unwrap(self._config, messages, self._attributes)
+            unwrapped = unwrap(self._config, messages, self.attributes)
             values = self._format.values(unwrapped.messages, self.paths) if self.paths else []
         return self.located(unwrapped, values, own_ms, keys, problems)
 

@@ -164,7 +164,13 @@ class _RoleReader:
         """The values of each column of the role."""
         values = list(map(self._of, events))
         if self._is_label:
-            return [values]
+            # Under the key that the configuration names, or under that of every event.
+            return [
+                [
+                    getattr(event, "own_label", None) if value is None else value
+                    for event, value in zip(events, values, strict=True)
+                ]
+            ]
         if not values:
             return [()] * self._n_columns
         missing = (None,) * self._n_columns

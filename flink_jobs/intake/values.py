@@ -27,6 +27,9 @@ _EXPECTED = {
     "vector": "a list of numbers",
 }
 _SHOWN_CHARACTERS = 60
+MISSING_NUMBERS = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
+"""In lower case: the texts that stand for a missing number. As categories they are what they are:
+``NA`` is Namibia."""
 
 
 class EnormousInteger(int):
@@ -73,8 +76,20 @@ def refused(name: str, value: Any, expected: str, event_id: str | None) -> Unusa
     return UnusableEventError(Reason.INVALID_EVENT, detail, event_id)
 
 
+def is_missing_number(text: str) -> bool:
+    """Tell whether a text stands for a number that is missing.
+
+    Examples
+    --------
+    >>> is_missing_number("n/a"), is_missing_number(" "), is_missing_number("0")
+    (True, True, False)
+    """
+    return text.strip().lower() in MISSING_NUMBERS
+
+
 def _number(name: str, may_be_missing: bool, value: Any, event_id: str | None) -> float | None:
-    if value is None or value != value:
+    is_missing_text = isinstance(value, str) and is_missing_number(value)
+    if value is None or value != value or is_missing_text:
         if may_be_missing:
             return None
         raise not_finite(name, event_id)

@@ -41,11 +41,18 @@ class EventWriter:
     ) -> InferenceEvent:
         """The event of a row; NaN becomes null, as a missing value is.
 
-        Features or outputs are left out where ``parts`` says that the event does not have them.
+        Parameters
+        ----------
+        event_id : str
+        x : sequence of float
+        texts : mapping of int to sequence of str
+            By the slot of each category: the text of each code.
+        parts : int
+            Those that the event has, as bits; the others are left out.
         """
         fields: dict[str, Any] = {}
         for role, columns in self._roles.items():
-            if not PART_OF.get(role, WHOLE) & parts:
+            if role in PART_OF and not parts & PART_OF[role]:
                 continue
             values = [self._value(column, x, texts) for column in columns]
             key = ROLE_KEYS.get(role, role)

@@ -126,7 +126,7 @@ def _read(source: Source, batch: Batch, chosen: NDArray[np.intp], layout: Layout
         return [source.place(*pair) for pair in pairs]
 
     read = batch.rows.read(layout, chosen, places)
-    rows = chosen[read.places]
+    rows = chosen[read.message_of]
     return Rows(
         read.event_ids,
         batch.partitions[rows].astype(np.int64),

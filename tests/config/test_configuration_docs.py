@@ -18,6 +18,7 @@ from flink_jobs.config.job import (
     OverrideTable,
     PaneTable,
     SampleTable,
+    SchemaTable,
     SilenceTable,
 )
 from flink_jobs.config.loading import decode_config
@@ -40,6 +41,7 @@ TABLES: dict[str, type[Table]] = {
     "`job`": JobTable,
     "`kafka`": KafkaTable,
     "`input`": InputTable,
+    "`input.schemas`": SchemaTable,
     "`panes`": PaneTable,
     "`silence`": SilenceTable,
     "`detector`": DetectorTable,

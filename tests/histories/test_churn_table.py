@@ -145,6 +145,32 @@ def as_flattened_csv(table: pa.Table, folder: Path) -> Path:
     return folder / "flat.csv"
 
 
+def as_nested_lines(table: pa.Table, folder: Path) -> Path:
+    """As a service logs its requests."""
+    lines = [json.dumps(row) for row in nested_rows(table)]
+    (folder / "churn.jsonl").write_text("\n".join(lines))
+    return folder / "churn.jsonl"
+
+
+def as_own_lines(table: pa.Table, folder: Path) -> Path:
+    """Loudly's own events with their model and their time."""
+    lines = [
+        json.dumps(
+            {
+                "schema_version": 1,
+                "event_id": row["id"],
+                "model": row["model"],
+                "time_ms": int(row["predicted_at"].timestamp() * 1_000),
+                "features": {name: row[name] for name in FEATURES},
+                "outputs": {name: row[name] for name in OUTPUTS},
+            }
+        )
+        for row in table.to_pylist()
+    ]
+    (folder / "own.jsonl").write_text("\n".join(lines))
+    return folder / "own.jsonl"
+
+
 def as_frame(table: pa.Table, folder: Path) -> Any:
     return table.to_pandas()
 
@@ -157,7 +183,10 @@ FORMS: list[tuple[Write, dict[str, Any]]] = [
     (as_frame, FLAT),
     (as_nested_parquet, NESTED),
     (as_flattened_csv, NESTED),
+    (as_nested_lines, NESTED),
+    (as_own_lines, {}),
 ]
+FORMATS: dict[Write, str] = {as_nested_lines: "json"}
 
 
 def found(config: DriftJobConfig, history: Any) -> tuple[bytes, bytes, list[str]]:
@@ -180,7 +209,10 @@ def test_every_form_gives_the_same_alerts_and_scores(
     write: Write,
     columns: dict[str, Any],
 ) -> None:
-    assert found(job(columns), write(churn_table(), tmp_path)) == wanted
+    kind = FORMATS.get(write, "loudly")
+    config = job(columns, input={"format": kind, "max_out_of_orderness_ms": 1_000})
+
+    assert found(config, write(churn_table(), tmp_path)) == wanted
 
 
 def test_the_alert_speaks_of_what_came(wanted: tuple[bytes, bytes, list[str]]) -> None:

@@ -17,6 +17,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.shift_table import ClassMixShift, KnockOutShift
 from flink_jobs.histories.known_drifts.simulator import EventBatch, simulate
+from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.replay import run_backtest
 from flink_jobs.replay.result import SCORES_FILE
@@ -256,7 +257,7 @@ def test_a_label_in_a_payload_that_is_no_number_or_text_is_none() -> None:
     payloads = [b'{"y": 2}', b'{"y": "cat"}', b'{"y": [1]}', b'{"x": 1}', b"{", None]
     rows = np.arange(len(payloads))
 
-    found = PayloadRows(payloads, label="y").labels(rows)
+    found = PayloadRows(payloads, labels_of(labelled_config(label="y"))).labels(rows)
 
     assert found is not None
     assert found.tolist() == ["2", "cat", None, None, None, None]
@@ -306,7 +307,8 @@ def test_no_line_crosses_a_time_without_labels() -> None:
 
 
 def test_a_label_is_read_where_other_values_of_its_line_are_nan() -> None:
-    rows = PayloadRows([b'{"y": 1, "loss": NaN}', b'{"y": "a", "best": -Infinity}'], label="y")
+    payloads = [b'{"y": 1, "loss": NaN}', b'{"y": "a", "best": -Infinity}']
+    rows = PayloadRows(payloads, labels_of(labelled_config(label="y")))
 
     labels = rows.labels(np.arange(2))
 

@@ -88,7 +88,7 @@ def test_lines_without_a_place_in_time_stay_behind_and_the_others_find_back(
     assert len(records) == files.n_records == 6
     assert [(each.offset, each.reason) for each in files.misplaced.first()] == [
         (1, Reason.UNDECODABLE),
-        (3, Reason.INVALID_EVENT),
+        (3, Reason.NO_TIME),
     ]
     found = files.letters(letter(offset, Reason.LATE) for offset in (0, 1, 5))
     assert [each.offset for each in found] == [0, 4, 8]

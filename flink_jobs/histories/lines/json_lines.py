@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.locations import locations_of
 from flink_jobs.histories.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.input_files import InputFiles
@@ -22,8 +23,8 @@ from flink_jobs.histories.lines.chunks import (
     file_version,
     too_long,
 )
-from flink_jobs.histories.lines.decoder import LineDecoder
-from flink_jobs.histories.lines.finder import LineFinder, translator
+from flink_jobs.histories.lines.decoder import LineDecoder, line_locator
+from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.lines.rows import DecodedRows, PayloadRows
 from flink_jobs.histories.lines.shared_chunks import (
     Exchange,
@@ -35,12 +36,14 @@ from flink_jobs.histories.lines.shared_chunks import (
     encode_chunk,
     integers,
 )
+from flink_jobs.intake.formats.base import Messages
+from flink_jobs.intake.unusable import UnusableEventError
 
 
 class JsonLines:
     """Files of JSON lines.
 
-    A line is what the inference topic holds as a value, with two more keys.
+    A line is a message: what the inference topic may hold as a value, with model and event time.
 
     Parameters
     ----------
@@ -89,42 +92,50 @@ class _Reader:
     """Makes batches of lines."""
 
     def __init__(self, config: DriftJobConfig, names: Names, time: EventTime) -> None:
-        self._finder = LineFinder(config)
-        self._translate = translator(config.columns)
-        self._label = config.columns.label
+        self._locator = line_locator(config)
+        self._label = labels_of(config)
+        self._are_events = are_own_events(config)
         self._names = names
         self._time = time
 
     def batch(self, lines: list[bytes], first: int, partition: int, done: int) -> Batch:
         """Consecutive lines of a file, of which ``first`` lie before."""
-        places, models, times = self._finder.find(lines)
-        codes = np.fromiter(map(self._names.__getitem__, models), np.int32, len(models))
-        times_ms = np.array(times, dtype=np.int64)
-        misplaced: list[Misplaced] = []
-        if len(places) < len(lines):
-            there = set(places)
-            for row, line in enumerate(lines):
-                if row not in there and line.strip():
-                    misplaced.append(self._misplaced(line, first + row))
+        there = np.array([n for n, line in enumerate(lines) if line.strip()], dtype=np.int64)
+        own = [lines[place] for place in there.tolist()]
+        located = self._locator.locate(Messages(own, list))
+        placed = [place for place in range(len(own)) if place not in located.problems]
+        models = [located.models[place] for place in placed]
+        times_ms = located.times_ms[placed]
         before = self._time.before(times_ms)
-        rows = np.asarray(places, dtype=np.int64)
         return Batch(
-            codes=codes,
+            codes=np.fromiter(map(self._names.__getitem__, models), np.int32, len(models)),
             times_ms=times_ms,
-            partitions=np.full(len(rows), partition, dtype=np.int32),
-            offsets=rows + first,
+            partitions=np.full(len(placed), partition, dtype=np.int32),
+            offsets=there[placed] + first,
             reached_ms=before,
             reached_after_ms=self._time.reached_ms,
-            rows=PayloadRows([lines[i] for i in places], self._translate, self._label),
+            rows=PayloadRows(
+                [own[place] for place in placed], self._label, are_events=self._are_events
+            ),
             done=done,
-            misplaced=misplaced,
+            misplaced=[
+                self._misplaced(located.models[place], error, int(there[place]) + first, own[place])
+                for place, error in sorted(located.problems.items())
+            ],
             partition=partition,
         )
 
-    def _misplaced(self, line: bytes, offset: int) -> Misplaced:
-        model, error = self._finder.unplaced(line)
+    def _misplaced(
+        self, model: str | None, error: UnusableEventError, offset: int, line: bytes
+    ) -> Misplaced:
         code = -1 if model is None else self._names[model]
         return Misplaced(code, offset, error.reason, error.detail, line, error.event_id)
+
+
+def are_own_events(config: DriftJobConfig) -> bool:
+    """Tell whether lines are Loudly's own events, which a topic may hold as they are."""
+    is_own = config.input.format == "loudly" and config.input.envelope == "none"
+    return is_own and locations_of(config, "lines").event_id.path == ("event_id",)
 
 
 class _Taken(NamedTuple):
@@ -153,11 +164,11 @@ class SharedLines:
         self, paths: Sequence[Path], config: DriftJobConfig, exchange: Exchange, chunk_bytes: int
     ) -> None:
         self._paths = paths
-        self._columns = config.columns
+        self._label = labels_of(config)
         self._exchange = exchange
         self._chunk_bytes = chunk_bytes
         self._decoder = LineDecoder(config)
-        self._are_events = translator(config.columns) is None
+        self._are_events = are_own_events(config)
         self._own = self._own_chunks()
         self._next: tuple[Place, _Taken] | None = None
 
@@ -183,7 +194,6 @@ class SharedLines:
 
     def _chunks(self, file: int, version: FileVersion) -> Iterator[tuple[FoundChunk, DecodedRows]]:
         """The chunks of a file, each when it is its turn."""
-        columns = self._columns
         with closing(_LinesAgain(self._paths[file], self._chunk_bytes)) as again:
             for number in count():
                 place = Place(file, number)
@@ -196,9 +206,8 @@ class SharedLines:
                     DecodedRows(
                         taken.chunk.found,
                         taken.lines,
+                        label=self._label,
                         are_events=self._are_events,
-                        has_ids=columns.event_id != "",
-                        label=columns.label,
                     ),
                 )
                 if taken.chunk.is_last:

@@ -1,34 +1,35 @@
-"""Rows that are payloads: still encoded, or decoded by this process or another."""
+"""Rows that are messages: still encoded, or decoded by this process or another."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.histories.batches import class_names
-from flink_jobs.histories.lines.shared_chunks import FoundLines, integers
-from flink_jobs.intake.formats.base import Messages, ReadEvents
-from flink_jobs.intake.formats.json import DECODING_FAILS, decode_tolerantly
+from flink_jobs.histories.lines.decoder import LATER_NAME
+from flink_jobs.histories.lines.labels import Labels
+from flink_jobs.histories.lines.shared_chunks import FoundLines, UnusableLine, integers
+from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import Texts, joined
 from flink_jobs.intake.unusable import UnusableEventError
 
 
 class PayloadRows:
-    """Payloads as they lie on the inference topic.
+    """Messages as they lie on the inference topic or in lines.
 
     Parameters
     ----------
     payloads : sequence of bytes or None
-    translate : callable, optional
-        From a payload and what its event is called to one with the keys of the event schema.
-    label : str
-        The key of the true class; empty where there is none.
+    label : Labels, optional
+        Reads the true classes.
+    record_parts : sequence of sequence of (str or None), optional
+        As :class:`~flink_jobs.intake.formats.base.Messages` has them.
+    are_events : bool
+        Whether payloads are Loudly's own events.
     """
 
     has_payloads = True
@@ -36,13 +37,15 @@ class PayloadRows:
     def __init__(
         self,
         payloads: Sequence[bytes | None],
-        translate: Callable[[bytes, str], bytes] | None = None,
-        label: str = "",
+        label: Labels | None = None,
+        record_parts: Sequence[Sequence[str | None]] | None = None,
+        *,
+        are_events: bool = True,
     ) -> None:
-        self.are_events = translate is None
+        self.are_events = are_events
         self._payloads = payloads
-        self._translate = translate
         self._label = label
+        self._parts = record_parts
 
     def payload(self, row: int) -> bytes | None:
         """The payload of a row."""
@@ -57,33 +60,16 @@ class PayloadRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """Decode the chosen rows; ``names`` is asked where events have no ids."""
-        payloads = [self._payloads[row] or b"" for row in rows.tolist()]
-        if self._translate is not None:
-            pairs = zip(payloads, names(), strict=True)
-            payloads = [self._translate(payload, name) for payload, name in pairs]
-        return layout.decode(Messages(payloads, names))
+        return layout.decode(self._messages(rows, names))
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """Return the true classes of the chosen rows; only numbers and texts are classes."""
-        if not self._label:
-            return None
-        decode = _label_decoder(self._label)
-        return class_names([_label(decode, self._payloads[row] or b"") for row in rows.tolist()])
+        return None if self._label is None else self._label.of(self._messages(rows, list))
 
-
-@cache
-def _label_decoder(key: str) -> Callable[[bytes], Any]:
-    fields: list[tuple[str, Any, Any]] = [("label", bool | int | float | str | None, None)]
-    labelled = msgspec.defstruct("Labelled", fields, rename={"label": key})
-    decoder: Any = msgspec.json.Decoder(labelled)
-    return decoder.decode  # type: ignore[no-any-return]
-
-
-def _label(decode: Callable[[bytes], Any], payload: bytes) -> Any:
-    try:
-        return decode_tolerantly(decode, payload).label
-    except DECODING_FAILS:
-        return None
+    def _messages(self, rows: NDArray[np.intp], names: Callable[[], Sequence[str]]) -> Messages:
+        chosen = rows.tolist()
+        parts = None if self._parts is None else [self._parts[row] for row in chosen]
+        return Messages([self._payloads[row] or b"" for row in chosen], names, parts)
 
 
 class DecodedRows:
@@ -94,12 +80,10 @@ class DecodedRows:
     found : FoundLines
     lines : callable
         The lines themselves, asked for only where a dead letter or a label needs one.
+    label : Labels, optional
+        Reads the true classes.
     are_events : bool
-        Whether lines have the keys of the event schema.
-    has_ids : bool
-        Whether lines hold event ids; they are called by their places if not.
-    label : str
-        The key of the true class; empty where there is none.
+        Whether lines are Loudly's own events.
     """
 
     has_payloads = True
@@ -109,21 +93,21 @@ class DecodedRows:
         found: FoundLines,
         lines: Callable[[], Sequence[bytes]],
         *,
+        label: Labels | None,
         are_events: bool,
-        has_ids: bool,
-        label: str,
     ) -> None:
         self.are_events = are_events
         self._found = found
         self._read_lines = lines
-        self._has_ids = has_ids
         self._label = label
         self._line_of = integers(found.lines, np.int32)
         self._sizes = integers(found.sizes, np.int64)
         usable = integers(found.usable, np.int32)
-        # Which of the usable events each row is, -1 where it is none.
-        self._event_of = np.full(len(self._line_of), -1, dtype=np.intp)
-        self._event_of[usable] = np.arange(len(usable))
+        n = len(self._line_of)
+        # Of each row how many usable events it holds, and the first of them.
+        self._n_events = np.bincount(usable, minlength=n)
+        self._first = np.zeros(n, dtype=np.intp)
+        self._first[usable[::-1]] = np.arange(len(usable) - 1, -1, -1)
 
     def payload(self, row: int) -> bytes:
         """The line of a row."""
@@ -137,39 +121,75 @@ class DecodedRows:
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
         """The events of the chosen rows; ``names`` is asked where events have no ids."""
-        events = self._event_of[rows]
-        places = np.flatnonzero(events >= 0)
-        unusable = {}
-        if len(places) < len(rows):
-            unusable = {
-                place: self._errors[int(rows[place])]
-                for place in np.flatnonzero(events < 0).tolist()
-            }
-        events = events[places]
-        if self._has_ids:
-            ids = self._found.event_ids
-            event_ids = [ids[event] for event in events.tolist()]
-        else:
-            called = names()
-            event_ids = [called[place] for place in places.tolist()]
-            unusable = {place: _named(error, called[place]) for place, error in unusable.items()}
+        counts = self._n_events[rows]
+        messages = np.repeat(np.arange(len(rows), dtype=np.intp), counts)
+        ends = np.cumsum(counts)
+        events = np.arange(len(messages)) + (self._first[rows] - (ends - counts))[messages]
+        ids = self._found.event_ids
+        event_ids = [ids[event] for event in events.tolist()]
+        called = names() if self._found.has_later_names else []
+        if called:
+            pairs = zip(event_ids, messages.tolist(), strict=True)
+            event_ids = [_named(event_id, called[message]) for event_id, message in pairs]
         x, texts = self._slots(events, layout)
-        return ReadEvents(places, event_ids, x, unusable, texts)
+        numbered = self._numbered(rows)
+        places = messages
+        if numbered is not None:
+            places = numbered.firsts[messages] + integers(self._found.row_in, np.int32)[events]
+        return ReadEvents(
+            places,
+            event_ids,
+            x,
+            self._unusable(rows, called, numbered),
+            texts,
+            messages=None if numbered is None else numbered.messages,
+            rows=None if numbered is None else numbered.rows,
+            parts=integers(self._found.parts, np.int8)[events] if self._found.parts else None,
+        )
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
         """Return the true classes of the chosen rows; only numbers and texts are classes."""
-        if not self._label:
+        if self._label is None:
             return None
-        payloads = PayloadRows([self.payload(row) for row in rows.tolist()], label=self._label)
-        return payloads.labels(np.arange(len(rows), dtype=np.intp))
+        payloads = [self.payload(row) for row in rows.tolist()]
+        return self._label.of(Messages(payloads, list))
 
     @cached_property
     def _lines(self) -> Sequence[bytes]:
         return self._read_lines()
 
     @cached_property
-    def _errors(self) -> dict[int, UnusableEventError]:
-        return {line.place: line.error for line in self._found.unusable}
+    def _errors(self) -> dict[int, list[UnusableLine]]:
+        errors: defaultdict[int, list[UnusableLine]] = defaultdict(list)
+        for line in self._found.unusable:
+            errors[line.place].append(line)
+        return dict(errors)
+
+    def _numbered(self, rows: NDArray[np.intp]) -> _Numbered | None:
+        """Number the events of the chosen lines through; None where a line is one event."""
+        if not self._found.n_rows:
+            return None
+        counts = integers(self._found.n_rows, np.int32)[rows].astype(np.intp)
+        firsts = np.cumsum(counts) - counts
+        messages = np.repeat(np.arange(len(rows), dtype=np.intp), counts)
+        inner = (np.arange(len(messages)) - firsts[messages]).astype(np.int32)
+        return _Numbered(firsts, messages, inner)
+
+    def _unusable(
+        self, rows: NDArray[np.intp], called: Sequence[str], numbered: _Numbered | None
+    ) -> Unusable:
+        if not self._found.unusable:
+            return {}
+        unusable: Unusable = {}
+        for place, row in enumerate(rows.tolist()):
+            for line in self._errors.get(row, ()):
+                error = line.error
+                if called and error.event_id is not None:
+                    name = _named(error.event_id, called[place])
+                    error = UnusableEventError(error.reason, error.detail, name)
+                first = place if numbered is None else int(numbered.firsts[place])
+                unusable[first + line.row] = error
+        return unusable
 
     def _slots(self, events: NDArray[np.intp], layout: Layout) -> tuple[NDArray[np.float64], Texts]:
         """Of events that look alike."""
@@ -193,7 +213,17 @@ class DecodedRows:
         return x, texts
 
 
-def _named(error: UnusableEventError, name: str) -> UnusableEventError:
-    """The error of an event that is called by its place, where it was read that far."""
-    event_id = None if error.event_id is None else name
-    return UnusableEventError(error.reason, error.detail, event_id)
+class _Numbered:
+    """Events of several lines, numbered through."""
+
+    def __init__(
+        self, firsts: NDArray[np.intp], messages: NDArray[np.intp], rows: NDArray[np.int32]
+    ) -> None:
+        self.firsts = firsts
+        self.messages = messages
+        self.rows = rows
+
+
+def _named(event_id: str, name: str) -> str:
+    """Call an event after its line where it has no other name."""
+    return name + event_id[1:] if event_id.startswith(LATER_NAME) else event_id

@@ -25,17 +25,21 @@ from flink_jobs.records.dead_letters import Reason
 
 
 class UnusableLine(Struct, array_like=True, frozen=True):
-    """A line without a usable event: its place among its like, and what its dead letter says."""
+    """A line without a usable event: its place among its like, and what its dead letter says.
+
+    ``row`` is the place of the event in the line, where that holds several.
+    """
 
     place: int
+    row: int
     reason: Reason
     detail: str
     event_id: str | None
 
     @classmethod
-    def of(cls, place: int, error: UnusableEventError) -> UnusableLine:
+    def of(cls, place: int, row: int, error: UnusableEventError) -> UnusableLine:
         """The line of an error."""
-        return cls(place, error.reason, error.detail, error.event_id)
+        return cls(place, row, error.reason, error.detail, error.event_id)
 
     @property
     def error(self) -> UnusableEventError:
@@ -88,8 +92,16 @@ class FoundLines(Struct, array_like=True, frozen=True, kw_only=True):
     times_ms, sizes : bytes
         int64: of each row; the size is that of the payload.
     usable : bytes
-        int32: the rows of ``event_ids`` and of the numbers.
+        int32: the rows of ``event_ids`` and of the numbers; events of one row lie side by side.
+    row_in : bytes
+        int32: the place of each of these events in its line; nothing where a line is one event.
+    n_rows : bytes
+        int32: how many events each row holds; nothing where a line is one event.
+    parts : bytes
+        int8: which parts each usable event has; nothing where all are whole.
     event_ids : list of str
+    has_later_names : bool
+        Whether some events are called by their lines.
     numbers : list of UsableNumbers
         One after the other.
     unusable : list of UnusableLine
@@ -105,7 +117,11 @@ class FoundLines(Struct, array_like=True, frozen=True, kw_only=True):
     times_ms: bytes
     sizes: bytes
     usable: bytes
+    row_in: bytes
+    n_rows: bytes
+    parts: bytes
     event_ids: list[str]
+    has_later_names: bool
     numbers: list[UsableNumbers]
     unusable: list[UnusableLine]
     unplaced: list[UnplacedLine]
@@ -119,7 +135,11 @@ NOTHING = FoundLines(
     times_ms=b"",
     sizes=b"",
     usable=b"",
+    row_in=b"",
+    n_rows=b"",
+    parts=b"",
     event_ids=[],
+    has_later_names=False,
     numbers=[],
     unusable=[],
     unplaced=[],

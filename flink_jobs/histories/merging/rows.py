@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Rows
-from flink_jobs.intake.formats.base import ReadEvents
+from flink_jobs.intake.formats.base import ReadEvents, joined_reads
 from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.texts import joined
-from flink_jobs.intake.unusable import UnusableEventError
 
 
 class MergedRows:
@@ -54,29 +53,28 @@ class MergedRows:
         # Each part asks for those of all rows.
         names = cache(names)
         reads: list[ReadEvents] = []
-        unusable: dict[int, UnusableEventError] = {}
+        messages: list[NDArray[np.intp]] = []
         for part, places, inner in self._of(rows):
 
             def own_names(places: NDArray[np.intp] = places) -> list[str]:
                 every = names()
                 return [every[place] for place in places.tolist()]
 
-            read = part.read(layout, inner, own_names)
-            unusable |= {int(places[place]): error for place, error in read.unusable.items()}
-            reads.append(replace(read, places=places[read.places], unusable={}))
+            reads.append(part.read(layout, inner, own_names))
+            messages.append(places)
         if not reads:
             nothing = layout.nothing()
             return ReadEvents(np.empty(0, dtype=np.intp), [], nothing.x, {}, nothing.texts)
-        places = np.concatenate([read.places for read in reads])
-        event_ids = [event_id for read in reads for event_id in read.event_ids]
-        order = np.argsort(places)
-        x, texts = joined([read.x for read in reads], [read.texts for read in reads])
-        return ReadEvents(
-            places[order],
-            [event_ids[place] for place in order.tolist()],
-            x[order],
-            unusable,
-            texts,
+        read = joined_reads(reads, messages, len(rows))
+        x, texts = joined([each.x for each in reads], [each.texts for each in reads])
+        order = np.argsort(read.places)
+        return replace(
+            read,
+            places=read.places[order],
+            event_ids=[read.event_ids[place] for place in order.tolist()],
+            x=x[order],
+            texts=texts,
+            parts=None if read.parts is None else read.parts[order],
         )
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:

@@ -14,9 +14,9 @@ from kafka.errors import KafkaError
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.times import parse_time_ms
 from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.histories.topics.records import RecordReader
+from flink_jobs.intake.event_times import EventTimes
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
@@ -188,7 +188,7 @@ class KafkaRange:
         if text.isdecimal():
             return dict.fromkeys(default, int(text))
         try:
-            time_ms = parse_time_ms(text.removesuffix("ms"))
+            time_ms = EventTimes().read(text.removesuffix("ms"))
         except ValueError:
             raise SourceError(
                 f"{text!r} is not an offset (1000), a time (2026-01-01T00:00:00Z) or a number of "

@@ -1,8 +1,8 @@
-"""Records of a topic: what they hold beside their values, and where they belong."""
+"""Records of a topic: where they belong, and what they hold beside their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.locations import record_parts
-from flink_jobs.config.paths import parse_path
-from flink_jobs.histories.batches import class_names
-from flink_jobs.intake.envelopes import unwrap
-from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
+from flink_jobs.histories.lines.labels import labels_of
+from flink_jobs.histories.lines.rows import PayloadRows
+from flink_jobs.intake.formats.base import Messages, Unusable
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
-from flink_jobs.intake.formats.registry import format_of
-from flink_jobs.intake.layouts import Layout
 from flink_jobs.intake.locating import Locator
 
 Parts = tuple[str | None, ...]
@@ -44,7 +41,7 @@ class PlacedRecords(NamedTuple):
 
 
 class RecordReader:
-    """Finds model and event time of records, as the job does, and reads their values.
+    """Finds model and event time of records, as the job does, and makes rows of them.
 
     Parameters
     ----------
@@ -53,7 +50,7 @@ class RecordReader:
     """
 
     def __init__(self, config: DriftJobConfig | None) -> None:
-        self._config = config
+        self._labels = None if config is None else labels_of(config)
         self._names = () if config is None else record_parts(config)
         self._locator = None if config is None else Locator(config, "topic")
 
@@ -75,9 +72,9 @@ class RecordReader:
         times_ms = np.where(is_heartbeat, own_ms, located.times_ms)
         return PlacedRecords(located.models, times_ms, parts, located.problems)
 
-    def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> RecordRows:
+    def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> PayloadRows:
         """Make the rows of a batch of values."""
-        return RecordRows(payloads, parts if self._names else None, self._config)
+        return PayloadRows(payloads, self._labels, parts if self._names else None)
 
     def _parts(self, record: Any) -> Parts:
         if not self._names:
@@ -90,60 +87,6 @@ class RecordReader:
             else _text(record.key)
             for name in self._names
         )
-
-
-class RecordRows:
-    """Values of records, still encoded.
-
-    Parameters
-    ----------
-    payloads : sequence of bytes or None
-    parts : sequence of Parts or None
-        Of each record; None where none are needed.
-    config : DriftJobConfig or None
-    """
-
-    has_payloads = True
-    are_events = True
-
-    def __init__(
-        self,
-        payloads: Sequence[bytes | None],
-        parts: Sequence[Parts] | None,
-        config: DriftJobConfig | None,
-    ) -> None:
-        self._payloads = payloads
-        self._parts = parts
-        self._config = config
-
-    def payload(self, row: int) -> bytes | None:
-        """The value of a record."""
-        return self._payloads[row]
-
-    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Bytes of the chosen values; -1 where there is none."""
-        chosen = (self._payloads[row] for row in rows.tolist())
-        return np.fromiter((-1 if p is None else len(p) for p in chosen), np.int64, len(rows))
-
-    def read(
-        self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
-    ) -> ReadEvents:
-        """Decode the chosen rows; ``names`` is asked where events have no names."""
-        return layout.decode(self._messages(rows, names))
-
-    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
-        """Return the true classes of the chosen rows; only numbers and texts are classes."""
-        if self._config is None or not self._config.columns.label:
-            return None
-        path = parse_path(self._config.columns.label)
-        messages = unwrap(self._config, self._messages(rows, list)).messages
-        (values,) = format_of(self._config).values(messages, [path])
-        return class_names([v if isinstance(v, str | int | float) else None for v in values])
-
-    def _messages(self, rows: NDArray[np.intp], names: Callable[[], Sequence[str]]) -> Messages:
-        chosen = rows.tolist()
-        parts = None if self._parts is None else [self._parts[row] for row in chosen]
-        return Messages([self._payloads[row] or b"" for row in chosen], names, parts)
 
 
 def _text(value: bytes | None) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column, columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.parts import have_parts
 from flink_jobs.config.paths import Path
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.formats.json import DECODING_FAILS, lenient_tree, without_nan
@@ -23,7 +24,7 @@ from flink_jobs.intake.formats.json_structs import Kind, NestedStructs, NotNeste
 from flink_jobs.intake.formats.json_values import SINGLE, JsonValues
 from flink_jobs.intake.formats.names import EventNames
 from flink_jobs.intake.formats.own_events import BLOCK
-from flink_jobs.intake.formats.parts import as_optional, have_parts, parts_found, refuse_incomplete
+from flink_jobs.intake.formats.parts import as_optional, parts_found, refuse_incomplete
 from flink_jobs.intake.formats.trees import ColumnValues, TreeReader, at_path
 from flink_jobs.intake.slots import ColumnFiller
 from flink_jobs.intake.unusable import UnusableEventError
@@ -125,7 +126,7 @@ class AnyJson:
     def _block(self, messages: Messages, paths: tuple[Path, ...]) -> _Block:
         plan = self._plan(paths)
         if plan is None:
-            return self._from_trees(messages, paths, {})
+            return self._from_trees(messages, paths)
         decode = plan.structs.decode
         try:
             return self._from_structs(plan, list(map(decode, messages.payloads)), messages)
@@ -141,7 +142,7 @@ class AnyJson:
                     structs.append(decode(without_nan(payload, error)))
                 except DECODING_FAILS:
                     others.append(place)
-        few = self._from_trees(messages.at(others), paths, plan.why(messages, others))
+        few = self._from_trees(messages.at(others), paths)
         if not structs:
             return few
         there = np.delete(np.arange(len(messages)), others).tolist()
@@ -161,14 +162,12 @@ class AnyJson:
             values[column] = own[0] if len(own) == 1 else list(zip(*own, strict=True))
         return _Block(values, event_ids, singles, unusable)
 
-    def _from_trees(
-        self, messages: Messages, paths: tuple[Path, ...], why: dict[int, str]
-    ) -> _Block:
+    def _from_trees(self, messages: Messages, paths: tuple[Path, ...]) -> _Block:
         trees: list[Any] = []
         unreadable: Unusable = {}
         for place, payload in enumerate(messages.payloads):
             try:
-                trees.append(_tree(payload, why.get(place, "")))
+                trees.append(_tree(payload))
             except UnusableEventError as error:
                 unreadable[place] = error
                 trees.append(None)
@@ -177,9 +176,9 @@ class AnyJson:
         known: list[str | None] = [event_id or None for event_id in event_ids]
         values, unusable = self._trees.read(trees, known)
         singles: list[Sequence[Any]] = [at_path(trees, path) for path in paths]
-        for place, error in unreadable.items():
-            for each in singles:
-                each[place] = error  # type: ignore[index]
+        for each in singles:
+            for place, why_not in unreadable.items():
+                each[place] = why_not  # type: ignore[index]
         return _Block(values, event_ids, singles, unusable | nameless | unreadable)
 
     def _plan(self, paths: tuple[Path, ...]) -> _Plan | None:
@@ -216,10 +215,6 @@ class _Plan:
         self.n_singles = len(singles)
         self.structs = NestedStructs(kinds, paths)
 
-    def why(self, messages: Messages, places: Sequence[int]) -> dict[int, str]:
-        """Say why payloads do not decode, for those that are not JSON at all."""
-        return {}
-
 
 def _shared(known: Kind | None, kind: Kind) -> Kind:
     """Return the kind of a place that two columns read, which has to be one."""
@@ -245,11 +240,11 @@ def _kind(column: Column) -> Any:
     return kind | None if column.may_be_missing else kind
 
 
-def _tree(payload: bytes, why: str) -> Any:
+def _tree(payload: bytes) -> Any:
     try:
         return msgspec.json.decode(payload)
     except DECODING_FAILS as error:
-        return lenient_tree(payload, why or str(error))
+        return lenient_tree(payload, str(error) or type(error).__name__)
 
 
 def _interleaved(most: _Block, there: Sequence[int], few: _Block, others: Sequence[int]) -> _Block:
@@ -257,7 +252,7 @@ def _interleaved(most: _Block, there: Sequence[int], few: _Block, others: Sequen
     order = np.argsort([*there, *others], kind="stable")
     chosen = order.tolist()
 
-    def both(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
+    def both(first: Any, second: Any) -> list[Any]:
         joined = [*first, *second]
         return [joined[place] for place in chosen]
 

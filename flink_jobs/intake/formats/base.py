@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,11 +125,90 @@ class ReadEvents:
             parts=None if self.parts is None else self.parts[is_kept],
         )
 
+    def of_messages(self, is_kept: NDArray[np.bool_]) -> ReadEvents:
+        """Return what was read of some messages, which are numbered anew.
+
+        Parameters
+        ----------
+        is_kept : ndarray of bool, shape (n_messages,)
+        """
+        number_of = np.cumsum(is_kept) - 1
+        is_row = is_kept if self.messages is None else is_kept[self.messages]
+        row_of = np.cumsum(is_row) - 1
+        read = self.kept(is_row[self.places], self.unusable)
+        kept = {row: error for row, error in self.unusable.items() if is_row[row]}
+        return replace(
+            read,
+            places=row_of[read.places],
+            unusable={int(row_of[row]): error for row, error in kept.items()},
+            messages=None if self.messages is None else number_of[self.messages[is_row]],
+            rows=None if self.rows is None else self.rows[is_row],
+        )
+
     def where(self, row: int) -> tuple[int, int]:
         """Return the message of a row, and its place in it."""
         if self.messages is None:
             return row, 0
         return int(self.messages[row]), 0 if self.rows is None else int(self.rows[row])
+
+
+def joined_reads(
+    reads: Sequence[ReadEvents], messages: Sequence[NDArray[np.intp]], n: int
+) -> ReadEvents:
+    """Put what was read of some of ``n`` messages at a time together, without the floats.
+
+    Parameters
+    ----------
+    reads : sequence of ReadEvents
+        Together of all messages.
+    messages : sequence of ndarray of intp
+        For each of ``reads`` the numbers that its messages have among all.
+    n : int
+
+    Returns
+    -------
+    ReadEvents
+        Events are in the order of ``reads``, and so have to be sorted by ``places``; ``x`` has no
+        columns.
+    """
+    firsts, all_messages, all_rows = None, None, None
+    if any(read.messages is not None for read in reads):
+        counts = np.ones(n, dtype=np.intp)
+        for read, own in zip(reads, messages, strict=True):
+            if read.messages is not None:
+                counts[own] = np.bincount(read.messages, minlength=len(own))
+        firsts = np.concatenate([[0], np.cumsum(counts)])
+        all_messages = np.repeat(np.arange(n, dtype=np.intp), counts)
+        all_rows = (np.arange(len(all_messages)) - firsts[all_messages]).astype(np.int32)
+    places, unusable = [np.empty(0, dtype=np.intp)], dict[int, UnusableEventError]()
+    for read, own in zip(reads, messages, strict=True):
+        mine = own[read.message_of]
+        places.append(mine if firsts is None else firsts[mine] + read.row_of)
+        for row, error in read.unusable.items():
+            message, place = read.where(row)
+            first = int(own[message])
+            unusable[first if firsts is None else int(firsts[first]) + place] = error
+    n_events = sum(len(read.event_ids) for read in reads)
+    return ReadEvents(
+        np.concatenate(places),
+        [event_id for read in reads for event_id in read.event_ids],
+        np.empty((n_events, 0)),
+        unusable,
+        messages=all_messages,
+        rows=all_rows,
+        parts=_joined_parts(reads),
+    )
+
+
+def _joined_parts(reads: Sequence[ReadEvents]) -> NDArray[np.int8] | None:
+    if all(read.parts is None for read in reads):
+        return None
+    return np.concatenate(
+        [
+            np.full(len(read.event_ids), WHOLE, dtype=np.int8) if read.parts is None else read.parts
+            for read in reads
+        ]
+    )
 
 
 class PayloadFormat(Protocol):
@@ -161,4 +240,15 @@ class PayloadFormat(Protocol):
 
         Numbers need not be finite yet: a layout checks them.
         """
+        ...
+
+
+@runtime_checkable
+class LocatingFormat(PayloadFormat, Protocol):
+    """A format that looks single values up in the pass in which it reads events."""
+
+    def read_located(
+        self, messages: Messages, paths: Sequence[Path]
+    ) -> tuple[ReadEvents, list[Sequence[Any]]]:
+        """Return what :meth:`read` and :meth:`values` return."""
         ...

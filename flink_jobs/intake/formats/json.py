@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -87,6 +87,24 @@ def encode_event(event: InferenceEvent) -> bytes:
     return msgspec.json.encode(event)
 
 
+class OwnKeys(NamedTuple):
+    """The keys of an event that a configuration can call otherwise.
+
+    Attributes
+    ----------
+    event_id : str or None
+        None where events have no names.
+    label : str
+        Of the true class; an event may also have it under ``label``.
+    """
+
+    event_id: str | None = "event_id"
+    label: str = "label"
+
+
+OWN_KEYS = OwnKeys()
+
+
 class EventDecoder:
     """Decodes and validates payloads, one at a time.
 
@@ -94,6 +112,9 @@ class EventDecoder:
     ----------
     columns : sequence of Column
         All columns of the model's events.
+    keys : OwnKeys
+    more : mapping of str to (str, type), optional
+        Attributes beside those of an event: the key of each, and its type; None where absent.
 
     Examples
     --------
@@ -106,9 +127,15 @@ class EventDecoder:
     flink_jobs.intake.unusable.UnusableEventError: wrong_length: 1 features, expected 2
     """
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        keys: OwnKeys = OWN_KEYS,
+        more: Mapping[str, tuple[str, Any]] | None = None,
+    ) -> None:
         self._columns = columns
-        self._decode_usable = usable_event_decoder(columns)
+        self._keys = keys
+        self.decode_usable = usable_event_decoder(columns, more, keys=keys)
 
     def decode(self, payload: bytes) -> Any:
         """Decode one payload; the event has an attribute for each role that has columns.
@@ -121,10 +148,10 @@ class EventDecoder:
             With the reason that goes to the dead-letter topic.
         """
         try:
-            return decode_tolerantly(self._decode_usable, payload)
+            return decode_tolerantly(self.decode_usable, payload)
         except DECODING_FAILS as error:
             why = str(error) or type(error).__name__
-            return read_event(self._columns, lenient_tree(payload, why), why)
+            return read_event(self._columns, lenient_tree(payload, why), why, self._keys)
 
     def decode_all(
         self, payloads: Sequence[bytes]
@@ -140,7 +167,7 @@ class EventDecoder:
         ('a', 'undecodable')
         """
         try:
-            return list(map(self._decode_usable, payloads)), {}
+            return list(map(self.decode_usable, payloads)), {}
         except DECODING_FAILS:
             return self._decode_one_by_one(payloads)
 
@@ -161,8 +188,7 @@ def usable_event_decoder(
     columns: Sequence[Column],
     more: Mapping[str, tuple[str, Any]] | None = None,
     *,
-    label: str = "label",
-    has_all: bool = False,
+    keys: OwnKeys = OWN_KEYS,
 ) -> Callable[[bytes], Any]:
     """Decodes most of the payloads that :class:`EventDecoder` decodes, and fails at all others.
 
@@ -174,11 +200,8 @@ def usable_event_decoder(
     columns : sequence of Column
         All columns of the model's events.
     more : mapping of str to (str, type), optional
-        Attributes beside those of an event: the key of each, and what it has to be.
-    label : str
-        The key of the label.
-    has_all : bool
-        Whether to fail at events that lack a whole role, all of whose columns may be missing.
+        Attributes beside those of an event: the key of each, and its type; None where absent.
+    keys : OwnKeys
 
     Examples
     --------
@@ -191,15 +214,21 @@ def usable_event_decoder(
     ((4.0, 'pro'), 'm')
     """
     more = more or {}
-    fields: list[Any] = [("schema_version", Literal[1]), ("event_id", EventId)]
-    fields += [(name, kind) for name, (_, kind) in more.items()]
+    fields: list[Any] = [("schema_version", Literal[1])]
+    names = {name: key for name, (key, _) in more.items()} | {"label": keys.label}
+    if keys.event_id is not None:
+        fields.append(("event_id", EventId))
+        names["event_id"] = keys.event_id
+    fields += [(name, kind, None) for name, (_, kind) in more.items()]
     for role, key in ROLE_KEYS.items():
         if own := [column for column in columns if column.role == role]:
-            fields.append(_role_field(key, own, has_all=has_all))
+            fields.append(_role_field(key, own))
     fields += [("label", _kind(column), None) for column in columns if column.role == "label"]
-    keys = {name: key for name, (key, _) in more.items()} | {"label": label}
+    if any(column.role == "label" for column in columns) and keys.label != "label":
+        fields.append(("own_label", _kind(Column("label", "category", "label", 1, True)), None))
+        names["own_label"] = "label"
     decoder: Any = msgspec.json.Decoder(
-        msgspec.defstruct("UsableEvent", fields, rename=keys, kw_only=True, gc=False)
+        msgspec.defstruct("UsableEvent", fields, rename=names, kw_only=True, gc=False)
     )
     return decoder.decode  # type: ignore[no-any-return]
 
@@ -214,7 +243,7 @@ def is_plain_vector(key: str, columns: Sequence[Column]) -> bool:
     return [(column.name, column.type) for column in columns] == [(key, "vector")]
 
 
-def _role_field(key: str, columns: Sequence[Column], *, has_all: bool) -> tuple[Any, ...]:
+def _role_field(key: str, columns: Sequence[Column]) -> tuple[Any, ...]:
     """Return the field of a role: an object of values by name, or a list of them."""
     kind: Any = tuple.__class_getitem__(tuple(map(_kind, columns)))
     if is_one_vector(columns):
@@ -223,7 +252,7 @@ def _role_field(key: str, columns: Sequence[Column], *, has_all: bool) -> tuple[
         return key, kind
     kind |= _by_name(key, columns)
     if all(column.may_be_missing for column in columns):
-        return (key, kind | None) if has_all else (key, kind | None, None)
+        return key, kind | None, None
     return key, kind
 
 
@@ -297,7 +326,7 @@ def _plain(found: re.Match[bytes]) -> bytes:
     return b"null" if token == b"NaN" else b"{}"
 
 
-def read_event(columns: Sequence[Column], tree: Any, why: str) -> Any:
+def read_event(columns: Sequence[Column], tree: Any, why: str, keys: OwnKeys = OWN_KEYS) -> Any:
     """Read an event from what Python's own JSON decoder makes of a payload.
 
     Parameters
@@ -307,6 +336,7 @@ def read_event(columns: Sequence[Column], tree: Any, why: str) -> Any:
     tree : object
     why : str
         What the other decoder said, for what it alone looks at.
+    keys : OwnKeys
 
     Raises
     ------
@@ -321,7 +351,7 @@ def read_event(columns: Sequence[Column], tree: Any, why: str) -> Any:
     """
     if not isinstance(tree, dict):
         raise UnusableEventError(Reason.INVALID_EVENT, "the payload is not a JSON object")
-    event_id = tree.get("event_id")
+    event_id = None if keys.event_id is None else tree.get(keys.event_id)
     event_id = encodable(event_id)[:_EVENT_ID_CHARACTERS] if isinstance(event_id, str) else None
     version = tree.get("schema_version")
     is_version = isinstance(version, int) and not isinstance(version, bool)
@@ -335,10 +365,16 @@ def read_event(columns: Sequence[Column], tree: Any, why: str) -> Any:
     }
     for column in columns:
         if column.role == "label":
-            values["label"] = read_value(column, tree.get("label"), event_id)
-    if not is_version or not _is_id(tree.get("event_id")):
+            label = tree.get(keys.label)
+            label = tree.get("label") if label is None else label
+            values["label"] = read_value(column, label, event_id)
+    if not is_version:
         raise UnusableEventError(Reason.INVALID_EVENT, why, event_id)
-    return SimpleNamespace(schema_version=version, event_id=tree["event_id"], **values)
+    if keys.event_id is None:
+        return SimpleNamespace(schema_version=version, **values)
+    if not _is_id(tree.get(keys.event_id)):
+        raise UnusableEventError(Reason.INVALID_EVENT, why, event_id)
+    return SimpleNamespace(schema_version=version, event_id=tree[keys.event_id], **values)
 
 
 def _is_id(event_id: Any) -> bool:

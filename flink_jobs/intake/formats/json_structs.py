@@ -21,8 +21,8 @@ _UNREADABLE = re.compile(r'["\\\x00-\x1f]')
 _FLOATS = (float, float | None)
 Kind = tuple[Any, bool]
 """A type, and whether a value may be absent; it is then None."""
-Values = Sequence[Any] | NDArray[np.float64]
-"""One value of each payload; those of required floats may be an array."""
+Values = Any
+"""One value of each payload: a sequence, or an array of floats with NaN for None."""
 
 
 class NotNestedError(ValueError):
@@ -100,8 +100,8 @@ class NestedStructs:
             kinds_of = [field[1] for field in fields]
             self._holders.append(_Holder(names, own, kinds_of))
         keys = {f"f{place}": step for place, step in enumerate(children)}
-        made = msgspec.defstruct("Node", fields, rename=keys, kw_only=True, gc=False)
-        return made, all(len(field) == 3 for field in fields)
+        node = msgspec.defstruct("Node", fields, rename=keys, kw_only=True, gc=False)
+        return node, all(len(field) == 3 for field in fields)
 
 
 class _Holder:

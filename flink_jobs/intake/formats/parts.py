@@ -9,22 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.columns import Column
-from flink_jobs.config.job import PARTED_FORMATS, DriftJobConfig
 from flink_jobs.config.paths import path_text
-from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, PART_OF, Unusable
+from flink_jobs.intake.formats.base import HAS_FEATURES, HAS_OUTPUTS, PART_OF, ReadEvents, Unusable
 from flink_jobs.intake.formats.trees import ColumnValues
 from flink_jobs.intake.unusable import UnusableEventError, without_value
 from flink_jobs.records.dead_letters import Reason
 
 _NAMES = {HAS_FEATURES: "features", HAS_OUTPUTS: "outputs"}
-
-
-def have_parts(config: DriftJobConfig) -> bool:
-    """Tell whether an event may have its features or its outputs alone."""
-    messages = config.input.messages
-    if messages is None:
-        return config.input.format in PARTED_FORMATS
-    return messages == "requests_and_responses"
 
 
 def as_optional(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -84,11 +75,8 @@ def refuse_incomplete(
     event_ids : sequence of str or None
     unusable : dict of int to UnusableEventError
     """
-    wanted = [_NAMES[part] for part in _NAMES if any(PART_OF.get(c.role) == part for c in columns)]
     for row in np.flatnonzero(parts == 0).tolist():
-        detail = f"the event has no {' and no '.join(wanted)}: none of their columns is there"
-        error = UnusableEventError(Reason.INVALID_EVENT, detail, event_ids[row])
-        unusable.setdefault(row, error)
+        unusable.setdefault(row, _no_part(columns, event_ids[row]))
     for column, optional in zip(columns, as_optional(columns), strict=True):
         part = PART_OF.get(column.role)
         if part is None or column.may_be_missing:
@@ -100,9 +88,35 @@ def refuse_incomplete(
             unusable.setdefault(row, without_value(name, event_ids[row]))
 
 
+def without_parts(
+    columns: Sequence[Column], read: ReadEvents, parts: NDArray[np.int8]
+) -> ReadEvents:
+    """Return events with the parts that they have, and refuse those without any.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    read : ReadEvents
+    parts : ndarray of int8, shape (n,)
+    """
+    unusable = dict(read.unusable)
+    for row in np.flatnonzero(parts == 0).tolist():
+        error = _no_part(columns, read.event_ids[row])
+        unusable.setdefault(int(read.places[row]), error)
+    return replace(read, unusable=unusable, parts=parts)
+
+
+def _no_part(columns: Sequence[Column], event_id: str | None) -> UnusableEventError:
+    wanted = [_NAMES[part] for part in _NAMES if any(PART_OF.get(c.role) == part for c in columns)]
+    detail = f"the event has no {' and no '.join(wanted)}: none of their columns is there"
+    return UnusableEventError(Reason.INVALID_EVENT, detail, event_id)
+
+
 def _is_there(column: Column, values: object) -> NDArray[np.bool_]:
     """Tell of each row whether it has any value of a column."""
     if column.is_category:
+        if None not in values:  # type: ignore[operator]
+            return np.ones(len(values), dtype=np.bool_)  # type: ignore[arg-type]
         return np.array([value is not None for value in values], dtype=np.bool_)  # type: ignore[attr-defined]
     is_number = ~np.isnan(np.asarray(values, dtype=np.float64))
     return np.asarray(is_number.any(axis=1) if column.type == "vector" else is_number)
