@@ -105,12 +105,16 @@ def part_of(example: Example, name: str) -> str | None:
     return example.key if name == "key" else example.headers.get(name.removeprefix("header:"))
 
 
-@pytest.mark.parametrize("format_name", ["avro", "protobuf", "sagemaker"])
-def test_formats_that_are_not_json_have_no_example(format_name: str) -> None:
-    tables = f"""
-        input = {{format = "{format_name}", schemas = {{file = "schema"}}}}
-        columns = {{features = {{age = "number"}}}}
-    """
+@pytest.mark.parametrize(
+    "table",
+    [
+        'format = "avro", schemas = {file = "schema.avsc"}',
+        'format = "json", envelope = "confluent"',
+        'format = "sagemaker"',
+    ],
+)
+def test_what_is_not_plain_json_has_no_example(table: str) -> None:
+    tables = f'input = {{{table}}}\ncolumns = {{features = {{age = "number"}}}}'
 
     assert example_of(decode_config(BASE.format(tables).encode())) is None
 

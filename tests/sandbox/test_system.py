@@ -78,24 +78,27 @@ def job(tmp_path: Path) -> Path:
 
 
 def write_history(path: Path) -> None:
-    """Events of ten minutes, two a second, one of which cannot be used; then plans drift.
-
-    A column may be called as the path of a topic's events is.
-    """
+    """Nested events of ten minutes, two a second, one of which cannot be used; then plans drift."""
     rng = np.random.default_rng(0)
-    lines = ["meta.at,request.tenure,request.plan,response.p"]
+    lines = []
     for i in range(1_200):
         plan = "family" if i >= 800 and rng.random() < 0.6 else str(rng.choice(["basic", "pro"]))
-        lines.append(
-            f"{START_MS + i * 500},{rng.integers(0, 72)},{plan if i != 900 else ''},{rng.random()}"
-        )
-    path.write_text("\n".join(lines))
+        request = {"tenure": int(rng.integers(0, 72)), "plan": plan}
+        if i == 900:
+            del request["plan"]
+        event = {
+            "meta": {"at": START_MS + i * 500},
+            "request": request,
+            "response": {"p": rng.random()},
+        }
+        lines.append(msgspec.json.encode(event))
+    path.write_bytes(b"\n".join(lines))
 
 
 def test_a_history_gives_the_alerts_of_its_backtest(
     command: MarkedCommand, job: Path, tmp_path: Path
 ) -> None:
-    history = tmp_path / "history.csv"
+    history = tmp_path / "history.jsonl"
     write_history(history)
     backtest = run_backtest(load_config(job), str(history), processes=1, folder=tmp_path / "result")
 
@@ -110,7 +113,7 @@ def test_a_history_gives_the_alerts_of_its_backtest(
     assert found
     assert {each.alert_id for each in found} == {each.alert_id for each in backtest.alerts()}
     assert f"{backtest.summary.n_scores} windows, {backtest.summary.n_tested} tested" in text
-    assert re.search(r"✘ not used: \S*history\.csv:901 \w+: .*plan", text)
+    assert re.search(r"✘ not used: \S*history\.jsonl:901 \w+: .*plan", text)
     assert (command.output / "logs" / "kafka.log").stat().st_size > 0
     assert command.processes_left() == []
     assert command.files_left() == []
