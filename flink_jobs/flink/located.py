@@ -55,14 +55,15 @@ def locating_query(config: DriftJobConfig) -> str:
     parts = parts_sql(config)
     names = Found.of(config).part_names
     most = config.input.max_payload_bytes
-    arguments = ", ".join(["record_key", "readable", "part", "off", "event_ms", *names])
-    is_read = f"CAST(payload AS VARBINARY({most})) = payload" if needs_payload(config) else "FALSE"
+    # A payload that is NULL everywhere would be a literal, which comes as no column.
+    readable = ["readable"] if needs_payload(config) else []
+    arguments = ", ".join(["record_key", "part", "off", "event_ms", *readable, *names])
     return f"""
         SELECT {", ".join(["payload", "part", "off", *names])}, find_event({arguments}) AS found
         FROM (
             SELECT {", ".join([f"{key_sql()} AS record_key", "payload", "part", "off", *parts])},
                 {EVENT_MS} AS event_ms,
-                CASE WHEN {is_read} THEN payload END AS readable
+                CASE WHEN CAST(payload AS VARBINARY({most})) = payload THEN payload END AS readable
             FROM records
         )
     """  # noqa: S608 - the numbers and names in it are ours, or quoted

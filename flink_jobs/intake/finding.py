@@ -123,8 +123,9 @@ def _detail_sql(config: DriftJobConfig) -> str:
     location = locations_of(config, "topic").model
     if location.kind != "header":
         return "CAST(NULL AS STRING)"
-    name, value = quoted(f"@header.{location.name}"), _header_sql(location.name)
-    return f"{name} || CASE WHEN {value} = '' THEN ' is empty' ELSE ' is missing' END"
+    value, at = _header_sql(location.name), f"@header.{location.name}"
+    missing, empty = quoted(f"{at} is missing"), quoted(f"{at} is empty")
+    return f"CASE WHEN {value} IS NULL THEN {missing} WHEN {value} = '' THEN {empty} END"
 
 
 def _header_sql(name: str) -> str:

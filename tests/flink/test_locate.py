@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def located(
     payloads: list[bytes | None],
     keys: list[str | None] | None = None,
     columns: dict[str, str] = NESTED,
-    parts: list[list[str | None]] | None = None,
+    parts: Sequence[Sequence[object]] | None = None,
     partitions: list[int] | None = None,
 ) -> pd.DataFrame:
     """What the step says of records of partition 0, or of those given."""
@@ -42,11 +43,10 @@ def located(
     step.open(None)
     return step.eval(
         pd.Series(keys or ["request"] * n),
-        pd.Series(payloads, dtype=object),
         pd.Series(of, dtype=np.int32),
         pd.Series(range(n), dtype=np.int64),
         pd.Series([WRITTEN_MS] * n, dtype=np.int64),
-        *(pd.Series(each, dtype=object) for each in parts or []),
+        *(pd.Series(each, dtype=object) for each in parts or [payloads]),
     )
 
 
@@ -101,6 +101,14 @@ def test_a_time_far_ahead_of_the_clock_moves_nothing() -> None:
 
     assert found.event_ms.tolist() == [AT_MS, ahead_ms]
     assert set(found.watermark_ms) == {AT_MS - DELAY_MS}
+
+
+def test_a_time_without_a_date_is_refused() -> None:
+    found = located([event(at=-(2**53)), event(at=2**53)])
+
+    assert found.reason.tolist() == [Reason.NO_TIME, None]
+    assert found.event_ms.tolist() == [WRITTEN_MS, 2**53]
+    assert set(found.watermark_ms) == {FIRST_MS}
 
 
 def test_there_is_no_event_time_before_each_partition_has_sent_something() -> None:

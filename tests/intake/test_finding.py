@@ -46,5 +46,5 @@ def test_names_from_outside_cannot_end_their_text() -> None:
     fixed = found_query(config_with({"model_name": "' OR '"}))
 
     assert "headers['it''s']" in header
-    assert "'@header.it''s'" in header
+    assert "'@header.it''s is missing'" in header
     assert "ELSE ''' OR ''' END" in fixed

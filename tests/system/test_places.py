@@ -123,3 +123,24 @@ def test_a_job_that_goes_on_finds_times_in_payloads_and_closes_windows_by_heartb
     reasons = Counter(msgspec.json.decode(each, type=DeadLetter).reason for each in letters)
     # Behind the heartbeats the pane of the one event that lacks its columns is closed.
     assert reasons == Counter({*NESTED.bad, Reason.LATE} - {Reason.INVALID_EVENT})
+
+
+def test_a_job_over_a_bounded_topic_finds_where_its_partitions_end(
+    kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    # The last partition is empty, and another one ends in the middle of the stream.
+    stream = [
+        replace(record, partition=number % 2 if number < 800 else 0)
+        for number, record in enumerate(stream_of(NESTED))
+    ]
+    topics = make_topics(kafka_broker, N_PARTITIONS)
+    topics.write(nested(record, number) for number, record in enumerate(stream))
+    path, _ = topics.config(tmp_path, NESTED.replaced | {"bounded = false": "bounded = true"})
+    own = own_backtest(kafka_broker, stream, tmp_path)
+
+    job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    flink_cluster.rest.wait_for(job_id, "FINISHED", timeout_s=120)
+
+    said = (own.folder / SCORES_FILE).read_bytes().splitlines()
+    assert by_id(topics.read(topics.scores), "score_id") == by_id(said, "score_id")
+    assert topics.read(topics.dead_letters) == []

@@ -13,11 +13,13 @@ from pyflink.table.types import RowType
 from pyflink.table.udf import ScalarFunction, UserDefinedScalarFunctionWrapper, udf
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.intake.finding import needs_payload
 from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.locating import Located, Locator
 from flink_jobs.intake.partition_times import PartitionTimes
-from flink_jobs.intake.unusable import encodable
+from flink_jobs.intake.unusable import UnusableEventError, encodable
+from flink_jobs.records.dead_letters import Reason
 from flink_jobs.times import FIRST_MS, NEVER_MS
 
 _TYPES = {
@@ -52,6 +54,7 @@ class Locate(ScalarFunction):
         self._config = config
         self._partitions = list(partitions)
         self._ends = dict(ends)
+        self._reads = needs_payload(config)
 
     def is_deterministic(self) -> bool:
         """Tell the planner that what is found depends on the records before it."""
@@ -66,28 +69,35 @@ class Locate(ScalarFunction):
     def eval(
         self,
         key: pd.Series,
-        payload: pd.Series,
         partition: pd.Series,
         offset: pd.Series,
         record_ms: pd.Series,
-        *parts: pd.Series,
+        *more: pd.Series,
     ) -> pd.DataFrame:
         """Find models and event times.
 
-        ``payload`` is missing where it is not to be read, and ``record_ms`` the time of records.
+        ``record_ms`` are the times of records. ``more`` are their payloads, if they are looked
+        into, and what else is needed of them.
         """
         keys = key.to_list()
-        messages = Messages(
-            payload.to_list(),
-            lambda: [f"{p}:{o}" for p, o in zip(partition, offset, strict=True)],
-            [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
-        )
+        messages = self._messages(partition, offset, more)
         given_ms = record_ms.to_numpy(dtype=np.int64)
-        located = self._locator.locate(messages, given_ms, keys)
+        located = _with_dates(self._locator.locate(messages, given_ms, keys))
         is_heartbeat = np.array([each == HEARTBEAT_KEY for each in keys], dtype=np.bool_)
         times_ms, has_time = _times(located, given_ms, is_heartbeat)
         watermarks_ms = self._watermarks(partition, offset, times_ms, has_time)
         return _found(located, times_ms, watermarks_ms, is_heartbeat)
+
+    def _messages(
+        self, partition: pd.Series, offset: pd.Series, more: tuple[pd.Series, ...]
+    ) -> Messages:
+        payloads = more[0].to_list() if self._reads else [b""] * len(offset)
+        parts = more[1:] if self._reads else more
+        return Messages(
+            payloads,
+            lambda: [f"{p}:{o}" for p, o in zip(partition, offset, strict=True)],
+            [tuple(row) for row in zip(*parts, strict=True)] if parts else None,
+        )
 
     def _watermarks(
         self,
@@ -113,6 +123,13 @@ def locate(
     """Make the function for the query of records."""
     function = Locate(config, partitions, ends)
     return udf(function, result_type=found_type(), func_type="pandas", name="find_event")
+
+
+def _with_dates(located: Located) -> Located:
+    """Refuse times before the year 1: Flink has no timestamp for them, and the job would fail."""
+    early = np.flatnonzero(located.times_ms < FIRST_MS).tolist()
+    error = UnusableEventError(Reason.NO_TIME, "the event time lies before the year 1")
+    return located._replace(problems=dict.fromkeys(early, error) | located.problems)
 
 
 def _times(
