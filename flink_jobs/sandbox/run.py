@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -77,17 +77,17 @@ def run_sandbox(options: SandboxOptions, console: Console) -> Screen:
     """
     require_parts()
     address = _page_address(options.page_port)
-    output = _fresh_folder(options.output)
-    with Screen(console, output / "alerts.jsonl") as screen:
+    options = replace(options, output=_fresh_folder(options.output))
+    with Screen(console, options.output / "alerts.jsonl") as screen:
         history = _read(options.history, options.config, screen) if options.history else None
         try:
             with several_parts() as stack:
-                session = _start(stack, options, history, address, output, screen, console)
+                session = _start(stack, options, address, screen)
                 with contextlib.suppress(KeyboardInterrupt):
                     _run(session, options, history, screen)
                 screen.say("Stopping; this takes some seconds.")
         finally:
-            screen.say(f"{screen.summary()}. Alerts and logs are in {output}.")
+            screen.say(f"{screen.summary()}. Alerts and logs are in {options.output}.")
     return screen
 
 
@@ -127,41 +127,39 @@ def _read(name: str, config: DriftJobConfig, screen: Screen) -> History:
 
 
 def _start(
-    stack: contextlib.ExitStack,
-    options: SandboxOptions,
-    history: History | None,
-    address: Address,
-    output: Path,
-    screen: Screen,
-    console: Console,
+    stack: contextlib.ExitStack, options: SandboxOptions, address: Address, screen: Screen
 ) -> Session:
-    logs = output / "logs"
-    with step(console, "Kafka broker"):
+    logs, feeds_history = options.output / "logs", options.history is not None
+    with step(screen.console, "Kafka broker"):
         servers = stack.enter_context(kafka_at(None, logs))
-        config = sandbox_config(options.config, servers, feeds_history=history is not None)
+        config = sandbox_config(options.config, servers, feeds_history=feeds_history)
         _make_topics(config)
-    with step(console, "Flink cluster"):
+    with step(screen.console, "Flink cluster"):
         jobmanager = stack.enter_context(flink_at(None, logs))
-    with step(console, "drift job"):
+    with step(screen.console, "drift job"):
         job = stack.enter_context(
             running_job(jobmanager, lambda where: submit_range_job(where, RangeJob(config)))
         )
     page = stack.enter_context(_page(config, address))
     stack.enter_context(page.serving_beside())
+    job_output = stack.enter_context(_output_of(config))
     screen.say(f"  The live page     {page.url}")
     screen.say(f"  Flink's own page  http://{jobmanager}/")
     screen.say(f"  The broker        {servers}, topic {config.kafka.inference_topic}")
-    if history is None:
-        for line in _how_to_send(config, output / _EVENT_FILE):
+    if not feeds_history:
+        for line in _how_to_send(config, options.output / _EVENT_FILE):
             screen.say(line)
+    return Session(config, Health(job), job_output, screen)
+
+
+def _output_of(config: DriftJobConfig) -> JobOutput:
     kafka = config.kafka
-    job_output = JobOutput(
-        servers,
+    return JobOutput(
+        kafka.bootstrap_servers,
         alerts=kafka.alerts_topic,
         scores=kafka.scores_topic,
         dead_letters=kafka.dead_letters_topic,
     )
-    return Session(config, Health(job), stack.enter_context(job_output), screen, console)
 
 
 def _make_topics(config: DriftJobConfig) -> None:

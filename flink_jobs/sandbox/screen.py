@@ -43,6 +43,7 @@ class Screen:
 
     Attributes
     ----------
+    console : rich.console.Console
     n_alerts, n_tested, n_untested : int
     dead_letters : Counter of str
         By reason.
@@ -51,7 +52,7 @@ class Screen:
     def __init__(self, console: Console, alerts_file: Path) -> None:
         self.n_alerts = self.n_tested = self.n_untested = 0
         self.dead_letters = Counter[str]()
-        self._console = console
+        self.console = console
         self._path = alerts_file
         self._stack = ExitStack()
 
@@ -92,7 +93,7 @@ class Screen:
 
     def say(self, text: Text | str) -> None:
         """Print lines above what moves."""
-        self._console.print(text, soft_wrap=True, highlight=False)
+        self.console.print(text, soft_wrap=True, highlight=False)
 
     def summary(self) -> str:
         """Say in a line what the job has made of the events so far."""
@@ -112,8 +113,8 @@ class Screen:
             TextColumn("{task.fields[n_events]:,} events"),
             TimeRemainingColumn(),
         )
-        is_hidden = not self._console.is_terminal
-        with Progress(*columns, console=self._console, transient=True, disable=is_hidden) as bar:
+        is_hidden = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=is_hidden) as bar:
             task = bar.add_task("", total=None, n_events=0)
 
             def tell(n_events: int, done: int, total: int) -> None:

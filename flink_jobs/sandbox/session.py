@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from rich.console import Console
-
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.kafka.event_sender import EventSender
 from flink_jobs.kafka.job_output import JobOutput
@@ -33,22 +31,15 @@ class Session:
     health : Health
     job_output : JobOutput
     screen : Screen
-    console : rich.console.Console
     """
 
     def __init__(
-        self,
-        config: DriftJobConfig,
-        health: Health,
-        job_output: JobOutput,
-        screen: Screen,
-        console: Console,
+        self, config: DriftJobConfig, health: Health, job_output: JobOutput, screen: Screen
     ) -> None:
         self.config = config
         self._health = health
         self._output = job_output
         self._screen = screen
-        self._console = console
         self._feeder: Feeder | None = None
 
     def look(self, timeout_s: float = 0.0) -> None:
@@ -63,7 +54,7 @@ class Session:
     def look_for_ever(self, status: str, beats: Iterable[int] = ()) -> NoReturn:
         """Show what comes until Ctrl-C; asks for the next of ``beats`` at each look."""
         beating = iter(beats)
-        with self._console.status(status):
+        with self._screen.console.status(status):
             while True:
                 next(beating, None)
                 self.look(_POLL_S)
@@ -91,7 +82,7 @@ class Session:
             self._send(feeder, history)
             end_ms = closing_time_ms(self.config, history.counts.last_ms + shift_ms)
             is_past = end_ms <= time.time() * 1000
-            with self._console.status("Waiting until the job has seen all of it"):
+            with self._screen.console.status("Waiting until the job has seen all of it"):
                 self._wait(feeder, end_ms if is_past else self._end_of_panes_ms(history, shift_ms))
             self._screen.say(
                 f"The history is over, and the job has seen all of it: {self._screen.summary()}."
