@@ -20,6 +20,8 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 
 # Flink hands metrics on every 10 s, which is long for somebody who watches how far a job is.
 _CLUSTER_SETTINGS = {"metrics.fetcher.update-interval": "1000"}
+# A machine with 2 cores that is busy otherwise took 72 s.
+_START_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def running_job(jobmanager: str, submit: Callable[[str], str]) -> Iterator[Runni
     rest = FlinkRest(f"http://{jobmanager}")
     job_id = submit(jobmanager)
     try:
-        wait_until_it_runs(jobmanager, job_id)
+        wait_until_it_runs(jobmanager, job_id, timeout_s=_START_TIMEOUT_S)
         yield RunningJob(job_id, rest)
     finally:
         # A cluster that is gone takes its jobs along, and must not hide what went wrong here.
