@@ -137,7 +137,7 @@ def test_an_event_has_the_part_that_its_row_had_and_unusable_ones_their_reason()
 
 
 def test_nested_rows_are_read_by_the_job_as_the_file_has_them(tmp_path: Path) -> None:
-    config, names = job(NESTED), Names()
+    config, names = job(NESTED, input={"format": "json"}), Names()
     table = churn_table().slice(0, 50)
     pq.write_table(pa.Table.from_pylist([*nested_rows(table)]), tmp_path / "a.parquet")
     files = files_of(config, names, tmp_path / "a.parquet")

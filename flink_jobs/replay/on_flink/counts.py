@@ -8,9 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.config.job import DriftJobConfig, InputFormat
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
+from flink_jobs.intake.layouts import Layouts
+from flink_jobs.intake.triage import Arrivals, Triage
 from flink_jobs.times import FOREVER_MS, NEVER_MS
+
+_OF_SEVERAL_ROWS: tuple[InputFormat, ...] = ("open_inference", "kserve_v1", "sagemaker")
 
 
 class HistoryCounts:
@@ -20,6 +25,9 @@ class HistoryCounts:
     ----------
     horizon_ms : int
         Times beyond it are too far in the future.
+    config : DriftJobConfig, optional
+        Of a topic, whose messages may hold several events: those that reach a pane are read to
+        count them. None for files, of which who writes them says how many they became.
 
     Attributes
     ----------
@@ -32,8 +40,11 @@ class HistoryCounts:
         Event times.
     """
 
-    def __init__(self, horizon_ms: int) -> None:
+    def __init__(self, horizon_ms: int, config: DriftJobConfig | None = None) -> None:
         self.horizon_ms = horizon_ms
+        self._rows = None
+        if config is not None and config.input.format in _OF_SEVERAL_ROWS:
+            self._rows = _RowCounter(config, horizon_ms, self)
         self.names = Names()
         self.n_by_model: Counter[str] = Counter()
         self.n_rows = self.n_events = 0
@@ -49,6 +60,8 @@ class HistoryCounts:
             if code >= 0:
                 self.n_by_model[self.names.all[int(code)]] += int(n)
         self._see(batch, is_event)
+        if self._rows is not None:
+            self.add_more(self._rows.n_more(batch, np.flatnonzero(is_event)))
 
     def add_more(self, n_more: Mapping[str, int]) -> None:
         """Count the events of each model beyond the first one that rows held."""
@@ -61,3 +74,28 @@ class HistoryCounts:
         if len(times_ms):
             self.first_ms = min(self.first_ms, int(times_ms.min()))
             self.last_ms = max(self.last_ms, int(times_ms.max()))
+
+
+class _RowCounter:
+    """Counts the events beyond the first one of messages, as far as the job reads them."""
+
+    def __init__(self, config: DriftJobConfig, horizon_ms: int, counts: HistoryCounts) -> None:
+        self._layouts = Layouts(config)
+        self._triage = Triage(config, horizon_ms)
+        self._counts = counts
+
+    def n_more(self, batch: Batch, rows: NDArray[np.intp]) -> dict[str, int]:
+        """By model, of the chosen rows of a batch."""
+        codes = batch.codes[rows]
+        came = Arrivals(
+            codes >= 0, batch.rows.sizes(rows), batch.times_ms[rows], batch.reached_ms[rows]
+        )
+        rows = rows[self._triage.judge(came)[0]]
+        found: dict[str, int] = {}
+        for code in np.unique(batch.codes[rows]).tolist():
+            model = self._counts.names.all[code]
+            own = rows[batch.codes[rows] == code]
+            read = batch.rows.read(self._layouts.of(model), own, ([""] * len(own)).copy)
+            if read.messages is not None:
+                found[model] = len(read.messages) - len(own)
+        return found

@@ -93,7 +93,8 @@ def run_on_flink(
     begin_s = time.monotonic()
     require_cluster(jobmanager)
     opened = open_source(source, config)
-    counts = HistoryCounts(int(time.time() * 1000) + config.input.max_future_ms)
+    horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
+    counts = HistoryCounts(horizon_ms, config if isinstance(opened, KafkaRange) else None)
     tell = _Teller(progress, opened, counts)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
