@@ -16,6 +16,7 @@ from flink_jobs.cli.demo import demo
 from flink_jobs.cli.init import init
 from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
+from flink_jobs.cli.sandbox import sandbox
 from flink_jobs.cli.validate import validate
 from flink_jobs.cli.version import version
 
@@ -26,7 +27,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, init, validate, run, alerts, dashboard, backtest, report, compare, version):
+for command in (
+    *(demo, init, validate, backtest, report, compare, sandbox, run, alerts, dashboard, version),
+):
     app.command()(command)
 app.add_typer(control)
 

@@ -13,6 +13,8 @@ from typing import Any
 from flink_jobs.cluster.errors import FlinkRestError
 
 _POLL_S = 0.2
+# The smallest number of Java, with which Flink's tasks begin.
+_NO_WATERMARK = -(2**63)
 ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
 """States of jobs that are over."""
 
@@ -26,6 +28,10 @@ class FlinkRest:
         For example ``http://127.0.0.1:8081``.
     timeout_s : float, default 10
         For one request.
+
+    Attributes
+    ----------
+    url : str
 
     Raises
     ------
@@ -44,7 +50,8 @@ class FlinkRest:
     def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"not an address of a Flink cluster: {url!r}")
-        self._base = url.rstrip("/") + "/v1"
+        self.url = url.rstrip("/")
+        self._base = self.url + "/v1"
         self._timeout_s = timeout_s
 
     def overview(self) -> dict[str, Any]:
@@ -71,6 +78,16 @@ class FlinkRest:
         """Stack traces of a job's failures, newest first."""
         history = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]
         return [str(entry["stacktrace"]) for entry in history["entries"]]
+
+    def event_time_ms(self, job_id: str) -> int | None:
+        """Give the event time that has come to the last task of a job; None before there is one.
+
+        Tasks with two inputs of which one is idle name none, and Flink lists what comes last last.
+        """
+        last = self.job(job_id)["vertices"][-1]["id"]
+        found = self._get(f"/jobs/{job_id}/vertices/{last}/watermarks")
+        reached_ms = min((int(each["value"]) for each in found), default=_NO_WATERMARK)
+        return reached_ms if reached_ms > _NO_WATERMARK else None
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts, latest checkpoints and summary of a job."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Collection
-from contextlib import ExitStack
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -127,6 +128,18 @@ class Dashboard:
             raise DashboardError("the dashboard is used outside of its 'with' block")
         self._server.run(sockets=[self._socket])
 
+    @contextmanager
+    def serving_beside(self) -> Iterator[None]:
+        """Serve in a thread of its own while the block runs."""
+        thread = threading.Thread(target=self.serve, name="loudly-page", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stop()
+            # Once in uvicorn, which needs as long at most to let go of open pages.
+            thread.join(2 * _STOP_S)
+
     def stop(self) -> None:
         """End :meth:`serve`; from any thread."""
         if self._server is not None:
@@ -164,6 +177,11 @@ class Dashboard:
         )
         server = uvicorn.Server(config)
         return server
+
+
+def require_free(address: Address) -> None:
+    """Check that the page could be served there; raises :class:`DashboardError`."""
+    _listen(address).close()
 
 
 def _listen(address: Address) -> socket.socket:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
+from flink_jobs.cluster.launch import submit_drift_job
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
-from flink_jobs.demo.parts import flink_at, kafka_at, require_parts, running_job
 from flink_jobs.demo.pictures.contents import prepare
 from flink_jobs.demo.pictures.html import write_html
 from flink_jobs.demo.pictures.png import write_png
@@ -26,6 +26,14 @@ from flink_jobs.demo.watch import Watch, wait_until_finished
 from flink_jobs.kafka.reachable import require_reachable
 from flink_jobs.records.alerts import Alert
 from flink_jobs.reports.text.alerts import to_text
+from flink_jobs.sandbox.parts import (
+    flink_at,
+    kafka_at,
+    require_parts,
+    running_job,
+    several_parts,
+)
+from flink_jobs.sandbox.steps import step
 
 _WAIT_S = 120.0
 
@@ -69,16 +77,18 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     logs = output / "logs"
     streams = _announced_streams(options, console)
     topics = Topics().with_prefix(options.topic_prefix)
-    with contextlib.ExitStack() as stack:
-        with _step(console, "Kafka broker"):
+    with several_parts() as stack:
+        with step(console, "Kafka broker"):
             kafka = stack.enter_context(kafka_at(options.bootstrap_servers, logs))
             require_reachable(kafka)
             create_topics(kafka, topics)
-        with _step(console, "Flink cluster"):
+        with step(console, "Flink cluster"):
             jobmanager = stack.enter_context(flink_at(options.jobmanager, logs))
-        with _step(console, "drift job"):
-            write_job_file(output / "job.toml", kafka, topics)
-            job = stack.enter_context(running_job(jobmanager, output / "job.toml"))
+        with step(console, "drift job"):
+            job_file = output / "job.toml"
+            write_job_file(job_file, kafka, topics)
+            submit = partial(submit_drift_job, job_file=job_file)
+            job = stack.enter_context(running_job(jobmanager, submit))
         console.print(f"Flink's web page: http://{jobmanager}\n", highlight=False)
         timeline = stack.enter_context(_Timeline(console, output / "timeline.txt"))
         watch = stack.enter_context(Watch(kafka, topics, timeline.add))
@@ -117,18 +127,10 @@ def _fresh_folder(output: Path) -> Path:
 
 
 def _announced_streams(options: DemoOptions, console: Console) -> list[ModelStream]:
-    with _step(console, "streams"):
+    with step(console, "streams"):
         streams = make_streams(options.seed)
     describe_streams(console, streams)
     return streams
-
-
-@contextlib.contextmanager
-def _step(console: Console, what: str) -> Iterator[None]:
-    begin_s = time.monotonic()
-    with console.status(f"Starting: {what}"):
-        yield
-    console.print(f"[green]✔[/] {what} ({time.monotonic() - begin_s:.1f} s)", highlight=False)
 
 
 def _stream(
@@ -175,7 +177,7 @@ def _conclude(
     outcomes = judge_models(streams, reported)
     _write_lines(output / "alerts.jsonl", reported.alerts)
     _write_lines(output / "scores.jsonl", reported.scores)
-    with _step(console, "picture"):
+    with step(console, "picture"):
         picture = prepare(outcomes, reported)
         write_png(picture, output / "drift.png")
         write_html(picture, output / "drift.html")

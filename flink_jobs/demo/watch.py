@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from itertools import product
@@ -13,9 +12,8 @@ from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import VIEWS, Topics
 from flink_jobs.demo.outcome import Reported
 from flink_jobs.demo.timing import END_MS
-from flink_jobs.kafka.following import RecordFollower
-from flink_jobs.records.alerts import Alert, Score
-from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.kafka.job_output import JobOutput, Written
+from flink_jobs.records.alerts import Alert
 
 _CHECK_JOB_S = 2.0
 
@@ -35,11 +33,13 @@ class Watch:
         self, bootstrap_servers: str, topics: Topics, on_alert: Callable[[Alert], None]
     ) -> None:
         self._on_alert = on_alert
-        self._alerts = RecordFollower(bootstrap_servers, topics.alerts, Alert)
-        self._scores = RecordFollower(bootstrap_servers, topics.scores, Score)
-        self._dead_letters = RecordFollower(bootstrap_servers, topics.dead_letters, DeadLetter)
-        self._stack = contextlib.ExitStack()
-        self._seen: tuple[list[Alert], list[Score], list[DeadLetter]] = ([], [], [])
+        self._output = JobOutput(
+            bootstrap_servers,
+            alerts=topics.alerts,
+            scores=topics.scores,
+            dead_letters=topics.dead_letters,
+        )
+        self._seen = Written([], [], [])
 
     @property
     def reported(self) -> Reported:
@@ -47,27 +47,24 @@ class Watch:
         return Reported(*self._seen)
 
     def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            for follower in (self._alerts, self._scores, self._dead_letters):
-                stack.enter_context(follower)
-            self._stack = stack.pop_all()
+        self._output.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._output.__exit__()
 
     def look(self, timeout_s: float = 0.0) -> None:
         """Take what has come, waiting for at most about ``timeout_s`` seconds."""
-        alerts, scores, dead_letters = self._seen
-        for alert in self._alerts.poll(timeout_s):
-            alerts.append(alert)
+        new = self._output.poll(timeout_s)
+        for alert in new.alerts:
             self._on_alert(alert)
-        scores += self._scores.poll(0.0)
-        dead_letters += self._dead_letters.poll(0.0)
+        self._seen.alerts.extend(new.alerts)
+        self._seen.scores.extend(new.scores)
+        self._seen.dead_letters.extend(new.dead_letters)
 
     def unfinished(self, models: list[str]) -> list[str]:
         """The models whose last window has not been reported yet by every view."""
-        finished = {(s.model, s.view) for s in self._seen[1] if s.window.end_ms == END_MS}
+        finished = {(s.model, s.view) for s in self._seen.scores if s.window.end_ms == END_MS}
         return [model for model in models if not finished.issuperset(product([model], VIEWS))]
 
 

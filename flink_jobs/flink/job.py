@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--config", type=Path, help="a configuration file")
-    given.add_argument("--range-job", type=Path, help="a job over a part of its topic, JSON")
+    given.add_argument("--range-job", type=Path, help="the same and a part of its topic, JSON")
     arguments = parser.parse_args()
     if arguments.config is not None:
         config, part = load_config(arguments.config), None

@@ -63,7 +63,7 @@ def identity(record: Alert | Score | DeadLetter | Audit) -> Hashable:
         case Score():
             return record.score_id
         case DeadLetter():
-            return (record.partition, record.offset)
+            return (record.partition, record.offset, record.row)
         case Audit():
             return record.audit_id
 

@@ -1,4 +1,4 @@
-"""A part of the inference topic, for a job that ends with it."""
+"""A job whose configuration is no file, over its topic or a part of it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,18 @@ class TopicRange(Struct, frozen=True):
 
 
 class RangeJob(Struct, frozen=True):
-    """A drift job over a part of its topic, as it is handed to the process that lays it out."""
+    """A drift job as it is handed to the process that lays it out.
+
+    Attributes
+    ----------
+    config : DriftJobConfig
+        As it is: no variable of the environment takes the place of an address.
+    part : TopicRange or None
+        The part of the topic with which the job ends; None for a job over all of it.
+    """
 
     config: DriftJobConfig
-    part: TopicRange
+    part: TopicRange | None = None
 
 
 def whole_topic(config: DriftJobConfig) -> TopicRange:

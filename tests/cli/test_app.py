@@ -21,7 +21,9 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "validate", "alerts", "version"])
+@pytest.mark.parametrize(
+    "command", ["demo", "init", "run", "sandbox", "validate", "alerts", "version"]
+)
 def test_help_explains_every_command(command: str) -> None:
     assert command in run("--help")[1]
     assert run(command, "--help")[0] == 0

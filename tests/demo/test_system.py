@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -19,78 +15,19 @@ from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, AlertKind
 from tests.demo.conftest import Run
+from tests.marked_command import MarkedCommand
 
 pytestmark = pytest.mark.system
 
-_MARK = "LOUDLY_DEMO_UNDER_TEST"
-
-
-class Demo:
-    """One run of the command; everything it starts carries the same mark in its environment."""
-
-    def __init__(self, folder: Path) -> None:
-        self.output = folder / "output"
-        self.scratch = folder / "scratch"
-        self.scratch.mkdir()
-        self._mark = uuid.uuid4().hex
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flink_jobs.cli", "demo", "--output", str(self.output)]
-        self._process = subprocess.Popen(
-            [*command, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # A shell starts what it puts into the background with SIGINT ignored, and that is
-            # handed down to here: Ctrl-C would be tested against a process that cannot hear it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            env=os.environ | {_MARK: self._mark, "TMPDIR": str(self.scratch), "COLUMNS": "160"},
-        )
-        return self._process
-
-    def run(self, *options: str) -> tuple[int, str]:
-        process = self.start(*options)
-        text, _ = process.communicate(timeout=500)
-        return process.returncode, text
-
-    def processes_left(self) -> list[str]:
-        """Command lines of what still runs of all that the command started."""
-        wanted = f"{_MARK}={self._mark}".encode()
-        return [p.command for p in _processes() if wanted in p.environment]
-
-    def files_left(self) -> list[str]:
-        """Temporary folders that were not removed."""
-        return [path.name for path in self.scratch.iterdir() if path.name.startswith("loudly-")]
-
-    def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.communicate()
-
-
-class _Process(NamedTuple):
-    command: str
-    environment: bytes
-
-
-def _processes() -> Iterator[_Process]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            yield _Process(command, (folder / "environ").read_bytes())
-        except OSError:
-            continue  # it has ended meanwhile, or belongs to another user
-
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    run = Demo(tmp_path)
+def demo(tmp_path: Path) -> Iterator[MarkedCommand]:
+    run = MarkedCommand("demo", tmp_path)
     yield run
     run.end()
 
 
-def alerts_of(demo: Demo) -> list[Alert]:
+def alerts_of(demo: MarkedCommand) -> list[Alert]:
     lines = (demo.output / "alerts.jsonl").read_bytes()
     alerts = msgspec.json.Decoder(Alert).decode_lines(lines)
     return sorted(alerts, key=lambda alert: (alert.model, alert.window.end_ms))
@@ -103,7 +40,7 @@ def expected_alerts(run: Run) -> list[tuple[str, str, AlertKind, float | None]]:
 
 
 def test_the_demo_finds_what_is_to_be_found_and_leaves_nothing_running(
-    demo: Demo, offline_run: Run
+    demo: MarkedCommand, offline_run: Run
 ) -> None:
     status, text = demo.run("--quick")
 
@@ -120,7 +57,7 @@ def test_the_demo_finds_what_is_to_be_found_and_leaves_nothing_running(
 
 
 def test_existing_parts_are_used_and_left_running(
-    demo: Demo, offline_run: Run, kafka_broker: KafkaBroker, flink_cluster: FlinkCluster
+    demo: MarkedCommand, offline_run: Run, kafka_broker: KafkaBroker, flink_cluster: FlinkCluster
 ) -> None:
     before = {job["jid"] for job in flink_cluster.rest.jobs()}
 
@@ -147,7 +84,7 @@ def test_existing_parts_are_used_and_left_running(
     ],
 )
 def test_an_interrupted_demo_stops_everything_it_started(
-    demo: Demo, number: signal.Signals, status: int, moment: str
+    demo: MarkedCommand, number: signal.Signals, status: int, moment: str
 ) -> None:
     process = demo.start("--quick")
     assert process.stdout is not None
@@ -164,7 +101,7 @@ def test_an_interrupted_demo_stops_everything_it_started(
 
 
 def test_without_java_the_demo_ends_before_it_makes_anything(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch
+    demo: MarkedCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(demo.scratch))
 
@@ -175,7 +112,7 @@ def test_without_java_the_demo_ends_before_it_makes_anything(
     assert not demo.output.exists()
 
 
-def test_a_cluster_that_does_not_answer_ends_the_demo_with_one_message(demo: Demo) -> None:
+def test_a_cluster_that_does_not_answer_ends_the_demo_with_one_message(demo: MarkedCommand) -> None:
     (port,) = free_ports(1)
 
     status, text = demo.run("--quick", "--jobmanager", f"127.0.0.1:{port}")

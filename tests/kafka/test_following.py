@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import pytest
 from kafka import KafkaProducer
 
@@ -14,7 +15,7 @@ from flink_jobs.cluster.processes import free_ports
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.kafka import connecting
 from flink_jobs.kafka.errors import FollowError
-from flink_jobs.kafka.following import RecordFollower, Undecodable
+from flink_jobs.kafka.following import RecordFollower, Undecodable, identity
 from flink_jobs.kafka.topics import admin_client, create_topics
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.records.dead_letters import DeadLetter, Reason, encode_dead_letter
@@ -178,6 +179,17 @@ def test_scores_and_dead_letters_are_followed_the_same_way(kafka_broker: KafkaBr
 
 
 @pytest.mark.integration
+def test_dead_letters_of_two_rows_of_one_message_are_two() -> None:
+    letter = DeadLetter(
+        reason=Reason.LATE, detail="late", model="m", partition=0, offset=7, row=0, event_time_ms=0
+    )
+
+    other_row = msgspec.structs.replace(letter, row=1)
+
+    assert identity(letter) != identity(other_row)
+    assert identity(letter) == identity(msgspec.structs.replace(letter, detail="late again"))
+
+
 def test_a_topic_that_does_not_exist_is_refused_with_advice(kafka_broker: KafkaBroker) -> None:
     follower = RecordFollower(kafka_broker.bootstrap_servers, "no-such-topic", Alert)
 
@@ -210,7 +222,7 @@ def test_an_alert_whose_use_failed_comes_again(kafka_broker: KafkaBroker) -> Non
 _KILLED_BETWEEN_POLL_AND_USE = """
 import os, signal, sys
 from flink_jobs.kafka import connecting
-from flink_jobs.kafka.following import RecordFollower
+from flink_jobs.kafka.following import RecordFollower, identity
 from flink_jobs.records.alerts import Alert
 address, topic = sys.argv[1:]
 # The broker waits as long for a member that was killed.

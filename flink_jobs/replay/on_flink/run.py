@@ -21,6 +21,7 @@ from flink_jobs.histories.batches import Batch, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.topics.ranges import KafkaRange
+from flink_jobs.kafka.event_sender import EventSender
 from flink_jobs.kafka.following import DEFAULT_CAPACITY, identity
 from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
@@ -30,7 +31,7 @@ from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
 from flink_jobs.replay.on_flink.counts import HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
-from flink_jobs.replay.on_flink.own_topics import TopicWriter, own_topics, topic_settings
+from flink_jobs.replay.on_flink.own_topics import max_record_bytes, own_topics, topic_settings
 from flink_jobs.replay.result import (
     ALERTS_FILE,
     SCORES_FILE,
@@ -168,15 +169,22 @@ def _written(
     files: FilesOnTopic, source: Source, config: DriftJobConfig, tell: _Teller
 ) -> TopicRange:
     """Write the files to their topic."""
-    with contextlib.closing(TopicWriter(config)) as writer:
+    kafka = config.kafka
+    with EventSender(
+        kafka.bootstrap_servers,
+        kafka.inference_topic,
+        properties=kafka.properties,
+        max_record_bytes=max_record_bytes(config),
+    ) as sender:
         for batch in tell.batches():
-            writer.send(files.records(batch))
-        writer.finish()
+            for key, value, time_ms in files.records(batch):
+                sender.send(key, value, time_ms)
+        sender.flush()
     tell.add_more(files.n_more)
     n = files.n_records
     if not n:
         raise SourceError(f"{source.name} holds no event that has a model and a time")
-    there = KafkaRange(f"kafka://{config.kafka.inference_topic}", config).ends[0]
+    there = KafkaRange(f"kafka://{kafka.inference_topic}", config).ends[0]
     if there != n:
         raise BacktestError(f"the broker holds {there:,} records of {n:,} that it took")
     return TopicRange({0: 0}, {0: n})
