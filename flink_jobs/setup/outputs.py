@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.paths import Path
-from flink_jobs.config.tables.columns import OutputKind
+from flink_jobs.records.alerts import OutputKind
 from flink_jobs.setup.facts import Facts
 from flink_jobs.setup.names import (
     OUTPUT_HOLDERS,
