@@ -297,9 +297,9 @@ def as_parquet(path: Path, records: Sequence[Record]) -> Path:
             as_lines,
             "",
             {
-                "invalid_event",
                 "late",
-                "missing_key",
+                "no_model",
+                "no_time",
                 "not_finite",
                 "oversized_payload",
                 "undecodable",
@@ -332,6 +332,8 @@ def test_files_on_flink_and_in_process_agree_to_the_byte(
     path = write(tmp_path / name, records)
     table = {"[job]\n": f"[columns]\n{columns}" + TWO_DETECTORS["[job]\n"]}
     reducer = {"[reference]\n": '[detector]\nreducer = {kind = "none"}\n[reference]\n'}
+    if write is as_other_lines:
+        reducer["[input]\n"] = '[input]\nformat = "json"\n'
     _, config = topics.config(tmp_path, table | reducer)
     before, told = topic_names(topics), list[Progress]()
 
