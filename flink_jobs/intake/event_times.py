@@ -26,7 +26,7 @@ _PER_MS: dict[Unit, tuple[int, int]] = {
 _SHOWN_CHARACTERS = 60
 _MOST_DIGITS = 24
 # As spreadsheets and programs write seconds since 1970: 1767225600.25, 1.7672256e+09.
-_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?")
+_DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]*([eE][+-]?[0-9]{1,2})?")
 
 
 class EventTimes:

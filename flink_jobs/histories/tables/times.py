@@ -20,7 +20,7 @@ _NANOSECONDS_PER_MS = 1_000_000
 _UTC = "UTC"
 # Arrow knows no summer time after 2037.
 _FIRST_S, _LAST_S = 0, 2_114_380_800
-_DECIMAL = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?$"
+_DECIMAL = r"^[+-]?[0-9]+\.[0-9]*([eE][+-]?[0-9]{1,2})?$"
 # Beyond, nanoseconds leave 64 bits, of which Arrow does not tell.
 _FIRST_YEAR, _END_YEAR = "1678", "2262"
 
