@@ -135,3 +135,38 @@ def test_a_captured_line_is_read_the_same_among_others(lines):
     ]
 
     assert_each_is_told_as_if_alone(config, payloads)
+
+
+PARTED = st.lists(
+    st.tuples(
+        st.fixed_dictionaries({}, optional={name: st.just(GOOD[name]) for name in GOOD}),
+        st.fixed_dictionaries({}, optional={"p": st.sampled_from([0.25, None])}),
+        st.dictionaries(st.sampled_from([*GOOD]), VALUES, max_size=1),
+    ).map(lambda parts: parts[0] | parts[1] | parts[2]),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("emb", ["emb", "deep.emb", "listed[0]"])
+@given(rows=PARTED)
+@example(rows=[GOOD, {"p": 0.25}])
+@example(rows=[GOOD | {"emb": [1, None]}, {"p": 0.25}])
+def test_requests_with_vectors_are_read_next_to_responses(emb, rows):
+    features = FEATURES | {"emb": {"type": "vector", "size": 2, "path": emb}}
+    config = named_config(
+        {"features": features, "outputs": {"p": "probability"}},
+        views=VIEWS,
+        input={"format": "json", "messages": "requests_and_responses"},
+    )
+    placed = [
+        {**row, "deep": {"emb": row["emb"]}, "listed": [row["emb"]]} if "emb" in row else row
+        for row in rows
+    ]
+    payloads = [json.dumps(row).encode() for row in placed]
+
+    assert_each_is_told_as_if_alone(config, payloads)
+    read = Layout(config).decode(Messages(payloads, lambda: [""] * len(rows)))
+    has_part = [any(row.get(name) is not None for name in ["p", *GOOD]) for row in rows]
+    assert {place for place, has in enumerate(has_part) if not has} <= set(read.unusable)
+    assert len(read.event_ids) + len(read.unusable) == len(rows)
