@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from flink_jobs.config.views import views_of
@@ -28,7 +29,7 @@ def test_windows_without_a_shift_alarm_as_rarely_as_the_level_says(
     random = np.random.default_rng(7)
     texts = {0: [f"t{number}" for number in random.permutation(n_categories)]}
 
-    def drawn(n: int) -> np.ndarray:
+    def drawn(n: int) -> NDArray[np.float64]:
         codes = random.choice(n_categories, size=n, p=shares / shares.sum()).astype(np.float64)
         return np.column_stack([codes, random.normal(size=n)][: len(columns)])
 
