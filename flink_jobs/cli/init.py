@@ -40,7 +40,7 @@ def init(
         from flink_jobs.cli.sample_screen import print_proposal
         from flink_jobs.histories.errors import SourceError
         from flink_jobs.kafka.properties import parse_properties
-        from flink_jobs.setup.fitting import fitted
+        from flink_jobs.setup.fitting import fitted, proven
         from flink_jobs.setup.job_toml import job_toml
         from flink_jobs.setup.opening import take_sample
         from flink_jobs.setup.proposal import propose
@@ -48,7 +48,7 @@ def init(
         if output.exists() and not force:
             raise SourceError(f"{output} is there already: name another --output, or add --force")
         given = parse_properties(properties or [])
-        proposal = fitted(propose(take_sample(history, given), model_name, given))
+        proposal = proven(fitted(propose(take_sample(history, given), model_name, given)))
         text = job_toml(proposal, str(output))
         try:
             output.write_text(text, encoding="utf-8")

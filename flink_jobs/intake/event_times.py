@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -24,6 +25,8 @@ _PER_MS: dict[Unit, tuple[int, int]] = {
 }
 _SHOWN_CHARACTERS = 60
 _MOST_DIGITS = 24
+# As spreadsheets and programs write seconds since 1970: 1767225600.25, 1.7672256e+09.
+_DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]*([eE][+-]?[0-9]{1,2})?")
 
 
 class EventTimes:
@@ -46,6 +49,8 @@ class EventTimes:
     --------
     >>> EventTimes("s").read(1767225600.25), EventTimes(zone="Europe/Berlin").read("2026-01-01")
     (1767225600250, 1767222000000)
+    >>> EventTimes("s").read("1767225600.25")
+    1767225600250
     >>> times_ms, wrong = EventTimes().read_all([7, "soon", None])
     >>> times_ms, wrong
     (array([7, 0, 0]), {1: "is 'soon', which is not a time", 2: 'is missing'})
@@ -131,6 +136,8 @@ class EventTimes:
         text = text.strip()
         if text.lstrip("+-").isdecimal() and len(text) <= _MOST_DIGITS:
             return self._of_whole(int(text))
+        if _DECIMAL.fullmatch(text):
+            return self.read(float(text))
         try:
             if self._zone is UTC:
                 return iso_ms(text)

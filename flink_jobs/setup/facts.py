@@ -152,6 +152,9 @@ def _by_types(found: Field, values: list[Any], present: list[Any]) -> Facts:
     }:
         # Numbers, texts and truth values by turns are texts of a category to every format.
         kind, n_others, other = "category", 0, ""
+    if n_others > _MOST_SHARE_OF_OTHERS * len(present):
+        # A column of either would make dead letters of all the others.
+        kind = "nested"
     match kind:
         case "number":
             numbers = np.array([_float(value) for value in values])
@@ -186,14 +189,24 @@ def _kind_of(value: Any) -> Kind:
             return "boolean"
         case int() | float() | Decimal():
             return "number"
-        case str() | bytes():
+        case str():
             return "category"
+        case bytes():
+            return "category" if _is_text(value) else "nested"
         case datetime() | date():
             return "moment"
         case list() if value and all(_is_number(each) for each in value):
             return "vector"
         case _:
             return "nested"
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_number(value: Any) -> bool:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.input_files import InputFiles, find_files, folder_keys
+from flink_jobs.records.shown import shown
 from flink_jobs.setup.sample import FilePart, RawRecord, Sample
 
 MOST_ROWS = 12_000
@@ -25,6 +26,8 @@ _BATCH_ROWS = 8_192
 _FEWEST_ROWS = 1_000
 _MOST_FILES = 16
 _PIECES = 12
+_VALUE = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?$|\d{4}-\d\d-\d\d[T ]\d\d:")
+_SHOWN_CHARACTERS = 80
 _ARROW_MAGIC = b"ARROW1"
 _PIECE_BYTES = 1 << 18
 _HEAD_BYTES = 1 << 22
@@ -251,6 +254,7 @@ def _csv(path: Path, n_wanted: int) -> _Piece:
         # It begins within a row, and perhaps within a quoted cell: only whole rows are taken.
         inside = piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
         found.append(list(csv.reader(io.StringIO(_text(inside), newline=""))))
+    _require_header(path, header, head)
     rows = [dict(zip(header, r, strict=True)) for r in _thinned(found, len(header), n_wanted)]
     n_seen = sum(map(len, found))
     n_rows = n_seen if is_whole else _estimate(n_seen, n_bytes, total)
@@ -285,6 +289,26 @@ def _require_commas(path: Path, head: bytes, header: list[str]) -> None:
                 f"{path.name} separates its cells by {what}: CSV files are read with commas; "
                 "write it again with commas, or as Parquet"
             )
+
+
+def _require_header(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    """Refuse a first row of values: it would be taken for names, and be lost as an event.
+
+    Names may be numbers (years; 0, 1, 2 from pandas), so that only what is no name counts for
+    values: numbers with a fraction, times, and what comes in the same column again.
+    """
+    if header == [str(place) for place in range(len(header))]:
+        return
+    others = [row for row in rows if len(row) == len(header) and row != header]
+    columns = list(zip(*others, strict=True)) or [()] * len(header)
+    pairs = zip(header, map(set, columns), strict=True)
+    n_values = sum(bool(_VALUE.match(name)) or name in seen for name, seen in pairs if name)
+    if 2 * n_values > len(header):
+        first = shown(", ".join(header), _SHOWN_CHARACTERS)
+        raise SourceError(
+            f"{path.name} seems to have no names of columns: its first row is {first}. Write a "
+            "first row with names, or the events as Parquet"
+        )
 
 
 def _text(data: bytes) -> str:

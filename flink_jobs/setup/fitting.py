@@ -1,4 +1,4 @@
-"""Makes a proposal small enough for the state that a model may have."""
+"""Makes a proposal small enough for the state that a model may have, and tries it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.histories.errors import SourceError
 from flink_jobs.setup.job_toml import job_toml
 from flink_jobs.setup.proposal import Proposal
+from flink_jobs.setup.reading import read_sample
 
 _FEWEST_REFERENCE = 500
 _N_CELLS = 1_000
@@ -46,3 +48,20 @@ def _smaller(proposal: Proposal) -> Proposal:
     if timing.duration_ms:
         return replace(proposal, timing=replace(timing, max_events=most))
     return replace(proposal, timing=replace(timing, n_reference=most))
+
+
+def proven(proposal: Proposal) -> Proposal:
+    """Return a proposal by which the events of its sample can be read.
+
+    Raises
+    ------
+    SourceError
+        When a backtest would refuse the file, or every event of it.
+    """
+    read = read_sample(decode_config(job_toml(proposal).encode()), proposal.sample)
+    if read.n_usable == 0:
+        why = f": {read.problems[0]}" if read.problems else ""
+        raise SourceError(
+            f"{proposal.sample.source} holds no event that this configuration could use{why}"
+        )
+    return proposal

@@ -126,10 +126,22 @@ def unfold(trees: Sequence[Any]) -> tuple[list[Field], list[str]]:
     for row, tree in enumerate(trees):
         if isinstance(tree, dict):
             n_cut += _unfold(tree, (), row, len(trees), columns)
+    _mark_objects(columns)
     notes = []
     if n_cut:
         notes.append(f"events have more than {MOST_FIELDS:,} different paths: the rest is left out")
     return [Field(path, values) for path, values in columns.items()], notes
+
+
+def _mark_objects(columns: dict[Path, list[Any]]) -> None:
+    """Put an empty object where a field with single values was an object, which is not missing."""
+    holders = {path[:n] for path in columns for n in range(1, len(path))}
+    for holder in holders & set(columns):
+        own = columns[holder]
+        below = [values for path, values in columns.items() if path[: len(holder)] == holder]
+        for row, values in enumerate(zip(*below, strict=True)):
+            if own[row] is None and any(value is not None for value in values):
+                own[row] = {}
 
 
 def _unfold(
@@ -224,10 +236,10 @@ def _unreadable_text(sample: Sample, envelope: str, payload: bytes) -> str:
             "under [columns], and look with loudly validate --sample"
         )
     return (
-        f"{sample.source} does not hold JSON: an event begins with {start!r}. For records of Avro "
-        'or Protobuf write input = {format = "avro", schemas = {file = "event.avsc"}} by hand '
-        "(docs/configuration.md), name the columns under [columns], and look with loudly validate "
-        "--sample"
+        f"{sample.source} does not hold JSON objects: an event begins with {start!r}. For records "
+        'of Avro or Protobuf write input = {format = "avro", schemas = {file = "event.avsc"}} '
+        "by hand (docs/configuration.md), name the columns under [columns], and look with loudly "
+        "validate --sample"
     )
 
 

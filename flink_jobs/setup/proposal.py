@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.records.wording import count
 from flink_jobs.setup.column_tables import ColumnTables, column_tables
 from flink_jobs.setup.facts import Facts, facts_of
 from flink_jobs.setup.formats import Recognised, recognise
@@ -85,7 +86,7 @@ def propose(
     SourceError
         When there is no time, or nothing to watch.
     """
-    recognised = recognise(sample)
+    recognised = _writable(recognise(sample))
     fields = [facts_of(each, are_texts=sample.are_texts) for each in recognised.fields]
     attributes = attributes_of(recognised)
     breaks = sample.breaks if recognised.n_rows == len(sample) else ()
@@ -114,6 +115,20 @@ def propose(
         keys,
         properties=dict(properties or {}),
     )
+
+
+def _writable(recognised: Recognised) -> Recognised:
+    """Leave out, and say so, fields of which no configuration can hold the name."""
+    good = [each for each in recognised.fields if all(map(_is_writable, each.path))]
+    n_bad = len(recognised.fields) - len(good)
+    if not n_bad:
+        return recognised
+    note = f"left out {count(n_bad, 'field')} with halves of characters in the name"
+    return replace(recognised, fields=good, notes=[*recognised.notes, note])
+
+
+def _is_writable(step: object) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in str(step))
 
 
 def _late_columns(sample: Sample) -> set[str]:

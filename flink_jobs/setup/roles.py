@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ _MOST_SHARE_OF_MODELS = 0.2
 _LONGEST_ID = 256
 # From here on the rarer categories count together, by default of the job.
 _TOLD_APART = 200
+_UNREADABLE = re.compile(r'["\\\x00-\x1f]')
 _CODES = frozenset({"code", "zip", "zipcode", "postcode", "postal", "category", "class", "type"})
 
 
@@ -118,6 +120,10 @@ def roles_of(
     candidates = [each for each in rest if each.role != "feature"]
     label, reason = find_label(candidates, outputs, set(late_columns), _held_labels(candidates))
     rest = _without(rest, [label])
+    if label is not None and _UNREADABLE.search(label.text):
+        # Of labels alone the configuration takes no such name, and a feature it should not become.
+        left_out.append((label, f"{reason}, but no label's name may hold quotes or backslashes"))
+        label, reason = None, ""
     true_values = [each for each in rest if each.role != "feature" and is_true_value(each, outputs)]
     left_out += [(each, "true values that are not classes") for each in true_values]
     rest = _without(rest, true_values)
@@ -219,7 +225,7 @@ def _reason(facts: Facts, is_feature: bool, breaks: Sequence[int]) -> str:
         case "nothing":
             return "no event of the sample has a value"
         case "nested":
-            return "lists of texts or objects, which no column takes"
+            return "lists, objects, bytes, or values of several kinds, which no column takes"
         case "moment":
             return "a date: it moves on by itself"
     return (

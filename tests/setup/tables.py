@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
-from flink_jobs.setup.fitting import fitted
+from flink_jobs.setup.fitting import fitted, proven
 from flink_jobs.setup.job_toml import job_toml
 from flink_jobs.setup.opening import take_sample
 from flink_jobs.setup.proposal import propose
@@ -68,7 +68,7 @@ def write_lines(path: Path, events: Sequence[Any]) -> Path:
 
 def written_for(path: Path, model_name: str = "") -> tuple[str, DriftJobConfig]:
     """What ``loudly init`` writes for a file or folder, as text and decoded."""
-    text = job_toml(fitted(propose(take_sample(str(path)), model_name)))
+    text = job_toml(proven(fitted(propose(take_sample(str(path)), model_name))))
     return text, decode_config(text.encode())
 
 

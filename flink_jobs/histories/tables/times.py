@@ -20,6 +20,7 @@ _NANOSECONDS_PER_MS = 1_000_000
 _UTC = "UTC"
 # Arrow knows no summer time after 2037.
 _FIRST_S, _LAST_S = 0, 2_114_380_800
+_DECIMAL = r"^[+-]?[0-9]+\.[0-9]*([eE][+-]?[0-9]{1,2})?$"
 # Beyond, nanoseconds leave 64 bits, of which Arrow does not tell.
 _FIRST_YEAR, _END_YEAR = "1678", "2262"
 
@@ -110,11 +111,20 @@ class TimesReader:
     def _of_iso_texts(self, column: pa.Array) -> NDArray[np.int64] | None:
         edges = pc.min_max(column)
         if not _FIRST_YEAR <= edges["min"].as_py() <= edges["max"].as_py() < _END_YEAR:
-            return None
+            return self._of_decimals(column)
         try:
             return _floored(column.cast(pa.timestamp("ns", _UTC)))
         except pa.ArrowInvalid:
+            if pc.any(pc.match_substring_regex(column, _DECIMAL)).as_py():
+                return self._of_decimals(column)
             return _floored(self._in_zone(column.cast(pa.timestamp("ns"))))
+
+    def _of_decimals(self, column: pa.Array) -> NDArray[np.int64] | None:
+        # Finer units have more digits than a float.
+        if self._unit not in ("s", "ms"):
+            return None
+        are_decimals = pc.all(pc.match_substring_regex(column, _DECIMAL)).as_py()
+        return self._of_floats(column.cast(pa.float64())) if are_decimals else None
 
     def _in_zone(self, column: pa.Array) -> pa.Array:
         """Take times without a zone for those of the zone; what its clocks skip is an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,11 +119,20 @@ def _is_there(column: Column, values: object) -> NDArray[np.bool_]:
         if None not in values:  # type: ignore[operator]
             return np.ones(len(values), dtype=np.bool_)  # type: ignore[arg-type]
         return np.array([value is not None for value in values], dtype=np.bool_)  # type: ignore[attr-defined]
-    is_number = ~np.isnan(np.asarray(values, dtype=np.float64))
+    is_number = ~np.isnan(_floats(column, values))
     return np.asarray(is_number.any(axis=1) if column.type == "vector" else is_number)
 
 
 def _is_whole(column: Column, values: object) -> NDArray[np.bool_]:
     if column.type == "vector":
-        return np.asarray(~np.isnan(np.asarray(values)).any(axis=1))
+        return np.asarray(~np.isnan(_floats(column, values)).any(axis=1))
     return _is_there(column, values)
+
+
+def _floats(column: Column, values: Any) -> NDArray[np.float64]:
+    """Return numbers, or vectors of which a whole one may be None, as floats."""
+    if column.type != "vector" or isinstance(values, np.ndarray):
+        return np.asarray(values, dtype=np.float64)
+    missing = (None,) * column.size
+    filled = [missing if vector is None else vector for vector in values]
+    return np.array(filled, dtype=np.float64).reshape(len(filled), column.size)

@@ -161,8 +161,23 @@ class _PartReader:
             return _Read({}, {})
         if self._has_places:
             return _Read(*self._by_path.read(rows, [None] * len(rows)))
-        if self._is_vector and not any(row and isinstance(row[0], list) for row in rows):
+        if self._is_vector:
+            return self._vectors(rows)
+        return self._listed(rows)
+
+    def _vectors(self, rows: Sequence[list[Any]]) -> _Read:
+        """Read rows that are the only column, a vector, or lists that hold it.
+
+        Each row is looked at for itself: ``[1, 2]`` means the same next to ``[[1, 2]]``.
+        """
+        holds = [bool(row) and isinstance(row[0], list) for row in rows]
+        if not any(holds):
             return self._wholes(rows)
+        bare = [row if held else [row] for row, held in zip(rows, holds, strict=True)]
+        return self._listed(bare)
+
+    def _listed(self, rows: Sequence[list[Any]]) -> _Read:
+        """Read rows that list the columns in their order."""
         read = self._renamed(self._by_place, self._of_place, rows)
         if set(map(len, rows)) != {len(self._own)}:
             for place, row in enumerate(rows):

@@ -123,10 +123,9 @@ def checked(
     """
     types = set(map(type, raw))
     if column.type == "number" and types <= (_OR_NONE if column.may_be_missing else _NUMBERS):
-        try:
-            return np.array(raw, dtype=np.float64)
-        except OverflowError:
-            pass
+        numbers = _numbers(column, raw)
+        if numbers is not None:
+            return numbers
     elif column.type == "category" and (types <= {int} or types <= {bool}):
         return raw
     elif column.type == "category" and types <= {str}:
@@ -139,11 +138,24 @@ def checked(
         lengths = set(map(len, raw))
         kinds = {kind for row in raw for kind in set(map(type, row))}
         if lengths == {column.size} and kinds <= _NUMBERS:
-            try:
-                return np.array(raw, dtype=np.float64)
-            except OverflowError:
-                pass
+            numbers = _numbers(column, raw)
+            if numbers is not None:
+                return numbers
     return _one_by_one(column, raw, event_ids, unusable)
+
+
+def _numbers(column: Column, raw: list[Any]) -> NDArray[np.float64] | None:
+    """Return values as floats; None where one cannot be used.
+
+    What is not finite is looked at one by one. Otherwise the reason of an event of which two
+    values are wrong would depend on the events that it is read with.
+    """
+    try:
+        numbers = np.array(raw, dtype=np.float64)
+    except OverflowError:
+        return None
+    is_wrong = np.isinf(numbers) if column.may_be_missing else ~np.isfinite(numbers)
+    return None if is_wrong.any() else numbers
 
 
 def _one_by_one(
