@@ -129,7 +129,7 @@ def test_a_history_of_which_nothing_can_be_used_has_no_dates(folder: Path) -> No
 
     assert status == 3
     assert "1 event of 0 models, no event time" in output
-    assert "1 dead letter: 1 invalid_event" in output
+    assert "1 dead letter: 1 no_model" in output
     assert "Note: no event could be used, so nothing was tested." in output
 
 
