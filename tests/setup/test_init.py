@@ -97,6 +97,16 @@ def test_dates_as_offices_write_them_are_left_out_however_few_there_are(tmp_path
     assert ("born" in {column.name for column in columns_of(config)}) is not is_date
 
 
+def test_a_time_of_another_form_is_named_where_there_is_no_other(tmp_path):
+    columns = loans(600)
+    columns["scored_at"] = [f"{1 + row // 60:02d}.04.2026 10:{row % 60:02d}" for row in range(600)]
+
+    with pytest.raises(
+        SourceError, match=r"scored_at holds dates such as 01\.04\.2026 10:00: write"
+    ):
+        written_for(write_csv(tmp_path / "loans.csv", columns))
+
+
 def test_the_commands_that_follow_can_be_pasted_into_a_shell(tmp_path):
     (tmp_path / "my data").mkdir()
     path = write_csv(tmp_path / "my data" / "loans of may's.csv", loans())
