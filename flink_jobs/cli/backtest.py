@@ -71,7 +71,12 @@ def backtest(
     """
     with told_plainly(), ended_by_sigterm():
         require_backtest_packages()
-        from flink_jobs.cli.backtest_screen import print_evaluation, print_result, progress_bar
+        from flink_jobs.cli.backtest_screen import (
+            print_evaluation,
+            print_next,
+            print_result,
+            progress_bar,
+        )
         from flink_jobs.config.loading import load_config
         from flink_jobs.histories.errors import BacktestError
         from flink_jobs.replay.engine import run_backtest
@@ -106,3 +111,4 @@ def backtest(
             print_evaluation(console, result, drifts, tolerance_ms)
         if not result.summary.n_tested:
             raise typer.Exit(NOTHING_TESTED)
+        print_next(console, result, history)

@@ -18,10 +18,12 @@ from rich.table import Table
 
 from flink_jobs.evaluation.evaluate import Figures, evaluate_result
 from flink_jobs.histories.known_drifts.truth import DriftInterval
-from flink_jobs.records.shown import shown
+from flink_jobs.records.alerts import AlertKind
+from flink_jobs.records.shown import shown, shown_argument
 from flink_jobs.records.wording import count
 from flink_jobs.replay.engine import Progress as Reached
 from flink_jobs.replay.result import BacktestResult, BacktestSummary, ModelSummary
+from flink_jobs.reports.text.alerts import to_text
 from flink_jobs.times import between, duration
 
 _MOST_MODELS = 30
@@ -67,7 +69,15 @@ def print_result(console: Console, result: BacktestResult) -> None:
     for line in lines:
         console.print(line, soft_wrap=True)
     console.print(_models_table(summary))
+    _print_first_alerts(console, result)
     console.print(f"The result lies in {result.folder}")
+
+
+def print_next(console: Console, result: BacktestResult, history: str) -> None:
+    """Print the command that makes a page of the result."""
+    folder, source = shown_argument(str(result.folder)), shown_argument(history)
+    command = f"loudly report {folder} --input {source} --output report.html"
+    console.print(f"Next: {command}", soft_wrap=True)
 
 
 def print_evaluation(
@@ -136,6 +146,19 @@ def _dead_letter_lines(result: BacktestResult) -> Iterator[str]:
         n_shown[reason] = n_shown.get(reason, 0) + 1
         if n_shown[reason] <= _MOST_EXAMPLES:
             yield f"  {shown(letter.where)} {reason}: {shown(letter.detail)}"
+
+
+def _print_first_alerts(console: Console, result: BacktestResult) -> None:
+    """Print where it began: figures alone say neither when nor what."""
+    started = [alert for alert in result.alerts() if alert.kind is AlertKind.STARTED]
+    started.sort(key=lambda alert: alert.window.end_ms)
+    if not started:
+        return
+    console.print("How the first incidents began:")
+    for alert in started[:_MOST_EXAMPLES]:
+        console.print(to_text(alert), soft_wrap=True)
+    if (more := len(started) - _MOST_EXAMPLES) > 0:
+        console.print(f"and {count(more, 'incident')} more")
 
 
 def _models_table(summary: BacktestSummary) -> Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from flink_jobs.records.shown import shown
+from flink_jobs.records.shown import shown, shown_argument
 from flink_jobs.records.wording import count, first_names
 from flink_jobs.times import between
 
@@ -44,10 +44,10 @@ def print_proposal(console: Console, proposal: Proposal, output: Path, text: str
         console.print("Not certain, marked UNSURE:", style="bold")
         for line in unsure:
             console.print(f"  {line}", soft_wrap=True)
-    source = shown(proposal.sample.source)
+    source, config = shown_argument(proposal.sample.source), shown_argument(str(output))
     console.print(
-        f"Next: loudly validate {output} --sample {source}\n"
-        f"      loudly backtest --config {output} --input {source}",
+        f"Next: loudly validate {config} --sample {source}\n"
+        f"      loudly backtest --config {config} --input {source} --output replayed",
         soft_wrap=True,
     )
 

@@ -19,7 +19,8 @@ def sandbox(
         str | None,
         typer.Option(
             "--input",
-            help="A file or folder of JSON lines, CSV or Parquet to feed as a stream; without it "
+            help="A file or folder of JSON lines, CSV or Parquet, or a topic as "
+            "kafka://host:port/topic, to feed as a stream; without it "
             "the job waits for events of your own.",
         ),
     ] = None,

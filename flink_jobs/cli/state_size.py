@@ -10,6 +10,7 @@ from flink_jobs.config.sizes import DetectorCost
 from flink_jobs.records.alerts import MAIN_VIEW
 
 # Of a row on the JVM's heap, apart from its payload.
+_USUAL_BYTES = 1_000
 _ROW_BYTES = 200
 # From here on what makes a state smaller is named.
 _A_LOT_BYTES = 10_000_000
@@ -46,10 +47,15 @@ def open_panes_text(config: DriftJobConfig) -> str:
     """Say how many raw events wait at most for their panes to close."""
     n_panes, n_raw = open_panes(config), config.panes.max_raw_events
     largest = config.input.max_payload_bytes
-    most = _bytes(n_panes * n_raw * (largest + _ROW_BYTES))
+
+    def all_of(size: int) -> str:
+        return f"{_bytes(n_panes * n_raw * (size + _ROW_BYTES))} if all are of {size:,} B"
+
+    # The bound alone frightens: hardly anybody's events are as large as the largest one may be.
+    usual = f"{all_of(_USUAL_BYTES)}, " if largest > _USUAL_BYTES else ""
     return (
-        f"up to {n_panes} of a model, each with up to {n_raw:,} raw events and {_ROW_BYTES} B more "
-        f"than its payload for each: {most} if all are of {largest:,} B; of a backlog also what is "
+        f"up to {n_panes} of a model, each with up to {n_raw:,} raw events: {usual}"
+        f"{all_of(largest)}, which input.max_payload_bytes lets in; of a backlog also what is "
         "read in 0.1 s"
     )
 

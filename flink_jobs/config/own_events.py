@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from flink_jobs.config.job import DriftJobConfig, SchemaTable
+from flink_jobs.config.locations import Holder, locations_of
 from flink_jobs.config.parts import have_parts
 from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 
@@ -53,6 +54,35 @@ def as_own_events(config: DriftJobConfig) -> DriftJobConfig:
         columns=_own_columns(config.columns),
         overrides=overrides,
     )
+
+
+def are_own_events(config: DriftJobConfig, holder: Holder) -> bool:
+    """Tell whether a history holds Loudly's own events, which a topic takes as they are.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    holder : str
+        What holds the history: ``topic`` or ``lines``.
+
+    Examples
+    --------
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {n_features = 2}
+    ... columns = {event_id = "@key"}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')
+    >>> are_own_events(config, "topic"), are_own_events(as_own_events(config), "topic")
+    (False, True)
+    """
+    is_own = config.input.format == "loudly" and config.input.envelope == "none"
+    event_id = locations_of(config, holder).event_id
+    return is_own and (event_id.kind, event_id.path) == ("payload", ("event_id",))
 
 
 def _own_columns(table: ColumnsTable) -> ColumnsTable:

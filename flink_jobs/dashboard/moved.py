@@ -72,6 +72,8 @@ class Moved(Struct, frozen=True, kw_only=True):
         Of the window.
     n_ref, n_test : int or None
         Events of the samples that are compared.
+    is_sample : bool
+        Whether there were more events than that: the alert itself tells of all of them.
     columns : list of ColumnEntry
         At most 300; the first 6 have shares or ranges.
     """
@@ -82,6 +84,7 @@ class Moved(Struct, frozen=True, kw_only=True):
     end_ms: int
     n_ref: int | None
     n_test: int | None
+    is_sample: bool
     columns: list[ColumnEntry]
 
 
@@ -113,6 +116,8 @@ def moved_of(alert: Alert) -> Moved:
         end_ms=alert.window.end_ms,
         n_ref=sample.n_ref if sample else None,
         n_test=sample.n_test if sample else None,
+        is_sample=sample is not None
+        and (sample.n_ref < alert.reference.n_events or sample.n_test < alert.window.n_tested),
         columns=[_entry(each, is_drawn=at < MOST_DRAWN) for at, each in enumerate(telling)],
     )
 

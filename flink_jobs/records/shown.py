@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 
 MOST_CHARACTERS = 200
 _KEPT_AT_END = 20
+# The longest path of Linux: a command that is cut cannot be run.
+_MOST_OF_ARGUMENT = 4_096
 # Invisible, though Unicode counts them among letters, marks and symbols.
 _INVISIBLE = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
@@ -56,6 +59,17 @@ def shown_lines(text: str) -> str:
     'two problems:\nmodel \\x1b'
     """
     return "\n".join(_MAY_BE_HIDDEN.sub(_escape, line) for line in text.split("\n"))
+
+
+def shown_argument(text: str) -> str:
+    """The text as one argument of a shell's command line.
+
+    Examples
+    --------
+    >>> shown_argument("history.csv"), shown_argument("my data.csv")
+    ('history.csv', "'my data.csv'")
+    """
+    return shlex.quote(shown(text, _MOST_OF_ARGUMENT))
 
 
 def shown_html(text: str) -> str:

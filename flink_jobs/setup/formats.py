@@ -21,6 +21,8 @@ _MOST_HEADERS = 50
 _EVENT_KEYS = {"features", "outputs"}
 _TENSOR_KEYS = {"name", "shape", "datatype"}
 _MOST_DEPTH = MOST_STEPS - 2
+# Longer lists of objects are rather a history than an answer with its places.
+_MOST_PLACES = 8
 _FEWEST_SHARE = 0.5
 
 
@@ -120,6 +122,8 @@ def unfold(trees: Sequence[Any]) -> tuple[list[Field], list[str]]:
     --------
     >>> [each.path for each in unfold([{"a": 1, "b": {"c": [1, 2]}}])[0]]
     [('a',), ('b', 'c')]
+    >>> [each.path for each in unfold([{"answers": [{"score": 0.2}, {"score": 0.8}]}])[0]]
+    [('answers', 0, 'score'), ('answers', 1, 'score')]
     """
     columns: dict[Path, list[Any]] = {}
     n_cut = 0
@@ -151,8 +155,8 @@ def _unfold(
     n_cut = 0
     for key, value in tree.items():
         path = (*at, str(key))
-        if isinstance(value, dict) and value and len(path) < _MOST_DEPTH:
-            n_cut += _unfold(value, path, row, n, columns)
+        if (below := _objects(path, value)) and len(path) < _MOST_DEPTH:
+            n_cut += sum(_unfold(each, where, row, n, columns) for where, each in below)
             continue
         column = columns.get(path)
         if column is None:
@@ -162,6 +166,17 @@ def _unfold(
             column = columns[path] = [None] * n
         column[row] = value
     return n_cut
+
+
+def _objects(path: Path, value: Any) -> list[tuple[Path, dict[Any, Any]]]:
+    """The object that a value is, or those of a short list, each with its path."""
+    if isinstance(value, dict) and value:
+        return [(path, value)]
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_PLACES:
+        return []
+    if not all(isinstance(each, dict) and each for each in value):
+        return []
+    return [((*path, place), each) for place, each in enumerate(value)]
 
 
 def _opened(

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count
 from flink_jobs.setup.facts import Facts
 from flink_jobs.setup.names import ENTITIES, ENVIRONMENT, IDS, SPLITS, VERSIONS, has, words
 from flink_jobs.setup.times import steps_of
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+# 01.02.1968, 2/1/1968 or 1968/02/01, with a time of day or without.
+_DATE = re.compile(r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./-])\d{1,2}\3\d{1,2})([ T]\d.*)?")
+DATE_OF_ANOTHER_FORM = "a date, such as"
 _MANY = 50
 _MOST_OF_ENTITY = 0.1
 _NEARLY_ALL = 0.5
@@ -48,7 +52,7 @@ def identifier_reason(facts: Facts) -> str:
 
 
 def text_reason(facts: Facts) -> str:
-    """Say why a field is text that nearly every event has its own of; empty where it is not.
+    """Say why a field is text of which each event has its own, or a date; empty where it is not.
 
     Examples
     --------
@@ -62,6 +66,8 @@ def text_reason(facts: Facts) -> str:
     if facts.is_constant and len(str(next(iter(facts.counts)))) > _LONG_TEXT:
         return "a long text that is always the same"
     texts = [text for text in list(facts.counts)[:500] if isinstance(text, str)]
+    if texts and all(_DATE.fullmatch(text.strip()) for text in texts):
+        return f"{DATE_OF_ANOTHER_FORM} {shown(texts[0].strip())} (it moves on by itself)"
     n_words = np.mean([len(text.split()) for text in texts])
     length = np.mean([len(text) for text in texts])
     if (n_words >= _MANY_WORDS or length > _LONG_TEXT) and (

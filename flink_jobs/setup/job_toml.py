@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flink_jobs.records.shown import shown
+from flink_jobs.records.shown import shown_argument
 from flink_jobs.records.wording import count
 from flink_jobs.setup.column_tables import ColumnLine
 from flink_jobs.setup.places import Place
@@ -52,23 +52,17 @@ def _head(proposal: Proposal, output: str, n_unsure: int) -> str:
         )
     else:
         writer.remark("Nothing had to be guessed; have a look all the same.")
-    source = _argument(proposal.sample.source)
-    output = _argument(output)
+    source, output = shown_argument(proposal.sample.source), shown_argument(output)
     writer.commands(
         "Next:",
         f"loudly validate {output} --sample {source}",
         f"loudly backtest --config {output} --input {source} --output replayed",
-        "loudly report replayed --output report.html",
+        f"loudly report replayed --input {source} --output report.html",
+        f"loudly sandbox --config {output} --input {source}",
     )
     writer.block()
     writer.line("version", 1)
     return writer.text()
-
-
-def _argument(text: str) -> str:
-    """Quote what a shell would take apart."""
-    shown_text = shown(text)
-    return f"'{shown_text}'" if set(shown_text) & set(' &;$()*?<>|"') else shown_text
 
 
 def _seen(proposal: Proposal) -> str:

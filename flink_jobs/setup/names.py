@@ -254,6 +254,9 @@ OTHER_HOLDERS = frozenset(
 )
 LABEL_HOLDERS = frozenset({"labels", "label", "truth", "target", "targets", "feedback", "outcome"})
 
+# Too short to count within a longer name, as in check_in or time_out.
+_SHORT_HOLDERS = {"in": FEATURE_HOLDERS, "out": OUTPUT_HOLDERS, "hdr": OTHER_HOLDERS}
+
 UNITS = {
     "eur": "EUR",
     "usd": "USD",
@@ -369,3 +372,16 @@ def shares_word(name: str, other: str) -> bool:
     ours = [word for word in words(name) if len(word) >= 5 or word in OUTCOMES]
     theirs = [word for word in words(other) if len(word) >= 5 or word in OUTCOMES]
     return any(a[:5] == b[:5] for a in ours for b in theirs)
+
+
+def holds(step: str, holders: frozenset[str]) -> bool:
+    """Tell whether a key of an object hints at what lies in it.
+
+    Examples
+    --------
+    >>> holds("model_inputs", FEATURE_HOLDERS), holds("in", FEATURE_HOLDERS)
+    (True, True)
+    >>> holds("check_in", FEATURE_HOLDERS)
+    False
+    """
+    return has(step, holders) or _SHORT_HOLDERS.get(step.lower()) is holders

@@ -17,6 +17,7 @@ from flink_jobs.setup.names import (
     PROBABILITIES,
     SCORES,
     has,
+    holds,
     unit_of_name,
     words,
 )
@@ -76,7 +77,7 @@ def find_outputs(fields: Sequence[Facts]) -> list[Output]:
 def _is_candidate(facts: Facts) -> bool:
     if facts.role:
         return facts.role == "output"
-    held = any(has(str(step), OUTPUT_HOLDERS) for step in facts.path[:-1])
+    held = any(holds(str(step), OUTPUT_HOLDERS) for step in facts.path[:-1])
     return held or has(facts.name, PREDICTIONS | PROBABILITIES) or _is_p(facts)
 
 
@@ -86,7 +87,7 @@ def _is_p(facts: Facts) -> bool:
 
 
 def _output(facts: Facts) -> Output | None:
-    is_held = facts.role == "output" or any(has(str(s), OUTPUT_HOLDERS) for s in facts.path[:-1])
+    is_held = facts.role == "output" or any(holds(str(s), OUTPUT_HOLDERS) for s in facts.path[:-1])
     match facts.kind:
         case "vector":
             return _vector(facts) if is_held or facts.size > 1 else None

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count, first_names
 from flink_jobs.setup.facts import Facts, facts_of
 from flink_jobs.setup.formats import Field, Recognised
+from flink_jobs.setup.identifiers import DATE_OF_ANOTHER_FORM
 from flink_jobs.setup.keys import Keys
 from flink_jobs.setup.roles import Roles, find_model
 from flink_jobs.setup.sample import Sample
@@ -100,8 +102,17 @@ def event_time(sample: Sample, roles: Roles, attributes: Sequence[Facts]) -> Eve
     raise SourceError(
         f"{sample.source} holds no time: Loudly needs the moment of each event, as a number since "
         "1970 or as a text such as 2026-01-31T12:00:00Z. Add such a column; where only the order "
-        "is known, a whole number that grows with the rows will do"
+        f"is known, a whole number that grows with the rows will do{_other_dates(roles)}"
     )
+
+
+def _other_dates(roles: Roles) -> str:
+    """Name what holds dates of another form: which number is the month is not ours to guess."""
+    for facts, why in roles.left_out:
+        if why.startswith(DATE_OF_ANOTHER_FORM):
+            example = why.removeprefix(DATE_OF_ANOTHER_FORM).partition(" (")[0]
+            return f". {shown(facts.text)} holds dates such as{example}: write them as above"
+    return ""
 
 
 def _of_field(found: TimeField, text: str, others: Sequence[TimeField]) -> EventTime:

@@ -35,7 +35,7 @@ class ReadSample:
     models : list of str
         Of each message that has one.
     times_ms : list of int
-        Of each message that has one.
+        Of the same messages, in their order.
     reads : list of (Layout, ReadEvents)
     problems : list of UnusableEventError
         Of the messages and rows that cannot be used.
@@ -161,12 +161,12 @@ def _take_rows(batch: Batch, names: Names, layouts: Layouts, found: ReadSample) 
     found.problems += [UnusableEventError(each.reason, each.detail) for each in misplaced]
     codes = batch.codes[rows]
     found.n_without_model += int((codes < 0).sum())
+    # In the order of the rows: models by turns would look like events that come late.
+    found.models += [names.all[code] for code in codes[codes >= 0].tolist()]
+    found.times_ms += batch.times_ms[rows[codes >= 0]].tolist()
     for code in np.unique(codes[codes >= 0]).tolist():
-        model = names.all[code]
         own = rows[codes == code]
-        found.models += [model] * len(own)
-        found.times_ms += batch.times_ms[own].tolist()
-        layout = layouts.of(model)
+        layout = layouts.of(names.all[code])
         read = batch.rows.read(layout, own, partial(_names_of, own))
         found.reads.append((layout, read))
         found.problems += read.unusable.values()

@@ -21,6 +21,7 @@ from flink_jobs.setup.names import (
     OUTPUT_HOLDERS,
     VERSIONS,
     has,
+    holds,
     unit_of_name,
     words,
 )
@@ -28,6 +29,7 @@ from flink_jobs.setup.outputs import Output, find_outputs
 from flink_jobs.setup.times import TimeField, ascending_field, time_fields
 
 _STRONG_HOLDERS = frozenset({"features", "feature", "inputs", "instances", "instance"})
+_SERVICES = frozenset({"svc", "service", "deployment", "endpoint", "scorer", "app", "name"})
 _MOST_MODELS = 2_000
 _MOST_SHARE_OF_MODELS = 0.2
 _LONGEST_ID = 256
@@ -181,7 +183,7 @@ def _holder(facts: Facts) -> str:
             ("label", LABEL_HOLDERS),
             ("other", OTHER_HOLDERS),
         ):
-            if has(str(step), hints):
+            if holds(str(step), hints):
                 return role
     return ""
 
@@ -202,7 +204,7 @@ def _features(
         holder = _holder(each)
         reason = _reason(each, holder == "feature", breaks)
         if not reason and holder in ("other", "label", "output"):
-            reason = f"lies in {each.path[-2]}, not among the features"
+            reason = f"lies in {each.path[-2]}, not among the features{_maybe_model(each)}"
         if not reason and is_held and holder != "feature":
             reason = "lies beside the features, not among them"
         if not reason and is_strong and not _is_strongly_held(each):
@@ -212,6 +214,13 @@ def _features(
         else:
             features.append(_feature(each))
     return features, left_out
+
+
+def _maybe_model(facts: Facts) -> str:
+    """A service often is a model, and as often serves several: people know."""
+    if facts.kind != "category" or not has(facts.name, _SERVICES) or facts.share_distinct > 0.1:
+        return ""
+    return f'; if it names models, say model = "{facts.text}"'
 
 
 def _is_strongly_held(facts: Facts) -> bool:

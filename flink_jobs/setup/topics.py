@@ -80,7 +80,6 @@ def _records(consumer: Any, topic: str) -> tuple[list[RawRecord], int]:
     partitions = [TopicPartition(topic, number) for number in numbers]
     first = consumer.beginning_offsets(partitions)
     last = consumer.end_offsets(partitions)
-    consumer.assign(partitions)
     each = MOST_RECORDS // max(1, len(partitions)) // 2
     each = max(_FEWEST_OF_PARTITION, min(_MOST_OF_PARTITION, each))
     found: dict[tuple[int, int], RawRecord] = {}
@@ -99,9 +98,9 @@ def _read(
 ) -> None:
     """Read from each start to each end; heartbeats and records without a value are passed over."""
     open_ones = {p for p in starts if starts[p] < ends[p]}
-    for each in starts:
-        consumer.seek(each, starts[each])
-    consumer.pause(*(p for p in starts if p not in open_ones))
+    # Partitions are left out by assigning the others: after a pause the client keeps what it had
+    # fetched, and a seek waits behind that for ever.
+    _assign(consumer, {p: starts[p] for p in open_ones})
     deadline_s = time.monotonic() + _WAIT_S
     while open_ones and time.monotonic() < deadline_s:
         for batch in consumer.poll(timeout_ms=500).values():
@@ -110,10 +109,16 @@ def _read(
                 if place in open_ones and record.offset < ends[place]:
                     _take(record, found)
         # Positions, not records: a transaction's mark is an offset without a record.
-        done = {p for p in open_ones if consumer.position(p) >= ends[p]}
-        consumer.pause(*done)
-        open_ones -= done
-    consumer.resume(*starts)
+        reached = {p: consumer.position(p) for p in open_ones}
+        if done := {p for p in open_ones if reached[p] >= ends[p]}:
+            open_ones -= done
+            _assign(consumer, {p: reached[p] for p in open_ones})
+
+
+def _assign(consumer: Any, positions: Mapping[TopicPartition, int]) -> None:
+    consumer.assign(list(positions))
+    for each, offset in positions.items():
+        consumer.seek(each, offset)
 
 
 def _take(record: Any, found: dict[tuple[int, int], RawRecord]) -> None:

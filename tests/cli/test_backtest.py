@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -128,8 +129,34 @@ def test_a_history_of_which_nothing_can_be_used_has_no_dates(folder: Path) -> No
 
     assert status == 3
     assert "1 event of 0 models, no event time" in output
-    assert "1 dead letter: 1 invalid_event" in output
+    assert "1 dead letter: 1 no_model" in output
     assert "Note: no event could be used, so nothing was tested." in output
+
+
+def test_a_backtest_says_when_drift_began_and_what_moved_and_how_to_see_all(folder: Path) -> None:
+    shifts = f"--shifts={folder / 'shifts.toml'}"
+    quiet = [replace(e, model="a" if e.model == "a" else "b") for e in make_events()]
+    write_json_lines(folder / "history.jsonl", quiet)
+
+    status, output = run("backtest", *options(folder), shifts)
+
+    began = output.split("How the first incidents began:\n")[1]
+    first = json.loads((folder / "out" / "alerts.jsonl").read_text().splitlines()[0])
+    assert status == 0
+    assert f"STARTED    {first['model']}" in began
+    assert f"`{first['top_columns'][0]['column']}`" in began
+    command = began.splitlines()[-1].removeprefix("Next: loudly ")
+    _, told = run(*shlex.split(command.replace("report.html", str(folder / "page.html"))))
+    assert (folder / "page.html").exists(), told
+
+
+def test_a_backtest_without_an_alert_names_none(folder: Path) -> None:
+    write_json_lines(folder / "history.jsonl", [e for e in make_events() if e.model == "b"])
+
+    _, output = run("backtest", *options(folder))
+
+    assert "0 alerts" in output
+    assert "How the first incidents began" not in output
 
 
 UNUSABLE = {

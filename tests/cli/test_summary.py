@@ -172,7 +172,20 @@ def test_what_lies_in_open_panes_is_bounded_by_the_configuration() -> None:
 
     # Panes of 1 s: one being read, one begun, two ahead, three for disorder and fast clocks.
     assert text.startswith("up to 7 of a model, each with up to 100 raw events")
-    assert "700 kB if all are of 800 B; of a backlog also what is read in 0.1 s" in text
+    assert "100 raw events: 700 kB if all are of 800 B, which input.max_payload_bytes" in text
+    assert text.endswith("of a backlog also what is read in 0.1 s")
+
+
+def test_what_open_panes_hold_is_also_said_for_events_as_most_are() -> None:
+    text = text_of(
+        "open panes",
+        input={"max_out_of_orderness_ms": 500, "max_future_ms": 1_600, "max_payload_bytes": 9_800},
+        panes={"max_raw_events": 1_000},
+    )
+
+    n_panes = int(text.split()[2])
+    said = f"{1.2 * n_panes:.3g} MB if all are of 1,000 B, {10 * n_panes} MB if all are of 9,800 B"
+    assert said in text
 
 
 def test_a_training_set_takes_no_state_of_a_model() -> None:

@@ -10,7 +10,7 @@ import pytest
 from flink_jobs.dashboard.moved import moved_of
 from flink_jobs.dashboard.state import ChartData, LiveState
 from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow, Watcher
-from flink_jobs.records.alerts import AlertKind, Cause, Severity
+from flink_jobs.records.alerts import AlertKind, Cause, SampleSummary, Severity
 from flink_jobs.records.control import Acknowledge, Outcome
 from tests.core.watched import Watched
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
@@ -387,6 +387,16 @@ def test_of_many_columns_the_first_are_drawn_and_the_rest_is_bounded() -> None:
     assert len(moved.columns) == 300
     drawn = [bool(column.shares or column.ranges) for column in moved.columns]
     assert drawn == [True] * 6 + [False] * 294
+
+
+@pytest.mark.parametrize("missing", ["n_ref", "n_test"])
+def test_what_moved_says_that_it_comes_from_a_sample_where_the_alert_counts_more(missing) -> None:
+    every = SampleSummary(n_ref=2_000, n_test=2_000)
+    fewer = msgspec.structs.replace(every, **{missing: 1_000})
+
+    of_all, of_some = (moved_of(make_alert(sample=sample)) for sample in (every, fewer))
+
+    assert (of_all.is_sample, of_some.is_sample) == (False, True)
 
 
 def test_what_moved_has_shares_ranges_units_and_missing_values() -> None:

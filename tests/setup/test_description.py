@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from flink_jobs.cli import app
@@ -127,3 +128,20 @@ def test_names_of_models_that_drive_a_terminal_are_escaped():
     report = describe_sample(config, topic(records(3, ["fr\x1b[31m"] * 3, x=[1, 2, 3])))
 
     assert report.models == [("fr\\x1b[31m", 3)]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_rows_of_models_by_turns_are_late_only_where_they_are(tmp_path, is_late):
+    n = 600
+    models = ["a", "b"] * (n // 2)
+    late_s = 600 if is_late else 0
+    seconds = [START_S + row - late_s * (row % 3 == 1) for row in range(n)]
+    path = write_csv(
+        tmp_path / "a.csv",
+        {"who": models, "at": [1_000 * each for each in seconds], "x": [0.5, 0.7] * (n // 2)},
+    )
+    config = config_of('model = "who"\ntime = "at"\nfeatures = {x = "number"}')
+
+    report = describe_sample(config, take_sample(str(path)))
+
+    assert any("after newer ones" in hint for hint in report.hints) is is_late

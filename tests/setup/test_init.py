@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +74,54 @@ def test_identifiers_and_free_text_are_left_out_and_the_file_says_so(tmp_path):
     assert "#   applicant  an identifier:" in text
     assert "#   comment    free text:" in text
     assert not {"applicant", "comment"} & {column.name for column in columns_of(config)}
+
+
+@pytest.mark.parametrize(
+    ("form", "is_date"),
+    [
+        ("%d.%m.%Y", True),
+        ("%m/%d/%Y", True),
+        ("%Y/%m/%d %H:%M", True),
+        ("%m/%Y", False),
+        ("%d.%m", False),
+    ],
+)
+def test_dates_as_offices_write_them_are_left_out_however_few_there_are(tmp_path, form, is_date):
+    columns = loans(600)
+    born = [date(1950 + row % 40, 1 + row % 12, 1 + row % 28) for row in range(600)]
+    columns["born"] = [day.strftime(form) for day in born]
+
+    text, config = written_for(write_csv(tmp_path / "loans.csv", columns))
+
+    assert bool(re.search("#   born +a date, such as", text)) is is_date
+    assert ("born" in {column.name for column in columns_of(config)}) is not is_date
+
+
+def test_a_time_of_another_form_is_named_where_there_is_no_other(tmp_path):
+    columns = loans(600)
+    columns["scored_at"] = [f"{1 + row // 60:02d}.04.2026 10:{row % 60:02d}" for row in range(600)]
+
+    with pytest.raises(
+        SourceError, match=r"scored_at holds dates such as 01\.04\.2026 10:00: write"
+    ):
+        written_for(write_csv(tmp_path / "loans.csv", columns))
+
+
+def test_the_commands_that_follow_can_be_pasted_into_a_shell(tmp_path):
+    (tmp_path / "my data").mkdir()
+    path = write_csv(tmp_path / "my data" / "loans of may's.csv", loans())
+    output = tmp_path / "my data" / "job.toml"
+
+    printed = CliRunner().invoke(app, ["init", "--input", str(path), "--output", str(output)])
+
+    next_steps = re.compile(r"(?:# )?(?:Next:)? +(loudly .*)")
+    written, told = (
+        [shlex.split(found[1]) for line in lines if (found := next_steps.fullmatch(line))]
+        for lines in (output.read_text().splitlines(), printed.output.splitlines())
+    )
+    assert [words[1] for words in written] == ["validate", "backtest", "report", "sandbox"]
+    assert [words[1] for words in told] == ["validate", "backtest"]
+    assert all(str(path) in words for words in [*written, *told])
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "lines"])

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
+from flink_jobs.config.paths import path_text
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.setup.description import SampleReport, describe_sample
 from flink_jobs.setup.fitting import fitted
@@ -65,6 +67,49 @@ def test_own_events_are_recognised():
 
     assert (config.input.format, config.input.n_features) == ("loudly", 2)
     assert (report.n_usable, report.models) == (300, [("fraud", 300)])
+
+
+def flight(n: int) -> dict[str, Any]:
+    late = float(RANDOM.beta(2, 5))
+    return {
+        "hdr": {"svc": ["long", "short"][n % 2], "uid": f"{n:08x}"},
+        "body": {
+            "in": {"wind": RANDOM.normal(), "check_in": {"desk": "ABC"[n % 3]}},
+            "out": [{"flag": "late", "score": late}, {"flag": "on_time", "score": 1 - late}],
+        },
+        "v": "1.2",
+    }
+
+
+def test_short_lists_of_objects_are_read_by_their_places():
+    config, report = read_back(topic_of([flight(n) for n in range(300)]))
+
+    paths = {path_text(path): column.role for column in columns_of(config) for path in column.paths}
+    assert {each: role for each, role in paths.items() if each.endswith("score")} == {
+        "body.out[0].score": "output",
+        "body.out[1].score": "output",
+    }
+    assert {each for each, role in paths.items() if role == "feature"} == {
+        "body.in.wind",
+        "body.in.check_in.desk",
+    }
+    assert report.n_usable == 300
+
+
+def test_a_service_in_a_header_is_left_out_with_the_line_that_makes_it_the_model():
+    text = job_toml(fitted(propose(topic_of([flight(n) for n in range(300)]))))
+
+    assert 'if it names models, say model = "hdr.svc"' in text
+
+
+@pytest.mark.parametrize("answers", [[], [{"a": 1.0}] * 9, [{"a": 1.0}, 2.0]])
+def test_lists_whose_places_mean_nothing_are_left_out(answers):
+    events = [{"x": RANDOM.normal(), "items": answers} for _ in range(300)]
+
+    config, report = read_back(topic_of(events))
+
+    assert list(config.columns.features) == ["x"]
+    assert report.n_usable == 300
 
 
 def test_a_number_of_a_schema_in_front_is_recognised():

@@ -1065,7 +1065,7 @@ function drawMoved() {
   $("moved").hidden = !moved;
   if (!moved || moved === movedDrawn) return;
   movedDrawn = moved;
-  const of = moved.n_test === null ? "" : `, ${many(moved.n_test, "event")} against ${moved.n_ref.toLocaleString("en")}`;
+  const of = moved.n_test === null ? "" : `, ${moved.is_sample ? "a sample of " : ""}${many(moved.n_test, "event")} against ${moved.n_ref.toLocaleString("en")}`;
   $("moved-when").textContent = `in the window ${moment(moved.start_ms).replace(" UTC", "")} to ${moment(moved.end_ms)} (alert ${moved.kind}${of})`;
   $("moved-list").replaceChildren(...moved.columns.slice(0, N_DRAWN).map(movedItem));
   const more = moved.columns.slice(N_DRAWN);

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.locations import locations_of
+from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.batches import Batch, EventTime, Misplaced, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.input_files import InputFiles
@@ -94,7 +94,7 @@ class _Reader:
     def __init__(self, config: DriftJobConfig, names: Names, time: EventTime) -> None:
         self._locator = line_locator(config)
         self._label = labels_of(config)
-        self._are_events = are_own_events(config)
+        self._are_events = are_own_events(config, "lines")
         self._names = names
         self._time = time
 
@@ -132,12 +132,6 @@ class _Reader:
         return Misplaced(code, offset, error.reason, error.detail, line, error.event_id)
 
 
-def are_own_events(config: DriftJobConfig) -> bool:
-    """Tell whether lines are Loudly's own events, which a topic may hold as they are."""
-    is_own = config.input.format == "loudly" and config.input.envelope == "none"
-    return is_own and locations_of(config, "lines").event_id.path == ("event_id",)
-
-
 class _Taken(NamedTuple):
     """A chunk whose turn it is, and what gives its lines."""
 
@@ -168,7 +162,7 @@ class SharedLines:
         self._exchange = exchange
         self._chunk_bytes = chunk_bytes
         self._decoder = LineDecoder(config)
-        self._are_events = are_own_events(config)
+        self._are_events = are_own_events(config, "lines")
         self._own = self._own_chunks()
         self._next: tuple[Place, _Taken] | None = None
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.locations import record_parts
+from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.intake.formats.base import Messages, Unusable
@@ -52,6 +53,7 @@ class RecordReader:
     def __init__(self, config: DriftJobConfig | None) -> None:
         self._labels = None if config is None else labels_of(config)
         self._names = () if config is None else record_parts(config)
+        self._are_events = config is None or are_own_events(config, "topic")
         self._locator = None if config is None else Locator(config, "topic")
 
     def placed(self, records: Sequence[Any]) -> PlacedRecords:
@@ -74,7 +76,12 @@ class RecordReader:
 
     def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> PayloadRows:
         """Make the rows of a batch of values."""
-        return PayloadRows(payloads, self._labels, parts if self._names else None)
+        return PayloadRows(
+            payloads,
+            self._labels,
+            parts if self._names else None,
+            are_events=self._are_events,
+        )
 
     def _parts(self, record: Any) -> Parts:
         if not self._names:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.own_events import as_own_events
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.histories.topics.records import RecordReader
+from flink_jobs.intake.formats.json import EventDecoder
 from flink_jobs.intake.layouts import Layouts
 from flink_jobs.records.dead_letters import Reason
+from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.times import FOREVER_MS
 from tests.intake.examples import named_config
 
@@ -182,3 +186,40 @@ def test_the_values_of_any_topic_are_read_as_they_are(n: int) -> None:
 
     assert placed.models == ["k"] * n
     assert not placed.problems
+
+
+class Source:
+    """A topic as a history, as far as what is written of it asks."""
+
+    def place(self, partition: int, offset: int) -> str:
+        return f"topic[{partition}]:{offset}"
+
+
+def test_records_of_another_shape_go_onto_another_topic_as_own_events() -> None:
+    names, config = Names(), in_payload(event_id="@key")
+    records = [Record(b"r%d" % n, value("churn", n, age=float(n)), 10**12, n) for n in range(7)]
+    files = FilesOnTopic(cast(Any, Source()), config, names)
+
+    written = [
+        record for batch in batches(config, {0: records}, names) for record in files.records(batch)
+    ]
+
+    assert [(key, time_ms) for key, _, time_ms in written] == [(b"churn", n) for n in range(7)]
+    read = EventDecoder(columns_of(as_own_events(config))).decode
+    assert [read(payload).event_id for _, payload, _ in written] == [f"r{n}" for n in range(7)]
+    values = [json.loads(payload)["features"] for _, payload, _ in written]
+    assert values == [{"age": float(n), "plan": "pro"} for n in range(7)]
+
+
+def test_own_events_of_a_topic_go_on_as_they_are() -> None:
+    names, config = Names(), named_config(COLUMNS)
+    payloads = [
+        b'{"schema_version": 1, "event_id": "a",   "features": {"age": 1.0, "plan": "pro"}}',
+        b"no event",
+    ]
+    records = [Record(b"churn", payload, 10**12 + n, n) for n, payload in enumerate(payloads)]
+    files = FilesOnTopic(cast(Any, Source()), config, names)
+
+    (batch,) = batches(config, {0: records}, names)
+
+    assert [payload for _, payload, _ in files.records(batch)] == payloads
