@@ -373,7 +373,7 @@ def test_what_is_wrong_with_a_history_is_told_plainly(tmp_path, processes):
     path = tmp_path / "history.csv"
     path.write_text("model,time_ms\na,1\n")
 
-    with pytest.raises(SourceError, match="lacks the columns event_id, features"):
+    with pytest.raises(SourceError, match="lacks the columns features"):
         run_comparison(path, tmp_path / "c", processes=processes)
 
 

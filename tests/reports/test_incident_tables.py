@@ -75,7 +75,9 @@ def test_a_column_of_many_categories_is_not_taken_for_another_history(tmp_path: 
     rng = np.random.default_rng(5)
     times = np.sort(START_MS + rng.integers(0, 60 * MINUTE_MS, size=6_000))
     is_late = times > START_MS + 40 * MINUTE_MS
-    cities = rng.integers(0, 400, size=6_000) + 1_000 * (is_late & (rng.random(6_000) < 0.4))
+    is_rare = rng.random(6_000) < 0.3
+    cities = np.where(is_rare, rng.integers(100, 500, size=6_000), rng.integers(0, 20, size=6_000))
+    cities += 1_000 * (is_late & (rng.random(6_000) < 0.4))
     texts = [f"city {city}" for city in cities]
     pq.write_table(
         pa.table({"model": ["m"] * 6_000, "time_ms": times, "city": texts}),

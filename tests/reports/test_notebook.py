@@ -156,7 +156,7 @@ def test_nothing_of_the_table_is_left_behind(
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (pd.DataFrame({"model": ["a"], "time_ms": [1], "f0": [0.0]}), "lacks the columns event_id"),
+        (pd.DataFrame({"time_ms": [1], "f0": [0.0]}), "lacks the columns model"),
         (pd.DataFrame({"model": ["a"]}), r"it has model. Name them in the table \[columns\]"),
         (pa.table({"model": ["a"], "time_ms": [1], "event_id": ["x"], "f0": [0.0]}), "n_features"),
         (pd.DataFrame(np.zeros((1, 2)), columns=["time_ms", "time_ms"]), "lacks the columns"),

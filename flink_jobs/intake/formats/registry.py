@@ -64,7 +64,8 @@ def format_of(config: DriftJobConfig, read: Sequence[Column] = ()) -> PayloadFor
         if missing.startswith("flink_jobs"):
             raise
         raise MissingPackageError(
-            f"input.format = {name!r} needs the package {missing}: pip install 'loudly[formats]'"
+            f"input.format = {name!r} needs the package {missing}: in Loudly's folder run "
+            "make setup, or pip install '.[formats]'"
         ) from error
     format_: PayloadFormat = made(config, read)
     return format_
