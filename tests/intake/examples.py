@@ -93,6 +93,10 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+MISSING_NUMBERS = {"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"}
+"""Texts that stand for a missing number, in any case and between blanks: what the page says."""
+
+
 class RefusedError(Exception):
     """What the oracle says of a value that its column does not take."""
 
@@ -106,7 +110,8 @@ def taken(column: Column, value: Any) -> Any:
             raise RefusedError
         number = Column("", "number", "feature", may_be_missing=column.may_be_missing)
         return [taken(number, each) for each in value]
-    if is_missing(value):
+    is_word = isinstance(value, str) and value.strip().lower() in MISSING_NUMBERS
+    if is_missing(value) or (column.type == "number" and is_word):
         if column.may_be_missing:
             return None
         raise RefusedError
