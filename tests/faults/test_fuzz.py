@@ -210,6 +210,9 @@ def test_a_job_outlives_hostile_records_and_accounts_for_every_one(
         value = places[each.partition, each.offset].value
         assert each.payload == (None if value is None else value[:kept])
     reasons = {each.reason for each in dead}
-    # Nothing comes late here, and panes take all that comes.
+    # Nothing comes late here, panes take all that comes, and own events need neither a place for
+    # model and time nor a schema.
     elsewhere = {Reason.LATE, Reason.LATE_AFTER_RESTORE, Reason.PANE_FULL}
+    elsewhere |= {Reason.NO_MODEL, Reason.NO_TIME}
+    elsewhere |= {Reason.UNKNOWN_SCHEMA, Reason.UNUSABLE_SCHEMA}
     assert reasons == set(Reason) - elsewhere
