@@ -16,6 +16,12 @@ WINDOW_MS = 60_000
 THRESHOLD = 0.08
 
 
+def _watcher(changes: dict[str, Any]) -> str:
+    """Name view and detector: scores of two views of a model are not one."""
+    view, detector = changes.get("view", "main"), changes.get("detector", "main")
+    return str(detector) if view == "main" else f"{view}/{detector}"
+
+
 def score(model: str, place: int, statistic: float | None = 0.04, **changes: Any) -> Score:
     """The score of a model's window number ``place``."""
     start_ms = BEGIN_MS + place * WINDOW_MS
@@ -29,7 +35,7 @@ def score(model: str, place: int, statistic: float | None = 0.04, **changes: Any
         first_event=place * 500,
     )
     given: dict[str, Any] = {
-        "score_id": f"{model}/{changes.get('detector', 'main')}/{place}",
+        "score_id": f"{model}/{_watcher(changes)}/{place}",
         "model": model,
         "window": window,
         "statistic": statistic,

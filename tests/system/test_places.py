@@ -139,7 +139,7 @@ def test_a_job_over_a_bounded_topic_finds_where_its_partitions_end(
     own = own_backtest(kafka_broker, stream, tmp_path)
 
     job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
-    flink_cluster.rest.wait_for(job_id, "FINISHED", timeout_s=120)
+    flink_cluster.rest.wait_for(job_id, "FINISHED", timeout_s=240)
 
     said = (own.folder / SCORES_FILE).read_bytes().splitlines()
     assert by_id(topics.read(topics.scores), "score_id") == by_id(said, "score_id")
