@@ -113,9 +113,18 @@ def record_parts(config: DriftJobConfig) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> from types import SimpleNamespace
-    >>> record_parts.__name__
-    'record_parts'
+    >>> from flink_jobs.config.loading import decode_config
+    >>> config = decode_config(b'''
+    ... version = 1
+    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
+    ... input = {format = "json", n_features = 2}
+    ... columns = {model = "@header.model", event_id = "@key"}
+    ... panes = {width_ms = 10_000}
+    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
+    ... reference = {kind = "first_events", n_events = 1000}
+    ... ''')
+    >>> record_parts(config)
+    ('header:model', 'key')
     """
     names: dict[str, None] = {}
     if config.input.envelope == "cloudevents":

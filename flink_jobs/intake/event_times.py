@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.intake.unusable import shown_value
 from flink_jobs.times import iso_ms
 
 Unit = Literal["s", "ms", "us", "ns"]
@@ -23,7 +24,6 @@ _PER_MS: dict[Unit, tuple[int, int]] = {
     "us": (1, 1_000),
     "ns": (1, 1_000_000),
 }
-_SHOWN_CHARACTERS = 60
 _MOST_DIGITS = 24
 # As spreadsheets and programs write seconds since 1970: 1767225600.25, 1.7672256e+09.
 _DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]*([eE][+-]?[0-9]{1,2})?")
@@ -91,7 +91,7 @@ class EventTimes:
                 return self._in_zone(value)
             case _:
                 pass
-        raise ValueError(f"{shown(value)}, which is not a time")
+        raise ValueError(f"{shown_value(value)}, which is not a time")
 
     def read_all(self, values: Sequence[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return the milliseconds of many values, and by place what is wrong with some.
@@ -123,7 +123,7 @@ class EventTimes:
 
     def _of_whole(self, value: int) -> int:
         if abs(value) > self._largest:
-            raise ValueError(f"{shown(value)}, which is not a time: is the unit another one?")
+            raise ValueError(f"{shown_value(value)}, which is not a time: is the unit another one?")
         return value * self._times // self._per
 
     def _of_float(self, value: float) -> int:
@@ -143,23 +143,13 @@ class EventTimes:
                 return iso_ms(text)
             return self._in_zone(datetime.fromisoformat(text))
         except OverflowError:
-            raise ValueError(f"{shown(text)}, which lies beyond the years 1 to 9999") from None
+            raise ValueError(
+                f"{shown_value(text)}, which lies beyond the years 1 to 9999"
+            ) from None
         except ValueError:
-            raise ValueError(f"{shown(text)}, which is not a time") from None
+            raise ValueError(f"{shown_value(text)}, which is not a time") from None
 
     def _in_zone(self, value: date) -> int:
         if not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
         return iso_ms(value if value.tzinfo else value.replace(tzinfo=self._zone))
-
-
-def shown(value: object) -> str:
-    """Show a value in an error, cut to 60 characters.
-
-    Examples
-    --------
-    >>> shown("soon")
-    "'soon'"
-    """
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."

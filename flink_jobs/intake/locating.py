@@ -13,13 +13,13 @@ from flink_jobs.config.locations import Holder, Location, locations_of
 from flink_jobs.config.paths import Path, path_text
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.intake.envelopes import Unwrapped, unwrap
-from flink_jobs.intake.event_times import EventTimes, shown
+from flink_jobs.intake.event_times import EventTimes
 from flink_jobs.intake.formats.base import Messages, Unusable
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.formats.registry import format_of
 from flink_jobs.intake.record_values import header_values
 from flink_jobs.intake.refusals import refusal_of
-from flink_jobs.intake.unusable import UnusableEventError, encodable
+from flink_jobs.intake.unusable import UnusableEventError, encodable, shown_value
 from flink_jobs.records.dead_letters import Reason
 
 _IN_VALUES = ("payload", "attribute")
@@ -259,7 +259,7 @@ def _why_no_model(location: Location, value: Any) -> UnusableEventError | None:
         return UnusableEventError(
             Reason.NO_MODEL, f"{at} is {'missing' if value is None else 'empty'}"
         )
-    return UnusableEventError(Reason.NO_MODEL, f"{at} is {shown(value)}, which is not a name")
+    return UnusableEventError(Reason.NO_MODEL, f"{at} is {shown_value(value)}, which is not a name")
 
 
 def _heartbeats(keys: Sequence[str | None] | None) -> list[int]:

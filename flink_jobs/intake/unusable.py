@@ -5,6 +5,7 @@ from __future__ import annotations
 from flink_jobs.records.dead_letters import Reason
 
 _DETAIL_CHARACTERS = 300
+_SHOWN_CHARACTERS = 60
 
 
 class UnusableEventError(ValueError):
@@ -32,6 +33,18 @@ def not_finite(name: str, event_id: str | None) -> UnusableEventError:
 def without_value(name: str, event_id: str | None) -> UnusableEventError:
     """Describe an event that lacks a category which may not be missing."""
     return UnusableEventError(Reason.INVALID_EVENT, f"{name} is missing", event_id)
+
+
+def shown_value(value: object) -> str:
+    """Show a value in an error, cut to 60 characters.
+
+    Examples
+    --------
+    >>> shown_value("soon")
+    "'soon'"
+    """
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 
 def encodable(text: str) -> str:

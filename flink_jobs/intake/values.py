@@ -15,6 +15,7 @@ from flink_jobs.intake.unusable import (
     UnusableEventError,
     encodable,
     not_finite,
+    shown_value,
     without_value,
     wrong_length,
 )
@@ -26,7 +27,6 @@ _EXPECTED = {
     "boolean": "true, false, 1 or 0",
     "vector": "a list of numbers",
 }
-_SHOWN_CHARACTERS = 60
 MISSING_NUMBERS = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
 """In lower case: the texts that stand for a missing number. As categories they are what they are:
 ``NA`` is Namibia."""
@@ -72,7 +72,7 @@ def read_value(column: Column, value: Any, event_id: str | None) -> Any:
 
 def refused(name: str, value: Any, expected: str, event_id: str | None) -> UnusableEventError:
     """Describe an event of which a value is of another type than its column."""
-    detail = f"{name} is {_shown(value)}, expected {expected}"
+    detail = f"{name} is {shown_value(value)}, expected {expected}"
     return UnusableEventError(Reason.INVALID_EVENT, detail, event_id)
 
 
@@ -137,8 +137,3 @@ def _vector(column: Column, value: Any, event_id: str | None) -> tuple[float | N
     if len(numbers) != column.size:
         raise wrong_length(column.name, len(numbers), column.size, event_id)
     return numbers
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.columns import BOOLEAN_TEXTS, Column
 from flink_jobs.intake.texts import category_text
+from flink_jobs.intake.unusable import shown_value
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
@@ -113,7 +114,7 @@ def _boolean(value: Any) -> str | None:
     text = _utf8(value) if isinstance(value, bytes) else str(value)
     truth = _TRUTHS.get(text.strip().lower())
     if truth is None:
-        raise ValueError(_short(text if isinstance(value, bytes) else value))
+        raise ValueError(shown_value(text if isinstance(value, bytes) else value))
     return BOOLEAN_TEXTS[truth]
 
 
@@ -121,9 +122,4 @@ def _utf8(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{_short(value)}, which is not UTF-8") from None
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        raise ValueError(f"{shown_value(value)}, which is not UTF-8") from None

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from flink_jobs.intake.unusable import shown_value
+
 # In lower case.
 _MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
 
@@ -50,7 +52,7 @@ def numbers_of(
         try:
             values[place] = np.nan if _is_missing(value) else float(value)
         except (TypeError, ValueError):
-            wrong[place] = f"is {_short(value)}, which is not a number"
+            wrong[place] = f"is {shown_value(value)}, which is not a number"
     return values, wrong
 
 
@@ -70,7 +72,7 @@ def _of_texts(column: pa.Array, *, is_written: bool) -> tuple[NDArray[np.float64
                 raise ValueError
             values[place] = float(text)
         except ValueError:
-            wrong[place] = f"is {what}{_short(text)}, which is not a number"
+            wrong[place] = f"is {what}{shown_value(text)}, which is not a number"
     return values, wrong
 
 
@@ -117,8 +119,3 @@ def _decoded(value: bytes | None) -> str | None:
 def _floats(column: pa.Array) -> NDArray[np.float64]:
     numbers = column.cast(pa.float64(), safe=False)
     return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

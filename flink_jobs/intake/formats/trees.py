@@ -24,7 +24,6 @@ ColumnValues = dict[Column, Sequence[Any] | NDArray[np.float64]]
 """By column one value of each row: numbers as floats, NaN where one is missing or unusable; vectors
 of shape (n, size); categories as texts, whole numbers and booleans, or None."""
 
-_NOTHING: dict[str, Any] = {}
 _NUMBERS = frozenset({float, int})
 _OR_NONE = _NUMBERS | {type(None)}
 
