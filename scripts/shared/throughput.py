@@ -86,7 +86,7 @@ def measure(
     deadline = time.monotonic() + _TIMEOUT_S
     while (accounted := probe.accounted()) < n_events:
         if failures := cluster.rest.exceptions(job_id):
-            raise RuntimeError(f"{name} failed: {failures[0][-1_000:]}")
+            raise RuntimeError(f"{name} failed: {failures[0]}")
         if time.monotonic() > deadline:
             cluster.rest.cancel(job_id)
             raise TimeoutError(f"{name}: {accounted:,} of {n_events:,} events in {_TIMEOUT_S:g} s")

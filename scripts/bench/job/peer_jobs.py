@@ -88,7 +88,7 @@ def model_of(row: Row) -> str:
 def identity(events: DataStream) -> DataStream:
     """One Python map."""
     row_type = Types.ROW_NAMED(
-        ["model", "payload"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+        ["record_key", "payload"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())]
     )
     return events.map(Identity(), output_type=row_type).name("peer")
 
