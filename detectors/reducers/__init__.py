@@ -7,6 +7,7 @@ from detectors.reducers.random_projection import SparseRandomProjection
 from detectors.reducers.softmax import (
     HardPredictions,
     SoftmaxOutputs,
+    are_normalised,
     is_distribution,
     normalised,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Prepared",
     "SoftmaxOutputs",
     "SparseRandomProjection",
+    "are_normalised",
     "is_distribution",
     "needs_preparation",
     "normalised",

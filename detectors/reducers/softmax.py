@@ -61,6 +61,29 @@ def is_distribution(x: FloatArray) -> NDArray[np.bool_]:
     return usable
 
 
+def are_normalised(x: FloatArray) -> bool:
+    """Tell whether all rows are softmax outputs that sum to 1 within 0.001, as most are.
+
+    Of such rows :func:`is_distribution` holds and :func:`normalised` changes none; to ask this
+    first takes a third of the time of both.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n, n_classes)
+
+    Examples
+    --------
+    >>> are_normalised(np.array([[0.25, 0.75]])), are_normalised(np.array([[0.49, 0.5]]))
+    (True, False)
+    """
+    if not x.size:
+        return True
+    lowest, highest = np.minimum.reduce(x, axis=None), np.maximum.reduce(x, axis=None)
+    if not (lowest >= -SOFTMAX_VALUE_TOLERANCE and highest <= 1.0 + SOFTMAX_VALUE_TOLERANCE):
+        return False
+    return bool(np.maximum.reduce(_off_one(x)) <= _SUM_IS_ONE)
+
+
 def normalised(x: FloatArray) -> FloatArray:
     """Return usable rows of softmax outputs so that each sums to 1 within 0.001.
 
@@ -130,6 +153,8 @@ class SoftmaxOutputs(NoReduction):
         rows = super()._checked(x, name, n_columns)
         if rows.shape[1] < 2:
             raise InvalidSampleError(f"{name} must have an output for each of at least 2 classes")
+        if are_normalised(rows):
+            return rows
         usable = is_distribution(rows)
         if not usable.all():
             row = int((~usable).argmax())

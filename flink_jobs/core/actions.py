@@ -49,7 +49,10 @@ class Counts:
 
     def items(self) -> list[tuple[str, int]]:
         """Name and value of each count."""
-        return [(f.name, getattr(self, f.name)) for f in fields(self)]
+        return [(name, getattr(self, name)) for name in _NAMES]
+
+
+_NAMES = tuple(each.name for each in fields(Counts))
 
 
 @dataclass

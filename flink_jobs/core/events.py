@@ -50,15 +50,19 @@ class PaneEvents:
         """
         rows = rows_with_parts(self.events, parts)
         events = self.events if rows is None else self.events.take(rows)
-        # What is left is whole, as far as the view can tell.
-        seen = replace(self, events=replace(columns_at(events, places), parts=None))
-        seen.__dict__["keys"] = self.keys if rows is None else self.keys[rows]
-        return seen
+        seen = columns_at(events, places)
+        if seen.parts is not None:
+            # What is left is whole, as far as the view can tell.
+            seen = replace(seen, parts=None)
+        return self._with(seen, self.keys if rows is None else self.keys[rows])
 
     def take(self, rows: slice) -> PaneEvents:
         """Return some consecutive events."""
         if rows == slice(0, len(self)):
             return self
-        taken = replace(self, events=self.events.take(rows))
-        taken.__dict__["keys"] = self.keys[rows]
+        return self._with(self.events.take(rows), self.keys[rows])
+
+    def _with(self, events: EventColumns, keys: NDArray[np.uint64]) -> PaneEvents:
+        taken = PaneEvents(self.start_ms, self.end_ms, events, self.seed)
+        taken.__dict__["keys"] = keys
         return taken

@@ -53,4 +53,8 @@ def earliest(moments: Iterable[int | None]) -> int | None:
     >>> earliest([7, None, 5]), earliest([None])
     (5, None)
     """
-    return min((each for each in moments if each is not None), default=None)
+    first: int | None = None
+    for each in moments:
+        if each is not None and (first is None or each < first):
+            first = each
+    return first

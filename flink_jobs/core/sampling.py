@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from flink_jobs.intake.event_columns import EventColumns
 
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+
 
 def event_keys(events: EventColumns, seed: int) -> NDArray[np.uint64]:
     """Hash the (seed, event time, event id) of events, shape (n,).
@@ -49,13 +53,13 @@ def hash_of(times_ms: NDArray[np.uint64], ids: NDArray[np.uint64], seed: int) ->
     -------
     ndarray of uint64, shape (n,)
     """
-    golden, first, second = (
-        np.uint64(0x9E3779B97F4A7C15),
-        np.uint64(0xBF58476D1CE4E5B9),
-        np.uint64(0x94D049BB133111EB),
-    )
-    z = ids * golden + (times_ms + np.uint64(seed % 2**64) + np.uint64(1)) * first
-    z = (z ^ (z >> np.uint64(30))) * first
-    z = (z ^ (z >> np.uint64(27))) * second
-    hashed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
-    return hashed
+    z = times_ms + np.uint64((seed + 1) % 2**64)
+    z *= _FIRST
+    # Times and ids may be of different shapes that fit together.
+    z = z + ids * _GOLDEN
+    z ^= z >> _SHIFTS[0]
+    z *= _FIRST
+    z ^= z >> _SHIFTS[1]
+    z *= _SECOND
+    z ^= z >> _SHIFTS[2]
+    return z

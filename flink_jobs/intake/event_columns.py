@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,7 +117,8 @@ def in_order(events: EventColumns) -> InOrder:
     stays: the response to a request is not that request again.
     """
     times_ms, n_duplicates = events.times_ms, 0
-    if not (times_ms[1:] > times_ms[:-1]).all():
+    # Slices rather than ``np.diff``, which takes 10 µs of a pane of 20 events.
+    if np.count_nonzero(times_ms[1:] <= times_ms[:-1]):
         events, n_duplicates = _sorted_once(events)
     if events.texts:
         events = events.with_x(*in_order_of_appearance(events.x, events.texts))
@@ -129,12 +131,12 @@ def _sorted_once(events: EventColumns) -> InOrder:
     times_ms = events.times_ms[order]
     again = [
         tie + 1
-        for tie in np.flatnonzero(np.diff(times_ms) == 0).tolist()
+        for tie in (times_ms[1:] == times_ms[:-1]).nonzero()[0].tolist()
         if names[order[tie]] == names[order[tie + 1]]
     ]
     if again:
         order = np.delete(order, again)
-    if again or (np.diff(order) != 1).any():
+    if again or np.count_nonzero(order[1:] - order[:-1] != 1):
         events = events.take(order)
     return InOrder(events, len(again))
 
@@ -167,8 +169,9 @@ def pane_order(
         return np.arange(len(times_ms), dtype=np.intp)
     keys = (rows, offsets, partitions, times_ms)
     order = np.asarray(np.lexsort(keys), dtype=np.intp)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(times_ms[order])) + 1, [len(order)]])
-    ties = np.flatnonzero(np.diff(edges) > 1)
-    for start, end in zip(edges[ties].tolist(), edges[ties + 1].tolist(), strict=True):
-        order[start:end] = sorted(order[start:end].tolist(), key=event_ids.__getitem__)
+    in_time = times_ms[order]
+    edges = [0, *((in_time[1:] != in_time[:-1]).nonzero()[0] + 1).tolist(), len(order)]
+    for start, end in pairwise(edges):
+        if end - start > 1:
+            order[start:end] = sorted(order[start:end].tolist(), key=event_ids.__getitem__)
     return order

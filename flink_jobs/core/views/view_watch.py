@@ -200,7 +200,9 @@ class ViewWatch:
         self.context.entries.store(self._reference_name, block)
         self.context.actions.counts.reference_bytes += len(block)
         self.status.reference_bytes = len(block)
-        self.begin(fitted.fingerprint(), fitted.n_ref, from_ms)
+        fingerprint = fitted.fingerprint()
+        self.memory.fitted.keep(self.plan.fingerprint, fingerprint, fitted)
+        self.begin(fingerprint, fitted.n_ref, from_ms)
 
     def begin(self, fingerprint: str, n_ref: int, from_ms: int) -> None:
         """Watch against a reference from ``from_ms`` on."""
