@@ -19,6 +19,7 @@ from detectors.base import (
 )
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
 from detectors.column_shifts import ColumnMove, ColumnShifts, ranking
+from detectors.discovery.e_values import Discovery, ELond, e_benjamini_hochberg
 from detectors.drift_detector import DriftDetector
 from detectors.errors import (
     DetectorError,
@@ -53,6 +54,7 @@ from detectors.registry import (
     reducer_of_kind,
     two_sample_test_of_kind,
 )
+from detectors.sequential.counts_e_detector import CountsEDetector
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
 from detectors.sequential.rff_mmd import SlidingRFFMMD
@@ -87,12 +89,15 @@ __all__ = [
     "ColumnMove",
     "ColumnShifts",
     "Cost",
+    "CountsEDetector",
     "CountsReferenceTest",
     "CountsTest",
     "CramerVonMisesTest",
     "DetectorError",
+    "Discovery",
     "DomainClassifier",
     "DriftDetector",
+    "ELond",
     "EnergyTest",
     "Exemplars",
     "FloatArray",
@@ -140,6 +145,7 @@ __all__ = [
     "bonferroni",
     "bytes_to_arrays",
     "choose_exemplars",
+    "e_benjamini_hochberg",
     "gaussian_noise",
     "holm",
     "image_shift",

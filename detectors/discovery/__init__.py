@@ -1,0 +1,1 @@
+"""Control of false discoveries over many decisions, from e-values."""

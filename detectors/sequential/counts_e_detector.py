@@ -1,0 +1,375 @@
+"""An e-detector on counts: alarms whose expected run time has a lower bound that is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv, logsumexp
+
+from detectors.base import FloatArray, IntArray, StateArrays
+from detectors.checks import fitted, state_array
+from detectors.errors import (
+    InvalidParameterError,
+    InvalidSampleError,
+    InvalidStateError,
+    TooFewRowsError,
+)
+
+EDetectorKind = Literal["shiryaev_roberts", "cusum"]
+_KINDS: tuple[EDetectorKind, ...] = get_args(EDetectorKind)
+
+MEMORIES = (64.0, 512.0, 4_096.0)
+"""Rows that the recent past reaches back, in octaves of eight: a short memory adapts to a large
+shift at once, a long one tells a small shift from the noise of its own estimate."""
+
+# Rows of the reference that each cell of the recent past starts with. With fewer, the first rows of
+# a stream look like a shift of their own; with more, a shift has to outweigh them first.
+_PRIOR_ROWS = 2.0
+# Evidence beyond it is not counted: its exponential has to stay a number.
+_MOST_LOG_EVIDENCE = 600.0
+
+
+class CountsEDetector:
+    """Watches the shares of cells and promises a time until the first false alarm.
+
+    Rows come in updates, such as panes, as counts of the cells of each dimension. The promise: let
+    rows be independent, and distributed as those of the reference for as long as nothing changes.
+    Then with probability ``confidence``, which is about the reference, the expected weight until
+    the first alarm is at least ``run_time``. It holds for this reference and not on average over
+    references, for any distribution, with ties and missing values, for any number of dimensions
+    however they depend on each other, and without any limit theorem. Rows that depend on each
+    other, such as those of an autocorrelated stream, are not covered.
+
+    With that probability all shares ``p`` lie between bounds of Clopper and Pearson that hold for
+    all cells at once. Before each update, the past alone decides on an alternative ``w``: the
+    shares of recent rows, drawn to those of the reference. A row in cell j multiplies the evidence
+    by ``w[j] / p[j]``, where ``p`` are the shares between the bounds that are nearest to ``w``. So
+    the factor ``L`` of an update has a mean of at most 1 while nothing changes, and
+
+        ``M = L * (M + weight)``   (Shiryaev and Roberts)
+        ``M = L * max(M, weight)``   (CUSUM)
+
+    has a mean of at most the weight so far. The mean of ``M`` over dimensions and memories has,
+    too, so that it takes a weight of ``run_time`` on average to reach ``run_time``. Of both kinds
+    Shiryaev and Roberts' is never the later one.
+
+    The bounds are the price of a small reference: a shift that lies within them is never found,
+    however long it lasts. The cells must not have been chosen by the rows that are counted: cut
+    them by one part of a reference, and count the other.
+
+    Parameters
+    ----------
+    run_time : float
+        The expected weight until the first false alarm, at least; positive. Its unit is that of
+        the weights: 1 for each update, the rows of an update, or its milliseconds.
+    confidence : float
+        In (0, 1).
+    kind : str
+        ``shiryaev_roberts`` or ``cusum``.
+    memories : sequence of float
+        Rows that the recent past reaches back; each positive.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter lies outside its range.
+
+    References
+    ----------
+    Shin, Ramdas, Rinaldo: E-detectors: A Nonparametric Framework for Sequential Change Detection,
+    New England Journal of Statistics in Data Science 2023, doi:10.51387/23-NEJSDS51
+
+    Grünwald, de Heide, Koolen: Safe Testing, JRSS B 2024, doi:10.1093/jrsssb/qkae011
+
+    Clopper, Pearson: The Use of Confidence or Fiducial Limits, Biometrika 1934,
+    doi:10.1093/biomet/26.4.404
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> detector = CountsEDetector(run_time=1_000).fit(rng.multinomial(2_000, [0.5, 0.3, 0.2]))
+    >>> for _ in range(100):
+    ...     _ = detector.update(rng.multinomial(50, [0.5, 0.3, 0.2]))
+    >>> detector.is_alarm
+    False
+    >>> n_updates = 0
+    >>> while not detector.is_alarm:
+    ...     n_updates += 1
+    ...     _ = detector.update(rng.multinomial(50, [0.3, 0.3, 0.4]))
+    >>> n_updates <= 6
+    True
+    """
+
+    min_rows: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        run_time: float,
+        confidence: float = 0.9,
+        kind: EDetectorKind = "shiryaev_roberts",
+        memories: Sequence[float] = MEMORIES,
+    ) -> None:
+        if not 0.0 < run_time < np.inf:
+            raise InvalidParameterError(f"run_time must be positive and finite, not {run_time}")
+        if not 0.0 < confidence < 1.0:
+            raise InvalidParameterError(
+                f"confidence must lie between 0 and 1, both excluded, not {confidence}"
+            )
+        if kind not in _KINDS:
+            raise InvalidParameterError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
+        own = np.array(list(memories), dtype=np.float64)
+        if own.ndim != 1 or not own.size or not (np.isfinite(own) & (own > 0.0)).all():
+            raise InvalidParameterError("memories must be positive numbers, at least one")
+        self._run_time, self._confidence, self._kind = float(run_time), float(confidence), kind
+        self._memories: FloatArray = own
+        self._box: _Box | None = None
+
+    @property
+    def run_time(self) -> float:
+        """The promised expected weight until the first false alarm."""
+        return self._run_time
+
+    @property
+    def statistic(self) -> float:
+        """The evidence for a change, in the unit of the weights; 0 before the first update."""
+        fitted(self._box, self)
+        return float(np.exp(logsumexp(self._log_evidence) - np.log(self._log_evidence.size)))
+
+    @property
+    def is_alarm(self) -> bool:
+        """Tell whether the evidence has reached ``run_time``; :meth:`reset` begins anew."""
+        return self.statistic >= self._run_time
+
+    @property
+    def dimension_statistics(self) -> FloatArray:
+        """The evidence of each dimension, whose mean is ``statistic``, shape (n_dimensions,)."""
+        fitted(self._box, self)
+        return np.asarray(np.exp(self._log_evidence).mean(axis=0))
+
+    def fit(self, counts_ref: ArrayLike, starts: ArrayLike = (0,)) -> Self:
+        """Take the counts of a reference, and begin.
+
+        Parameters
+        ----------
+        counts_ref : array_like of int, shape (n_cells,)
+            The cells of all dimensions, one after the other. Each dimension has at least two
+            cells, and counts each row once.
+        starts : array_like of int, shape (n_dimensions,)
+            The first cell of each dimension.
+
+        Raises
+        ------
+        InvalidSampleError
+            If the counts are not such counts of at least two rows.
+        """
+        counts, first = _as_counts(counts_ref), _as_starts(starts, np.size(counts_ref))
+        n_ref = _rows_of(counts, first)
+        if n_ref < self.min_rows:
+            raise TooFewRowsError(f"counts_ref must count at least {self.min_rows} rows")
+        self._box = _Box(counts, first, n_ref, self._confidence)
+        self.reset()
+        return self
+
+    def reset(self) -> None:
+        """Forget all updates, as after an alarm that was attended to."""
+        box = fitted(self._box, self)
+        self._recent = np.zeros((self._memories.size, *box.ref.shape))
+        self._log_evidence = np.full((self._memories.size, len(box.ref)), -np.inf)
+
+    def update(self, counts: ArrayLike, weight: float = 1.0) -> float:
+        """Take the counts of some rows, and return ``statistic``.
+
+        Parameters
+        ----------
+        counts : array_like of int, shape (n_cells,)
+            As those of the reference; no row at all is allowed.
+        weight : float
+            How much of ``run_time`` passes with the update, known before its rows are seen, or
+            their number. Positive.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidSampleError
+            If the counts are not such counts.
+        InvalidParameterError
+            If the weight is not positive and finite.
+        """
+        box = fitted(self._box, self)
+        if not 0.0 < weight < np.inf:
+            raise InvalidParameterError(f"weight must be positive and finite, not {weight}")
+        flat = _as_counts(counts)
+        if flat.size != box.n_cells:
+            raise InvalidSampleError(f"counts must have {box.n_cells} cells, not {flat.size}")
+        n_rows = _rows_of(flat, box.starts)
+        own = box.padded(flat)
+        factors = box.log_factors(self._alternatives(box))
+        begun = np.log(weight)
+        before = (
+            np.logaddexp(self._log_evidence, begun)
+            if self._kind == "shiryaev_roberts"
+            else np.maximum(self._log_evidence, begun)
+        )
+        after = before + (factors * own).sum(axis=2)
+        self._log_evidence = np.minimum(after, _MOST_LOG_EVIDENCE)
+        self._recent *= np.exp(-n_rows / self._memories)[:, np.newaxis, np.newaxis]
+        self._recent += own
+        return self.statistic
+
+    def _alternatives(self, box: _Box) -> FloatArray:
+        """Shares of recent rows, drawn to the reference, shape (n_memories, n_dimensions, k)."""
+        prior = _PRIOR_ROWS * box.sizes[:, np.newaxis] * box.ref
+        rows = self._recent + prior
+        return np.asarray(rows / rows.sum(axis=2, keepdims=True))
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on."""
+        box = fitted(self._box, self)
+        return {
+            "counts_ref": box.counts,
+            "starts": box.starts,
+            "parameters": np.array([self._run_time, self._confidence]),
+            "kind": np.array([_KINDS.index(self._kind)]),
+            "memories": self._memories.copy(),
+            "recent": self._recent.copy(),
+            # JSON and checks of stored arrays know no infinity: 0 is a process that has not begun.
+            "evidence_begun": np.isfinite(self._log_evidence).astype(np.int64),
+            "log_evidence": np.where(np.isfinite(self._log_evidence), self._log_evidence, 0.0),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a detector that goes on with equal values.
+
+        Raises
+        ------
+        InvalidStateError
+            If an array is missing or does not describe a detector.
+        """
+        counts = state_array(arrays, "counts_ref", ndim=1, kind="i")
+        starts = state_array(arrays, "starts", ndim=1, kind="i")
+        parameters = state_array(arrays, "parameters", ndim=1).tolist()
+        kind = state_array(arrays, "kind", ndim=1, kind="i").tolist()
+        memories = state_array(arrays, "memories", ndim=1).tolist()
+        if len(parameters) != 2 or len(kind) != 1 or kind[0] not in range(len(_KINDS)):
+            raise InvalidStateError("stored arrays do not describe an e-detector")
+        try:
+            run_time, confidence = parameters
+            detector = cls(run_time, confidence, _KINDS[kind[0]], memories).fit(counts, starts)
+        except (InvalidParameterError, InvalidSampleError) as error:
+            raise InvalidStateError(
+                f"stored arrays do not describe an e-detector: {error}"
+            ) from error
+        recent = state_array(arrays, "recent", ndim=3).astype(np.float64)
+        begun = state_array(arrays, "evidence_begun", ndim=2, kind="i")
+        evidence = state_array(arrays, "log_evidence", ndim=2).astype(np.float64)
+        shape = detector._log_evidence.shape
+        if (
+            recent.shape != detector._recent.shape
+            or begun.shape != shape
+            or evidence.shape != shape
+        ):
+            raise InvalidStateError("stored arrays of an e-detector do not agree")
+        detector._recent = recent
+        detector._log_evidence = np.where(begun == 1, evidence, -np.inf)
+        return detector
+
+
+class _Box:
+    """The shares of the reference and their bounds, each dimension padded to the widest one.
+
+    Attributes
+    ----------
+    ref, lower, upper : ndarray of float64, shape (n_dimensions, k)
+        0 where a dimension has fewer than k cells. ``ref`` is positive elsewhere.
+    sizes : ndarray of int64, shape (n_dimensions,)
+        Cells of each dimension.
+    """
+
+    def __init__(self, counts: IntArray, starts: IntArray, n_ref: int, confidence: float) -> None:
+        self.counts, self.starts, self.n_cells = counts, starts, counts.size
+        self.sizes: IntArray = np.diff(np.append(starts, counts.size))
+        self._is_cell = np.arange(int(self.sizes.max())) < self.sizes[:, np.newaxis]
+        # Two bounds of each cell.
+        risk = (1.0 - confidence) / (2.0 * counts.size)
+        below = np.where(
+            counts > 0, betaincinv(np.maximum(counts, 1), n_ref - counts + 1, risk), 0.0
+        )
+        rest = n_ref - counts
+        above = np.where(rest > 0, betaincinv(counts + 1, np.maximum(rest, 1), 1.0 - risk), 1.0)
+        self.lower, self.upper = self.padded(below), self.padded(above)
+        smoothed = self.padded(counts + 0.5)
+        self.ref: FloatArray = np.asarray(smoothed / smoothed.sum(axis=1, keepdims=True))
+
+    def padded(self, cells: NDArray[np.generic]) -> FloatArray:
+        """Numbers of all cells, one dimension a row, shape (n_dimensions, k)."""
+        padded = np.zeros(self._is_cell.shape)
+        padded[self._is_cell] = cells
+        return padded
+
+    def log_factors(self, alternatives: FloatArray) -> FloatArray:
+        """The logarithm of what a row in each cell is worth, shape (..., n_dimensions, k).
+
+        It is ``w / p`` for the shares ``p`` between the bounds that are nearest to ``w``: those
+        with the largest ``sum(w * log(p))``. No way from there to other shares ``q`` between the
+        bounds leads upwards: ``sum(w / p * (q - p)) <= 0``, so ``w / p`` has a mean of at most 1.
+        """
+        nearest = self._nearest(alternatives)
+        ratios = np.divide(
+            alternatives, nearest, out=np.ones_like(alternatives), where=self._is_cell
+        )
+        return np.asarray(np.log(ratios))
+
+    def _nearest(self, w: FloatArray) -> FloatArray:
+        """The shares between the bounds nearest to ``w``: ``c * w``, cut off where bounds are.
+
+        Their sum rises with c, from that of the lower bounds to that of the upper ones, in straight
+        lines between the values of c at which a share leaves its lower or meets its upper bound.
+        """
+        edges = np.zeros((2, *w.shape))
+        np.divide(self.lower, w, out=edges[0], where=self._is_cell)
+        np.divide(self.upper, w, out=edges[1], where=self._is_cell)
+        slopes = np.concatenate([w, -w], axis=-1)
+        places = np.concatenate([edges[0], edges[1]], axis=-1)
+        order = np.argsort(places, axis=-1, kind="stable")
+        places = np.take_along_axis(places, order, axis=-1)
+        rising = np.cumsum(np.take_along_axis(slopes, order, axis=-1), axis=-1)
+        lowest = self.lower.sum(axis=-1)[:, np.newaxis]
+        sums = lowest + np.cumsum(rising[..., :-1] * np.diff(places, axis=-1), axis=-1)
+        # The line on which the sum reaches 1: the last that begins below, of which the first does.
+        line = (sums < 1.0).sum(axis=-1, keepdims=True).clip(max=sums.shape[-1] - 1)
+        begins = np.concatenate([np.broadcast_to(lowest, line.shape), sums], axis=-1)
+        slope = np.take_along_axis(rising, line, axis=-1)
+        missing = 1.0 - np.take_along_axis(begins, line, axis=-1)
+        c = np.take_along_axis(places, line, axis=-1)
+        c = c + np.divide(missing, slope, out=np.zeros_like(c), where=slope > 0.0)
+        return np.asarray(np.clip(c * w, self.lower, self.upper))
+
+
+def _as_counts(counts: ArrayLike) -> IntArray:
+    array = np.asarray(counts)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+        raise InvalidSampleError("counts must be whole numbers of at least 0 in one dimension")
+    return array.astype(np.int64)
+
+
+def _as_starts(starts: ArrayLike, n_cells: int) -> IntArray:
+    array = np.asarray(starts)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size or array[0] != 0:
+        raise InvalidSampleError("starts must be places of cells, the first of them 0")
+    first = array.astype(np.int64)
+    if (np.diff(np.append(first, n_cells)) < 2).any():
+        raise InvalidSampleError("each dimension must have at least 2 cells")
+    return first
+
+
+def _rows_of(counts: IntArray, starts: IntArray) -> int:
+    """The number of rows, which each dimension counts."""
+    rows = np.add.reduceat(counts, starts)
+    if (rows != rows[0]).any():
+        raise InvalidSampleError("the dimensions do not count the same number of rows")
+    return int(rows[0])
