@@ -22,8 +22,8 @@ EDetectorKind = Literal["shiryaev_roberts", "cusum"]
 _KINDS: tuple[EDetectorKind, ...] = get_args(EDetectorKind)
 
 MEMORIES = (64.0, 512.0, 4_096.0)
-"""Rows that the recent past reaches back, in octaves of eight: a short memory adapts to a large
-shift at once, a long one tells a small shift from the noise of its own estimate."""
+"""Rows that the recent past reaches back. A short memory adapts to a large shift at once; a long
+one tells a small shift from the noise of its own estimate."""
 
 # Rows of the reference that each cell of the recent past starts with. With fewer, the first rows of
 # a stream look like a shift of their own; with more, a shift has to outweigh them first.
@@ -52,9 +52,9 @@ class CountsEDetector:
         ``M = L * (M + weight)``   (Shiryaev and Roberts)
         ``M = L * max(M, weight)``   (CUSUM)
 
-    has a mean of at most the weight so far. The mean of ``M`` over dimensions and memories has,
-    too, so that it takes a weight of ``run_time`` on average to reach ``run_time``. Of both kinds
-    Shiryaev and Roberts' is never the later one.
+    has a mean of at most the weight so far. So has the mean of ``M`` over dimensions and memories:
+    on average it takes a weight of ``run_time`` or more to reach ``run_time``. The first kind is
+    never smaller than the second, and never alarms later.
 
     The bounds are the price of a small reference: a shift that lies within them is never found,
     however long it lasts. The cells must not have been chosen by the rows that are counted: cut
