@@ -103,10 +103,10 @@ def as_finite(array: FloatArray, name: str, *, allow_missing: bool = False) -> F
     return array
 
 
-def check_level(level: float) -> float:
+def check_level(level: float, name: str = "level") -> float:
     """Return ``level`` or raise InvalidParameterError unless it lies in (0, 1)."""
     if not 0.0 < level < 1.0:
-        raise InvalidParameterError(f"level must lie between 0 and 1, both excluded, not {level}")
+        raise InvalidParameterError(f"{name} must lie between 0 and 1, both excluded, not {level}")
     return float(level)
 
 

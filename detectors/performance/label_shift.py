@@ -179,7 +179,7 @@ class BlackBoxShiftEstimator:
             If a parameter lies outside its range.
         """
         reference = fitted(self._predictions, self)
-        tails = [(1.0 - check_level(confidence)) / 2.0, (1.0 + confidence) / 2.0]
+        tails = [(1.0 - check_level(confidence, "confidence")) / 2.0, (1.0 + confidence) / 2.0]
         if n_bootstrap < 1:
             raise InvalidParameterError(f"n_bootstrap must be at least 1, not {n_bootstrap}")
         predictions = _as_predictions(predictions_test, "predictions_test")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, logsumexp
 
 from detectors.base import FloatArray, IntArray, StateArrays
-from detectors.checks import fitted, state_array
+from detectors.checks import check_level, fitted, state_array
 from detectors.errors import (
     InvalidParameterError,
     InvalidSampleError,
@@ -114,16 +114,13 @@ class CountsEDetector:
     ) -> None:
         if not 0.0 < run_time < np.inf:
             raise InvalidParameterError(f"run_time must be positive and finite, not {run_time}")
-        if not 0.0 < confidence < 1.0:
-            raise InvalidParameterError(
-                f"confidence must lie between 0 and 1, both excluded, not {confidence}"
-            )
         if kind not in _KINDS:
             raise InvalidParameterError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
         own = np.array(list(memories), dtype=np.float64)
         if own.ndim != 1 or not own.size or not (np.isfinite(own) & (own > 0.0)).all():
             raise InvalidParameterError("memories must be positive numbers, at least one")
-        self._run_time, self._confidence, self._kind = float(run_time), float(confidence), kind
+        self._run_time, self._kind = float(run_time), kind
+        self._confidence = check_level(confidence, "confidence")
         self._memories: FloatArray = own
         self._box: _Box | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -72,17 +72,20 @@ class Search:
         columns : ndarray of float64, shape (n_dimensions, n)
             Without NaN; of infinity nothing is promised but that it raises nothing.
         """
-        at = self._bisected(columns) if columns.shape[1] <= _FEW_VALUES else self._by_grid(columns)
+        if columns.shape[1] <= _FEW_VALUES:
+            at = np.empty(columns.shape, dtype=np.intp)
+            self._bisect(at, columns, range(len(columns)))
+        else:
+            at = self._by_grid(columns)
+            self._bisect(at, columns, self._uneven)
         are_edges = self._padded.take(at - 1, mode="wrap") == columns
         at -= self._firsts
         return at, are_edges
 
-    def _bisected(self, columns: FloatArray) -> NDArray[np.intp]:
-        at = np.empty(columns.shape, dtype=np.intp)
-        for place, (edges, values) in enumerate(zip(self._edges, columns, strict=True)):
-            at[place] = edges.searchsorted(values, "right")
-        at += self._firsts
-        return at
+    def _bisect(self, at: NDArray[np.intp], columns: FloatArray, places: Iterable[int]) -> None:
+        for place in places:
+            at[place] = self._edges[place].searchsorted(columns[place], "right")
+            at[place] += self._firsts[place]
 
     def _by_grid(self, columns: FloatArray) -> NDArray[np.intp]:
         lowest, scale, highest, firsts = self._grid
@@ -96,9 +99,6 @@ class Search:
         at = self._starts.take(buckets)
         for step in self._steps:
             at += step * (self._padded.take(at + (step - 1)) <= columns)
-        for column in self._uneven:
-            found = self._edges[column].searchsorted(columns[column], "right")
-            at[column] = found + self._firsts[column]
         return at
 
     def _counted_before(self) -> NDArray[np.intp]:

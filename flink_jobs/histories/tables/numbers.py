@@ -10,9 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from flink_jobs.intake.unusable import shown_value
-
-# In lower case.
-_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
+from flink_jobs.intake.values import MISSING_NUMBERS
 
 
 def numbers_of(
@@ -105,11 +103,11 @@ def _counted(column: pa.Array) -> pa.Array:
 def _without_missing(column: pa.Array) -> pa.Array:
     """Return text with null in the place of each word for a missing number."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    return pc.if_else(pc.is_in(words, pa.array(_MISSING)), None, column)
+    return pc.if_else(pc.is_in(words, pa.array(MISSING_NUMBERS)), None, column)
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING)
+    return value is None or (isinstance(value, str) and value.strip().lower() in MISSING_NUMBERS)
 
 
 def _decoded(value: bytes | None) -> str | None:
