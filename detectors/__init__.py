@@ -18,6 +18,8 @@ from detectors.base import (
     TwoSampleTest,
 )
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
+from detectors.calibration.null_streams import IncidentRule
+from detectors.calibration.run_time import ExpectedRunTime
 from detectors.column_shifts import ColumnMove, ColumnShifts, ranking
 from detectors.discovery.e_values import Discovery, ELond, e_benjamini_hochberg
 from detectors.drift_detector import DriftDetector
@@ -100,11 +102,13 @@ __all__ = [
     "ELond",
     "EnergyTest",
     "Exemplars",
+    "ExpectedRunTime",
     "FloatArray",
     "FourierMMDTest",
     "HardPredictions",
     "HeldOut",
     "IllConditionedError",
+    "IncidentRule",
     "InvalidParameterError",
     "InvalidSampleError",
     "InvalidStateError",

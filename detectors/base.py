@@ -153,6 +153,9 @@ class TwoSampleTest(Protocol):
     draws: ClassVar[bool]
     """Tell whether a test draws from ``rng``."""
 
+    is_univariate: ClassVar[bool]
+    """Tell whether each dimension has a statistic, of which the largest decides."""
+
     needs: ClassVar[Needs]
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:

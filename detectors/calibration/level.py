@@ -45,6 +45,13 @@ class Calibration(Protocol):
         """Judge ``result``, which ``test`` has returned."""
         ...
 
+    def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the level for windows and references of so many rows.
+
+        ``n_dimensions`` counts the statistics of which a test takes the largest.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class LevelPerWindow:
@@ -82,3 +89,7 @@ class LevelPerWindow:
         """Judge ``result`` by its p-value; the statistic says what that level stands for."""
         threshold = Threshold(self.level, test.critical_statistic(self.level, result))
         return Judgement(result.p_value <= self.level, threshold)
+
+    def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+        """Give the same level for all."""
+        return self.level

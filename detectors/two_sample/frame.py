@@ -46,6 +46,7 @@ class ReferenceTest(ABC):
     needs: ClassVar[Needs] = Needs.ROWS
     min_rows: ClassVar[int] = 1
     draws: ClassVar[bool] = True
+    is_univariate: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._x_ref: FloatArray | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class PermutedDimensionsTest(PermutationTest):
     ----------
     Westfall, Young: Resampling-Based Multiple Testing, Wiley 1993, ISBN 978-0-471-55761-6
     """
+
+    is_univariate: ClassVar[bool] = True
 
     def cost(self, n_ref: int, n_test: int, n_dimensions: int) -> Cost:
         """Say what a test takes: time that grows with rows, permutations and dimensions.

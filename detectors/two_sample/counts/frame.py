@@ -51,6 +51,7 @@ class CountsReferenceTest(ReferenceTest):
     """
 
     needs: ClassVar[Needs] = Needs.COUNTS
+    is_univariate: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
