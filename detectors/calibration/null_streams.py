@@ -24,9 +24,6 @@ _Float32s = NDArray[np.float32]
 # 0.5826 steps (Siegmund 1985), which the p-values below add again.
 _N_POINTS = 31
 _GRID_SHIFT = 0.5826 / np.sqrt(_N_POINTS + 1)
-# More dimensions average over more bridges of one reference: with 4 of them references differ more
-# than with 400, so levels for 4 hold for all that are more.
-MOST_DIMENSIONS = 4
 # At 256 the quantile of 10 % lies between the true ones of 7 and 13 % in 9 of 10 cases.
 _N_REFERENCES = 256
 _CHUNK = 16_384
@@ -45,7 +42,7 @@ class IncidentRule(NamedTuple):
 
     to_start: int = 1
     within: int = 1
-    to_recover: int = 1
+    to_recover: int = 3
 
 
 class NullStreams:
@@ -72,7 +69,7 @@ class NullStreams:
         self, share: float, overlap: int, n_dimensions: int, rule: IncidentRule, seed: int = 0
     ) -> None:
         self._share, self._overlap, self._rule = share, overlap, rule
-        self._n_dimensions = min(n_dimensions, MOST_DIMENSIONS)
+        self._n_dimensions = n_dimensions
         self._seed = seed
 
     def run_times(self, n_windows: int, levels: FloatArray) -> FloatArray:
@@ -98,14 +95,14 @@ class NullStreams:
         far = threshold - max(float(np.abs(each).max()) for each in self._references)
         places, found = [], []
         for first, windows in self._windows(n_windows):
-            heights = np.abs(windows).max(axis=2)
+            heights = np.abs(windows).max(axis=1)
             at = np.flatnonzero((heights >= far).any(axis=0))
             distances = np.zeros((at.size, _N_REFERENCES), dtype=np.float32)
             for own, refs, high in zip(windows, self._references, heights, strict=True):
                 may = np.flatnonzero(high[at] >= far)
-                near = own[at[may]]
+                near = own[:, at[may]]
                 for b, ref in enumerate(refs):
-                    column = np.abs(near - ref).max(axis=1, initial=0.0)
+                    column = np.abs(near - ref[:, np.newaxis]).max(axis=0, initial=0.0)
                     distances[may, b] = np.maximum(distances[may, b], column)
             places.append(first + at)
             found.append(distances)
@@ -118,7 +115,10 @@ class NullStreams:
         return [scale * _bridges(rng, _N_REFERENCES) for _ in range(self._n_dimensions)]
 
     def _windows(self, n_windows: int) -> Iterator[tuple[int, _Float32s]]:
-        """Give windows in parts: the place of the first, shape (n_dimensions, n, _N_POINTS)."""
+        """Give windows in parts: the place of the first, shape (n_dimensions, _N_POINTS, n).
+
+        Points come first: the largest of 31 numbers is found four times as fast down a column.
+        """
         rng = np.random.default_rng((self._seed, 1))
         root = np.sqrt(np.float32(self._overlap))
         for first in range(0, n_windows, _CHUNK):
@@ -128,7 +128,7 @@ class NullStreams:
                 slides = _bridges(rng, n + self._overlap - 1)
                 sums = np.cumsum(slides, axis=0, dtype=np.float64)
                 sums[self._overlap :] -= sums[: -self._overlap].copy()
-                parts.append(sums[self._overlap - 1 :].astype(np.float32) / root)
+                parts.append(sums[self._overlap - 1 :].T.astype(np.float32, order="C") / root)
             yield first, np.stack(parts)
 
 

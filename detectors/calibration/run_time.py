@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
-import numpy as np
-
-from detectors.base import FloatArray, TwoSampleResult, TwoSampleTest
+from detectors.base import TwoSampleResult, TwoSampleTest
 from detectors.calibration.level import Judgement, LevelPerWindow
-from detectors.calibration.null_streams import MOST_DIMENSIONS, IncidentRule, NullStreams
-from detectors.checks import check_level
+from detectors.calibration.null_streams import IncidentRule
+from detectors.calibration.run_time_curves import (
+    CONFIDENCES,
+    DIMENSIONS,
+    HIGHEST_LEVEL,
+    RULES,
+    SHARES,
+    Setting,
+    level_for,
+)
 from detectors.errors import InvalidParameterError
 
-# Levels change by 3 % where shares change by 19 %: one simulation serves all between two steps.
-_SHARE_STEPS = 4
-_SMALLEST_SHARE = 2.0**-10
-# Windows are simulated until the worst references had this many incidents each.
-_INCIDENTS = 100
-_FEWEST_INCIDENTS = 30
-_MOST_WINDOWS = 250_000
-_FEWEST_WINDOWS = 10_000
-# Lengths of a window, where windows overlap.
-_LENGTHS = 300
-_LEAST_SLOPE = 0.5
-# More overlap than this changes nothing but the cost: neighbours differ by 4 % of a deviation.
-_MOST_OVERLAP = 512
-HIGHEST_LEVEL = 0.5
-"""A window that drifts as often as not tells nothing, whatever the time."""
+_LOWEST_CONFIDENCE, _HIGHEST_CONFIDENCE = float(CONFIDENCES[0]), float(CONFIDENCES[-1])
 
 
 class ExpectedRunTime:
@@ -43,7 +34,7 @@ class ExpectedRunTime:
     n_windows : float
         The expected time in windows; at least 2.
     confidence : float
-        In (0, 1), the share of references for which that holds.
+        The share of references for which that holds, from 0.5 to 0.95.
     overlap : int
         Windows to which a row belongs: 1 where they do not overlap.
     rule : IncidentRule
@@ -57,10 +48,11 @@ class ExpectedRunTime:
     Notes
     -----
     Rows must be independent of each other. The levels come from a simulation in the limit of many
-    rows, seeded, so that they are the same everywhere; it takes up to some seconds and is kept. It
-    is that of ``ks``, which differs most from reference to reference. docs/run-times.md compares
-    promise and result for all tests. References of less than a few windows differ so much that the
-    price is high: there most run far longer than promised.
+    rows. It is that of ``ks``, which differs most from reference to reference. For one or two
+    drifting windows in a row, and three normal ones to recover, its results come with the package.
+    Any other rule is simulated when it is first made, in a minute or less, with the same results
+    everywhere. References of less than a few windows differ so much that the price is high: there
+    most run far longer than promised.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
     it: a move is found, and the promise is not kept.
@@ -96,12 +88,25 @@ class ExpectedRunTime:
                 f"overlap and to_recover must be at least 1, and to_start at most within: {overlap}"
                 f", {tuple(rule)}"
             )
-        check_level(confidence, "confidence")
-        # Time in units of a window's length stays the same.
-        coarser = min(1.0, _MOST_OVERLAP / overlap)
-        self._n_windows = max(2.0, n_windows * coarser)
-        self._confidence, self._overlap = confidence, min(overlap, _MOST_OVERLAP)
-        self._rule = rule
+        if not _LOWEST_CONFIDENCE <= confidence <= _HIGHEST_CONFIDENCE:
+            raise InvalidParameterError(
+                f"confidence must be from {_LOWEST_CONFIDENCE} to {_HIGHEST_CONFIDENCE}, not "
+                f"{confidence}"
+            )
+        self._n_windows, self._confidence = float(n_windows), float(confidence)
+        self._overlap, self._rule = overlap, rule
+        if rule not in RULES:
+            self._simulate()
+
+    @property
+    def n_windows(self) -> float:
+        """The expected time until the first false alarm, in windows, at least."""
+        return self._n_windows
+
+    @property
+    def confidence(self) -> float:
+        """The share of references for which that holds."""
+        return self._confidence
 
     def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
         """Give the level for windows of ``n_test`` rows against a reference of ``n_ref``.
@@ -112,12 +117,8 @@ class ExpectedRunTime:
         n_dimensions : int
             Statistics of which the test takes the largest; 1 for one that compares whole rows.
         """
-        share = max(n_test / n_ref, _SMALLEST_SHARE)
-        steps = math.ceil(_SHARE_STEPS * math.log2(share))
-        return _level(
-            2.0 ** (steps / _SHARE_STEPS), self._overlap, min(n_dimensions, MOST_DIMENSIONS),
-            self._rule, self._n_windows, self._confidence,
-        )  # fmt: skip
+        setting = Setting(n_test / n_ref, self._overlap, n_dimensions, self._rule)
+        return level_for(setting, self._n_windows, self._confidence)
 
     def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
         """Judge ``result`` by the level for its numbers of rows, or the lowest that there is."""
@@ -126,40 +127,9 @@ class ExpectedRunTime:
         lowest = test.lowest_p_value(n_ref, n_test, width)
         return LevelPerWindow(min(max(level, lowest), HIGHEST_LEVEL)).judge(test, result)
 
-
-@lru_cache(maxsize=1_024)
-def _level(
-    share: float,
-    overlap: int,
-    n_dimensions: int,
-    rule: IncidentRule,
-    run_time: float,
-    confidence: float,
-) -> float:
-    streams = NullStreams(share, overlap, n_dimensions, rule)
-    fewest = max(_FEWEST_WINDOWS, _LENGTHS * overlap)
-    levels = np.geomspace(HIGHEST_LEVEL, 1e-3, 10)
-    guess = _level_of(streams, fewest, levels, run_time, confidence)
-    n = int(np.clip(_INCIDENTS * run_time, fewest, max(fewest, _MOST_WINDOWS)))
-    near = np.unique(np.minimum(guess * np.geomspace(0.25, 4.0, 9), HIGHEST_LEVEL))
-    return _level_of(streams, n, near[::-1], run_time, confidence)
-
-
-def _level_of(
-    streams: NullStreams, n_windows: int, levels: FloatArray, run_time: float, confidence: float
-) -> float:
-    """Give the level at which a share of ``confidence`` of the references runs so long.
-
-    Between the levels that were simulated, and beyond them, the logarithm of the run time is a
-    straight line in that of the level, or nearly: its slope changes by 0.1 where levels change by
-    10. References that ran into few incidents say nothing about it.
-    """
-    lower = np.quantile(streams.run_times(n_windows, levels), 1.0 - confidence, axis=0)
-    is_known = lower <= max(n_windows / _FEWEST_INCIDENTS, lower[0])
-    x, y = np.log(levels[is_known]), np.maximum.accumulate(np.log(lower[is_known]))
-    goal = math.log(run_time)
-    if goal <= y[-1] or x.size == 1:
-        return float(np.exp(np.interp(goal, y, x)))
-    back = max(0, x.size - 4)
-    slope = max((y[-1] - y[back]) / (x[back] - x[-1]), _LEAST_SLOPE)
-    return float(np.exp(x[-1] - (goal - y[-1]) / slope))
+    def _simulate(self) -> None:
+        """Make all curves now: later a stream would wait for them."""
+        for share in SHARES:
+            for n_dimensions in DIMENSIONS:
+                setting = Setting(share, self._overlap, n_dimensions, self._rule)
+                level_for(setting, self._n_windows, self._confidence)

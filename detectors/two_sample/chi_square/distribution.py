@@ -48,10 +48,10 @@ def chi_square_p_value(counts: IntArray, n_draws: int, rng: np.random.Generator)
     The chi-square distribution where all expected counts are at least ``LARGE_EXPECTED``, of three
     categories or more. Else exact while that takes at most ``EXACT_LIMIT`` sums at a time: with two
     categories up to some 10,000 rows in each sample, with 10 up to 20 or 30. Beyond, the chi-square
-    distribution where all expected counts are at least ``LEAST_EXPECTED``, and elsewhere ``(1 + k) / (1 + n_draws)``
-    from random tables, of which k reach the statistic, or their share of fewer tables where many
-    do. Where none does, an upper bound of the
-    probability (:func:`tail_bound`) takes its place if that is smaller: p-values have no floor at
+    distribution where all expected counts are at least ``LEAST_EXPECTED``, and elsewhere
+    ``(1 + k) / (1 + n_draws)`` from random tables, of which k reach the statistic, or their share
+    of fewer tables where many do. Where none does, an upper bound of the probability
+    (:func:`tail_bound`) takes its place if that is smaller: p-values have no floor at
     ``1 / (1 + n_draws)``, and below it they are conservative. Before tables are drawn rare
     categories are grouped (:func:`group_rare`). The margins alone decide on the way, so that the
     choice cannot favour a result.
