@@ -107,6 +107,10 @@ bench-formats: setup ## The job and backtests in every format of events, about 3
 replicate: needs-torch $(TORCH) ## Repeat the experiments of the paper on real data (ARGS="--quick" for a minute)
 	@$(BIN)/python -m scripts.replicate $(ARGS)
 
+.PHONY: statistics
+statistics: needs-setup $(PACKAGE) ## Measure whether detectors run as long as promised, about 2 hours (ARGS="--detectors 20")
+	@$(BIN)/python -m scripts.run_times $(ARGS)
+
 .PHONY: type-one
 type-one: needs-torch $(TORCH) ## Measure false-alarm rates of every reducer with every test, about 20 minutes
 	@$(BIN)/python -m scripts.type_one $(ARGS)

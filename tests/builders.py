@@ -13,6 +13,7 @@ from flink_jobs.config.checks import cross_check
 from flink_jobs.config.digests import trained_key, view_fingerprint
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import check_overrides
+from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.views import views_of
 from flink_jobs.core.actions import Actions
 from flink_jobs.core.monitor import DriftMonitor
@@ -70,6 +71,12 @@ def make_config(**tables: object) -> DriftJobConfig:
     config = msgspec.convert(tree, DriftJobConfig)
     assert cross_check(config) + check_overrides(config) == []
     return config
+
+
+def level_of(config: DriftJobConfig) -> float:
+    """The level per window of a configuration that has one."""
+    assert isinstance(config.calibration, LevelPerWindowConfig)
+    return config.calibration.level
 
 
 def fingerprint_of(config: DriftJobConfig) -> str:

@@ -14,6 +14,7 @@ from detectors.calibration.run_time_curves import (
     RULES,
     SHARES,
     Setting,
+    curve_of,
     level_for,
 )
 from detectors.errors import InvalidParameterError
@@ -39,6 +40,8 @@ class ExpectedRunTime:
         Windows to which a row belongs: 1 where they do not overlap.
     rule : IncidentRule
         How windows make an incident.
+    may_overlap_less : bool
+        Whether windows sometimes overlap less than that, or not at all.
 
     Raises
     ------
@@ -80,6 +83,8 @@ class ExpectedRunTime:
         confidence: float = 0.9,
         overlap: int = 1,
         rule: IncidentRule = IncidentRule(),  # noqa: B008 - it cannot be changed
+        *,
+        may_overlap_less: bool = False,
     ) -> None:
         if not 2.0 <= n_windows < math.inf:
             raise InvalidParameterError(f"n_windows must be finite and at least 2, not {n_windows}")
@@ -94,7 +99,7 @@ class ExpectedRunTime:
                 f"{confidence}"
             )
         self._n_windows, self._confidence = float(n_windows), float(confidence)
-        self._overlap, self._rule = overlap, rule
+        self._overlaps, self._rule = {overlap, 1 if may_overlap_less else overlap}, rule
         if rule not in RULES:
             self._simulate()
 
@@ -117,8 +122,13 @@ class ExpectedRunTime:
         n_dimensions : int
             Statistics of which the test takes the largest; 1 for one that compares whole rows.
         """
-        setting = Setting(n_test / n_ref, self._overlap, n_dimensions, self._rule)
-        return level_for(setting, self._n_windows, self._confidence)
+        return min(
+            level_for(
+                Setting(n_test / n_ref, overlap, n_dimensions, self._rule),
+                self._n_windows, self._confidence,
+            )
+            for overlap in self._overlaps
+        )  # fmt: skip
 
     def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
         """Judge ``result`` by the level for its numbers of rows, or the lowest that there is."""
@@ -131,5 +141,5 @@ class ExpectedRunTime:
         """Make all curves now: later a stream would wait for them."""
         for share in SHARES:
             for n_dimensions in DIMENSIONS:
-                setting = Setting(share, self._overlap, n_dimensions, self._rule)
-                level_for(setting, self._n_windows, self._confidence)
+                for overlap in self._overlaps:
+                    curve_of(Setting(share, overlap, n_dimensions, self._rule))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
+from flink_jobs.config.calibration import level_at, windows_of
 from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
@@ -19,6 +20,7 @@ from flink_jobs.config.tables.references import (
     Trailing,
     TrainingSet,
 )
+from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
 from flink_jobs.config.views import Detector, View, views_of
@@ -79,7 +81,7 @@ def _of_view(
     if view is views[0] or view.reference != views[0].reference:
         yield Line("reference", _reference(view, fewest))
     for each in view.detectors:
-        yield Line("detector", _detector(view, each, fewest))
+        yield Line("detector", _detector(config, view, each, fewest))
 
 
 def _of_override(
@@ -166,14 +168,27 @@ def _at_least(reference: Trailing | Seasonal) -> str:
     return f"; no test with fewer than {reference.min_events:,} events"
 
 
-def _detector(view: View, detector: Detector, n_ref: int) -> str:
-    level, n_test = detector.calibration.level, fewest_events(detector)
+def _detector(config: DriftJobConfig, view: View, detector: Detector, n_ref: int) -> str:
+    n_test = fewest_events(detector)
+    level = level_at(config, view, detector, n_ref, n_test)
     lowest = lowest_p_value(view, detector.test, n_ref, n_test)
     fewest = f"{n_test:,} events"
     reach = f"{fewest} can reach {lowest:.2g}"
     if lowest > level:
         reach = f"a window of {fewest} cannot alarm, its lowest p-value is {lowest:.2g}"
-    return f"{detector.name}: {_window(detector)}; {_kind(detector.test)} at {level:g}; {reach}"
+    at = f"{_kind(detector.test)} at {level:.3g}{_promise(config, detector)}"
+    return f"{detector.name}: {_window(detector)}; {at}; {reach}"
+
+
+def _promise(config: DriftJobConfig, detector: Detector) -> str:
+    """The run time of a detector, where one is promised."""
+    table = detector.calibration
+    if isinstance(table, LevelPerWindowConfig):
+        return ""
+    n_windows = windows_of(config, detector)
+    return (
+        f", one false alarm in {n_windows:,.0f} windows or less (confidence {table.confidence:g})"
+    )
 
 
 def _window(detector: Detector) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from flink_jobs.config.calibration import check_calibration, level_at, lower_promise
 from flink_jobs.config.column_checks import (
     check_categories,
     check_columns,
@@ -123,24 +124,33 @@ def _under(problem: Problem, prefix: str) -> Problem:
 def _check_detector(
     config: DriftJobConfig, view: View, detector: Detector, keys: _Keys
 ) -> Iterator[Problem]:
-    level = detector.calibration.level
     window, test, policy = keys.of("window"), keys.of("test"), keys.of("policy")
     yield from check_window(window, detector.window, config.panes.width_ms)
-    yield from _check_permutations(detector, level, test)
     if view.slots:
         yield from check_categories(view, detector.test, test)
     yield from _check_fewest_events(detector, window)
-    for problem in check_policy(detector.policy, level):
+    yield from check_calibration(keys.of("calibration"), detector)
+    for problem in check_policy(detector.policy):
         yield _under(problem, policy.removesuffix("policy"))
 
 
-def _check_permutations(detector: Detector, level: float, key: str) -> Iterator[Problem]:
+def _check_permutations(detector: Detector, level: float, keys: _Keys) -> Iterator[Problem]:
     test = detector.test
     if isinstance(test, PermutedConfig) and 1.0 / (1 + test.n_permutations) > level:
         yield Problem(
-            f"{key}.n_permutations",
-            f"{test.n_permutations} permutations never give a p-value of {level} or less",
-            f"{math.ceil(1.0 / level) - 1} or more, or a higher calibration.level",
+            f"{keys.of('test')}.n_permutations",
+            f"{test.n_permutations} permutations never give a p-value of {level:.2g} or less",
+            f"{math.ceil(1.0 / level) - 1} or more, or {lower_promise(detector.calibration)}",
+        )
+
+
+def _check_recovery(detector: Detector, level: float, keys: _Keys) -> Iterator[Problem]:
+    recover_level = detector.policy.recover_level
+    if recover_level is not None and recover_level < level:
+        yield Problem(
+            f"{keys.of('policy')}.recover_level",
+            f"{recover_level} is below the level at which a window drifts, {level:.2g}",
+            f"{level:.2g} or more, below 1",
         )
 
 
@@ -149,21 +159,25 @@ def _check_reach(
 ) -> Iterator[Problem]:
     """Refuse windows and references in which samples without anything in common do not alarm."""
     detector = view.detectors[detector_place]
-    level = detector.calibration.level
+    keys = _Keys(config, place, detector_place)
     n_test = most_tested(view, detector, config.sample.size)
     n_ref = most_reference_events(view)
     if sees_sample(view, detector.test):
         n_ref = min(n_ref, config.sample.size)
+    level = level_at(config, view, detector, n_ref, n_test)
+    yield from _check_recovery(detector, level, keys)
+    problems = list(_check_permutations(detector, level, keys))
+    yield from problems
     lowest = lowest_p_value(view, detector.test, n_ref, n_test)
-    if lowest > level:
+    if lowest > level and not problems:
         name = "size" if isinstance(detector.window, CountWindow) else "max_events"
         yield Problem(
-            f"{_Keys(config, place, detector_place).of('window')}.{name}",
+            f"{keys.of('window')}.{name}",
             f"{n_test} events against a reference of {n_ref} never alarm: their lowest p-value in "
             f"{n_dimensions(view, detector.test)} dimensions is {lowest:.2g}, above the level of "
-            f"{level:g}",
-            "more events in a window, in the reference or in sample.size, fewer dimensions, or a "
-            "higher calibration.level",
+            f"{level:.3g}",
+            "more events in a window, in the reference or in sample.size, fewer dimensions, or "
+            f"{lower_promise(detector.calibration)}",
         )
 
 

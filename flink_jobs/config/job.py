@@ -20,6 +20,7 @@ from flink_jobs.config.tables.detectors import (
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
 from flink_jobs.config.tables.watching import (
+    CalibrationTable,
     LevelPerWindowConfig,
     MoreDetectorTable,
     ViewTable,
@@ -260,7 +261,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     reference: ReferenceTable
     job: JobTable = JobTable()
     detector: DetectorTable = DetectorTable()
-    calibration: LevelPerWindowConfig = LevelPerWindowConfig()
+    calibration: CalibrationTable = LevelPerWindowConfig()
     policy: PolicyTable = PolicyTable()
     silence: SilenceTable = SilenceTable()
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)

@@ -23,7 +23,7 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
-from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable, ViewTable
+from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
 
@@ -36,7 +36,7 @@ class Detector(Struct, frozen=True):
     name: str
     window: WindowTable
     test: TestConfig
-    calibration: LevelPerWindowConfig
+    calibration: CalibrationTable
     policy: PolicyTable
 
 

@@ -1,26 +1,18 @@
-"""From configuration tables to detectors and calibrations."""
+"""From configuration tables to detectors."""
 
 from __future__ import annotations
 
 from detectors import (
-    Calibration,
-    LevelPerWindow,
     Prepared,
     Reducer,
     needs_preparation,
     reducer_of_kind,
 )
 from flink_jobs.config.tables.detectors import TestConfig, kind_and_parameters, scales_columns
-from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.config.views import View
 
-__all__ = ["is_prepared", "make_calibration", "make_reducer", "make_test"]
-
-
-def make_calibration(table: LevelPerWindowConfig) -> Calibration:
-    """What decides whether a result is a drift."""
-    return LevelPerWindow(table.level)
+__all__ = ["is_prepared", "make_reducer", "make_test"]
 
 
 def is_prepared(view: View, test: TestConfig) -> bool:

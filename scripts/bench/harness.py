@@ -218,12 +218,23 @@ def quote(
     ]
     note = textwrap.fill(f"By `make {target}` on {machine(packages)}", _WIDTH)
     block = "\n\n".join([table(["times as fast", "median", "range"], rows), note])
-    begin, end = (f"<!-- {word} {target} -->" for word in ("begin", "end"))
-    before, found, rest = readme.read_text(encoding="utf-8").partition(begin)
+    put_between(readme, target, block)
+
+
+def put_between(path: Path, name: str, block: str) -> None:
+    """Write a block into a page, in the place of what stands between the comments of this name.
+
+    Raises
+    ------
+    ValueError
+        When the page has no such comments.
+    """
+    begin, end = (f"<!-- {word} {name} -->" for word in ("begin", "end"))
+    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"{readme.name} lacks {begin} or {end}: write both where figures belong")
-    readme.write_text(f"{before}{begin}\n{block}\n{end}{after}", encoding="utf-8")
+        raise ValueError(f"{path.name} lacks {begin} or {end}: write both where figures belong")
+    path.write_text(f"{before}{begin}\n{block}\n{end}{after}", encoding="utf-8")
 
 
 def _short(ratio: float) -> str:

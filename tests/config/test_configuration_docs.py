@@ -27,7 +27,7 @@ from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputT
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
-from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable, ViewTable
+from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,6 @@ TABLES: dict[str, type[Table]] = {
     "`detector`": DetectorTable,
     "`detectors`": MoreDetectorTable,
     "`overrides`": OverrideTable,
-    "`calibration`": LevelPerWindowConfig,
     "`policy`": PolicyTable,
     "`sample`": SampleTable,
     "`columns`": ColumnsTable,
@@ -57,6 +56,9 @@ TABLES: dict[str, type[Table]] = {
 }
 TABLES |= {f"`window`, kind `{t.__struct_config__.tag}`": t for t in get_args(WindowTable)}
 TABLES |= {f"`reference`, kind `{t.__struct_config__.tag}`": t for t in get_args(ReferenceTable)}
+TABLES |= {
+    f"`calibration`, kind `{t.__struct_config__.tag}`": t for t in get_args(CalibrationTable)
+}
 # Their tables have a row for each key of each kind, or one without a key.
 KINDS = {"`reducer` of kind": get_args(ReducerConfig), "`test` of kind": get_args(TestConfig)}
 

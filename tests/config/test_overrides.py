@@ -25,7 +25,7 @@ from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.dead_letters import Reason
-from tests.builders import BASE, make_config, make_pane, payload
+from tests.builders import BASE, level_of, make_config, make_pane, payload
 
 COUNT = {"kind": "count", "size": 20, "slide": 7}
 SIZES = {"size_ms": 3_500, "slide_ms": 1_000}
@@ -65,7 +65,7 @@ def test_the_first_override_that_matches_holds_and_no_other() -> None:
 
     of_model = config_of_model(config, "fraud-eu")
 
-    assert of_model.calibration.level == 0.02
+    assert level_of(of_model) == 0.02
     assert of_model.policy.exemplars == 5
 
 

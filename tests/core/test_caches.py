@@ -12,7 +12,7 @@ from flink_jobs.core import plan
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.intake.layouts import Layouts
-from tests.builders import make_config
+from tests.builders import level_of, make_config
 
 OVERRIDES = [
     {"models": "strict-*", "calibration": {"level": 1e-4}},
@@ -40,7 +40,7 @@ def test_models_of_one_override_share_one_plan_however_many_they_are(
             plans.of(name)
             plans.of(name, change)
 
-    levels = sorted((c.calibration.level, c.policy.cooldown_ms) for c in made)
+    levels = sorted((level_of(c), c.policy.cooldown_ms) for c in made)
     assert levels == [(1e-4, 0), (1e-4, 1), (0.01, 0), (0.01, 1)]
 
 

@@ -32,12 +32,13 @@ from flink_jobs.demo.streams import (
     make_writer_order,
 )
 from flink_jobs.demo.timing import N_REFERENCE, START_MS, WINDOW_ENDS_MS, WINDOW_MS
+from tests.builders import level_of
 from tests.demo.offline import demo_config
 
 pytestmark = pytest.mark.statistics
 
 SEEDS = range(10)
-LEVEL = demo_config().calibration.level
+LEVEL = level_of(demo_config())
 ENDS_MS = np.array(WINDOW_ENDS_MS)
 BEFORE_DRIFT = ENDS_MS <= START_MS + 30 * 60_000
 

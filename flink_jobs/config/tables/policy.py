@@ -35,7 +35,7 @@ class PolicyTable(Table, frozen=True, kw_only=True):
         Normal windows in a row that end it.
     recover_level : float, optional
         While an incident is open, a window is normal only with a p-value above this level;
-        ``calibration.level`` by default.
+        that at which a window drifts by default.
     ongoing_every_ms : int
         The shortest time between one alert of an incident and the next. The next one comes with a
         drifting test; 0 for one with every drifting test.
@@ -78,20 +78,14 @@ class PolicyTable(Table, frozen=True, kw_only=True):
     exemplars: NonNegativeInt = 5
 
 
-def check_policy(policy: PolicyTable, level: float) -> Iterator[Problem]:
-    """Yield the contradictions between the keys of ``policy``, and with ``calibration.level``."""
+def check_policy(policy: PolicyTable) -> Iterator[Problem]:
+    """Yield the contradictions between the keys of ``policy``."""
     k, n = policy.windows_to_start, policy.start_within_windows
     if 0 < n < k:
         yield Problem(
             "policy.start_within_windows",
             f"{n} windows never hold windows_to_start = {k} that drift",
             f"{k} to 100, or 0 for windows in a row",
-        )
-    if policy.recover_level is not None and policy.recover_level < level:
-        yield Problem(
-            "policy.recover_level",
-            f"{policy.recover_level} is below calibration.level = {level}",
-            f"{level} or more, below 1",
         )
     if policy.flapping_after == 1:
         yield Problem("policy.flapping_after", "one incident does not flap", "2 to 100, or 0")

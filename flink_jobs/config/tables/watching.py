@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import Level, Table
+from flink_jobs.config.tables.base import Level, PositiveInt, Table
 from flink_jobs.config.tables.columns import ColumnName
 from flink_jobs.config.tables.detectors import ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
@@ -25,6 +25,34 @@ class LevelPerWindowConfig(
     level: Level = 0.001
 
 
+class ExpectedRunTimeConfig(
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="expected_run_time"
+):
+    """While nothing drifts, a model runs for so long on average until an incident starts.
+
+    One of ``windows``, ``events`` and ``time_ms`` says how long. All detectors of a model share it.
+
+    Attributes
+    ----------
+    windows : float, optional
+        In windows of each detector.
+    events : int, optional
+        In events, for windows of so many events.
+    time_ms : int, optional
+        In event time, for windows of time and sessions.
+    confidence : float
+        The share of all references of the same length for which it holds.
+    """
+
+    windows: Annotated[float, Meta(ge=2.0, le=1e12)] | None = None
+    events: PositiveInt | None = None
+    time_ms: PositiveInt | None = None
+    confidence: Annotated[float, Meta(ge=0.5, le=0.95)] = 0.9
+
+
+CalibrationTable = LevelPerWindowConfig | ExpectedRunTimeConfig
+
+
 class MoreDetectorTable(Table, frozen=True, kw_only=True):
     """One more detector over the same columns, reducer and reference.
 
@@ -35,7 +63,7 @@ class MoreDetectorTable(Table, frozen=True, kw_only=True):
     name: Name
     window: WindowTable
     test: TestConfig | None = None
-    calibration: LevelPerWindowConfig | None = None
+    calibration: CalibrationTable | None = None
     policy: PolicyTable | None = None
 
 
@@ -60,6 +88,6 @@ class ViewTable(Table, frozen=True, kw_only=True):
     test: TestConfig | None = None
     window: WindowTable | None = None
     reference: ReferenceTable | None = None
-    calibration: LevelPerWindowConfig | None = None
+    calibration: CalibrationTable | None = None
     policy: PolicyTable | None = None
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)

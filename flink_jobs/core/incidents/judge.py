@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from detectors import Judgement, TwoSampleResult, TwoSampleTest
+from detectors import Judgement, LevelPerWindow, TwoSampleResult, TwoSampleTest
+from flink_jobs.config.calibration import make_calibration, reference_level
 from flink_jobs.config.digests import config_version
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.views import Detector, View
-from flink_jobs.core.factory import is_prepared, make_calibration
+from flink_jobs.core.factory import is_prepared
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
 from flink_jobs.core.record_parts import Facts, kind_of, result_fields
@@ -88,7 +89,8 @@ class Judge:
         self._name = detector.name
         self._policy = detector.policy
         self._seed = config.detector.seed
-        self._calibration = make_calibration(detector.calibration)
+        self._calibration = make_calibration(config, detector)
+        self._reference_level = reference_level(detector.calibration)
         self._config_version = config_version(config)
         self._dimension_names = _dimension_names(view, detector)
         self._about = {
@@ -213,7 +215,7 @@ class Judge:
         DetectorFailedError when the calibration fails.
         """
         with detector_code():
-            judgement = self._calibration.judge(test, halves)
+            judgement = LevelPerWindow(self._reference_level).judge(test, halves)
         if judgement.is_drift == bool(incident_id):
             return None
         facts = self._facts(model, window, ReferenceSummary(n_events=0, fingerprint=""))

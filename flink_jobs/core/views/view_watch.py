@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from flink_jobs.config.calibration import promise_of
 from flink_jobs.core.conditions.missing_reference import MissingReference
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -215,6 +216,10 @@ class ViewWatch:
         self.begin_windows(from_ms)
         what = f"a reference of {n_ref} events ({fingerprint})"
         self.notice(f"monitoring starts at {from_ms} ms against {what}")
+        for detector in self.plan.view.detectors:
+            promise = promise_of(self.context.config, self.plan.view, detector, n_ref)
+            if promise:
+                self.notice(f"{detector.name}: {promise}")
 
     def begin_windows(self, from_ms: int) -> None:
         """Let the windows of every detector begin anew; lifecycles go on."""

@@ -60,6 +60,9 @@ def test_a_threshold_on_the_statistic_can_take_the_place_of_a_level(rng):
         def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
             return Judgement(result.statistic >= self.threshold.statistic, self.threshold)
 
+        def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+            return self.threshold.p_value
+
     test = KSTest().fit(rng.normal(size=(60, 2)))
     result = test.test(rng.normal(2, 1, (40, 2)), rng=rng)
     calibrations = [LevelPerWindow(0.01), FixedStatistic(Threshold(1e-4, 0.4))]

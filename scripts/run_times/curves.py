@@ -1,6 +1,8 @@
 """Simulates the run times that ship with the package, for the settings that are common.
 
-Run by hand after a change of the simulation: about 50 minutes of one core. The same seed gives the
+    python -m scripts.run_times.curves
+
+To be run after a change of the simulation: about 50 minutes of one core. The same seed gives the
 same file on every machine of one kind.
 """
 

@@ -1,0 +1,146 @@
+"""Calibrations of detectors from their tables, windows and policies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from detectors import Calibration, ExpectedRunTime, IncidentRule, LevelPerWindow
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.base import Problem
+from flink_jobs.config.tables.policy import PolicyTable
+from flink_jobs.config.tables.watching import (
+    CalibrationTable,
+    ExpectedRunTimeConfig,
+    LevelPerWindowConfig,
+)
+from flink_jobs.config.tables.windows import CountWindow, SessionWindow, WindowTable
+from flink_jobs.config.two_sample_tests import (
+    fewest_events,
+    lowest_p_value,
+    make_test,
+    n_dimensions,
+)
+from flink_jobs.config.views import Detector, View, views_of
+
+REFERENCE_LEVEL = 0.001
+"""The two halves of a reference are compared once, so no run time says which level they have."""
+
+
+def make_calibration(config: DriftJobConfig, detector: Detector) -> Calibration:
+    """Make what decides whether a window of a detector of this model drifts."""
+    table = detector.calibration
+    if isinstance(table, LevelPerWindowConfig):
+        return LevelPerWindow(table.level)
+    return ExpectedRunTime(
+        windows_of(config, detector),
+        table.confidence,
+        _overlap(detector.window),
+        _rule(detector.policy),
+        may_overlap_less=_newest_only(detector.window),
+    )
+
+
+def reference_level(table: CalibrationTable) -> float:
+    """Give the level at which the halves of a reference are compared."""
+    return table.level if isinstance(table, LevelPerWindowConfig) else REFERENCE_LEVEL
+
+
+def level_at(
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int
+) -> float:
+    """Give the level of a detector for windows and references of so many events."""
+    is_univariate = make_test(detector.test, view).is_univariate
+    width = n_dimensions(view, detector.test) if is_univariate else 1
+    return make_calibration(config, detector).level_for(n_ref, n_test, width)
+
+
+def windows_of(config: DriftJobConfig, detector: Detector) -> float:
+    """Give the run time of a detector in its windows, such that all of a model keep the promise.
+
+    Rates add: n detectors that each start an incident in n times the time start one in that time.
+    A window with an early test is tested twice.
+    """
+    n_detectors = sum(len(view.detectors) for view in views_of(config))
+    n_tests = 2 if getattr(detector.window, "early_events", 0) else 1
+    return max(2.0, _promised(detector.calibration, detector.window) * n_detectors * n_tests)
+
+
+def promise_of(config: DriftJobConfig, view: View, detector: Detector, n_ref: int) -> str:
+    """Say what a detector promises for a reference of so many events; empty for a level."""
+    table = detector.calibration
+    if isinstance(table, LevelPerWindowConfig):
+        return ""
+    n_test = fewest_events(detector)
+    level = level_at(config, view, detector, n_ref, n_test)
+    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
+    at = f"a window of {n_test:,} events drifts at a p-value of {max(level, lowest):.2g} or less"
+    if lowest > level:
+        return f"{at}, the lowest there is; {level:.2g} would keep the promised run time"
+    n_windows = f"{windows_of(config, detector):,.0f} windows or more"
+    return f"{at}; a false alarm in {n_windows}, for {table.confidence:.0%} of all references"
+
+
+def lower_promise(table: CalibrationTable) -> str:
+    """Say what a person can change so that a level rises."""
+    if isinstance(table, LevelPerWindowConfig):
+        return "a higher calibration.level"
+    return f"a smaller calibration.{_given(table)[0]}"
+
+
+def check_calibration(key: str, detector: Detector) -> Iterator[Problem]:
+    """Yield what is wrong with the run time of a detector; ``key`` is that of its table."""
+    table = detector.calibration
+    if isinstance(table, LevelPerWindowConfig):
+        return
+    given = _given(table)
+    if len(given) != 1:
+        wrong = f"{' and '.join(given)} are given" if given else "no run time is given"
+        yield Problem(key, wrong, "one of windows, events and time_ms")
+        return
+    counts = isinstance(detector.window, CountWindow)
+    if given[0] == ("time_ms" if counts else "events"):
+        kind = detector.window.__struct_config__.tag
+        right = "events" if counts else "time_ms"
+        wrong = f"windows of kind {kind!r} have no fixed rate of {given[0].removesuffix('_ms')}"
+        yield Problem(f"{key}.{given[0]}", wrong, f"{key}.{right} or {key}.windows")
+
+
+def _given(table: ExpectedRunTimeConfig) -> list[str]:
+    return [name for name in ("windows", "events", "time_ms") if getattr(table, name) is not None]
+
+
+def _promised(table: CalibrationTable, window: WindowTable) -> float:
+    """Give a run time in windows; sessions end once in a gap at most."""
+    match table, window:
+        case ExpectedRunTimeConfig(events=int(events)), CountWindow(slide=slide):
+            return events / slide
+        case ExpectedRunTimeConfig(time_ms=int(time_ms)), SessionWindow(gap_ms=gap_ms):
+            return time_ms / gap_ms
+        case ExpectedRunTimeConfig(time_ms=int(time_ms)), _:
+            return time_ms / window.slide_ms  # type: ignore[union-attr]
+        case ExpectedRunTimeConfig(windows=windows), _:
+            return windows or 2.0
+        case _:
+            raise TypeError("a level per window promises no run time")
+
+
+def _overlap(window: WindowTable) -> int:
+    """Count the windows to which an event belongs."""
+    match window:
+        case CountWindow(size=size, slide=slide):
+            return math.ceil(size / slide)
+        case SessionWindow():
+            return 1
+        case _:
+            return math.ceil(window.size_ms / window.slide_ms)
+
+
+def _newest_only(window: WindowTable) -> bool:
+    """Tell whether a window may leave out its older events, which it shares with earlier ones."""
+    return bool(getattr(window, "max_events", 0))
+
+
+def _rule(policy: PolicyTable) -> IncidentRule:
+    k = policy.windows_to_start
+    return IncidentRule(k, policy.start_within_windows or k, policy.windows_to_recover)

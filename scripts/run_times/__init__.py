@@ -1,0 +1,1 @@
+"""Run times until a false alarm: the curves that ship, and whether detectors keep the promise."""
