@@ -17,6 +17,7 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
+from detectors.calibration.dependence import INDEPENDENT, Dependence, autocorrelation_time
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time import ExpectedRunTime
@@ -79,6 +80,7 @@ from detectors.two_sample.wasserstein import WassersteinTest
 
 __all__ = [
     "CORRECTIONS",
+    "INDEPENDENT",
     "KERNELS",
     "PCA",
     "REDUCERS",
@@ -95,6 +97,7 @@ __all__ = [
     "CountsReferenceTest",
     "CountsTest",
     "CramerVonMisesTest",
+    "Dependence",
     "DetectorError",
     "Discovery",
     "DomainClassifier",
@@ -145,6 +148,7 @@ __all__ = [
     "WassersteinTest",
     "are_normalised",
     "arrays_to_bytes",
+    "autocorrelation_time",
     "benjamini_hochberg",
     "bonferroni",
     "bytes_to_arrays",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from detectors.base import TwoSampleResult, TwoSampleTest
+from detectors.calibration.dependence import INDEPENDENT, Dependence
 from detectors.checks import check_level
 
 
@@ -41,11 +42,15 @@ class Judgement:
 class Calibration(Protocol):
     """Decides about results, one test window after the other."""
 
-    def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
-        """Judge ``result``, which ``test`` has returned."""
+    def judge(
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+    ) -> Judgement:
+        """Judge ``result``, which ``test`` has returned, of rows that depend on each other so."""
         ...
 
-    def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+    def level_for(
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
+    ) -> float:
         """Give the level for windows and references of so many rows.
 
         ``n_dimensions`` counts the statistics of which a test takes the largest.
@@ -85,11 +90,15 @@ class LevelPerWindow:
     def __post_init__(self) -> None:
         check_level(self.level)
 
-    def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
-        """Judge ``result`` by its p-value; the statistic says what that level stands for."""
+    def judge(
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+    ) -> Judgement:
+        """Judge ``result`` by its p-value alone; the statistic says what that level stands for."""
         threshold = Threshold(self.level, test.critical_statistic(self.level, result))
         return Judgement(result.p_value <= self.level, threshold)
 
-    def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+    def level_for(
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
+    ) -> float:
         """Give the same level for all."""
         return self.level

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from detectors.base import TwoSampleResult, TwoSampleTest
+from detectors.calibration.dependence import INDEPENDENT, Dependence
 from detectors.calibration.level import Judgement, LevelPerWindow
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time_curves import (
@@ -50,7 +51,8 @@ class ExpectedRunTime:
 
     Notes
     -----
-    Rows must be independent of each other. The levels come from a simulation in the limit of many
+    Rows must be independent of each other, or ``dependence`` must say how much they are not. The
+    levels come from a simulation in the limit of many
     rows. It is that of ``ks``, which differs most from reference to reference. For one or two
     drifting windows in a row, and three normal ones to recover, its results come with the package.
     Any other rule is simulated when it is first made, in a minute or less, with the same results
@@ -113,7 +115,9 @@ class ExpectedRunTime:
         """The share of references for which that holds."""
         return self._confidence
 
-    def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
+    def level_for(
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
+    ) -> float:
         """Give the level for windows of ``n_test`` rows against a reference of ``n_ref``.
 
         Parameters
@@ -121,19 +125,30 @@ class ExpectedRunTime:
         n_ref, n_test : int
         n_dimensions : int
             Statistics of which the test takes the largest; 1 for one that compares whole rows.
+        dependence : Dependence
+            The test takes rows for independent: its p-values are too small where they are not.
         """
-        return min(
+        own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
+        level = min(
             level_for(
-                Setting(n_test / n_ref, overlap, n_dimensions, self._rule),
+                Setting(own_test / own_ref, overlap, n_dimensions, self._rule),
                 self._n_windows, self._confidence,
             )
             for overlap in self._overlaps
         )  # fmt: skip
+        if dependence == INDEPENDENT:
+            return level
+        # For large distances D the p-value of KS is 2 * exp(-2 * n * D**2), with n the rows below.
+        inflation = _in_both(n_ref, n_test) / _in_both(own_ref, own_test)
+        halves = 2.0 * n_dimensions
+        return float(halves * (level / halves) ** inflation)
 
-    def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
+    def judge(
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+    ) -> Judgement:
         """Judge ``result`` by the level for its numbers of rows, or the lowest that there is."""
         n_ref, n_test, width = result.n_ref, result.n_test, result.dimension_statistics.size
-        level = self.level_for(n_ref, n_test, width if test.is_univariate else 1)
+        level = self.level_for(n_ref, n_test, width if test.is_univariate else 1, dependence)
         lowest = test.lowest_p_value(n_ref, n_test, width)
         return LevelPerWindow(min(max(level, lowest), HIGHEST_LEVEL)).judge(test, result)
 
@@ -143,3 +158,7 @@ class ExpectedRunTime:
             for n_dimensions in DIMENSIONS:
                 for overlap in self._overlaps:
                     curve_of(Setting(share, overlap, n_dimensions, self._rule))
+
+
+def _in_both(n_ref: float, n_test: float) -> float:
+    return n_ref * n_test / (n_ref + n_test)

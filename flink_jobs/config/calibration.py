@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from detectors import Calibration, ExpectedRunTime, IncidentRule, LevelPerWindow
+from detectors import (
+    INDEPENDENT,
+    Calibration,
+    Dependence,
+    ExpectedRunTime,
+    IncidentRule,
+    LevelPerWindow,
+)
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.policy import PolicyTable
@@ -47,12 +54,13 @@ def reference_level(table: CalibrationTable) -> float:
 
 
 def level_at(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int
-) -> float:
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int,
+    dependence: Dependence = INDEPENDENT,
+) -> float:  # fmt: skip
     """Give the level of a detector for windows and references of so many events."""
     is_univariate = make_test(detector.test, view).is_univariate
     width = n_dimensions(view, detector.test) if is_univariate else 1
-    return make_calibration(config, detector).level_for(n_ref, n_test, width)
+    return make_calibration(config, detector).level_for(n_ref, n_test, width, dependence)
 
 
 def windows_of(config: DriftJobConfig, detector: Detector) -> float:
@@ -66,19 +74,43 @@ def windows_of(config: DriftJobConfig, detector: Detector) -> float:
     return max(2.0, _promised(detector.calibration, detector.window) * n_detectors * n_tests)
 
 
-def promise_of(config: DriftJobConfig, view: View, detector: Detector, n_ref: int) -> str:
-    """Say what a detector promises for a reference of so many events; empty for a level."""
-    table = detector.calibration
-    if isinstance(table, LevelPerWindowConfig):
-        return ""
+def promises_of(
+    config: DriftJobConfig, view: View, n_ref: int, autocorrelation_time: float
+) -> Iterator[str]:
+    """Say what the detectors of a view promise for a reference of so many events.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    view : View
+    n_ref : int
+    autocorrelation_time : float
+        Events that say as much as one independent event.
+    """
+    if autocorrelation_time > 1.0:
+        n_effective = round(n_ref / autocorrelation_time)
+        yield (
+            f"its events depend on those before them: {n_ref:,} say as much as {n_effective:,} "
+            "independent ones"
+        )
+    dependence = Dependence(autocorrelation_time, autocorrelation_time)
+    for detector in view.detectors:
+        if isinstance(detector.calibration, ExpectedRunTimeConfig):
+            share = f"{detector.calibration.confidence:.0%} of all references"
+            promise = _promise(config, view, detector, n_ref, dependence)
+            yield f"{detector.name}: {promise}, for {share}"
+
+
+def _promise(
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, dependence: Dependence
+) -> str:
     n_test = fewest_events(detector)
-    level = level_at(config, view, detector, n_ref, n_test)
+    level = level_at(config, view, detector, n_ref, n_test, dependence)
     lowest = lowest_p_value(view, detector.test, n_ref, n_test)
     at = f"a window of {n_test:,} events drifts at a p-value of {max(level, lowest):.2g} or less"
     if lowest > level:
-        return f"{at}, the lowest there is; {level:.2g} would keep the promised run time"
-    n_windows = f"{windows_of(config, detector):,.0f} windows or more"
-    return f"{at}; a false alarm in {n_windows}, for {table.confidence:.0%} of all references"
+        return f"{at}, the lowest there is; the promised run time needs {level:.2g}"
+    return f"{at}; a false alarm in {windows_of(config, detector):,.0f} windows or more"
 
 
 def lower_promise(table: CalibrationTable) -> str:

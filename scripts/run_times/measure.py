@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from detectors import ExpectedRunTime, IncidentRule, TwoSampleTest
+from detectors import (
+    Dependence,
+    ExpectedRunTime,
+    IncidentRule,
+    TwoSampleTest,
+    autocorrelation_time,
+)
 from detectors.base import FloatArray
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, advance
@@ -64,8 +70,10 @@ def run_times(task: Task) -> tuple[float, ...]:
     """Give the windows without an incident per incident, for each target."""
     rng = np.random.default_rng((hash_of(task.case), task.n_ref, task.overlap, task.number))
     case = CASES[task.case]
-    test, reduce = _fitted(task, case.draw(rng, task.n_ref))
-    levels = [_level(task, target, test) for target in task.targets]
+    x_ref = case.draw(rng, task.n_ref)
+    time = autocorrelation_time(x_ref)
+    test, reduce = _fitted(task, x_ref)
+    levels = [_level(task, target, test, Dependence(time, time)) for target in task.targets]
     p_values = np.array(list(_p_values(task, test, reduce, rng)))
     return tuple(run_time(p_values <= level) for level in levels)
 
@@ -97,10 +105,11 @@ def _fitted(
     return case.test().fit(reducer.transform(x_ref)), reducer.transform
 
 
-def _level(task: Task, target: float, test: TwoSampleTest) -> float:
+def _level(task: Task, target: float, test: TwoSampleTest, dependence: Dependence) -> float:
     calibration = ExpectedRunTime(target, 0.9, task.overlap, RULE)
     width = CASES[task.case].draw(np.random.default_rng(0), 1).shape[1]
-    return calibration.level_for(task.n_ref, task.n_test, width if test.is_univariate else 1)
+    width = width if test.is_univariate else 1
+    return calibration.level_for(task.n_ref, task.n_test, width, dependence)
 
 
 def _p_values(

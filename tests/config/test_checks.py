@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.digests import config_version, trained_key
-from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.views import views_of
-from tests.builders import BASE, fingerprint_of, make_config
+from tests.builders import BASE, fingerprint_of, make_config, unchecked
 
 HOUR_MS = 3_600_000
 COUNT = {"kind": "count", "size": 20, "slide": 7}
@@ -23,14 +21,6 @@ TRAILING = {"kind": "trailing", "size_ms": 4_000, "step_ms": 2_000}
 SEASONAL = {"kind": "seasonal", "period": "day", "slot_ms": HOUR_MS}
 PCA = {"reducer": {"kind": "pca", "n_components": 2}}
 ARTEFACT = {"kind": "artefact", "path": "t.npz", "sha256": "0" * 64}
-
-
-def unchecked(**tables: Any) -> DriftJobConfig:
-    tree = msgspec.toml.decode(BASE)
-    for name, table in tables.items():
-        is_part = isinstance(table, dict) and "kind" not in table
-        tree[name] = tree.get(name, {}) | table if is_part else table
-    return msgspec.convert(tree, DriftJobConfig)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from detectors import Judgement, LevelPerWindow, TwoSampleResult, TwoSampleTest
+from detectors import Dependence, Judgement, LevelPerWindow, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.calibration import make_calibration, reference_level
 from flink_jobs.config.digests import config_version
 from flink_jobs.config.job import DriftJobConfig
@@ -64,6 +64,10 @@ class Comparison(Protocol):
 
     def run(self, rng: Callable[[], np.random.Generator]) -> TwoSampleResult:
         """Test the window; ``rng`` makes the randomness of tests that draw."""
+        ...
+
+    def dependence(self, result: TwoSampleResult) -> Dependence:
+        """Say how much the tested events depend on each other."""
         ...
 
     def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
@@ -134,7 +138,8 @@ class Judge:
         facts = self._facts(model, window, reference)
         with detector_code():
             result = comparison.run(partial(self._rng, facts))
-            judgement = self._calibration.judge(comparison.test, result)
+            dependence = comparison.dependence(result)
+            judgement = self._calibration.judge(comparison.test, result, dependence)
         score = self._score(
             facts,
             ScoreStatus.TESTED,

@@ -18,6 +18,7 @@ from detectors import (
     Reducer,
     TwoSampleResult,
     arrays_to_bytes,
+    autocorrelation_time,
     bytes_to_arrays,
 )
 from detectors.arrays_io import arrays_below
@@ -86,12 +87,15 @@ class FittedView:
     shifts : ColumnShifts
         Of at most 1,000 raw rows of the reference.
     n_ref : int
+    autocorrelation_time : float
+        Events of the stream that say as much as one independent event.
     """
 
     encoder: Encoder
     detectors: tuple[DriftDetector, ...]
     shifts: ColumnShifts
     n_ref: int
+    autocorrelation_time: float
 
     @property
     def n_bytes(self) -> int:
@@ -124,11 +128,13 @@ class FittedView:
             tuple(_sharing_reducers(detectors)),
             ColumnShifts.from_arrays(arrays_below("shifts/", arrays)),
             n_ref,
+            arrays["autocorrelation_time"].item(),
         )
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {
             "sizes": np.array([len(self.detectors), self.n_ref], dtype=np.int64),
+            "autocorrelation_time": np.array([self.autocorrelation_time]),
             "encoder": self.encoder.to_array(),
             **{f"shifts/{name}": array for name, array in self.shifts.to_arrays().items()},
         }
@@ -153,9 +159,9 @@ def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
         encoder = Encoder.fit(view, rows.x, rows.texts)
         x_ref = encoder.encode(rows.x, rows.texts)
         shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, MOST_ROWS)])
-        return FittedView(
-            encoder, _fit_tests(view, x_ref, rows.keys, sample_size), shifts, len(x_ref)
-        )
+        detectors = _fit_tests(view, x_ref, rows.keys, sample_size)
+        time = autocorrelation_time(x_ref, view.categorical)
+        return FittedView(encoder, detectors, shifts, len(x_ref), time)
     except Exception as error:
         raise _not_fitted(error) from error
 

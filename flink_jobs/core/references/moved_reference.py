@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class MovedReference:
             with detector_code():
                 z_ref = base.reduce(fitted.encoder.encode(self._rows.x, self._rows.texts))
                 detector = base.with_test(make_test(table, view.plan.view), z_ref)
-            return FittedView(fitted.encoder, (detector,), fitted.shifts, len(z_ref))
+            return replace(fitted, detectors=(detector,), n_ref=len(z_ref))
 
         key = (view.plan.fingerprint, self._summary.fingerprint, str(test))
         return view.memory.fitted.kept(key, fit).detectors[0]

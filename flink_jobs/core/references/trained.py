@@ -65,7 +65,7 @@ class TrainedRule(StoredReference):
         status.is_approved = False
         status.reference_start_ms = status.reference_end_ms = None
         view.stability.end(pane.start_ms)
-        view.begin(self._fingerprint, self._own.n_ref, pane.start_ms)
+        view.begin(self._fingerprint, self._own, pane.start_ms)
         return pane
 
     def complete_by_time(self, view: ViewWatch, until_ms: int) -> None:

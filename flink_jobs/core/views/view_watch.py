@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flink_jobs.config.calibration import promise_of
+from flink_jobs.config.calibration import promises_of
 from flink_jobs.core.conditions.missing_reference import MissingReference
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -203,23 +203,23 @@ class ViewWatch:
         self.status.reference_bytes = len(block)
         fingerprint = fitted.fingerprint()
         self.memory.fitted.keep(self.plan.fingerprint, fingerprint, fitted)
-        self.begin(fingerprint, fitted.n_ref, from_ms)
+        self.begin(fingerprint, fitted, from_ms)
 
-    def begin(self, fingerprint: str, n_ref: int, from_ms: int) -> None:
+    def begin(self, fingerprint: str, fitted: FittedView, from_ms: int) -> None:
         """Watch against a reference from ``from_ms`` on."""
         status = self.status
         status.phase = "monitoring"
         status.reference_fingerprint = fingerprint
-        status.n_reference = n_ref
+        status.n_reference = fitted.n_ref
         status.n_collected = 0
         self.rows.clear()
         self.begin_windows(from_ms)
-        what = f"a reference of {n_ref} events ({fingerprint})"
+        what = f"a reference of {fitted.n_ref} events ({fingerprint})"
         self.notice(f"monitoring starts at {from_ms} ms against {what}")
-        for detector in self.plan.view.detectors:
-            promise = promise_of(self.context.config, self.plan.view, detector, n_ref)
-            if promise:
-                self.notice(f"{detector.name}: {promise}")
+        for text in promises_of(
+            self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
+        ):
+            self.notice(text)
 
     def begin_windows(self, from_ms: int) -> None:
         """Let the windows of every detector begin anew; lifecycles go on."""

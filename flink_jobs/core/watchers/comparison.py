@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import DriftDetector, Needs, SummaryTest, TwoSampleResult, TwoSampleTest
+from detectors import Dependence, DriftDetector, Needs, SummaryTest, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.views import View
 from flink_jobs.core.incidents.judge import Evidence
 from flink_jobs.core.record_parts import Named, column_shifts, exemplars
@@ -77,6 +77,15 @@ class WindowComparison:
         return cast(SummaryTest, test).test_summary(
             summary, self._n_events, rng=rng() if test.draws else None, reference=reference
         )
+
+    def dependence(self, result: TwoSampleResult) -> Dependence:
+        """Say how much the tested events depend on each other; those of a sample do less."""
+        more = self._fitted.autocorrelation_time - 1.0
+        shares = (
+            result.n_ref / max(self._fitted.n_ref, result.n_ref),
+            result.n_test / self._n_events,
+        )
+        return Dependence(*(1.0 + more * share for share in shares))
 
     def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
         """Say what moved most, and name the events that are least like the reference."""

@@ -280,7 +280,7 @@ def test_a_p_value_that_is_not_a_number_counts_as_normal() -> None:
         ),
         (
             "recover_level = 0.001",
-            "policy.recover_level: 0.001 is below calibration.level = 0.01; "
+            "policy.recover_level: 0.001 is below the level at which a window drifts, 0.01; "
             "allowed: 0.01 or more, below 1",
         ),
         ("max_alerts = 101", "policy.max_alerts: 101 is out of range; allowed: `int` <= 100"),

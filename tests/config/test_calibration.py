@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import pytest
+
+from detectors import ExpectedRunTime, LevelPerWindow
+from flink_jobs.config.calibration import (
+    level_at,
+    make_calibration,
+    promises_of,
+    reference_level,
+    windows_of,
+)
+from flink_jobs.config.checks import cross_check
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.overrides import changed
+from flink_jobs.config.views import views_of
+from tests.builders import make_config, unchecked
+
+COUNT = {"kind": "count", "size": 500, "slide": 100}
+TIME = {"kind": "time", "size_ms": 60_000, "slide_ms": 20_000}
+SESSION = {"kind": "session", "gap_ms": 10_000, "max_size_ms": 60_000}
+
+
+def promising(**tables: object) -> DriftJobConfig:
+    run_time = {"kind": "expected_run_time", "windows": 1_000}
+    return make_config(**{"window": COUNT, "calibration": run_time, **tables})
+
+
+def windows_promised(config: DriftJobConfig) -> float:
+    return windows_of(config, views_of(config)[0].detectors[0])
+
+
+def run_time(**keys: object) -> dict[str, object]:
+    return {"kind": "expected_run_time", **keys}
+
+
+@pytest.mark.parametrize(
+    ("window", "keys", "n_windows"),
+    [
+        (COUNT, {"windows": 1_000}, 1_000),
+        (COUNT, {"events": 50_000}, 500),
+        (TIME, {"windows": 1_000}, 1_000),
+        (TIME, {"time_ms": 3_600_000}, 180),
+        (SESSION, {"time_ms": 3_600_000}, 360),
+        ({**TIME, "early_events": 100}, {"time_ms": 3_600_000}, 360),
+        (COUNT, {"events": 1}, 2),
+    ],
+)
+def test_a_run_time_is_so_many_windows(window, keys, n_windows):
+    config = promising(window=window, calibration=run_time(**keys))
+
+    assert windows_promised(config) == n_windows
+
+
+def test_all_detectors_of_a_model_share_the_run_time():
+    more = [{"name": "slow", "window": {"kind": "count", "size": 2_000, "slide": 500}}]
+    config = promising(detectors=more, calibration=run_time(events=100_000))
+    own, slow = views_of(config)[0].detectors
+
+    assert windows_of(config, own) == 2 * 1_000
+    assert windows_of(config, slow) == 2 * 200
+
+
+def test_a_longer_run_time_has_a_lower_level():
+    (view,) = views_of(promising())
+    levels = [
+        level_at(
+            promising(calibration=run_time(windows=n)),
+            view,
+            views_of(promising(calibration=run_time(windows=n)))[0].detectors[0],
+            5_000,
+            500,
+        )
+        for n in (100, 1_000, 10_000)
+    ]
+
+    assert levels == sorted(levels, reverse=True)
+
+
+def test_more_windows_in_a_row_have_a_higher_level():
+    def level(k: int) -> float:
+        config = promising(policy={"windows_to_start": k})
+        (view,) = views_of(config)
+        return level_at(config, view, view.detectors[0], 5_000, 500)
+
+    assert level(2) > level(1)
+
+
+def test_a_level_per_window_is_the_same_for_all():
+    config = make_config(calibration={"kind": "level_per_window", "level": 0.01})
+    (view,) = views_of(config)
+
+    assert make_calibration(config, view.detectors[0]) == LevelPerWindow(0.01)
+    assert list(promises_of(config, view, 1_000, 1.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("window", "keys", "key", "wrong"),
+    [
+        (COUNT, {}, "calibration", "no run time is given"),
+        (COUNT, {"windows": 9, "events": 9}, "calibration", "windows and events are given"),
+        (COUNT, {"time_ms": 9}, "calibration.time_ms", "'count' have no fixed rate of time"),
+        (TIME, {"events": 9}, "calibration.events", "'time' have no fixed rate of events"),
+        (SESSION, {"events": 9}, "calibration.events", "'session' have no fixed rate of events"),
+    ],
+)
+def test_a_run_time_that_says_nothing_for_a_window_is_refused(window, keys, key, wrong):
+    (problem,) = cross_check(unchecked(window=window, calibration=run_time(**keys)))
+
+    assert problem.key == key
+    assert wrong in problem.wrong
+
+
+def test_a_run_time_that_permutations_cannot_keep_is_refused():
+    test = {"kind": "mmd", "n_permutations": 99}
+    config = unchecked(window=COUNT, detector={"test": test}, calibration=run_time(windows=1e5))
+
+    (problem,) = cross_check(config)
+
+    assert problem.key == "detector.test.n_permutations"
+    assert "a smaller calibration.windows" in problem.allowed
+
+
+def test_a_promise_says_the_level_the_time_and_the_confidence():
+    config = promising(calibration=run_time(windows=1_000, confidence=0.8))
+    (view,) = views_of(config)
+
+    (text,) = promises_of(config, view, 5_000, 1.0)
+
+    level = level_at(config, view, view.detectors[0], 5_000, 500)
+    assert text == (
+        f"main: a window of 500 events drifts at a p-value of {level:.2g} or less; "
+        "a false alarm in 1,000 windows or more, for 80% of all references"
+    )
+
+
+def test_events_that_depend_on_each_other_are_told_and_lower_the_level():
+    config = promising()
+    (view,) = views_of(config)
+
+    about, dependent = promises_of(config, view, 5_000, 5.0)
+    (independent,) = promises_of(config, view, 5_000, 1.0)
+
+    assert "5,000 say as much as 1,000 independent ones" in about
+    assert dependent != independent
+
+
+def test_a_level_per_window_tells_that_events_depend_on_each_other():
+    config = make_config()
+
+    (about,) = promises_of(config, views_of(config)[0], 5_000, 5.0)
+
+    assert "depend on those before them" in about
+
+
+def test_an_override_promises_another_run_time():
+    config = make_config(window=COUNT, calibration={"kind": "level_per_window", "level": 0.01})
+
+    other = changed(config, {"calibration": run_time(windows=500)})
+
+    assert windows_promised(other) == 500
+    assert isinstance(make_calibration(other, views_of(other)[0].detectors[0]), ExpectedRunTime)
+
+
+def test_the_halves_of_a_reference_have_a_level_of_their_own():
+    assert reference_level(promising().calibration) == 0.001
+    assert (
+        reference_level(
+            make_config(calibration={"kind": "level_per_window", "level": 0.02}).calibration
+        )
+        == 0.02
+    )
