@@ -10,8 +10,8 @@ from detectors.calibration.level import Judgement, LevelPerWindow
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time_curves import (
     CONFIDENCES,
-    DIMENSIONS,
     HIGHEST_LEVEL,
+    OVERLAPS,
     RULES,
     SHARES,
     Setting,
@@ -155,9 +155,8 @@ class ExpectedRunTime:
     def _simulate(self) -> None:
         """Make all curves now: later a stream would wait for them."""
         for share in SHARES:
-            for n_dimensions in DIMENSIONS:
-                for overlap in self._overlaps:
-                    curve_of(Setting(share, overlap, n_dimensions, self._rule))
+            for overlap in self._overlaps:
+                curve_of(Setting(share, min(overlap, OVERLAPS[-1]), 1, self._rule))
 
 
 def _in_both(n_ref: float, n_test: float) -> float:

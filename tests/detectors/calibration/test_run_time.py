@@ -163,7 +163,7 @@ def test_every_common_setting_has_a_curve_from_the_highest_level_to_run_times_of
 
 
 def test_a_rule_that_is_not_common_is_simulated(monkeypatch):
-    monkeypatch.setattr(run_time_curves, "_MOST_WINDOWS", 20_000)
+    monkeypatch.setattr(run_time_curves, "_MOST_WINDOWS_NOW", 20_000)
     monkeypatch.setattr(run_time_curves, "_INCIDENTS", 20)
     run_time_curves.curve_of.cache_clear()
     run_time_curves._log_level.cache_clear()
