@@ -28,13 +28,14 @@ SCORES_SCHEMA = pa.schema(
         ("statistic", pa.float64()),
         ("p_value", pa.float64()),
         ("threshold", pa.float64()),
+        ("level", pa.float64()),
         ("effect_size", pa.float64()),
         ("top_column", pa.string()),
         ("is_drift", pa.bool_()),
         ("closed_early", pa.bool_()),
     ]
 )
-"""``threshold`` is on the scale of the statistic; the p-value's is the calibration's level."""
+"""``threshold`` is on the scale of the statistic, ``level`` on that of the p-value."""
 
 ALERTS_SCHEMA = pa.schema(
     [
@@ -111,6 +112,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
         score.statistic,
         score.p_value,
         None if score.threshold is None else score.threshold.statistic,
+        None if score.threshold is None else score.threshold.p_value,
         score.effect_size,
         score.top_column,
         score.is_drift,
