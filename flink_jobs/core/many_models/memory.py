@@ -67,6 +67,8 @@ class Storm(Struct):
         The models that its last alert counted, when that was, and how many alerts there were.
     n_suppressed : int
         Alerts held back since then.
+    news_ms : int or None
+        The moment at which something came that may be worth an alert.
     """
 
     traits: frozenset[Trait]
@@ -81,6 +83,7 @@ class Storm(Struct):
     told_ms: int = 0
     n_told: int = 0
     n_suppressed: int = 0
+    news_ms: int | None = None
 
 
 class Held(Struct, array_like=True):

@@ -56,16 +56,14 @@ class Storms:
         within_ms, memory = self._table.within_ms, self._memory
         first = next(iter(memory.waiting.values()), None)
         ends_ms = (s.last_ms + within_ms for s in memory.storms.values() if s.takes_in)
-        return earliest((None if first is None else first.at_ms + within_ms, *ends_ms))
+        news_ms = (storm.news_ms for storm in memory.storms.values())
+        return earliest((None if first is None else first.at_ms + within_ms, *ends_ms, *news_ms))
 
     def on_time(self, until_ms: int, decisions: Decisions) -> None:
         """Decide what is due; all alerts up to ``until_ms`` have been taken."""
         while (due_ms := self.due_ms()) is not None and due_ms <= until_ms:
-            for storm_id, storm in list(self._memory.storms.items()):
-                if storm.takes_in and storm.last_ms + self._table.within_ms == due_ms:
-                    storm.takes_in = False
-                    if len(storm.members) > storm.told_models:
-                        self._tell(storm_id, AlertKind.ONGOING, due_ms, decisions)
+            for storm_id, storm in self._memory.storms.items():
+                self._look_at(storm_id, storm, due_ms, decisions)
             first = next(iter(self._memory.waiting.values()), None)
             if first is not None and first.at_ms + self._table.within_ms == due_ms:
                 self._decide(first, due_ms, decisions)
@@ -98,7 +96,7 @@ class Storms:
         for storm_id, storm in self._memory.storms.items():
             if storm.takes_in and traits <= storm.traits:
                 self._join(storm_id, alert.incident_id, waiting, decisions)
-                self._tell_news(storm_id, at_ms, decisions)
+                storm.news_ms = at_ms
                 return
         self._memory.waiting[alert.incident_id] = waiting
         self._models_with.add(waiting)
@@ -174,7 +172,7 @@ class Storms:
         if is_over:
             self._let_go(alert, at_ms, decisions)
         else:
-            self._tell_news(held.storm_id, at_ms, decisions)
+            self._memory.storms[held.storm_id].news_ms = at_ms
 
     def _hold(
         self, number: int, incident_id: str, n_alerts: int, severity: Severity, decisions: Decisions
@@ -201,11 +199,21 @@ class Storms:
 
     # Alerts about a storm -------------------------------------------------------------------------
 
-    def _tell_news(self, storm_id: str, at_ms: int, decisions: Decisions) -> None:
-        storm = self._memory.storms[storm_id]
-        is_news = storm.severity is not storm.told or len(storm.members) >= 2 * storm.told_models
-        if is_news or at_ms - storm.told_ms >= self._table.ongoing_every_ms:
+    def _look_at(self, storm_id: str, storm: Storm, at_ms: int, decisions: Decisions) -> None:
+        """Tell of a storm once for all that came at one moment, and when it stops growing."""
+        is_over = storm.takes_in and storm.last_ms + self._table.within_ms == at_ms
+        is_news = storm.news_ms == at_ms and self._is_news(storm, at_ms)
+        if is_over:
+            storm.takes_in = False
+        if storm.news_ms == at_ms:
+            storm.news_ms = None
+        if is_news or (is_over and len(storm.members) > storm.told_models):
             self._tell(storm_id, AlertKind.ONGOING, at_ms, decisions)
+
+    def _is_news(self, storm: Storm, at_ms: int) -> bool:
+        has_changed = storm.severity is not storm.told
+        has_doubled = len(storm.members) >= 2 * storm.told_models
+        return has_changed or has_doubled or at_ms - storm.told_ms >= self._table.ongoing_every_ms
 
     def _tell(self, storm_id: str, kind: AlertKind, at_ms: int, decisions: Decisions) -> None:
         storm = self._memory.storms[storm_id]
