@@ -43,6 +43,7 @@ from flink_jobs.replay.result_warnings import (
     event_warnings,
     reference_warning,
     shift_warning,
+    storm_warnings,
     unseen_warning,
 )
 from flink_jobs.replay.sorted_records import merge
@@ -276,5 +277,6 @@ def _as_decided(summary: BacktestSummary, decided: Decided) -> BacktestSummary:
         summary,
         n_alerts=decided.n_alerts,
         n_held_back=decided.n_held_back,
+        warnings=[*summary.warnings, *storm_warnings(decided.storms)],
         models={name: decided.summary(name, each) for name, each in summary.models.items()},
     )

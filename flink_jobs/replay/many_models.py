@@ -18,7 +18,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.many_models.decisions import Decisions
 from flink_jobs.core.many_models.stage import ManyModels, lag_ms
 from flink_jobs.core.state.model_state import LiveEntries
-from flink_jobs.records.alerts import Alert
+from flink_jobs.records.alerts import Alert, StormSummary
 from flink_jobs.replay.driver import Tally
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool
@@ -33,12 +33,15 @@ class Decided(NamedTuple):
     n_alerts, n_held_back : int
     tallies : mapping of str to Tally
         Of the alerts of each model that go on.
+    storms : dict of str to StormSummary
+        The last word on each.
     """
 
     segments: list[Segment]
     n_alerts: int
     n_held_back: int
     tallies: defaultdict[str, Tally]
+    storms: dict[str, StormSummary]
 
     def summary(self, model: str, of_raised: ModelSummary) -> ModelSummary:
         """Count, of a model's alerts, those that go on."""
@@ -71,7 +74,7 @@ def decide_over_models(
         taken.add(stage.end())
         n_alerts = len(spool)
         decided = spool.sort(folder / "decided.sorted")
-    return Decided(decided, n_alerts, taken.n_held_back, taken.tallies)
+    return Decided(decided, n_alerts, taken.n_held_back, taken.tallies, taken.storms)
 
 
 class _Taken:
@@ -79,12 +82,15 @@ class _Taken:
         self._spool = spool
         self.n_held_back = 0
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.storms: dict[str, StormSummary] = {}
 
     def add(self, decisions: Decisions) -> None:
         self._spool.write(decisions.alerts)
         self.n_held_back += decisions.counts.in_storms
         for alert in decisions.alerts:
             self.tallies[alert.model].add_alerts([alert])
+            if alert.storm is not None:
+                self.storms[alert.incident_id] = alert.storm
 
 
 class _Line(NamedTuple):
