@@ -62,7 +62,7 @@ def print_result(console: Console, result: BacktestResult) -> None:
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s "
         f"({speed:,.0f} a second)",
         f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
-        f"{count(summary.n_alerts, 'alert')}",
+        f"{count(summary.n_alerts, 'alert')}{_held_back(summary)}",
         *_dead_letter_lines(result),
         *(f"Note: {shown(warning, _MOST_OF_A_NOTE)}." for warning in summary.warnings),
     ]
@@ -71,6 +71,11 @@ def print_result(console: Console, result: BacktestResult) -> None:
     console.print(_models_table(summary))
     _print_first_alerts(console, result)
     console.print(f"The result lies in {result.folder}")
+
+
+def _held_back(summary: BacktestSummary) -> str:
+    n = summary.n_held_back
+    return f"; storms held back {n:,} more" if n else ""
 
 
 def print_next(console: Console, result: BacktestResult, history: str) -> None:

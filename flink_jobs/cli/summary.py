@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from flink_jobs.cli.many_models_text import storm_text
 from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
 from flink_jobs.config.calibration import level_at, windows_of
 from flink_jobs.config.columns import Column
@@ -55,7 +56,9 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         for place, variant in enumerate(others)
         for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
-    return [*lines, Line("control", _control(config)), Line("job", _job(config)), *blocks]
+    storms = [] if config.storm is None else [Line("storms", storm_text(config))]
+    of_job = [*storms, Line("control", _control(config)), Line("job", _job(config))]
+    return [*lines, *of_job, *blocks]
 
 
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:

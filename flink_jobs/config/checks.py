@@ -51,6 +51,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *check_columns(config),
         *check_view_tables(config),
         *_check_silence(config),
+        *_check_storm(config),
         *_check_topics(config.kafka),
         *check_properties(config.kafka.properties),
         *_check_named_models(config),
@@ -130,6 +131,7 @@ def _check_detector(
         yield from check_categories(view, detector.test, test)
     yield from _check_fewest_events(detector, window)
     yield from check_calibration(keys.of("calibration"), detector)
+    yield from _check_named_columns(config, detector, policy)
     for problem in check_policy(detector.policy):
         yield _under(problem, policy.removesuffix("policy"))
 
@@ -198,6 +200,24 @@ def _check_silence(config: DriftJobConfig) -> Iterator[Problem]:
     if 0 < after_ms < width_ms:
         wrong = f"{after_ms} is less than a pane"
         yield Problem("silence.after_ms", wrong, f"{width_ms} or more, or 0")
+
+
+def _check_storm(config: DriftJobConfig) -> Iterator[Problem]:
+    storm, width_ms = config.storm, config.panes.width_ms
+    if storm is not None and storm.within_ms < width_ms:
+        wrong = f"{storm.within_ms} is less than a pane"
+        yield Problem("storm.within_ms", wrong, f"{width_ms} to 86400000")
+
+
+def _check_named_columns(
+    config: DriftJobConfig, detector: Detector, policy_key: str
+) -> Iterator[Problem]:
+    if config.storm is not None and not detector.policy.top_columns:
+        yield Problem(
+            f"{policy_key}.top_columns",
+            "alerts name no column, by which storms tell moves of one kind from others",
+            "1 or more, or no table storm",
+        )
 
 
 def _check_named_models(config: DriftJobConfig) -> Iterator[Problem]:

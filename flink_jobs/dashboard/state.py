@@ -13,7 +13,7 @@ from msgspec import Struct
 from flink_jobs.dashboard.model import Mark, Model
 from flink_jobs.dashboard.moved import Moved, moved_of
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
-from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.control import Audit, Command, Outcome
 
 _N_ENTRIES = 200
@@ -186,6 +186,8 @@ class LiveState:
             case Alert() if model is not None:
                 model.take_alert(record)
                 self._tell(record, record.window.closed_ms)
+            case Alert(storm=StormSummary()):
+                self._tell(record, record.window.closed_ms)
             case Audit():
                 if model is not None:
                     model.take_answer(record, self._sent.get(record.command_id or ""))
@@ -206,6 +208,8 @@ class LiveState:
         self._new_entries.append((record, at_ms))
 
     def _model_of(self, record: Alert | Score | Audit) -> Model | None:
+        if isinstance(record, Alert) and record.storm is not None:
+            return None
         name = record.model or ""
         if name in self._models:
             self._models.move_to_end(name)

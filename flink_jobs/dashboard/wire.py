@@ -5,8 +5,17 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, Ending, Severity
+from flink_jobs.records.alerts import (
+    MAIN_DETECTOR,
+    MAIN_VIEW,
+    Alert,
+    AlertKind,
+    Cause,
+    Ending,
+    Severity,
+)
 from flink_jobs.records.control import Audit, ModelSummary, Outcome
+from flink_jobs.records.wording import count
 from flink_jobs.reports.text.alerts import to_text
 
 _MOST_LINES = 8
@@ -128,9 +137,9 @@ def entry_of(record: Alert | Audit, at_ms: int | None) -> Entry:
 def _of_alert(alert: Alert) -> AlertEntry:
     return AlertEntry(
         id=alert.alert_id,
-        model=alert.model,
-        view=alert.view,
-        detector=alert.detector,
+        model=alert.model if alert.storm is None else count(alert.storm.n_models, "model"),
+        view=alert.view if alert.storm is None else MAIN_VIEW,
+        detector=alert.detector if alert.storm is None else MAIN_DETECTOR,
         at_ms=alert.window.closed_ms,
         start_ms=alert.window.start_ms,
         kind=alert.kind,

@@ -22,6 +22,7 @@ from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
 from flink_jobs.flink.located import located_records
 from flink_jobs.flink.naming import name_operator
+from flink_jobs.flink.operators.many_models import ManyModelsFunction, one_key
 from flink_jobs.flink.operators.monitor import (
     AUDITS,
     DEAD_LETTERS,
@@ -90,7 +91,8 @@ def build(
     else:
         alerts = monitor_with_commands(tables, panes, config)
         _sink(alerts.get_side_output(AUDITS), config, kafka.audit_topic)
-    _sink(alerts, config, kafka.alerts_topic)
+    decided = alerts if config.storm is None else decide_over_models(alerts, config)
+    _sink(decided, config, kafka.alerts_topic)
     _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
     _sink(alerts.get_side_output(DEAD_LETTERS).union(refused), config, kafka.dead_letters_topic)
     if config.input.heartbeat_every_ms and not kafka.bounded:
@@ -179,6 +181,17 @@ def monitor_with_commands(
         .process(function, output_type=RECORD_TYPE)
         .name("monitor")
         .uid("monitor")
+    )
+
+
+def decide_over_models(alerts: DataStream, config: DriftJobConfig) -> DataStream:
+    """The alerts that go on, and those about storms; one subtask sees the alerts of all models."""
+    return (
+        alerts.key_by(one_key, key_type=Types.INT())
+        .process(ManyModelsFunction(config), output_type=RECORD_TYPE)
+        .set_parallelism(1)
+        .name("many models")
+        .uid("many-models")
     )
 
 

@@ -14,6 +14,7 @@ from pyflink.metrics import Counter, MetricGroup
 
 from flink_jobs.config.job import OTHER_MODELS
 from flink_jobs.core.actions import Actions, Counts
+from flink_jobs.core.many_models.decisions import STAGE_COUNTS, StageCounts
 from flink_jobs.records.alerts import AlertKind, Score
 from flink_jobs.records.control import Audit, Outcome
 from flink_jobs.records.dead_letters import DeadLetter, Reason
@@ -195,6 +196,23 @@ class MonitorMetrics:
     def answered(self, audits: Iterable[Audit]) -> None:
         """Count answers to commands."""
         self._outcomes.add((a.outcome, 1) for a in audits)
+
+
+class ManyModelsMetrics:
+    """Metrics of the operator that decides over the alerts of all models.
+
+    Parameters
+    ----------
+    group : MetricGroup
+        Of the operator.
+    """
+
+    def __init__(self, group: MetricGroup) -> None:
+        self._counters = Counters.of_names(loudly_group(group), STAGE_COUNTS)
+
+    def report(self, counts: StageCounts) -> None:
+        """Count what was decided."""
+        self._counters.add(counts.items())
 
 
 class _ModelCounts:

@@ -19,6 +19,8 @@ MAIN_DETECTOR = "main"
 """The name of the detector that the main tables of a configuration, or of a view, describe."""
 MAIN_VIEW = "main"
 """The name of the view of a configuration that has no ``views``."""
+MANY = "*"
+"""Stands for the model, view and so on of an alert that is about several of them."""
 
 ColumnType = Literal["number", "category", "boolean"]
 """The type of one value of an event, as people are shown it."""
@@ -53,7 +55,8 @@ class Cause(StrEnum):
     """The subject of an incident; each cause has incidents of its own.
 
     ``forgotten`` says that a model sent no event for ``job.forget_after_ms`` and that its state was
-    removed: one alert of kind started, which nothing follows.
+    removed: one alert of kind started, which nothing follows. ``storm`` says that many models
+    started incidents of one kind within a short time.
     """
 
     DRIFT = "drift"
@@ -63,6 +66,7 @@ class Cause(StrEnum):
     TEST_FAILED = "test_failed"
     UNTESTED = "untested"
     FORGOTTEN = "forgotten"
+    STORM = "storm"
 
 
 class Ending(StrEnum):
@@ -244,6 +248,45 @@ class Exemplar(_Record, frozen=True, kw_only=True):
     score: float
 
 
+class Shared(_Record, frozen=True, kw_only=True):
+    """A name that moves have in common, and how many of a storm's models it concerns."""
+
+    name: str
+    n_models: int
+
+
+class StormSummary(_Record, frozen=True, kw_only=True):
+    """The models whose incidents one alert stands for.
+
+    Attributes
+    ----------
+    of_cause : Cause
+        Of their incidents.
+    n_models : int
+        Models that have started such an incident since the storm began.
+    n_open : int
+        Their incidents that are still held back and not over.
+    models : list of str
+        The first of them to start, at most ``storm.named_models``.
+    columns : list of Shared
+        Columns in which they moved, that of most models first, at most 20; a vector is named as one
+        column. Empty where the cause has no columns.
+    views : list of Shared
+        The views in which they moved, that of most models first.
+    first_ms, last_ms : int
+        Event time of the first and the last test that started one of the incidents.
+    """
+
+    of_cause: Cause
+    n_models: int
+    n_open: int
+    models: list[str]
+    columns: list[Shared]
+    views: list[Shared]
+    first_ms: int
+    last_ms: int
+
+
 class Alert(_Record, frozen=True, kw_only=True):
     """One alert, as it lies on the alerts topic (keyed by model).
 
@@ -256,7 +299,8 @@ class Alert(_Record, frozen=True, kw_only=True):
     behind the alert: a silent model, or an incident that ended without a test. ``reason`` says why
     there is no reference, why a test failed, or why none was made. ``top_columns`` holds the
     columns of the view that moved most, that one first, and ``exemplars`` single events; both are
-    of the events that ``sample`` counts.
+    of the events that ``sample`` counts. ``storm`` is there with cause storm alone: such an alert
+    is about many models, ``model`` is ``*``, and ``n_suppressed`` counts theirs that it stands for.
     """
 
     schema_version: Literal[1] = 1
@@ -284,6 +328,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     sample: SampleSummary | None = None
     top_columns: list[ColumnShift] = msgspec.field(default_factory=list)
     exemplars: list[Exemplar] = msgspec.field(default_factory=list)
+    storm: StormSummary | None = None
     job: str
     job_version: str
     config_version: str

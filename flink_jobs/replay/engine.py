@@ -24,6 +24,7 @@ from flink_jobs.histories.in_memory import at_hand, is_table
 from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.histories.sources import open_source
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.replay.many_models import Decided, decide_over_models
 from flink_jobs.replay.processes import run_parts
 from flink_jobs.replay.result import (
     ALERTS_FILE,
@@ -42,6 +43,7 @@ from flink_jobs.replay.result_warnings import (
     event_warnings,
     reference_warning,
     shift_warning,
+    storm_warnings,
     unseen_warning,
 )
 from flink_jobs.replay.sorted_records import merge
@@ -147,10 +149,16 @@ def run_backtest(
             _refuse_disagreement(opened, parts)
             # First of all: by it a folder is known as one of results, should this be killed.
             write_config(target, config)
-            merge([s for part in parts for s in part.alerts], target / ALERTS_FILE)
+            alerts = [s for part in parts for s in part.alerts]
+            decided = None
+            if config.storm is not None:
+                decided = decide_over_models(config, alerts, Path(scratch))
+            merge(alerts if decided is None else decided.segments, target / ALERTS_FILE)
             merge([s for part in parts for s in part.scores], target / SCORES_FILE)
         write_dead_letters(target, opened, _first_letters(parts))
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
+        if decided is not None:
+            summary = _as_decided(summary, decided)
         write_summary(target, summary)
     return BacktestResult.open(target)
 
@@ -260,4 +268,15 @@ def _summary(
         sources=source.sources,
         warnings=warnings,
         notices=sorted(notice for part in parts for notice in part.notices)[:_MOST_NOTICES],
+    )
+
+
+def _as_decided(summary: BacktestSummary, decided: Decided) -> BacktestSummary:
+    """Count the alerts that lie in the result."""
+    return msgspec.structs.replace(
+        summary,
+        n_alerts=decided.n_alerts,
+        n_held_back=decided.n_held_back,
+        warnings=[*summary.warnings, *storm_warnings(decided.storms)],
+        models={name: decided.summary(name, each) for name, each in summary.models.items()},
     )

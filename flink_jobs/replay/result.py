@@ -82,6 +82,9 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
         Wall-clock time that the backtest took.
     n_alerts, n_scores : int
         Lines of ``alerts.jsonl`` and ``scores.jsonl``.
+    n_held_back : int or None
+        Alerts of models that storms held back; None where that is not known: nothing was decided
+        over many models, or the job did so, of which the topic says only what went on.
     models : dict of str to ModelSummary
     n_duplicates : int
         Events that came again, with the time and the event id of another in their pane, and were
@@ -105,6 +108,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     n_alerts: int = 0
     n_scores: int = 0
+    n_held_back: int | None = None
     models: dict[str, ModelSummary] = msgspec.field(default_factory=dict)
     n_duplicates: int = 0
     sources: list[str] = msgspec.field(default_factory=list)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
-from flink_jobs.records.alerts import ScoreStatus
+from flink_jobs.records.alerts import ScoreStatus, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter, Reason
 from flink_jobs.records.wording import count, first_names
 from flink_jobs.replay.result import ModelSummary
@@ -59,6 +59,27 @@ def event_warnings(
         *future_warning(reasons.get(Reason.FAR_FUTURE, 0), n_events),
         *([] if start_ms is None else early_warning(start_ms)),
     ]
+
+
+def storm_warnings(storms: Mapping[str, StormSummary]) -> list[str]:
+    """Say that models had their alerts held back; ``storms`` has the last word on each storm.
+
+    Examples
+    --------
+    >>> from flink_jobs.records.alerts import Cause
+    >>> storm = StormSummary(of_cause=Cause.DRIFT, n_models=100, n_open=0, models=[], columns=[],
+    ...                      views=[], first_ms=1_767_225_600_000, last_ms=1_767_225_600_000)
+    >>> print(*storm_warnings({"id": storm}))
+    100 models moved in one storm, since 2026-01-01 00:00 UTC, whose alerts stand for theirs: they \
+count as quiet where nothing else was raised
+    """
+    most = [
+        f"{count(storm.n_models, 'model')} moved in one storm, since {moment(storm.first_ms)}, "
+        "whose alerts stand for theirs: they count as quiet where nothing else was raised"
+        for storm in sorted(storms.values(), key=lambda each: each.first_ms)
+    ]
+    more = len(most) - _MOST_NAMED
+    return most[:_MOST_NAMED] + ([f"there were {count(more, 'more storm')}"] if more > 0 else [])
 
 
 def unused_warning() -> list[str]:

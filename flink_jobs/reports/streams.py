@@ -114,7 +114,8 @@ _MOST_REFERENCES = 20
 def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[StreamView]:
     """Every stream with a score or an alert, by model, view and detector.
 
-    Of each score 13 numbers are kept: 26 MB for 250,000 of them.
+    An alert about a storm belongs to none. Of each score 13 numbers are kept: 26 MB for 250,000 of
+    them.
     """
     views: dict[tuple[str, str, str], StreamView] = {}
     numbers: dict[tuple[str, str, str], array[float]] = defaultdict(lambda: array("d"))
@@ -127,6 +128,8 @@ def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[Strea
         if len(references) < _MOST_REFERENCES:
             references.setdefault(score.reference.fingerprint, score.reference)
     for alert in alerts:
+        if alert.storm is not None:
+            continue
         key = (alert.model, alert.view, alert.detector)
         if key not in views:
             views[key] = StreamView(*key, alert.reducer, alert.test)

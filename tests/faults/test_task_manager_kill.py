@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flink_jobs.cluster.submission import DRIFT_JOB
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.many_models.stage import ManyModels
+from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.records.alerts import Alert
 from tests.system.foreign_events import NESTED, nested
 from tests.system.streams import (
     START_MS,
@@ -35,7 +39,21 @@ def own(record: Record, number: int) -> Record:
     return record
 
 
-@pytest.mark.parametrize(("written_as", "replaced"), [(own, {}), (nested, NESTED.replaced)])
+def decided(alerts: Sequence[Alert], config: DriftJobConfig) -> list[Alert]:
+    """The alerts that go on where models that move together raise one."""
+    stage = ManyModels(config, LiveEntries())
+    for alert in alerts:
+        stage.take(alert)
+    return stage.advance(END_MS + 20 * WIDTH_MS - 1_001).alerts
+
+
+# The moved models' starts wait for 60 s of event time and more: the kill comes meanwhile.
+STORM = {"[job]\n": "[storm]\nmodels = 2\nwithin_ms = 60_000\nongoing_every_ms = 30_000\n[job]\n"}
+
+
+@pytest.mark.parametrize(
+    ("written_as", "replaced"), [(own, {}), (nested, NESTED.replaced), (own, STORM)]
+)
 def test_a_killed_task_manager_changes_no_alert_and_no_score(
     kafka_broker: KafkaBroker,
     tmp_path: Path,
@@ -43,10 +61,13 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
     replaced: dict[str, str],
 ) -> None:
     topics = make_topics(kafka_broker)
-    own_events = model_stream(["steady", "moved"], N_PANES, shifted_from_pane=15)
+    models = ["moved", "moved too"] if replaced is STORM else ["steady", "moved"]
+    own_events = model_stream(
+        models, N_PANES, shifted_from_pane=15, shifted=[*models[-1:], "moved"]
+    )
     stream = [written_as(record, number) for number, record in enumerate(own_events)]
     with FlinkCluster() as cluster:
-        _, config = topics.config(tmp_path)
+        _, config = topics.config(tmp_path, STORM if replaced is STORM else {})
         path, _ = topics.config(tmp_path, replaced)
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         cluster.rest.wait_running(job_id)
@@ -61,14 +82,23 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         assert writer.is_alive(), "the stream was over before the kill"
         cluster.start_task_manager()
         writer.join()
-        topics.heartbeat(END_MS + WIDTH_MS)
+        topics.heartbeat(END_MS + (20 if replaced is STORM else 1) * WIDTH_MS)
         places = zip(own_events, (offset for _, offset in topics.written), strict=False)
         as_own = replace(topics, written=list(places))
-        undisturbed_alerts, undisturbed_scores = encoded(as_own.expected(config))
+        expected = as_own.expected(config)
+        if replaced is STORM:
+            n_raised, expected.alerts = len(expected.alerts), decided(expected.alerts, config)
+            assert 0 < len(expected.alerts) < n_raised
+        undisturbed_alerts, undisturbed_scores = encoded(expected)
         topics.wait_for(
             topics.scores,
             lambda v: len(by_id(v, "score_id")) >= len(undisturbed_scores),
             timeout_s=120,
+        )
+        topics.wait_for(
+            topics.alerts,
+            lambda v: len(by_id(v, "alert_id")) >= len(undisturbed_alerts),
+            timeout_s=30,
         )
         n_restarts = cluster.rest.checkpoints(job_id)["counts"]["restored"]
         cluster.rest.cancel(job_id)

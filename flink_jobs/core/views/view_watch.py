@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
 # costs it one call in five instead of one for each pane.
-_PANES_OF_GRACE = 4
+PANES_OF_GRACE = 4
 
 
 class ViewWatch:
@@ -120,7 +120,7 @@ class ViewWatch:
         """Ask for a timer: windows can wait for the panes of a model that goes on."""
         close_ms = self._next_window_ms()
         if close_ms is not None:
-            close_ms += _PANES_OF_GRACE * self.context.config.panes.width_ms
+            close_ms += PANES_OF_GRACE * self.context.config.panes.width_ms
         return earliest((close_ms, self.plan.rule.completes_ms(self), self.missing.due_ms()))
 
     def snapshot(self) -> None:

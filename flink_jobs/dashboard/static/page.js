@@ -14,7 +14,7 @@ const STATES = {
   quiet: ["✓", "no drift"],
 };
 const RANK = Object.fromEntries(Object.keys(STATES).map((state, place) => [state, place]));
-const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference", no_reference: "no reference", test_failed: "tests fail", untested: "not tested", forgotten: "forgotten" };
+const CAUSES = { drift: "drift", silence: "silent", unstable_reference: "unstable reference", no_reference: "no reference", test_failed: "tests fail", untested: "not tested", forgotten: "forgotten", storm: "storm" };
 const CAUSE_STATES = { silence: "silent", unstable_reference: "unstable", no_reference: "no_reference", test_failed: "failing", untested: "untested" };
 const KINDS = { started: ["▲", "started"], ongoing: ["●", "ongoing"], recovered: ["▼", "recovered"] };
 const ENDINGS = { normal: "", new_reference: "ended by a new reference", new_configuration: "ended by a new configuration", forgotten: "ended since the model was forgotten" };

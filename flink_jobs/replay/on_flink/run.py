@@ -25,7 +25,7 @@ from flink_jobs.kafka.event_sender import EventSender
 from flink_jobs.kafka.following import DEFAULT_CAPACITY, identity
 from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
-from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
@@ -42,7 +42,7 @@ from flink_jobs.replay.result import (
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
-from flink_jobs.replay.result_warnings import event_warnings
+from flink_jobs.replay.result_warnings import event_warnings, storm_warnings
 from flink_jobs.replay.sorted_records import Spool, merge
 from flink_jobs.times import NEVER_MS
 
@@ -196,6 +196,7 @@ class _Found:
     def __init__(self) -> None:
         self.log = DeadLetterLog()
         self.tallies: dict[str, Tally] = {}
+        self.storms: dict[str, StormSummary] = {}
         self.n_alerts = self.n_scores = 0
 
     @classmethod
@@ -214,6 +215,8 @@ class _Found:
             for alert in _records(config, kafka.alerts_topic, Alert):
                 alerts.write([alert if files is None else files.alert(alert)])
                 found._tally(alert.model).add_alerts([alert])
+                if alert.storm is not None:
+                    found.storms[alert.incident_id] = alert.storm
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])
@@ -339,5 +342,6 @@ def _summary(
                 models=models,
                 letters=log.first(),
             ),
+            *storm_warnings(found.storms),
         ],
     )

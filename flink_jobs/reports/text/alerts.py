@@ -20,7 +20,9 @@ from flink_jobs.records.alerts import (
 )
 from flink_jobs.records.control import Audit
 from flink_jobs.records.shown import shown, shown_json
+from flink_jobs.records.wording import count
 from flink_jobs.reports.column_words import sentence, telling
+from flink_jobs.reports.text.storms import storm_lines
 from flink_jobs.reports.words import p_value
 from flink_jobs.times import moment, span
 
@@ -38,6 +40,7 @@ _CAUSES = {
     Cause.TEST_FAILED: "test failed",
     Cause.UNTESTED: "not tested",
     Cause.FORGOTTEN: "forgotten",
+    Cause.STORM: "storm",
 }
 _ENDINGS = {
     Ending.NORMAL: "",
@@ -79,12 +82,16 @@ def to_text(alert: Alert) -> Text:
     symbol, style = _KINDS[alert.kind]
     text = Text(span(alert.window.start_ms, alert.window.end_ms), style="dim")
     text.append(f"  {symbol} {alert.kind.upper():<9}", style=style)
-    text.append(f"  {shown(alert.model)}", style="bold not dim")
+    text.append(f"  {_whose(alert)}", style="bold not dim")
     if remarks := _remarks(alert):
         text.append(f"  {', '.join(remarks)}", style="bold not dim")
     for line in _details(alert):
         text.append(f"\n{_INDENT}{line}", style="not dim")
     return text
+
+
+def _whose(alert: Alert) -> str:
+    return shown(alert.model) if alert.storm is None else count(alert.storm.n_models, "model")
 
 
 def names_of(view: str, detector: str) -> list[str]:
@@ -113,7 +120,7 @@ def method_of(reducer: str, test: str) -> str:
 def _remarks(alert: Alert) -> list[str]:
     """What sets the alert apart from most others."""
     remarks = [
-        *names_of(alert.view, alert.detector),
+        *([] if alert.storm else names_of(alert.view, alert.detector)),
         _CAUSES[alert.cause],
         "" if alert.ending is None else _ENDINGS[alert.ending],
         "critical" if alert.severity is Severity.CRITICAL else "",
@@ -125,6 +132,8 @@ def _remarks(alert: Alert) -> list[str]:
 
 
 def _details(alert: Alert) -> list[str]:
+    if alert.storm is not None:
+        return list(storm_lines(alert, alert.storm))
     lines = [_said(alert)]
     lines += _columns(telling(alert.top_columns))
     if alert.exemplars:

@@ -1,0 +1,1 @@
+"""Decisions about the alerts of all models together, in the order of event time."""
