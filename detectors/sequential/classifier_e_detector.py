@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_rows, fitted, state_array, stored_number, whole_number
-from detectors.errors import InvalidParameterError, InvalidStateError
+from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
     MEMORIES,
@@ -23,6 +23,7 @@ from detectors.sequential.e_detector import (
 )
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import Whitening, radius_of, within_radius
+from detectors.two_sample.random_features import check_seed
 
 REFIT_ROWS = 64
 """Rows between two times at which the bets follow the classifier. More often costs time, and a
@@ -125,7 +126,7 @@ class ClassifierEDetector(RowsEDetector):
     ) -> None:
         super().__init__(run_time, confidence, kind, memories)
         self._n_products = whole_number(n_products, "n_products", at_least=0)
-        self._seed = whole_number(seed, "seed", at_least=0)
+        self._seed = check_seed(seed)
         self._x_ref: FloatArray | None = None
 
     def fit(self, x_ref: ArrayLike) -> Self:

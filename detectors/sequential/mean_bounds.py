@@ -55,7 +55,7 @@ def upper_mean_bound(
     """
     evidence = -math.log(risk)
     guesses = np.maximum(variances, np.finfo(np.float64).tiny)
-    best = np.sqrt(2.0 * evidence / (len(values) * guesses))
+    best = np.sqrt(2.0 * evidence / len(values)) / np.sqrt(guesses)
     bets = np.minimum(best, _MOST_LOSS / (np.asarray(tops) - floor))
     # The sum of logarithms is concave in m: the tangent meets the target too early, never too late.
     target = evidence + 1e-9

@@ -65,7 +65,7 @@ class Whitening:
         variances, axes = np.linalg.eigh(away.T @ away / len(away))
         most = min(n_components, max(1, len(features) // _ROWS_PER_COMPONENT))
         order = np.argsort(variances, kind="stable")[::-1][:most]
-        least = max(_SMALLEST * float(variances.max()), np.finfo(np.float64).eps)
+        least = max(_SMALLEST * float(np.max(variances)), float(np.finfo(np.float64).eps))
         order = order[(variances[order] > least) | (np.arange(order.size) == 0)]
         scales = np.sqrt(np.maximum(variances[order], least))
         return cls(centre, np.ascontiguousarray(axes[:, order] / scales))
@@ -73,7 +73,7 @@ class Whitening:
     @property
     def n_components(self) -> int:
         """The number of components."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     def apply(self, features: FloatArray) -> FloatArray:
         """The components of rows, shape (n, n_components), from ``-REACH`` to ``REACH``."""
