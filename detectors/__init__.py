@@ -57,7 +57,11 @@ from detectors.registry import (
     reducer_of_kind,
     two_sample_test_of_kind,
 )
+from detectors.sequential.base import StreamDetector
+from detectors.sequential.classifier_e_detector import ClassifierEDetector
+from detectors.sequential.conformal_e_detector import ConformalEDetector
 from detectors.sequential.counts_e_detector import CountsEDetector
+from detectors.sequential.kernel_e_detector import KernelEDetector
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
 from detectors.sequential.rff_mmd import SlidingRFFMMD
@@ -90,8 +94,10 @@ __all__ = [
     "BlackBoxShiftEstimator",
     "Calibration",
     "ChiSquareTest",
+    "ClassifierEDetector",
     "ColumnMove",
     "ColumnShifts",
+    "ConformalEDetector",
     "Cost",
     "CountsEDetector",
     "CountsReferenceTest",
@@ -119,6 +125,7 @@ __all__ = [
     "Judgement",
     "KSTest",
     "Kernel",
+    "KernelEDetector",
     "LabelShift",
     "LevelPerWindow",
     "MMDTest",
@@ -139,6 +146,7 @@ __all__ = [
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
+    "StreamDetector",
     "SummaryTest",
     "Threshold",
     "TooFewRowsError",

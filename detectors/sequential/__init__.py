@@ -1,1 +1,1 @@
-"""Statistics of a sliding window, brought up to date by every event."""
+"""Detectors with a memory: statistics of a sliding window, and watches over a whole stream."""

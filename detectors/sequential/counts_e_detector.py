@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self, get_args
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, logsumexp
+from scipy.special import betaincinv
 
 from detectors.base import FloatArray, IntArray, StateArrays
-from detectors.checks import check_level, fitted, state_array
-from detectors.errors import (
-    InvalidParameterError,
-    InvalidSampleError,
-    InvalidStateError,
-    TooFewRowsError,
+from detectors.checks import fitted, state_array
+from detectors.errors import InvalidSampleError, InvalidStateError, TooFewRowsError
+from detectors.sequential.e_detector import (
+    MEMORIES,
+    EDetector,
+    EDetectorKind,
+    check_weight,
+    refused_as_state,
 )
-
-EDetectorKind = Literal["shiryaev_roberts", "cusum"]
-_KINDS: tuple[EDetectorKind, ...] = get_args(EDetectorKind)
-
-MEMORIES = (64.0, 512.0, 4_096.0)
-"""Rows that the recent past reaches back. A short memory adapts to a large shift at once; a long
-one tells a small shift from the noise of its own estimate."""
 
 # Rows of the reference that each cell of the recent past starts with. With fewer, the first rows of
 # a stream look like a shift of their own; with more, a shift has to outweigh them first.
 _PRIOR_ROWS = 2.0
-# Evidence beyond it is not counted: its exponential has to stay a number.
-_MOST_LOG_EVIDENCE = 600.0
 
 
-class CountsEDetector:
+class CountsEDetector(EDetector):
     """Watches the shares of cells and promises a time until the first false alarm.
 
     Rows come in updates, such as panes, as counts of the cells of each dimension. The promise: let
@@ -103,8 +96,6 @@ class CountsEDetector:
     True
     """
 
-    min_rows: ClassVar[int] = 2
-
     def __init__(
         self,
         run_time: float,
@@ -112,39 +103,8 @@ class CountsEDetector:
         kind: EDetectorKind = "shiryaev_roberts",
         memories: Sequence[float] = MEMORIES,
     ) -> None:
-        if not 0.0 < run_time < np.inf:
-            raise InvalidParameterError(f"run_time must be positive and finite, not {run_time}")
-        if kind not in _KINDS:
-            raise InvalidParameterError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
-        own = np.array(list(memories), dtype=np.float64)
-        if own.ndim != 1 or not own.size or not (np.isfinite(own) & (own > 0.0)).all():
-            raise InvalidParameterError("memories must be positive numbers, at least one")
-        self._run_time, self._kind = float(run_time), kind
-        self._confidence = check_level(confidence, "confidence")
-        self._memories: FloatArray = own
+        super().__init__(run_time, confidence, kind, memories)
         self._box: _Box | None = None
-
-    @property
-    def run_time(self) -> float:
-        """The promised expected weight until the first false alarm."""
-        return self._run_time
-
-    @property
-    def statistic(self) -> float:
-        """The evidence for a change, in the unit of the weights; 0 before the first update."""
-        fitted(self._box, self)
-        return float(np.exp(logsumexp(self._log_evidence) - np.log(self._log_evidence.size)))
-
-    @property
-    def is_alarm(self) -> bool:
-        """Tell whether the evidence has reached ``run_time``; :meth:`reset` begins anew."""
-        return self.statistic >= self._run_time
-
-    @property
-    def dimension_statistics(self) -> FloatArray:
-        """The evidence of each dimension, whose mean is ``statistic``, shape (n_dimensions,)."""
-        fitted(self._box, self)
-        return np.asarray(np.exp(self._log_evidence).mean(axis=0))
 
     def fit(self, counts_ref: ArrayLike, starts: ArrayLike = (0,)) -> Self:
         """Take the counts of a reference, and begin.
@@ -174,7 +134,7 @@ class CountsEDetector:
         """Forget all updates, as after an alarm that was attended to."""
         box = fitted(self._box, self)
         self._recent = np.zeros((self._memories.size, *box.ref.shape))
-        self._log_evidence = np.full((self._memories.size, len(box.ref)), -np.inf)
+        self._begin(len(box.ref))
 
     def update(self, counts: ArrayLike, weight: float = 1.0) -> float:
         """Take the counts of some rows, and return ``statistic``.
@@ -197,22 +157,14 @@ class CountsEDetector:
             If the weight is not positive and finite.
         """
         box = fitted(self._box, self)
-        if not 0.0 < weight < np.inf:
-            raise InvalidParameterError(f"weight must be positive and finite, not {weight}")
+        passing = check_weight(weight)
         flat = _as_counts(counts)
         if flat.size != box.n_cells:
             raise InvalidSampleError(f"counts must have {box.n_cells} cells, not {flat.size}")
         n_rows = _rows_of(flat, box.starts)
         own = box.padded(flat)
         factors = box.log_factors(self._alternatives(box))
-        begun = np.log(weight)
-        before = (
-            np.logaddexp(self._log_evidence, begun)
-            if self._kind == "shiryaev_roberts"
-            else np.maximum(self._log_evidence, begun)
-        )
-        after = before + (factors * own).sum(axis=2)
-        self._log_evidence = np.minimum(after, _MOST_LOG_EVIDENCE)
+        self._multiply((factors * own).sum(axis=2), passing)
         self._recent *= np.exp(-n_rows / self._memories)[:, np.newaxis, np.newaxis]
         self._recent += own
         return self.statistic
@@ -229,13 +181,8 @@ class CountsEDetector:
         return {
             "counts_ref": box.counts,
             "starts": box.starts,
-            "parameters": np.array([self._run_time, self._confidence]),
-            "kind": np.array([_KINDS.index(self._kind)]),
-            "memories": self._memories.copy(),
             "recent": self._recent.copy(),
-            # JSON and checks of stored arrays know no infinity: 0 is a process that has not begun.
-            "evidence_begun": np.isfinite(self._log_evidence).astype(np.int64),
-            "log_evidence": np.where(np.isfinite(self._log_evidence), self._log_evidence, 0.0),
+            **self._evidence_arrays(),
         }
 
     @classmethod
@@ -249,30 +196,14 @@ class CountsEDetector:
         """
         counts = state_array(arrays, "counts_ref", ndim=1, kind="i")
         starts = state_array(arrays, "starts", ndim=1, kind="i")
-        parameters = state_array(arrays, "parameters", ndim=1).tolist()
-        kind = state_array(arrays, "kind", ndim=1, kind="i").tolist()
-        memories = state_array(arrays, "memories", ndim=1).tolist()
-        if len(parameters) != 2 or len(kind) != 1 or kind[0] not in range(len(_KINDS)):
-            raise InvalidStateError("stored arrays do not describe an e-detector")
-        try:
-            run_time, confidence = parameters
-            detector = cls(run_time, confidence, _KINDS[kind[0]], memories).fit(counts, starts)
-        except (InvalidParameterError, InvalidSampleError) as error:
-            raise InvalidStateError(
-                f"stored arrays do not describe an e-detector: {error}"
-            ) from error
+        detector = cls._of_parameters(arrays)
+        with refused_as_state():
+            detector.fit(counts, starts)
         recent = state_array(arrays, "recent", ndim=3).astype(np.float64)
-        begun = state_array(arrays, "evidence_begun", ndim=2, kind="i")
-        evidence = state_array(arrays, "log_evidence", ndim=2).astype(np.float64)
-        shape = detector._log_evidence.shape
-        if (
-            recent.shape != detector._recent.shape
-            or begun.shape != shape
-            or evidence.shape != shape
-        ):
+        if recent.shape != detector._recent.shape:
             raise InvalidStateError("stored arrays of an e-detector do not agree")
         detector._recent = recent
-        detector._log_evidence = np.where(begun == 1, evidence, -np.inf)
+        detector._restore_evidence(arrays)
         return detector
 
 

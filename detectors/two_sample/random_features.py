@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from detectors.base import FloatArray
-from detectors.checks import as_finite, as_rows
+from detectors.checks import as_finite, as_rows, whole_number
 from detectors.errors import InvalidParameterError
 from detectors.two_sample.kernels import (
     Bandwidth,
@@ -19,13 +19,17 @@ from detectors.two_sample.kernels import (
 
 def check_features(n_features: int, seed: int) -> None:
     """Raise InvalidParameterError unless ``n_features`` is even and ``seed`` in range."""
-    for name, value in (("n_features", n_features), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidParameterError(f"{name} must be a whole number")
-    if n_features < 2 or n_features % 2:
+    whole_number(n_features, "n_features", at_least=2)
+    if n_features % 2:
         raise InvalidParameterError(f"n_features must be even and positive, not {n_features}")
-    if not 0 <= seed < 2**32:
+    check_seed(seed)
+
+
+def check_seed(seed: int) -> int:
+    """Return ``seed`` or raise InvalidParameterError unless it is an int in [0, 2**32)."""
+    if whole_number(seed, "seed", at_least=0) >= 2**32:
         raise InvalidParameterError(f"seed must lie in [0, 2**32), not {seed}")
+    return seed
 
 
 def draw_frequencies(n_dimensions: int, n_features: int, bandwidth: float, seed: int) -> FloatArray:

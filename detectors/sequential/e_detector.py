@@ -1,0 +1,213 @@
+"""The part that all e-detectors share: their parameters, and the sum of their evidence."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
+
+from detectors.base import FloatArray, StateArrays
+from detectors.checks import as_rows, check_level, fitted, state_array
+from detectors.errors import InvalidParameterError, InvalidSampleError, InvalidStateError
+
+EDetectorKind = Literal["shiryaev_roberts", "cusum"]
+_KINDS: tuple[EDetectorKind, ...] = get_args(EDetectorKind)
+
+MEMORIES = (64.0, 512.0, 4_096.0)
+"""Rows that the recent past reaches back. A short memory adapts to a large shift at once; a long
+one tells a small shift from the noise of its own estimate."""
+
+# Evidence beyond it is not counted: its exponential has to stay a number.
+_MOST_LOG_EVIDENCE = 600.0
+
+
+class EDetector:
+    """Adds up the evidence of factors that have a mean of at most 1 while nothing changes.
+
+    Each memory has one process for each dimension. An update multiplies it by the factor ``L`` that
+    its bets have won:
+
+        ``M = L * (M + weight)``   (Shiryaev and Roberts)
+        ``M = L * max(M, weight)``   (CUSUM)
+
+    Where ``L`` has a mean of at most 1, given the past, ``M`` has a mean of at most the weight so
+    far, and so has the mean over all processes, the statistic. On average it therefore takes a
+    weight of ``run_time`` or more to reach ``run_time``. The first kind is never smaller than the
+    second, and never alarms later.
+
+    Parameters
+    ----------
+    run_time : float
+        The expected weight until the first false alarm, at least; positive.
+    confidence : float
+        In (0, 1): the share of references for which the promise is to hold.
+    kind : str
+        ``shiryaev_roberts`` or ``cusum``.
+    memories : sequence of float
+        Rows that the recent past reaches back; each positive.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter lies outside its range.
+
+    References
+    ----------
+    Shin, Ramdas, Rinaldo: E-detectors: A Nonparametric Framework for Sequential Change Detection,
+    New England Journal of Statistics in Data Science 2023, doi:10.51387/23-NEJSDS51
+    """
+
+    min_rows: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        run_time: float,
+        confidence: float = 0.9,
+        kind: EDetectorKind = "shiryaev_roberts",
+        memories: Sequence[float] = MEMORIES,
+    ) -> None:
+        if not 0.0 < run_time < np.inf:
+            raise InvalidParameterError(f"run_time must be positive and finite, not {run_time}")
+        if kind not in _KINDS:
+            raise InvalidParameterError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
+        own = np.array(list(memories), dtype=np.float64)
+        if own.ndim != 1 or not own.size or not (np.isfinite(own) & (own > 0.0)).all():
+            raise InvalidParameterError("memories must be positive numbers, at least one")
+        self._run_time, self._kind = float(run_time), kind
+        self._confidence = check_level(confidence, "confidence")
+        self._memories: FloatArray = own
+        self._log_evidence: FloatArray | None = None
+
+    @property
+    def run_time(self) -> float:
+        """The promised expected weight until the first false alarm."""
+        return self._run_time
+
+    @property
+    def statistic(self) -> float:
+        """The evidence for a change, in the unit of the weights; 0 before the first update."""
+        evidence = fitted(self._log_evidence, self)
+        return float(np.exp(logsumexp(evidence) - np.log(evidence.size)))
+
+    @property
+    def is_alarm(self) -> bool:
+        """Tell whether the evidence has reached ``run_time``; ``reset`` begins anew."""
+        return self.statistic >= self._run_time
+
+    @property
+    def dimension_statistics(self) -> FloatArray:
+        """The evidence of each dimension, whose mean is ``statistic``, shape (n_dimensions,)."""
+        return np.asarray(np.exp(fitted(self._log_evidence, self)).mean(axis=0))
+
+    def _begin(self, n_dimensions: int) -> None:
+        """Begin without any evidence."""
+        self._log_evidence = np.full((self._memories.size, n_dimensions), -np.inf)
+
+    def _multiply(self, log_factors: FloatArray, weight: float) -> None:
+        """Let ``weight`` pass, then multiply by the factors, shape (n_memories, n_dimensions)."""
+        evidence, begun = fitted(self._log_evidence, self), np.log(weight)
+        before = (
+            np.logaddexp(evidence, begun)
+            if self._kind == "shiryaev_roberts"
+            else np.maximum(evidence, begun)
+        )
+        self._log_evidence = np.minimum(before + log_factors, _MOST_LOG_EVIDENCE)
+
+    def _evidence_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The parameters and the evidence."""
+        evidence = fitted(self._log_evidence, self)
+        return {
+            "parameters": np.array([self._run_time, self._confidence]),
+            "kind": np.array([_KINDS.index(self._kind)]),
+            "memories": self._memories.copy(),
+            # JSON and checks of stored arrays know no infinity: 0 is a process that has not begun.
+            "evidence_begun": np.isfinite(evidence).astype(np.int64),
+            "log_evidence": np.where(np.isfinite(evidence), evidence, 0.0),
+        }
+
+    @classmethod
+    def _of_parameters(cls, arrays: StateArrays) -> Self:
+        """Make a detector, not fitted yet, of stored parameters."""
+        parameters = state_array(arrays, "parameters", ndim=1).tolist()
+        kind = state_array(arrays, "kind", ndim=1, kind="i").tolist()
+        memories = state_array(arrays, "memories", ndim=1).tolist()
+        if len(parameters) != 2 or len(kind) != 1 or kind[0] not in range(len(_KINDS)):
+            raise InvalidStateError("stored arrays do not describe an e-detector")
+        run_time, confidence = parameters
+        with refused_as_state():
+            return cls(run_time, confidence, _KINDS[kind[0]], memories)
+
+    def _restore_evidence(self, arrays: StateArrays) -> None:
+        """Take the stored evidence; InvalidStateError where its shape is not that of ours."""
+        begun = state_array(arrays, "evidence_begun", ndim=2, kind="i")
+        evidence = state_array(arrays, "log_evidence", ndim=2).astype(np.float64)
+        if not begun.shape == evidence.shape == fitted(self._log_evidence, self).shape:
+            raise InvalidStateError("stored arrays of an e-detector do not agree")
+        self._log_evidence = np.where(begun == 1, evidence, -np.inf)
+
+
+class RowsEDetector(EDetector):
+    """An e-detector that takes rows of numbers."""
+
+    min_rows: ClassVar[int] = 8
+    _n_columns: int | None = None
+
+    def update(self, rows: ArrayLike, weight: float = 1.0) -> float:
+        """Take some rows, and return ``statistic``.
+
+        Parameters
+        ----------
+        rows : array_like of numbers, shape (n, n_columns)
+            The next rows of the stream; none at all is allowed.
+        weight : float
+            How much of ``run_time`` passes with the update, known before its rows are seen, or
+            their number. Positive.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidSampleError
+            If ``rows`` is not made of such rows of finite numbers; nothing changes then.
+        InvalidParameterError
+            If the weight is not positive and finite; nothing changes then.
+        """
+        n_columns, passing = fitted(self._n_columns, self), check_weight(weight)
+        checked = as_rows(rows, "rows", min_rows=0, n_columns=n_columns)
+        self._multiply(self._play(checked), passing)
+        return self.statistic
+
+    @abstractmethod
+    def _play(self, rows: FloatArray) -> FloatArray:
+        """Bet on rows, then learn from them; the logarithms of the factors that were won."""
+
+
+def learning_and_held_out(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Divide a reference: every fourth row to learn from, the others to bound means with.
+
+    Learning needs fewer: a scale that is a little off costs a little speed, while each bound is as
+    wide as the root of the number of its rows is small.
+    """
+    is_held = np.arange(len(rows)) % 4 > 0
+    return rows[~is_held], rows[is_held]
+
+
+def check_weight(weight: float) -> float:
+    """Return ``weight`` or raise InvalidParameterError unless it is positive and finite."""
+    if not 0.0 < weight < np.inf:
+        raise InvalidParameterError(f"weight must be positive and finite, not {weight}")
+    return float(weight)
+
+
+@contextmanager
+def refused_as_state() -> Iterator[None]:
+    """Raise what a stored parameter or sample is refused with as InvalidStateError."""
+    try:
+        yield
+    except (InvalidParameterError, InvalidSampleError) as error:
+        raise InvalidStateError(f"stored arrays do not describe an e-detector: {error}") from error
