@@ -13,12 +13,16 @@ from importlib import resources
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from flink_jobs import times
+from flink_jobs.config.calibration import run_time_of
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.overrides import config_of_model
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
@@ -28,7 +32,7 @@ from flink_jobs.reports import column_words, verdict, words
 from flink_jobs.reports.charts import calibration, classes, palette, quality, timeline
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
-from flink_jobs.reports.streams import StreamView
+from flink_jobs.reports.streams import StreamView, Windows
 from flink_jobs.reports.text.alerts import method_of
 
 N_COLUMNS = 600
@@ -202,7 +206,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         # Those without an alert are seldom opened.
         columns = n_columns if view.alerts else min(n_columns, 300)
         chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
-        sentence = _sentence(view)
+        sentence = _sentence(view, contents.result.config)
         if not isinstance(contents.accuracy, str):
             line = AccuracyLine.of(contents.accuracy, view.model)
             chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
@@ -241,8 +245,8 @@ def _together(blocks: Sequence[StreamBlock], rank_of: Mapping[int, int]) -> list
     return sorted(blocks, key=lambda block: (rank_of_model[block.view.model], block.place))
 
 
-def _sentence(view: StreamView) -> str:
-    """The stream in a sentence, for people and as the chart's text."""
+def _sentence(view: StreamView, config: DriftJobConfig) -> str:
+    """The stream in a few words, for people and as the chart's text."""
     windows = view.windows
     n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
     parts = [f"{wording.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
@@ -253,9 +257,31 @@ def _sentence(view: StreamView) -> str:
         highest = int(tested.statistic.argmax())
         at = words.clock(tested.end_ms[highest])
         parts.append(f"highest statistic {tested.statistic[highest]:.3g} at {at}")
+        parts.append(_least_found(tested))
+    if (promise := _promise(view, config)) is not None:
+        parts.append(promise)
     kinds = Counter(words.about(alert) for alert in view.alerts)
     alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
     return f"{'; '.join(parts)}. Alerts: {alerts}."
+
+
+def _least_found(tested: Windows) -> str:
+    """What the last window would have found."""
+    threshold, level = tested.threshold[-1], tested.level[-1]
+    if not np.isfinite(threshold):
+        return "no statistic of the last window would have been drift"
+    return f"the last one drifts from {threshold:.3g} on (p {level:.2g})"
+
+
+def _promise(view: StreamView, config: DriftJobConfig) -> str | None:
+    """How rare a false alarm is, where that is promised."""
+    found = run_time_of(config_of_model(config, view.model), view.view, view.detector)
+    if found is None:
+        return None
+    n_windows, confidence = found
+    return (
+        f"without a drift an alarm in {n_windows:,.0f} windows or more (confidence {confidence:g})"
+    )
 
 
 def _quality(contents: Contents) -> quality.Quality:
