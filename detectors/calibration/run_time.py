@@ -20,6 +20,7 @@ from detectors.calibration.run_time_curves import (
 )
 from detectors.errors import InvalidParameterError
 
+_MOST_TO_RECOVER = 3
 _LOWEST_CONFIDENCE, _HIGHEST_CONFIDENCE = float(CONFIDENCES[0]), float(CONFIDENCES[-1])
 
 
@@ -54,10 +55,10 @@ class ExpectedRunTime:
     Rows must be independent of each other, or ``dependence`` must say how much they are not. The
     levels come from a simulation in the limit of many
     rows. It is that of ``ks``, which differs most from reference to reference. For one or two
-    drifting windows in a row, and three normal ones to recover, its results come with the package.
-    Any other rule is simulated when it is first made, in a minute or less, with the same results
-    everywhere. References of less than a few windows differ so much that the price is high: there
-    most run far longer than promised.
+    drifting windows in a row, and three normal ones or more to recover, its results come with the
+    package. Any other rule is simulated when it is first made, in half a minute, with the same
+    results everywhere. References of less than a few windows differ so much that the price is high:
+    there most run far longer than promised.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
     it: a move is found, and the promise is not kept.
@@ -101,8 +102,10 @@ class ExpectedRunTime:
                 f"{confidence}"
             )
         self._n_windows, self._confidence = float(n_windows), float(confidence)
-        self._overlaps, self._rule = {overlap, 1 if may_overlap_less else overlap}, rule
-        if rule not in RULES:
+        self._overlaps = {overlap, 1 if may_overlap_less else overlap}
+        # More normal windows to recover make fewer incidents.
+        self._rule = rule._replace(to_recover=min(rule.to_recover, _MOST_TO_RECOVER))
+        if self._rule not in RULES:
             self._simulate()
 
     @property

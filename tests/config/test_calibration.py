@@ -21,9 +21,13 @@ TIME = {"kind": "time", "size_ms": 60_000, "slide_ms": 20_000}
 SESSION = {"kind": "session", "gap_ms": 10_000, "max_size_ms": 60_000}
 
 
+COMMON = {"windows_to_start": 2, "windows_to_recover": 3}
+"""A policy whose run times come with the package."""
+
+
 def promising(**tables: object) -> DriftJobConfig:
-    run_time = {"kind": "expected_run_time", "windows": 1_000}
-    return make_config(**{"window": COUNT, "calibration": run_time, **tables})
+    own = {"window": COUNT, "calibration": run_time(windows=1_000), "policy": COMMON}
+    return make_config(**own | tables)
 
 
 def windows_promised(config: DriftJobConfig) -> float:
@@ -79,7 +83,7 @@ def test_a_longer_run_time_has_a_lower_level():
 
 def test_more_windows_in_a_row_have_a_higher_level():
     def level(k: int) -> float:
-        config = promising(policy={"windows_to_start": k})
+        config = promising(policy=COMMON | {"windows_to_start": k})
         (view,) = views_of(config)
         return level_at(config, view, view.detectors[0], 5_000, 500)
 
@@ -113,7 +117,9 @@ def test_a_run_time_that_says_nothing_for_a_window_is_refused(window, keys, key,
 
 def test_a_run_time_that_permutations_cannot_keep_is_refused():
     test = {"kind": "mmd", "n_permutations": 99}
-    config = unchecked(window=COUNT, detector={"test": test}, calibration=run_time(windows=1e5))
+    config = unchecked(
+        window=COUNT, detector={"test": test}, calibration=run_time(windows=1e5), policy=COMMON
+    )
 
     (problem,) = cross_check(config)
 
@@ -154,7 +160,7 @@ def test_a_level_per_window_tells_that_events_depend_on_each_other():
 
 
 def test_an_override_promises_another_run_time():
-    config = make_config(window=COUNT, calibration={"kind": "level_per_window", "level": 0.01})
+    config = promising(calibration={"kind": "level_per_window", "level": 0.01})
 
     other = changed(config, {"calibration": run_time(windows=500)})
 

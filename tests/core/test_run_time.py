@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from flink_jobs.config.calibration import level_at
+from flink_jobs.config.views import views_of
+from flink_jobs.core.state.model_state import InMemoryEntries
+from tests.builders import make_config, make_panes, restored, run_monitor
+
+TABLES = {
+    "calibration": {"kind": "expected_run_time", "windows": 500},
+    "window": {"size_ms": 1_000, "slide_ms": 1_000},
+    "policy": {"windows_to_start": 2, "windows_to_recover": 3},
+}
+CONFIG = make_config(**TABLES)
+(VIEW,) = views_of(CONFIG)
+REFERENCE = [30]
+
+
+def thresholds(sizes: list[int], state: InMemoryEntries | None = None) -> list[float]:
+    actions = run_monitor(CONFIG, make_panes(REFERENCE + sizes), state)
+    scores = [score for each in actions for score in each.scores]
+    return [score.threshold.p_value for score in scores if score.threshold is not None]
+
+
+def test_each_window_is_judged_by_the_level_for_its_events() -> None:
+    found = thresholds([10, 30, 60, 10, 5])
+
+    levels = [level_at(CONFIG, VIEW, VIEW.detectors[0], 30, n) for n in (10, 30, 60, 10)]
+    assert found[:4] == levels
+    assert levels[0] > levels[1] > levels[2]
+
+
+def test_monitoring_starts_with_what_is_promised() -> None:
+    actions = run_monitor(CONFIG, make_panes([*REFERENCE, 10, 10]))
+
+    texts = [notice.text for each in actions for notice in each.notices]
+    assert any(
+        "a false alarm in 500 windows or more, for 90% of all references" in text for text in texts
+    )
+
+
+def test_two_far_windows_in_a_row_start_an_incident() -> None:
+    panes = make_panes([*REFERENCE, 30, 30, 30, 30, 30, 30], shift_from=3)
+
+    alerts = [alert for each in run_monitor(CONFIG, panes) for alert in each.alerts]
+
+    assert [alert.window.start_ms for alert in alerts][:1] == [4_000]
+    assert alerts[0].threshold is not None
+    assert alerts[0].threshold.p_value == level_at(CONFIG, VIEW, VIEW.detectors[0], 30, 30)
+
+
+def test_a_restored_model_is_judged_by_the_same_level() -> None:
+    panes, state = make_panes([*REFERENCE, 20, 20, 20]), InMemoryEntries()
+    whole = run_monitor(CONFIG, panes)
+
+    run_monitor(CONFIG, panes[:2], state)
+    rest = run_monitor(CONFIG, panes[2:], restored(state))
+
+    scores = [score for each in whole for score in each.scores]
+    assert [score for each in rest for score in each.scores] == scores[-1:]
