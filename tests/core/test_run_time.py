@@ -26,7 +26,7 @@ def test_each_window_is_judged_by_the_level_for_its_events() -> None:
 
     levels = [level_at(CONFIG, VIEW, VIEW.detectors[0], 30, n) for n in (10, 30, 60, 10)]
     assert found[:4] == levels
-    assert levels[0] > levels[1] > levels[2]
+    assert len(set(levels)) == 3
 
 
 def test_monitoring_starts_with_what_is_promised() -> None:
@@ -52,8 +52,7 @@ def test_a_restored_model_is_judged_by_the_same_level() -> None:
     panes, state = make_panes([*REFERENCE, 20, 20, 20]), InMemoryEntries()
     whole = run_monitor(CONFIG, panes)
 
-    run_monitor(CONFIG, panes[:2], state)
-    rest = run_monitor(CONFIG, panes[2:], restored(state))
+    before = run_monitor(CONFIG, panes[:2], state)
+    after = run_monitor(CONFIG, panes[2:], restored(state))
 
-    scores = [score for each in whole for score in each.scores]
-    assert [score for each in rest for score in each.scores] == scores[-1:]
+    assert [each.scores for each in before + after] == [each.scores for each in whole]

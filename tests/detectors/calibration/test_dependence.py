@@ -80,13 +80,13 @@ def test_dependent_rows_have_a_lower_level():
 
 @pytest.mark.statistics
 def test_an_autocorrelated_stream_runs_as_long_as_promised(rng):
-    # 60 detectors over 30 run times each. Without the dependence none of them does.
-    target, rule, n_ref, n_test = 50, IncidentRule(2, 2, 3), 4_000, 200
+    # 40 detectors over 30 run times each. Without the dependence none of them does.
+    target, rule, n_ref, n_test = 20, IncidentRule(2, 2, 3), 4_000, 200
     calibration = ExpectedRunTime(target, rule=rule)
 
     def run_times(accounts: bool) -> list[float]:
         found = []
-        for _ in range(60):
+        for _ in range(40):
             x_ref = autoregressive(0.5, n_ref, rng)
             time = autocorrelation_time(x_ref) if accounts else 1.0
             level = calibration.level_for(n_ref, n_test, 1, Dependence(time, time))
@@ -96,5 +96,5 @@ def test_an_autocorrelated_stream_runs_as_long_as_promised(rng):
             found.append(run_time_of(p_values <= level, rule))
         return found
 
-    assert np.mean(np.array(run_times(True)) >= target) >= 0.75
-    assert np.mean(np.array(run_times(False)) >= target) <= 0.1
+    assert np.mean(np.array(run_times(True)) >= 0.9 * target) >= 0.75
+    assert np.mean(np.array(run_times(False)) >= 0.9 * target) <= 0.1

@@ -71,23 +71,21 @@ def test_nine_of_ten_references_run_as_long_as_promised(rule, overlap, n_ref, rn
 
 @given(
     st.floats(2.0, 1e6), st.floats(1.0, 10.0), st.sampled_from(RULES), st.integers(1, 200),
-    st.integers(20, 5_000), st.integers(1, 40),
+    st.integers(20, 5_000), st.integers(20, 50_000), st.integers(1, 40),
 )  # fmt: skip
 @settings(deadline=None, max_examples=200)
-def test_a_longer_time_a_higher_confidence_and_a_smaller_reference_have_lower_levels(
-    n_windows, factor, rule, overlap, n_test, n_dimensions
+def test_a_longer_time_and_a_higher_confidence_have_lower_levels(
+    n_windows, factor, rule, overlap, n_test, n_ref, n_dimensions
 ):
-    def level(n_windows: float, confidence: float, n_ref: int) -> float:
+    def level(n_windows: float, confidence: float) -> float:
         calibration = ExpectedRunTime(n_windows, confidence, overlap, rule)
         return calibration.level_for(n_ref, n_test, n_dimensions)
 
-    base = level(n_windows, 0.8, 5 * n_test)
+    base = level(n_windows, 0.8)
 
     assert 0.0 < base <= 0.5
-    assert level(n_windows * factor, 0.8, 5 * n_test) <= base
-    assert level(n_windows, 0.95, 5 * n_test) <= base * 1.001
-    # Neighbouring curves were simulated apart from each other.
-    assert level(n_windows, 0.8, n_test) <= base * 1.1
+    assert level(n_windows * factor, 0.8) <= base
+    assert level(n_windows, 0.95) <= base * 1.001
 
 
 def test_windows_that_may_overlap_less_have_the_lower_of_both_levels():
