@@ -51,7 +51,14 @@ def test_the_wheel_holds_every_file_of_both_packages_and_nothing_else(wheel: Pat
         names = {name for name in packed.namelist() if ".dist-info/" not in name}
 
     assert names == wanted
-    assert {Path(name).suffix for name in names} >= {".py", ".json", ".jinja", ".css", ".js"}
+    assert {Path(name).suffix for name in names} >= {
+        ".py",
+        ".json",
+        ".jinja",
+        ".css",
+        ".js",
+        ".npz",
+    }
 
 
 def test_what_is_installed_from_the_wheel_runs(wheel: Path, tmp_path: Path) -> None:

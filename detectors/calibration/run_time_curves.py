@@ -112,14 +112,13 @@ def level_for(setting: Setting, run_time: float, confidence: float) -> float:
     is_common = setting.rule in RULES
     n_dimensions = max(n for n in DIMENSIONS if n <= setting.n_dimensions) if is_common else 1
     overlaps = OVERLAPS if is_common else (overlap,)
-    return math.exp(
-        math.fsum(
-            weight_a * weight_b
-            * _log_level(Setting(a, b, n_dimensions, setting.rule), windows, confidence)
-            for weight_a, a in _neighbours(SHARES, setting.share)
-            for weight_b, b in _neighbours(overlaps, overlap)
-        )
+    log_level = math.fsum(
+        weight_a * weight_b
+        * _log_level(Setting(a, b, n_dimensions, setting.rule), windows, confidence)
+        for weight_a, a in _neighbours(SHARES, setting.share)
+        for weight_b, b in _neighbours(overlaps, overlap)
     )  # fmt: skip
+    return min(HIGHEST_LEVEL, math.exp(log_level))
 
 
 @lru_cache(maxsize=4_096)
