@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from detectors.base import FloatArray, StateArrays
-from detectors.checks import as_rows, fitted, state_array, stored_number, whole_number
+from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
@@ -21,6 +21,7 @@ from detectors.sequential.e_detector import (
     learning_and_held_out,
     refused_as_state,
 )
+from detectors.sequential.linear_bets import without_noise
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import Whitening, radius_of, within_radius
 from detectors.two_sample.random_features import check_seed
@@ -33,8 +34,6 @@ little of the confidence each time; with more rows a large shift is found later.
 _MOST_LOGIT, _LEAST_LOGIT = 1.0, -2.0
 # The largest norm of the weights, from which no step of learning leads away.
 _MOST_WEIGHT = 3.0
-# Weights within this many deviations of their noise are not bet with.
-_LEAST_DEVIATIONS = 2.0
 # The share of run times that may be lost to bounds that fail, made up for by the threshold.
 _LOST_SHARE = 0.1
 
@@ -55,9 +54,9 @@ class ClassifierEDetector(RowsEDetector):
     the odds ``r(x)`` that the classifier gives it, over an upper bound ``U`` of the mean of r under
     the reference. The classifier of the bets changes every 64 rows, and knows nothing of the other
     three quarters of the reference, the rows held out. So they are a fresh sample for each new r,
-    and bound its mean, the k-th time with a risk that is ``1 / (k * (k + 1))`` of the whole. That
-    makes U larger as time passes, by about a third of its distance to 1 from the tenth time to the
-    ten thousandth.
+    and bound its mean, the k-th time with a risk that is ``1 / (k * (k + 1))`` of the whole. So the
+    distance from the mean of the rows held out to U grows as time passes, by about a half from the
+    tenth time to the ten thousandth.
 
     With a probability of ``1 - d`` no bound ever fails. Then the probability of a failure given the
     reference is above 0.1 for at most ``d / 0.1`` of all references; d is ``0.1 * (1 -
@@ -209,22 +208,16 @@ class ClassifierEDetector(RowsEDetector):
 
     def _shrunk(self, margin: float) -> FloatArray:
         """The weights, less what noise explains, and less what the bound will cost."""
-        variances = 1.0 / np.maximum(self._rows, 1.0)
-        stands_out = np.abs(self._weights) > _LEAST_DEVIATIONS * np.sqrt(variances)[:, np.newaxis]
-        weights = np.where(stands_out, self._weights, 0.0)
-        squared = (weights * weights).sum(axis=1)
-        noise = stands_out.sum(axis=1) * variances
-        kept = 1.0 - np.divide(noise, squared, out=np.ones_like(squared), where=squared > noise)
-        norms = np.sqrt(squared) * kept
-        worth = 1.0 - np.divide(margin, norms, out=np.ones_like(norms), where=norms > margin)
-        return np.asarray(weights * (kept * worth)[:, np.newaxis])
+        weights = without_noise(self._weights, self._weights, self._rows)
+        norms = np.sqrt((weights * weights).sum(axis=1, keepdims=True))
+        lost = np.divide(margin, norms, out=np.ones_like(norms), where=norms > margin)
+        return np.asarray((1.0 - lost) * weights)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on; the reference and the state of the classifiers."""
         return {
             "x_ref": fitted(self._x_ref, self).copy(),
-            "n_products": np.array([self._n_products]),
-            "seed": np.array([self._seed]),
+            "numbers": np.array([self._n_products, self._seed]),
             "counts": np.array([self._n_waiting, self._n_refits]),
             "weights": self._weights.copy(),
             "bets": self._bets.copy(),
@@ -244,10 +237,9 @@ class ClassifierEDetector(RowsEDetector):
         """
         common = cls._of_parameters(arrays)
         x_ref = state_array(arrays, "x_ref", ndim=2)
-        try:
-            numbers = stored_number(arrays, "n_products"), stored_number(arrays, "seed")
-        except ValueError as error:
-            raise InvalidStateError("stored arrays do not describe an e-detector") from error
+        numbers = state_array(arrays, "numbers", ndim=1, kind="i").tolist()
+        if len(numbers) != 2:
+            raise InvalidStateError("stored arrays of an e-detector do not agree")
         with refused_as_state():
             memories = common._memories.tolist()
             detector = cls(

@@ -72,14 +72,8 @@ class LinearBets:
     def bets(self) -> tuple[FloatArray, FloatArray]:
         """The bets, shape (n_memories, n_dimensions, n_features), and what each costs."""
         means = self.recent / (self.rows + _PRIOR_ROWS)[:, np.newaxis, np.newaxis]
-        variances = 1.0 / np.maximum(self.rows, 1.0)
-        least = _LEAST_DEVIATIONS * np.sqrt(variances)[:, np.newaxis, np.newaxis]
         beyond = means - np.clip(means, self.lower, self.upper)
-        beyond = np.where(np.abs(means) > least, beyond, 0.0)
-        squared = (beyond * beyond).sum(axis=2)
-        noise = (beyond != 0.0).sum(axis=2) * variances[:, np.newaxis]
-        kept = 1.0 - np.divide(noise, squared, out=np.ones_like(squared), where=squared > noise)
-        bets = kept[:, :, np.newaxis] * beyond
+        bets = without_noise(means, beyond, self.rows[:, np.newaxis])
         costs = np.maximum(bets * self.lower, bets * self.upper).sum(axis=2)
         sums = (np.abs(bets) * self._reach).sum(axis=2)
         norms = np.sqrt((bets * bets).sum(axis=2)) * self._radius
@@ -106,3 +100,30 @@ class LinearBets:
         if recent.shape != self.recent.shape or rows.shape != self.rows.shape or (rows < 0.0).any():
             raise InvalidStateError("stored arrays of an e-detector do not agree")
         self.recent, self.rows = recent, rows
+
+
+def without_noise(means: FloatArray, beyond: FloatArray, rows: FloatArray) -> FloatArray:
+    """Leave out what the noise of means explains.
+
+    Means within two deviations of their noise count as 0, and the others are shrunk together, as
+    James and Stein do: by the share of noise in their squared norm.
+
+    Parameters
+    ----------
+    means : ndarray of float64, shape (..., n_features)
+        Of features of unit variance.
+    beyond : ndarray of float64, shape (..., n_features)
+        The part of the means that is to be kept at most.
+    rows : ndarray of float64, broadcast with shape (...)
+        The number of rows that the means are of.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_features)
+    """
+    variances = 1.0 / np.maximum(rows, 1.0)[..., np.newaxis]
+    left = np.where(np.abs(means) > _LEAST_DEVIATIONS * np.sqrt(variances), beyond, 0.0)
+    squared = (left * left).sum(axis=-1, keepdims=True)
+    noise = (left != 0.0).sum(axis=-1, keepdims=True) * variances
+    lost = np.divide(noise, squared, out=np.ones_like(squared), where=squared > noise)
+    return np.asarray((1.0 - lost) * left)

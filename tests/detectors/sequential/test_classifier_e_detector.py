@@ -8,9 +8,10 @@ from detectors.sequential.classifier_e_detector import ClassifierEDetector, _log
 
 def with_bets(rng, x_ref):
     """A detector that has bets, since its stream has moved."""
-    detector = ClassifierEDetector(1e9).fit(x_ref)
-    while not detector._bets.any(axis=1).all():
-        detector.update(rng.normal(size=(64, 2)) + 0.6)
+    detector = ClassifierEDetector(1e9, memories=[64.0, 256.0]).fit(x_ref)
+    for _ in range(8):
+        detector.update(rng.normal(size=(64, 2)) + 0.8)
+    assert detector._bets.any(axis=1).all()
     return detector
 
 
@@ -18,7 +19,7 @@ def test_the_odds_that_a_row_of_the_reference_gets_are_at_most_their_bound_on_av
     n_above_bound = n_above_held_out = n_bets = 0
 
     for _ in range(40):
-        detector = with_bets(rng, rng.normal(size=(60, 2)))
+        detector = with_bets(rng, rng.normal(size=(300, 2)))
         fresh = detector._features(rng.normal(size=(20_000, 2)))
         odds = np.exp(_logits(fresh, detector._bets)).mean(axis=0)
         held_out = np.exp(_logits(detector._held_out, detector._bets)).mean(axis=0)
