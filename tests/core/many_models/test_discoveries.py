@@ -45,9 +45,7 @@ def start(model: str, at_ms: int, p_value: float, **more: object) -> Alert:
     return raised(model, at_ms, p_value=p_value, **more)  # type: ignore[arg-type]
 
 
-def test_strong_evidence_goes_on_with_its_share_of_the_budget_and_weak_is_held_back() -> (
-    None
-):
+def test_strong_evidence_goes_on_with_its_share_of_the_budget_and_weak_is_held_back() -> None:
     strong, weak = start("a", 5, 1e-30), start("b", 5, 1e-3)
 
     decisions = decide([weak, strong], [5] * 100)
