@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from detectors.discovery.e_values import ELond, e_value_of
 from flink_jobs.config.job import DriftJobConfig
@@ -228,7 +229,7 @@ def discovered(rng: np.random.Generator, n_windows: int = 24) -> tuple[int, int]
     step_ms, noise = DAY_MS // n_windows, rng.normal(size=(1_000, 2 * n_windows + 1))
     z = (noise[:, 1:] + noise[:, :-1]) / np.sqrt(2.0)
     z[:50, n_windows + n_windows // 2 :] += 8.0
-    p = norm_sf(z)
+    p = norm.sf(z)
     drifts = p <= 0.001
     starts = drifts[:, 1:] & drifts[:, :-1]
     stage = ManyModels(config, LiveEntries())
@@ -243,12 +244,6 @@ def discovered(rng: np.random.Generator, n_windows: int = 24) -> tuple[int, int]
     told = [a for a in stage.end().alerts if a.window.closed_ms >= DAY_MS]
     n_true = len({a.model for a in told if a.model < "m0050"})
     return n_true, sum(a.model >= "m0050" for a in told)
-
-
-def norm_sf(z: np.ndarray) -> np.ndarray:
-    from scipy.stats import norm
-
-    return np.asarray(norm.sf(z))
 
 
 @pytest.mark.parametrize("p_value", [-0.1, 1.1, float("nan")])
