@@ -68,6 +68,48 @@ def e_benjamini_hochberg(e_values: ArrayLike, level: float) -> NDArray[np.bool_]
     return are_discoveries
 
 
+_EXPONENT = 1.0 / 16.0
+"""Of the calibrator. The best one for a p-value is ``1 / ln(1 / p)``: 1/16 is it at 1e-7, where
+decisions among tens of thousands fall."""
+
+
+def e_value_of(p_value: float) -> float:
+    """Turn a p-value into an e-value: ``p ** (1/16 - 1) / 16``.
+
+    Its integral over the p-values from 0 to 1 is 1, and it falls: so for every valid p-value its
+    mean is at most 1 where there is nothing to discover. It pays for that: 1e-8 becomes 2e6, not
+    1e8.
+
+    Parameters
+    ----------
+    p_value : float
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+        From 1/16 on; infinity for 0.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``p_value`` lies outside [0, 1].
+
+    References
+    ----------
+    Vovk, Wang: E-values: Calibration, combination and applications, Annals of Statistics 2021,
+    doi:10.1214/20-AOS2020
+
+    Examples
+    --------
+    >>> round(e_value_of(1e-8)), e_value_of(1.0)
+    (1976424, 0.0625)
+    """
+    if not 0.0 <= p_value <= 1.0:
+        raise InvalidParameterError(f"a p-value lies between 0 and 1, not at {p_value}")
+    return math.inf if p_value == 0.0 else _EXPONENT * math.pow(p_value, _EXPONENT - 1.0)
+
+
 class Discovery(NamedTuple):
     """One decision.
 
@@ -90,18 +132,22 @@ class ELond:
     however the e-values depend on each other. A decision never changes, and the number of those to
     come need not be known. Memory is constant.
 
-    Decision t has the level ``level * share(t) * (discoveries before it + 1)``; the shares add up
-    to 1.
+    Decision t has the level ``level * share(t) * (discoveries before it + 1)``. The shares add up
+    to 1 at most and never grow: they fall as ``t ** -1.6``, or, where it is known about how many
+    decisions come, half of the budget is spread evenly over these.
 
     Parameters
     ----------
     level : float
         In (0, 1).
+    n_expected : int, default 0
+        About how many decisions come; 0 where that is not known. It must not depend on e-values
+        that are to be decided about.
 
     Raises
     ------
     InvalidParameterError
-        If ``level`` lies outside (0, 1).
+        If ``level`` lies outside (0, 1), or ``n_expected`` is negative.
 
     References
     ----------
@@ -114,8 +160,11 @@ class ELond:
     [False, True, False, False]
     """
 
-    def __init__(self, level: float) -> None:
+    def __init__(self, level: float, n_expected: int = 0) -> None:
+        if n_expected < 0:
+            raise InvalidParameterError(f"n_expected must be at least 0, not {n_expected}")
         self._level = check_level(level)
+        self._n_expected = n_expected
         self._n_decided = self._n_discoveries = 0
 
     @property
@@ -130,8 +179,26 @@ class ELond:
 
     def next_level(self) -> float:
         """Give the share of the error budget that the next decision has."""
-        share = math.pow(self._n_decided + 1, -_DECAY) / float(zeta(_DECAY))
-        return self._level * share * (self._n_discoveries + 1)
+        return self._level * self._share() * (self._n_discoveries + 1)
+
+    def pass_over(self, n: int) -> None:
+        """Count decisions that are no discoveries whatever their e-values are.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``n`` is negative.
+        """
+        if n < 0:
+            raise InvalidParameterError(f"n must be at least 0, not {n}")
+        self._n_decided += n
+
+    def _share(self) -> float:
+        falling = math.pow(self._n_decided + 1, -_DECAY) / float(zeta(_DECAY))
+        if not self._n_expected:
+            return falling
+        even = 1.0 / self._n_expected if self._n_decided < self._n_expected else 0.0
+        return 0.5 * (falling + even)
 
     def decide(self, e_value: float) -> Discovery:
         """Decide about the next e-value.
@@ -153,7 +220,9 @@ class ELond:
         """Everything needed to go on."""
         return {
             "level": np.array([self._level]),
-            "counts": np.array([self._n_decided, self._n_discoveries], dtype=np.int64),
+            "counts": np.array(
+                [self._n_decided, self._n_discoveries, self._n_expected], dtype=np.int64
+            ),
         }
 
     @classmethod
@@ -167,10 +236,11 @@ class ELond:
         """
         level = state_array(arrays, "level", ndim=1).tolist()
         counts = state_array(arrays, "counts", ndim=1, kind="i").tolist()
-        if len(level) != 1 or not 0.0 < level[0] < 1.0 or len(counts) != 2:
+        if len(level) != 1 or not 0.0 < level[0] < 1.0 or len(counts) != 3:
             raise InvalidStateError("stored arrays do not describe decisions")
-        if not 0 <= counts[1] <= counts[0]:
-            raise InvalidStateError("stored array 'counts' has more discoveries than decisions")
-        decisions = cls(level[0])
-        decisions._n_decided, decisions._n_discoveries = counts
+        n_decided, n_discoveries, n_expected = counts
+        if not 0 <= n_discoveries <= n_decided or n_expected < 0:
+            raise InvalidStateError("stored array 'counts' does not hold counts of decisions")
+        decisions = cls(level[0], n_expected)
+        decisions._n_decided, decisions._n_discoveries = n_decided, n_discoveries
         return decisions

@@ -75,7 +75,7 @@ def print_result(console: Console, result: BacktestResult) -> None:
 
 def _held_back(summary: BacktestSummary) -> str:
     n = summary.n_held_back
-    return f"; storms held back {n:,} more" if n else ""
+    return f", {n:,} more held back" if n else ""
 
 
 def print_next(console: Console, result: BacktestResult, history: str) -> None:

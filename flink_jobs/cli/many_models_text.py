@@ -7,7 +7,7 @@ from flink_jobs.core.many_models.stage import lag_ms, longest_delay_ms
 from flink_jobs.times import duration
 
 
-def storm_text(config: DriftJobConfig) -> str:
+def many_models_text(config: DriftJobConfig) -> str:
     """Say from when on models raise one alert together, and how late alerts are then.
 
     Examples
@@ -22,14 +22,20 @@ def storm_text(config: DriftJobConfig) -> str:
     ... reference = {kind = "first_events", n_events = 1000}
     ... storm = {}
     ... ''')
-    >>> storm_text(config)
+    >>> many_models_text(config)
     '10 models within 10 min raise one alert; a start is 10 min 50 s late at most, the rest 50 s'
     """
-    storm = config.storm
-    if storm is None:
-        return "every model raises its own alerts"
-    return (
-        f"{storm.models:,} models within {duration(storm.within_ms)} raise one alert; "
-        f"a start is {duration(longest_delay_ms(config))} late at most, "
-        f"the rest {duration(lag_ms(config))}"
-    )
+    lag, storm, table = duration(lag_ms(config)), config.storm, config.false_discoveries
+    parts = []
+    if table is not None:
+        share = f"{table.level:.0%}".replace("%", " %")
+        parts.append(f"of what is told in {duration(table.per_ms)} {share} may be false")
+    if storm is not None:
+        within = duration(storm.within_ms)
+        parts.append(f"{storm.models:,} models within {within} raise one alert")
+        parts.append(
+            f"a start is {duration(longest_delay_ms(config))} late at most, the rest {lag}"
+        )
+    elif parts:
+        parts.append(f"alerts are {lag} late")
+    return "; ".join(parts)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flink_jobs.cli.many_models_text import storm_text
+from flink_jobs.cli.many_models_text import many_models_text
 from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
 from flink_jobs.config.calibration import level_at, windows_of
 from flink_jobs.config.columns import Column
@@ -56,8 +56,9 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         for place, variant in enumerate(others)
         for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
-    storms = [] if config.storm is None else [Line("storms", storm_text(config))]
-    of_job = [*storms, Line("control", _control(config)), Line("job", _job(config))]
+    text = many_models_text(config)
+    of_job = [Line("control", _control(config)), Line("job", _job(config))]
+    of_job[:0] = [Line("many models", text)] if text else []
     return [*lines, *of_job, *blocks]
 
 

@@ -19,6 +19,11 @@ from flink_jobs.config.columns import are_named
 from flink_jobs.config.costs import check_costs
 from flink_jobs.config.job import OTHER_MODELS, DriftJobConfig, KafkaTable
 from flink_jobs.config.kafka_properties import check_properties
+from flink_jobs.config.many_model_checks import (
+    check_discoverable,
+    check_many_models,
+    without_columns,
+)
 from flink_jobs.config.place_checks import check_parts, check_paths, check_places
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
@@ -51,7 +56,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *check_columns(config),
         *check_view_tables(config),
         *_check_silence(config),
-        *_check_storm(config),
+        *check_many_models(config),
         *_check_topics(config.kafka),
         *check_properties(config.kafka.properties),
         *_check_named_models(config),
@@ -131,7 +136,8 @@ def _check_detector(
         yield from check_categories(view, detector.test, test)
     yield from _check_fewest_events(detector, window)
     yield from check_calibration(keys.of("calibration"), detector)
-    yield from _check_named_columns(config, detector, policy)
+    if config.storm is not None and not detector.policy.top_columns:
+        yield without_columns(f"{policy}.top_columns")
     for problem in check_policy(detector.policy):
         yield _under(problem, policy.removesuffix("policy"))
 
@@ -181,6 +187,7 @@ def _check_reach(
             "more events in a window, in the reference or in sample.size, fewer dimensions, or "
             f"{lower_promise(detector.calibration)}",
         )
+    yield from check_discoverable(config, detector, lowest)
 
 
 def _check_fewest_events(detector: Detector, key: str) -> Iterator[Problem]:
@@ -200,24 +207,6 @@ def _check_silence(config: DriftJobConfig) -> Iterator[Problem]:
     if 0 < after_ms < width_ms:
         wrong = f"{after_ms} is less than a pane"
         yield Problem("silence.after_ms", wrong, f"{width_ms} or more, or 0")
-
-
-def _check_storm(config: DriftJobConfig) -> Iterator[Problem]:
-    storm, width_ms = config.storm, config.panes.width_ms
-    if storm is not None and storm.within_ms < width_ms:
-        wrong = f"{storm.within_ms} is less than a pane"
-        yield Problem("storm.within_ms", wrong, f"{width_ms} to 86400000")
-
-
-def _check_named_columns(
-    config: DriftJobConfig, detector: Detector, policy_key: str
-) -> Iterator[Problem]:
-    if config.storm is not None and not detector.policy.top_columns:
-        yield Problem(
-            f"{policy_key}.top_columns",
-            "alerts name no column, by which storms tell moves of one kind from others",
-            "1 or more, or no table storm",
-        )
 
 
 def _check_named_models(config: DriftJobConfig) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ def config_version(config: DriftJobConfig) -> str:
         config.job.forget_after_ms,
         [(view.name, _view_parts(view), view.detectors) for view in views_of(config)],
         [view.reference for view in views_of(config)],
-        *(() if config.storm is None else (config.storm,)),
+        *(each for each in (config.storm, config.false_discoveries) if each is not None),
     )
 
 

@@ -17,7 +17,7 @@ from flink_jobs.config.tables.columns import MOST_NUMBERS, ColumnsTable
 from flink_jobs.config.tables.detectors import (
     DetectorTable,
 )
-from flink_jobs.config.tables.many_models import StormTable
+from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
 from flink_jobs.config.tables.watching import (
@@ -266,6 +266,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     policy: PolicyTable = PolicyTable()
     silence: SilenceTable = SilenceTable()
     storm: StormTable | None = None
+    false_discoveries: FalseDiscoveriesTable | None = None
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
     sample: SampleTable = SampleTable()
     views: list[ViewTable] = msgspec.field(default_factory=list)

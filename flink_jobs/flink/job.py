@@ -16,6 +16,7 @@ from pyflink.table.window import Tumble
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
+from flink_jobs.core.many_models.stage import decides_over_models
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
@@ -91,7 +92,7 @@ def build(
     else:
         alerts = monitor_with_commands(tables, panes, config)
         _sink(alerts.get_side_output(AUDITS), config, kafka.audit_topic)
-    decided = alerts if config.storm is None else decide_over_models(alerts, config)
+    decided = decide_over_models(alerts, config) if decides_over_models(config) else alerts
     _sink(decided, config, kafka.alerts_topic)
     _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
     _sink(alerts.get_side_output(DEAD_LETTERS).union(refused), config, kafka.dead_letters_topic)
@@ -185,9 +186,15 @@ def monitor_with_commands(
 
 
 def decide_over_models(alerts: DataStream, config: DriftJobConfig) -> DataStream:
-    """The alerts that go on, and those about storms; one subtask sees the alerts of all models."""
+    """The alerts that go on, and those about storms; one subtask sees the alerts of all models.
+
+    Where false discoveries are controlled it sees all scores as well, since all tests count.
+    """
+    raised = alerts
+    if config.false_discoveries is not None:
+        raised = alerts.union(alerts.get_side_output(SCORES))
     return (
-        alerts.key_by(one_key, key_type=Types.INT())
+        raised.key_by(one_key, key_type=Types.INT())
         .process(ManyModelsFunction(config), output_type=RECORD_TYPE)
         .set_parallelism(1)
         .name("many models")

@@ -287,6 +287,21 @@ class StormSummary(_Record, frozen=True, kw_only=True):
     last_ms: int
 
 
+class ErrorBudget(_Record, frozen=True, kw_only=True):
+    """The share of the budget of false discoveries that an incident was found with.
+
+    Attributes
+    ----------
+    level : float
+        Its share: an e-value of ``1 / level`` or more is a discovery.
+    e_value : float or None
+        Of the window that decided; None where it is infinite.
+    """
+
+    level: float
+    e_value: float | None
+
+
 class Alert(_Record, frozen=True, kw_only=True):
     """One alert, as it lies on the alerts topic (keyed by model).
 
@@ -301,6 +316,8 @@ class Alert(_Record, frozen=True, kw_only=True):
     columns of the view that moved most, that one first, and ``exemplars`` single events; both are
     of the events that ``sample`` counts. ``storm`` is there with cause storm alone: such an alert
     is about many models, ``model`` is ``*``, and ``n_suppressed`` counts theirs that it stands for.
+    ``error_budget`` is there where false discoveries are controlled, on the first alert of an
+    incident of drift that is one of the discoveries; no other incident is told of then.
     """
 
     schema_version: Literal[1] = 1
@@ -329,6 +346,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     top_columns: list[ColumnShift] = msgspec.field(default_factory=list)
     exemplars: list[Exemplar] = msgspec.field(default_factory=list)
     storm: StormSummary | None = None
+    error_budget: ErrorBudget | None = None
     job: str
     job_version: str
     config_version: str

@@ -17,6 +17,7 @@ import msgspec
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.core.many_models.stage import decides_over_models
 from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError
@@ -150,11 +151,12 @@ def run_backtest(
             # First of all: by it a folder is known as one of results, should this be killed.
             write_config(target, config)
             alerts = [s for part in parts for s in part.alerts]
+            scores = [s for part in parts for s in part.scores]
             decided = None
-            if config.storm is not None:
-                decided = decide_over_models(config, alerts, Path(scratch))
+            if decides_over_models(config):
+                decided = decide_over_models(config, alerts, scores, Path(scratch))
             merge(alerts if decided is None else decided.segments, target / ALERTS_FILE)
-            merge([s for part in parts for s in part.scores], target / SCORES_FILE)
+            merge(scores, target / SCORES_FILE)
         write_dead_letters(target, opened, _first_letters(parts))
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
         if decided is not None:

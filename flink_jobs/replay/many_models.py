@@ -6,19 +6,20 @@ put in the order of event time, and handed to the same class that the job runs.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.many_models.decisions import Decisions
 from flink_jobs.core.many_models.stage import ManyModels, lag_ms
 from flink_jobs.core.state.model_state import LiveEntries
-from flink_jobs.records.alerts import Alert, StormSummary
+from flink_jobs.records.alerts import Alert, ScoreStatus, StormSummary, WindowSummary
 from flink_jobs.replay.driver import Tally
 from flink_jobs.replay.result import ModelSummary
 from flink_jobs.replay.sorted_records import Segment, Spool
@@ -52,20 +53,26 @@ class Decided(NamedTuple):
 
 
 def decide_over_models(
-    config: DriftJobConfig, segments: Sequence[Segment], folder: Path
+    config: DriftJobConfig,
+    segments: Sequence[Segment],
+    scores: Sequence[Segment],
+    folder: Path,
 ) -> Decided:
     """Hand the alerts of all models to the stage.
 
     Parameters
     ----------
     config : DriftJobConfig
-        With a table ``storm``.
-    segments : sequence of Segment
-        Their alerts.
+        With a table ``storm`` or ``false_discoveries``.
+    segments, scores : sequence of Segment
+        Their alerts and scores.
     folder : Path
         For files that are needed meanwhile.
     """
     stage, before_ms = ManyModels(config, LiveEntries()), lag_ms(config) - 1
+    if config.false_discoveries is not None:
+        for closed_ms, n_tested in sorted(_tests(scores).items()):
+            stage.take_tests(closed_ms, n_tested)
     with closing(Spool(folder / "decided.spool")) as spool:
         taken = _Taken(spool)
         for alert in _by_time(segments):
@@ -86,11 +93,32 @@ class _Taken:
 
     def add(self, decisions: Decisions) -> None:
         self._spool.write(decisions.alerts)
-        self.n_held_back += decisions.counts.in_storms
+        counts = decisions.counts
+        self.n_held_back += counts.in_storms + counts.no_discoveries
         for alert in decisions.alerts:
             self.tallies[alert.model].add_alerts([alert])
             if alert.storm is not None:
                 self.storms[alert.incident_id] = alert.storm
+
+
+class _Test(Struct):
+    """What counts of a score."""
+
+    status: ScoreStatus
+    window: WindowSummary
+
+
+def _tests(segments: Sequence[Segment]) -> Counter[int]:
+    """Count the windows that were tested, by the time of their test."""
+    decode, found = msgspec.json.Decoder(_Test).decode, Counter[int]()
+    for segment in segments:
+        with segment.path.open("rb") as lines:
+            lines.seek(segment.start)
+            while lines.tell() < segment.end:
+                test = decode(lines.readline())
+                if test.status is ScoreStatus.TESTED:
+                    found[test.window.closed_ms] += 1
+    return found
 
 
 class _Line(NamedTuple):

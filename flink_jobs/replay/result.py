@@ -83,7 +83,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     n_alerts, n_scores : int
         Lines of ``alerts.jsonl`` and ``scores.jsonl``.
     n_held_back : int or None
-        Alerts of models that storms held back; None where that is not known: nothing was decided
+        Alerts of models that were held back; None where that is not known: nothing was decided
         over many models, or the job did so, of which the topic says only what went on.
     models : dict of str to ModelSummary
     n_duplicates : int

@@ -25,7 +25,7 @@ from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
-from flink_jobs.config.tables.many_models import StormTable
+from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
@@ -46,6 +46,7 @@ TABLES: dict[str, type[Table]] = {
     "`panes`": PaneTable,
     "`silence`": SilenceTable,
     "`storm`": StormTable,
+    "`false_discoveries`": FalseDiscoveriesTable,
     "`detector`": DetectorTable,
     "`detectors`": MoreDetectorTable,
     "`overrides`": OverrideTable,

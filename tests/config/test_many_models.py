@@ -17,6 +17,8 @@ from tests.builders import BASE, make_config
         ("[storm]\nwithin_ms = 999\n", "storm.within_ms", "999 is less than a pane"),
         ("[storm]\nwithin_ms = 86_400_001\n", "storm.within_ms", "86400001"),
         ("[storm]\nmodels = 1\n", "storm.models", "1"),
+        ("[false_discoveries]\nper_ms = 999\n", "false_discoveries.per_ms", "less than a pane"),
+        ("[false_discoveries]\nlevel = 1.0\n", "false_discoveries.level", "1.0"),
         ("[storm]\nshare = 0.5\n", "storm.share", "unknown"),
     ],
 )
@@ -37,15 +39,25 @@ def test_storms_need_alerts_that_name_columns() -> None:
         decode_config((text + "[storm]\n").encode())
 
 
+def test_a_detector_that_could_never_make_a_discovery_is_refused() -> None:
+    table = "[false_discoveries]\n"
+    permuted = BASE.replace('{kind = "ks"}', '{kind = "energy", n_permutations = 999}')
+    decode_config(permuted.encode())
+
+    with pytest.raises(ConfigError, match=r"'main' can make no discovery: its lowest p-value"):
+        decode_config((permuted + table).encode())
+    decode_config(permuted.encode() + b"[false_discoveries]\nper_ms = 1000\n")
+
+
 def test_storms_cannot_differ_between_models() -> None:
     with pytest.raises(ConfigError, match="cannot differ between models"):
         changed(make_config(storm={}), {"storm": {"models": 5}})
 
 
 def test_ids_change_with_the_table_and_are_as_ever_without_it() -> None:
-    without, ten, five = (
-        config_version(make_config(**tables))  # type: ignore[arg-type]
-        for tables in ({}, {"storm": {}}, {"storm": {"models": 5}})
-    )
+    long = {"per_ms": 1_000}
+    tables = [{}, {"storm": {}}, {"storm": {"models": 5}}, {"false_discoveries": long}]
 
-    assert len({without, ten, five}) == 3
+    versions = {config_version(make_config(**each)) for each in tables}  # type: ignore[arg-type]
+
+    assert len(versions) == len(tables)

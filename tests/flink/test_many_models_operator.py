@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -64,8 +64,8 @@ def _without_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(flink: Flink) -> ManyModelsFunction:
-    function, context = ManyModelsFunction(CONFIG), flink
-    function.open(context)  # type: ignore[arg-type]
+    function, context = ManyModelsFunction(CONFIG), cast(Any, flink)
+    function.open(context)
     return function
 
 

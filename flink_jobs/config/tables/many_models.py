@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import NonNegativeInt, Table
+from flink_jobs.config.tables.base import Level, NonNegativeInt, Table
 
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
@@ -36,3 +36,20 @@ class StormTable(Table, frozen=True, kw_only=True):
     within_ms: Annotated[int, Meta(ge=1, le=_DAY_MS)] = 10 * _MINUTE_MS
     ongoing_every_ms: NonNegativeInt = 4 * 60 * _MINUTE_MS
     named_models: Annotated[int, Meta(ge=0, le=1_000)] = 20
+
+
+class FalseDiscoveriesTable(Table, frozen=True, kw_only=True):
+    """How many of the incidents of drift that are told of may be false, over all models.
+
+    An incident that is no discovery is held back. A job without this table tells of all.
+
+    Attributes
+    ----------
+    level : float
+        The mean share of false ones among the discoveries of a period is at most this.
+    per_ms : int
+        A period of event time; each has a budget of its own. Longer ones leave each test less.
+    """
+
+    level: Level = 0.1
+    per_ms: Annotated[int, Meta(ge=1, le=31 * _DAY_MS)] = _DAY_MS

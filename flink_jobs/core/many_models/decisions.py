@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from flink_jobs.records.alerts import Alert
+import msgspec
+
+from flink_jobs.records.alerts import Alert, AlertKind, record_id
 
 
 @dataclass
@@ -19,6 +21,8 @@ class StageCounts:
         Those of them that went on.
     in_storms : int
         Those that a storm held back.
+    no_discoveries : int
+        Those that were held back since their incident is no discovery.
     storm_alerts : int
         Alerts about storms.
     """
@@ -26,6 +30,7 @@ class StageCounts:
     raised: int = 0
     passed: int = 0
     in_storms: int = 0
+    no_discoveries: int = 0
     storm_alerts: int = 0
 
     def items(self) -> list[tuple[str, int]]:
@@ -55,3 +60,13 @@ class Decisions:
         """Write an alert about a storm."""
         self.alerts.append(alert)
         self.counts.storm_alerts += 1
+
+
+def as_start(alert: Alert, n_held: int) -> Alert:
+    """Return the first alert of an incident that goes on, though it was raised as a later one."""
+    return msgspec.structs.replace(
+        alert,
+        alert_id=record_id("held-before", alert.alert_id),
+        kind=AlertKind.STARTED,
+        n_suppressed=alert.n_suppressed + n_held,
+    )

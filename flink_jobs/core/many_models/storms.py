@@ -17,10 +17,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-import msgspec
-
 from flink_jobs.config.tables.many_models import StormTable
-from flink_jobs.core.many_models.decisions import Decisions
+from flink_jobs.core.many_models.decisions import Decisions, as_start
 from flink_jobs.core.many_models.kept import KeptAlerts
 from flink_jobs.core.many_models.memory import Held, Member, Storm, StormMemory, Waiting
 from flink_jobs.core.many_models.moves import Trait, traits_of
@@ -163,9 +161,9 @@ class Storms:
         traits = traits_of(alert)
         if not is_over and not traits <= self._memory.storms[held.storm_id].traits:
             self._let_go(alert, at_ms, decisions)
-            as_start = _as_start(alert, held.n_alerts)
-            self._kept.replace(number, as_start, at_ms)
-            self._start(number, as_start, traits, at_ms, decisions)
+            started = as_start(alert, held.n_alerts)
+            self._kept.replace(number, started, at_ms)
+            self._start(number, started, traits, at_ms, decisions)
             return
         n_alerts = 1 + alert.n_suppressed
         self._hold(number, alert.incident_id, n_alerts, alert.severity, decisions)
@@ -221,16 +219,6 @@ class Storms:
         storm.told, storm.told_ms = storm.severity, at_ms
         storm.told_models, storm.n_told = len(storm.members), storm.n_told + 1
         storm.n_suppressed = 0
-
-
-def _as_start(alert: Alert, n_held: int) -> Alert:
-    """Return the first alert of an incident that goes on, though it was raised as a later one."""
-    return msgspec.structs.replace(
-        alert,
-        alert_id=record_id("left-storm", alert.alert_id),
-        kind=AlertKind.STARTED,
-        n_suppressed=alert.n_suppressed + n_held,
-    )
 
 
 class _ModelsWith:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import Struct
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
@@ -15,7 +16,7 @@ from flink_jobs.core.many_models.stage import ManyModels
 from flink_jobs.flink.log import JobLog
 from flink_jobs.flink.metrics import ManyModelsMetrics
 from flink_jobs.flink.state import FlinkModelState, ShardEntries
-from flink_jobs.records.alerts import Alert, Cause, encode_record
+from flink_jobs.records.alerts import Alert, Cause, ScoreStatus, WindowSummary, encode_record
 
 _ONE_KEY = 0
 _END_OF_INPUT = (1 << 63) - 1
@@ -30,8 +31,16 @@ def one_key(row: Row) -> int:
     return _ONE_KEY
 
 
+class _Record(Struct):
+    """What tells an alert from a score, and a tested window from others."""
+
+    window: WindowSummary
+    alert_id: str = ""
+    status: str = ""
+
+
 class ManyModelsFunction(KeyedProcessFunction):
-    """Rows of (key, alert) in and out.
+    """Rows of (key, alert) in and out; where windows count, rows of (key, score) come in as well.
 
     Parameters
     ----------
@@ -48,11 +57,16 @@ class ManyModelsFunction(KeyedProcessFunction):
         self._metrics = ManyModelsMetrics(runtime_context.get_metrics_group())
         self._job_log = JobLog(_log, self._config.job.name)
         self._decode = msgspec.json.Decoder(Alert).decode
+        self._look_at = msgspec.json.Decoder(_Record).decode
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        """Keep an alert until event time has passed all that comes before it."""
-        stage = self._stage()
-        stage.take(self._decode(bytes(value[1])))
+        """Keep an alert, or count a test, until event time has passed all that comes before it."""
+        stage, data = self._stage(), bytes(value[1])
+        record = self._look_at(data)
+        if record.alert_id:
+            stage.take(self._decode(data))
+        elif record.status == ScoreStatus.TESTED:
+            stage.take_tests(record.window.closed_ms)
         self._ask_for_timer(stage, ctx)
         return iter(())
 

@@ -15,6 +15,7 @@ from flink_jobs.records.alerts import (
     Cause,
     ColumnShift,
     Ending,
+    ErrorBudget,
     Severity,
     ThresholdSummary,
 )
@@ -135,6 +136,8 @@ def _details(alert: Alert) -> list[str]:
     if alert.storm is not None:
         return list(storm_lines(alert, alert.storm))
     lines = [_said(alert)]
+    if alert.error_budget is not None:
+        lines.append(_budget(alert.error_budget))
     lines += _columns(telling(alert.top_columns))
     if alert.exemplars:
         ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
@@ -148,6 +151,12 @@ def _said(alert: Alert) -> str:
     if alert.cause is Cause.FORGOTTEN:
         return shown(alert.reason or "the model's state was removed")
     return _result(alert)
+
+
+def _budget(budget: ErrorBudget) -> str:
+    needed = 1.0 / budget.level
+    found = "infinite" if budget.e_value is None else f"{budget.e_value:.2g}"
+    return f"a discovery among all models: e-value {found} ≥ {needed:.2g}"
 
 
 def _silence(alert: Alert) -> str:

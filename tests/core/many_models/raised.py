@@ -37,6 +37,7 @@ def raised(
     severity: Severity = Severity.WARNING,
     n_suppressed: int = 0,
     by_chance: Sequence[str] = (),
+    p_value: float | None = None,
 ) -> Alert:
     """An alert whose columns moved, and others that show what chance makes of them."""
     incident = incident or f"{model}/{view}"
@@ -61,6 +62,7 @@ def raised(
         reference=ReferenceSummary(n_events=100, fingerprint="f"),
         reducer="none",
         test="ks",
+        p_value=p_value,
         top_columns=[
             *(ColumnShift(column=c, type="number", statistic=0.9, p_value=1e-9) for c in columns),
             *(ColumnShift(column=c, type="number", statistic=0.1, p_value=0.2) for c in by_chance),
