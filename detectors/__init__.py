@@ -12,6 +12,7 @@ from detectors.base import (
     MissingShares,
     Needs,
     Reducer,
+    SequentialDetector,
     StateArrays,
     SummaryTest,
     TwoSampleResult,
@@ -52,10 +53,13 @@ from detectors.reducers import (
 from detectors.reducers.kinds import TORCH_REDUCERS
 from detectors.registry import (
     REDUCERS,
+    SEQUENTIAL_DETECTORS,
     TWO_SAMPLE_TESTS,
     reducer_of_kind,
+    sequential_detector_of_kind,
     two_sample_test_of_kind,
 )
+from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.sequential.counts_e_detector import CountsEDetector
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
@@ -82,8 +86,10 @@ __all__ = [
     "KERNELS",
     "PCA",
     "REDUCERS",
+    "SEQUENTIAL_DETECTORS",
     "TORCH_REDUCERS",
     "TWO_SAMPLE_TESTS",
+    "BinnedEDetector",
     "BinomialTest",
     "BlackBoxShiftEstimator",
     "Calibration",
@@ -129,6 +135,7 @@ __all__ = [
     "PSITest",
     "Prepared",
     "Reducer",
+    "SequentialDetector",
     "ShapeError",
     "SlidingKS",
     "SlidingMMD",
@@ -161,5 +168,6 @@ __all__ = [
     "ranking",
     "reducer_of_kind",
     "rff_mmd2",
+    "sequential_detector_of_kind",
     "two_sample_test_of_kind",
 ]

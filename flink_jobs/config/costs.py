@@ -11,10 +11,17 @@ from dataclasses import dataclass
 
 from flink_jobs.config.column_checks import own_key
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.sizes import CellsCost, DetectorCost, Sizes
+from flink_jobs.config.sizes import CellsCost, DetectorCost, SequentialCost, Sizes
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, TrainingSet
-from flink_jobs.config.views import View, views_of
+from flink_jobs.config.views import (
+    View,
+    more_detectors_key,
+    sequential_places,
+    view_tables,
+    views_of,
+    windowed_places,
+)
 
 MOST_TEST_BYTES = 512_000_000
 """Memory of one test. Of a TaskManager of the embedded cluster, which has 2,600 MB, Flink leaves
@@ -37,6 +44,7 @@ class ViewCost:
     cells : CellsCost or None
         None for a reference that does not move.
     detectors : tuple of DetectorCost
+    sequential : tuple of SequentialCost
     """
 
     name: str
@@ -44,11 +52,13 @@ class ViewCost:
     collecting_bytes: int
     cells: CellsCost | None
     detectors: tuple[DetectorCost, ...]
+    sequential: tuple[SequentialCost, ...] = ()
 
     @property
     def state_bytes(self) -> int:
         """State of the view at its largest."""
         monitoring = self.reference_bytes + sum(each.state_bytes for each in self.detectors)
+        monitoring += sum(each.state_bytes for each in self.sequential)
         return max(
             monitoring + (self.cells.state_bytes if self.cells else 0), self.collecting_bytes
         )
@@ -116,6 +126,9 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
     owners = {
         _key(config, place, n, "window"): each.state_bytes for n, each in enumerate(view.detectors)
     }
+    table = view_tables(config)[place]
+    for number, cost in zip(sequential_places(table), view.sequential, strict=True):
+        owners[f"{more_detectors_key(config, place)}[{number}].sequential"] = cost.state_bytes
     key = own_key(config, place, "reference")
     owners[key] = max(
         view.reference_bytes + (view.cells.state_bytes if view.cells else 0), view.collecting_bytes
@@ -124,6 +137,8 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
     ways = "fewer events in the reference"
     if view.cells:
         ways = "fewer or longer pieces of history, fewer events of each"
+    elif largest.endswith("sequential"):
+        ways = "a smaller n_cells, fewer columns"
     elif largest != key:
         ways = "fewer or longer slides, a smaller sample.size"
     return Problem(
@@ -138,8 +153,8 @@ def _key(config: DriftJobConfig, place: int, detector_place: int, name: str) -> 
     """Return the key of a table of a detector."""
     if not detector_place:
         return own_key(config, place, name)
-    view = f"views[{place}]." if config.views else ""
-    return f"{view}detectors[{detector_place - 1}].{name}"
+    number = windowed_places(view_tables(config)[place])[detector_place - 1]
+    return f"{more_detectors_key(config, place)}[{number}].{name}"
 
 
 def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]) -> ViewCost:
@@ -157,4 +172,5 @@ def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]
         collecting,
         size.cells,
         tuple(map(size.of_detector, view.detectors)),
+        tuple(map(size.of_sequential, view.sequential)),
     )
