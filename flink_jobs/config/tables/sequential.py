@@ -74,7 +74,7 @@ class CountsEDetectorConfig(
     """An e-detector on the counts of cells: for numbers and categories, of any distribution."""
 
     scheme: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
-    n_cells: Annotated[int, Meta(ge=2, le=1_000)] = 10
+    n_cells: Annotated[int, Meta(ge=2, le=1_000)] = 6
 
 
 SequentialTable = CountsEDetectorConfig

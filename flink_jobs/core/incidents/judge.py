@@ -195,7 +195,9 @@ class Judge(RecordWriter):
     def _top_column(self, result: TwoSampleResult) -> str | None:
         """Name the column that moved most, where each dimension is one."""
         statistics = result.dimension_statistics
-        return top_name(self._dimension_names, top_place(statistics), statistics.size)
+        if len(self._dimension_names) != statistics.size:
+            return None
+        return top_name(self._dimension_names, top_place(statistics))
 
     def _rng(self, facts: Facts) -> np.random.Generator:
         """Seeded by what is tested, so that a replay permutes the same way."""
@@ -218,6 +220,6 @@ def top_place(statistics: NDArray[np.float64]) -> int:
     return int(np.argmax(statistics))
 
 
-def top_name(names: Sequence[str], place: int, n_dimensions: int) -> str | None:
+def top_name(names: Sequence[str], place: int) -> str | None:
     """Return the name of a dimension; None for -1, and where dimensions have no names."""
-    return names[place] if place >= 0 and len(names) == n_dimensions else None
+    return names[place] if 0 <= place < len(names) else None

@@ -79,7 +79,7 @@ class SequentialJudge(RecordWriter):
             self._facts(model, window, reference),
             ScoreStatus.TESTED,
             is_drift=is_alarm,
-            top_column=top_name(self._names, top, len(self._names)),
+            top_column=top_name(self._names, top),
             **self._numbers(evidence),
         )
 
