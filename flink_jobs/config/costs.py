@@ -17,7 +17,6 @@ from flink_jobs.config.tables.references import FirstEvents, FirstTime, Training
 from flink_jobs.config.views import (
     View,
     more_detectors_key,
-    sequential_places,
     view_tables,
     views_of,
     windowed_places,
@@ -126,9 +125,6 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
     owners = {
         _key(config, place, n, "window"): each.state_bytes for n, each in enumerate(view.detectors)
     }
-    table = view_tables(config)[place]
-    for number, cost in zip(sequential_places(table), view.sequential, strict=True):
-        owners[f"{more_detectors_key(config, place)}[{number}].sequential"] = cost.state_bytes
     key = own_key(config, place, "reference")
     owners[key] = max(
         view.reference_bytes + (view.cells.state_bytes if view.cells else 0), view.collecting_bytes
@@ -137,15 +133,14 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
     ways = "fewer events in the reference"
     if view.cells:
         ways = "fewer or longer pieces of history, fewer events of each"
-    elif largest.endswith("sequential"):
-        ways = "a smaller n_cells, fewer columns"
     elif largest != key:
         ways = "fewer or longer slides, a smaller sample.size"
     return Problem(
         largest,
         f"the state of a model takes up to {total / 1e6:,.0f} MB, "
         f"of which {owners[largest] / 1e6:,.0f} MB come of this",
-        f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or n_cells in a test of kind ks or mixed",
+        f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or a smaller n_cells, in a test of kind "
+        "ks or mixed or in a sequential detector",
     )
 
 

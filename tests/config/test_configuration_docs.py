@@ -27,6 +27,7 @@ from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputT
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.sequential import CountsEDetectorConfig
 from flink_jobs.config.tables.watching import LevelPerWindowConfig, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
@@ -58,7 +59,11 @@ TABLES: dict[str, type[Table]] = {
 TABLES |= {f"`window`, kind `{t.__struct_config__.tag}`": t for t in get_args(WindowTable)}
 TABLES |= {f"`reference`, kind `{t.__struct_config__.tag}`": t for t in get_args(ReferenceTable)}
 # Their tables have a row for each key of each kind, or one without a key.
-KINDS = {"`reducer` of kind": get_args(ReducerConfig), "`test` of kind": get_args(TestConfig)}
+KINDS = {
+    "`reducer` of kind": get_args(ReducerConfig),
+    "`test` of kind": get_args(TestConfig),
+    "`sequential` of kind": (CountsEDetectorConfig,),
+}
 
 # What a default means where it is another table or nothing of its own.
 WORDS = {
