@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from detectors import CountsEDetector
 from flink_jobs.config.job import DriftJobConfig
@@ -149,8 +150,8 @@ def test_an_incident_recovers_after_a_quiet_share_of_the_run_time() -> None:
 
 
 def test_a_promise_in_time_counts_panes_with_events_whatever_they_hold() -> None:
-    keys = {"run_time_events": None, "run_time_ms": 100_000, "quiet_share": 0.05}
-    watched = watched_by(config_of(**keys))
+    config = config_of(run_time_events=None, run_time_ms=100_000, quiet_share=0.05)
+    watched = watched_by(config)
     watched.panes(10, 11, loc=4.0, n=400)
     assert kinds(watched) == [AlertKind.STARTED]
     watched.panes(12, 13, n=10)
@@ -246,13 +247,13 @@ def by_hand(events: Sequence[Event], n_reference: int, run_time: int) -> list[By
     order = np.argsort(event_keys(pane.events, 0), kind="stable")
     cutting = [reference[place] for place in order[::2]]
     counted = [reference[place] for place in order[1::2]]
-    cells = [
+    cells: list[Callable[[Any], int]] = [
         cell_of_number([event.age for event in cutting], 4),
         cell_of_number([event.score for event in cutting], 4),
         cell_of_plan,
     ]
 
-    def counts(some: Sequence[Event]) -> np.ndarray:
+    def counts(some: Sequence[Event]) -> NDArray[np.int64]:
         table = np.zeros((3, 5), dtype=np.int64)
         for event in some:
             for column, value in enumerate((event.age, event.score, event.plan)):
