@@ -214,7 +214,7 @@ class BinnedEDetector:
             If an array is missing or does not describe a detector.
         """
         rules = state_array(arrays, "rules", ndim=1, kind="i").tolist()
-        n_edges = state_array(arrays, "n_edges", ndim=1, kind="i")
+        n_edges = state_array(arrays, "n_edges", ndim=1, kind="i").astype(np.int64)
         n_cells = state_array(arrays, "n_cells", ndim=1, kind="i").tolist()
         is_categorical = state_array(arrays, "is_categorical", ndim=1, kind="i")
         edges = np.empty(0)
