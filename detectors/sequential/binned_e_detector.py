@@ -188,7 +188,7 @@ class BinnedEDetector:
 
     def update_us(self, n_dimensions: int) -> float:
         """Give the order of magnitude of the time of an update of few rows, in microseconds."""
-        return 150.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2)
+        return 300.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on."""
