@@ -12,6 +12,7 @@ from detectors.base import (
     MissingShares,
     Needs,
     Reducer,
+    SequentialDetector,
     StateArrays,
     SummaryTest,
     TwoSampleResult,
@@ -53,11 +54,14 @@ from detectors.reducers import (
 from detectors.reducers.kinds import TORCH_REDUCERS
 from detectors.registry import (
     REDUCERS,
+    SEQUENTIAL_DETECTORS,
     TWO_SAMPLE_TESTS,
     reducer_of_kind,
+    sequential_detector_of_kind,
     two_sample_test_of_kind,
 )
 from detectors.sequential.base import StreamDetector
+from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.sequential.classifier_e_detector import ClassifierEDetector
 from detectors.sequential.conformal_e_detector import ConformalEDetector
 from detectors.sequential.counts_e_detector import CountsEDetector
@@ -88,8 +92,10 @@ __all__ = [
     "KERNELS",
     "PCA",
     "REDUCERS",
+    "SEQUENTIAL_DETECTORS",
     "TORCH_REDUCERS",
     "TWO_SAMPLE_TESTS",
+    "BinnedEDetector",
     "BinomialTest",
     "BlackBoxShiftEstimator",
     "Calibration",
@@ -139,6 +145,7 @@ __all__ = [
     "PSITest",
     "Prepared",
     "Reducer",
+    "SequentialDetector",
     "ShapeError",
     "SlidingKS",
     "SlidingMMD",
@@ -173,5 +180,6 @@ __all__ = [
     "ranking",
     "reducer_of_kind",
     "rff_mmd2",
+    "sequential_detector_of_kind",
     "two_sample_test_of_kind",
 ]

@@ -243,3 +243,77 @@ class CountsTest(SummaryTest, Protocol):
         ``summarise(x)`` counts them: ``bincount(place(x).ravel(), minlength=summary_size)``.
         """
         ...
+
+
+@runtime_checkable
+class SequentialDetector(Protocol):
+    """Watches a stream of rows and promises a time until the first false alarm.
+
+    All that updates change is one vector of a constant size, its *memory*. So many streams against
+    one reference share a fitted detector, and each keeps a memory.
+    """
+
+    kind: ClassVar[str]
+    min_rows: ClassVar[int]
+
+    @property
+    def run_time(self) -> float:
+        """The promised expected weight until the first false alarm."""
+        ...
+
+    @property
+    def statistic(self) -> float:
+        """The evidence for a change, in the unit of the weights; 0 before the first update."""
+        ...
+
+    @property
+    def is_alarm(self) -> bool:
+        """Tell whether the evidence has reached ``run_time``."""
+        ...
+
+    @property
+    def dimension_statistics(self) -> FloatArray:
+        """The evidence of each dimension, shape (n_dimensions,); empty where it has none."""
+        ...
+
+    @property
+    def memory(self) -> FloatArray:
+        """All that updates change, shape (n_memory,)."""
+        ...
+
+    def fit(self, x_ref: FloatArray) -> Self:
+        """Take the reference, shape (n_ref, n_dimensions), in an order of chance, and begin."""
+        ...
+
+    def update(self, x: FloatArray, weight: float = 1.0) -> float:
+        """Take rows, shape (n, n_dimensions), that last ``weight``, and return ``statistic``."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        ...
+
+    def resumed(self, memory: FloatArray) -> Self:
+        """Make a detector of the same reference that goes on from a memory."""
+        ...
+
+    def memory_bytes(self, n_dimensions: int) -> int:
+        """Give the size of ``memory`` at most. The detector need not be fitted."""
+        ...
+
+    def reference_bytes(self, n_dimensions: int) -> int:
+        """Give the size of ``to_arrays`` at most. The detector need not be fitted."""
+        ...
+
+    def update_us(self, n_dimensions: int) -> float:
+        """Give the order of magnitude of the time of an update, in microseconds."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore the fitted detector, as named arrays."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a detector that goes on with equal values."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from detectors.base import Reducer, TwoSampleTest
+from detectors.base import Reducer, SequentialDetector, TwoSampleTest
 from detectors.reducers.kinds import (
     NUMPY_REDUCERS,
     TORCH_REDUCERS,
@@ -13,6 +13,7 @@ from detectors.reducers.kinds import (
     unknown_kind,
 )
 from detectors.reducers.preparation import Prepared
+from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
@@ -47,6 +48,11 @@ TWO_SAMPLE_TESTS: Mapping[str, type[TwoSampleTest]] = MappingProxyType(
         )
     }
 )
+
+SEQUENTIAL_DETECTORS: Mapping[str, type[SequentialDetector]] = MappingProxyType(
+    {detector.kind: detector for detector in (BinnedEDetector,)}
+)
+"""Detectors that watch a whole stream of rows, with a promise about its false alarms."""
 
 
 def reducer_of_kind(kind: str) -> type[Reducer]:
@@ -87,3 +93,21 @@ def two_sample_test_of_kind(kind: str) -> type[TwoSampleTest]:
     if kind not in TWO_SAMPLE_TESTS:
         raise unknown_kind(kind, list(TWO_SAMPLE_TESTS))
     return TWO_SAMPLE_TESTS[kind]
+
+
+def sequential_detector_of_kind(kind: str) -> type[SequentialDetector]:
+    """Find the sequential detector of this kind.
+
+    Raises
+    ------
+    InvalidStateError
+        If there is none.
+
+    Examples
+    --------
+    >>> sequential_detector_of_kind("counts_e_detector").__name__
+    'BinnedEDetector'
+    """
+    if kind not in SEQUENTIAL_DETECTORS:
+        raise unknown_kind(kind, list(SEQUENTIAL_DETECTORS))
+    return SEQUENTIAL_DETECTORS[kind]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from copy import copy
 from typing import Self
 
 import numpy as np
@@ -106,6 +108,11 @@ class CountsEDetector(EDetector):
         super().__init__(run_time, confidence, kind, memories)
         self._box: _Box | None = None
 
+    @property
+    def n_cells(self) -> int:
+        """The cells of all dimensions; raises NotFittedError before ``fit``."""
+        return fitted(self._box, self).n_cells
+
     def fit(self, counts_ref: ArrayLike, starts: ArrayLike = (0,)) -> Self:
         """Take the counts of a reference, and begin.
 
@@ -169,6 +176,47 @@ class CountsEDetector(EDetector):
         self._recent += own
         return self.statistic
 
+    @property
+    def memory(self) -> FloatArray:
+        """All that updates change, shape (n_memory,), as :meth:`resumed` takes it.
+
+        Its size does not depend on the number of updates. Processes that have not begun are
+        infinitely small in it.
+        """
+        box = fitted(self._box, self)
+        evidence = fitted(self._log_evidence, self)
+        return np.concatenate([self._recent[:, box.is_cell].ravel(), evidence.ravel()])
+
+    def resumed(self, memory: FloatArray) -> Self:
+        """Make a detector of the same reference that goes on from the memory of another one.
+
+        It shares what the reference gives, so that this takes some microseconds where to restore a
+        detector takes as long as to fit it. The memory is trusted to be that of a detector with
+        equal parameters and an equal reference.
+
+        Raises
+        ------
+        InvalidStateError
+            If it has another size.
+
+        Examples
+        --------
+        >>> detector = CountsEDetector(run_time=100).fit(np.array([60, 40]))
+        >>> _ = detector.update(np.array([0, 30]))
+        >>> detector.resumed(detector.memory).statistic == detector.statistic
+        True
+        """
+        box = fitted(self._box, self)
+        shape = fitted(self._log_evidence, self).shape
+        n_recent = self._memories.size * box.n_cells
+        if memory.shape != (n_recent + math.prod(shape),):
+            raise InvalidStateError(f"{memory.size} numbers are not the memory of this e-detector")
+        other = copy(self)
+        other.reset()
+        other._recent[:, box.is_cell] = memory[:n_recent].reshape(self._memories.size, box.n_cells)
+        other._log_evidence = memory[n_recent:].reshape(shape).copy()
+        return other
+
     def _alternatives(self, box: _Box) -> FloatArray:
         """Shares of recent rows, drawn to the reference, shape (n_memories, n_dimensions, k)."""
         prior = _PRIOR_ROWS * box.sizes[:, np.newaxis] * box.ref
@@ -216,12 +264,13 @@ class _Box:
         0 where a dimension has fewer than k cells. ``ref`` is positive elsewhere.
     sizes : ndarray of int64, shape (n_dimensions,)
         Cells of each dimension.
+    is_cell : ndarray of bool, shape (n_dimensions, k)
     """
 
     def __init__(self, counts: IntArray, starts: IntArray, n_ref: int, confidence: float) -> None:
         self.counts, self.starts, self.n_cells = counts, starts, counts.size
         self.sizes: IntArray = np.diff(np.append(starts, counts.size))
-        self._is_cell = np.arange(int(self.sizes.max())) < self.sizes[:, np.newaxis]
+        self.is_cell = np.arange(int(self.sizes.max())) < self.sizes[:, np.newaxis]
         # Two bounds of each cell.
         risk = (1.0 - confidence) / (2.0 * counts.size)
         below = np.where(
@@ -235,8 +284,8 @@ class _Box:
 
     def padded(self, cells: NDArray[np.generic]) -> FloatArray:
         """Numbers of all cells, one dimension a row, shape (n_dimensions, k)."""
-        padded = np.zeros(self._is_cell.shape)
-        padded[self._is_cell] = cells
+        padded = np.zeros(self.is_cell.shape)
+        padded[self.is_cell] = cells
         return padded
 
     def log_factors(self, alternatives: FloatArray) -> FloatArray:
@@ -248,7 +297,7 @@ class _Box:
         """
         nearest = self._nearest(alternatives)
         ratios = np.divide(
-            alternatives, nearest, out=np.ones_like(alternatives), where=self._is_cell
+            alternatives, nearest, out=np.ones_like(alternatives), where=self.is_cell
         )
         return np.asarray(np.log(ratios))
 
@@ -259,8 +308,8 @@ class _Box:
         lines between the values of c at which a share leaves its lower or meets its upper bound.
         """
         edges = np.zeros((2, *w.shape))
-        np.divide(self.lower, w, out=edges[0], where=self._is_cell)
-        np.divide(self.upper, w, out=edges[1], where=self._is_cell)
+        np.divide(self.lower, w, out=edges[0], where=self.is_cell)
+        np.divide(self.upper, w, out=edges[1], where=self.is_cell)
         slopes = np.concatenate([w, -w], axis=-1)
         places = np.concatenate([edges[0], edges[1]], axis=-1)
         order = np.argsort(places, axis=-1, kind="stable")

@@ -29,6 +29,9 @@ def part_texts(config: DriftJobConfig, n_training: Mapping[str, int]) -> Iterato
         yield f"{prefix}reference: {_reference_text(view)}"
         for each in view.detectors:
             yield f"{prefix}{each.name}: {_detector_text(each)}"
+        for own in view.sequential:
+            memory, update = _bytes(own.memory_bytes), _time(own.update_us)
+            yield f"{prefix}{own.name}: a memory of {memory}; a pane takes about {update}"
 
 
 def open_panes(config: DriftJobConfig) -> int:

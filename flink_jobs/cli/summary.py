@@ -24,7 +24,7 @@ from flink_jobs.config.tables.references import (
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
 from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
-from flink_jobs.config.views import Detector, View, views_of
+from flink_jobs.config.views import Detector, Sequential, View, views_of
 from flink_jobs.records.alerts import MAIN_VIEW
 from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count, first_names
@@ -86,6 +86,8 @@ def _of_view(
         yield Line("reference", _reference(view, fewest))
     for each in view.detectors:
         yield Line("detector", _detector(config, view, each, fewest))
+    for own in view.sequential:
+        yield Line("detector", _sequential(own, config.panes.width_ms))
 
 
 def _of_override(
@@ -193,6 +195,22 @@ def _promise(config: DriftJobConfig, detector: Detector) -> str:
     return (
         f", one false alarm in {n_windows:,.0f} windows or less (confidence {table.confidence:g})"
     )
+
+
+def _sequential(detector: Sequential, width_ms: int) -> str:
+    """Say what a sequential detector promises."""
+    table = detector.table
+    in_words = duration if table.unit == "ms" else _n_events
+    return (
+        f"{detector.name}: every pane; {_kind(table)}; {in_words(table.run_time)} or more until a "
+        f"false alarm, on average, for {table.confidence:.0%} of references; a score every "
+        f"{duration(table.score_every(width_ms))}, recovered after {in_words(round(table.quiet))} "
+        "without an alarm"
+    )
+
+
+def _n_events(n: int) -> str:
+    return count(n, "event")
 
 
 def _window(detector: Detector) -> str:

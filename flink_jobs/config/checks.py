@@ -25,6 +25,7 @@ from flink_jobs.config.many_model_checks import (
     without_columns,
 )
 from flink_jobs.config.place_checks import check_parts, check_paths, check_places
+from flink_jobs.config.sequential_detectors import check_can_watch
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
     BinomialConfig,
@@ -35,6 +36,11 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.policy import check_policy
 from flink_jobs.config.tables.references import check_reference
+from flink_jobs.config.tables.sequential import (
+    check_sequential,
+    check_sequential_policy,
+    policy_of_sequential,
+)
 from flink_jobs.config.tables.windows import CountWindow, check_window
 from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
@@ -43,7 +49,15 @@ from flink_jobs.config.two_sample_tests import (
     n_dimensions,
     sees_sample,
 )
-from flink_jobs.config.views import Detector, View, views_of
+from flink_jobs.config.views import (
+    Detector,
+    View,
+    more_detectors_key,
+    sequential_places,
+    view_tables,
+    views_of,
+    windowed_places,
+)
 
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
@@ -55,6 +69,7 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *check_parts(config),
         *check_columns(config),
         *check_view_tables(config),
+        *_check_detector_tables(config),
         *_check_silence(config),
         *check_many_models(config),
         *_check_topics(config.kafka),
@@ -91,8 +106,18 @@ def _check_view(config: DriftJobConfig, place: int, view: View) -> Iterator[Prob
             yield Problem(keys.of("name"), f"{detector.name!r} is taken", "a name of its own")
         seen.add(detector.name)
         yield from _check_detector(config, view, detector, keys)
+    for name in view.detector_names[len(view.detectors) :]:
+        if name in seen:
+            yield Problem(
+                f"{more_detectors_key(config, place)}.name",
+                f"{name!r} is taken",
+                "a name of its own",
+            )
+        seen.add(name)
     if not view.slots:
         yield _without_columns(config, view)
+    else:
+        yield from _check_sequential_of(config, place, view)
 
 
 class _Keys:
@@ -101,14 +126,46 @@ class _Keys:
     def __init__(self, config: DriftJobConfig, place: int, detector_place: int) -> None:
         self._config = config
         self._place = place
-        self._more = detector_place - 1
+        places = windowed_places(view_tables(config)[place])
+        self._more = -1 if detector_place == 0 else places[detector_place - 1]
 
     def of(self, name: str) -> str:
         """Return the key of a table of the detector, or of one that the view leaves out."""
-        view = f"views[{self._place}]." if self._config.views else ""
         if self._more < 0:
             return own_key(self._config, self._place, name)
-        return f"{view}detectors[{self._more}].{name}"
+        return f"{more_detectors_key(self._config, self._place)}[{self._more}].{name}"
+
+
+def _check_detector_tables(config: DriftJobConfig) -> Iterator[Problem]:
+    """Refuse detectors that have neither windows nor a memory, or keys that suit only windows."""
+    for place, table in enumerate(view_tables(config)):
+        for number, each in enumerate(table.detectors):
+            key = f"{more_detectors_key(config, place)}[{number}]"
+            if each.sequential is None and each.window is None:
+                wrong = "neither window nor sequential"
+                yield Problem(f"{key}.window", wrong, "one of them: windows that are tested, or "
+                              "a detector that takes in every pane")  # fmt: skip
+            if each.sequential is None:
+                continue
+            for name in ("window", "test", "calibration"):
+                if getattr(each, name) is not None:
+                    wrong = "a sequential detector has none: it takes in every pane"
+                    yield Problem(f"{key}.{name}", wrong, f"{name} or sequential, not both")
+            yield from check_sequential(f"{key}.sequential", each.sequential, config.panes.width_ms)
+            if each.policy is not None:
+                yield from check_sequential_policy(f"{key}.policy", each.policy)
+
+
+def _check_sequential_of(config: DriftJobConfig, place: int, view: View) -> Iterator[Problem]:
+    """Check the sequential detectors of a view."""
+    places = sequential_places(view_tables(config)[place])
+    reference = own_key(config, place, "reference")
+    for number, each in zip(places, view.sequential, strict=True):
+        key = f"{more_detectors_key(config, place)}[{number}]"
+        if (each.table.run_time_events is None) != (each.table.run_time_ms is None):
+            yield from check_can_watch(f"{key}.sequential", reference, view, each.table)
+        for problem in check_policy(policy_of_sequential(each.policy)):
+            yield _under(problem, f"{key}.")
 
 
 def _without_columns(config: DriftJobConfig, view: View) -> Problem:

@@ -11,10 +11,16 @@ from dataclasses import dataclass
 
 from flink_jobs.config.column_checks import own_key
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.sizes import CellsCost, DetectorCost, Sizes
+from flink_jobs.config.sizes import CellsCost, DetectorCost, SequentialCost, Sizes
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, TrainingSet
-from flink_jobs.config.views import View, views_of
+from flink_jobs.config.views import (
+    View,
+    more_detectors_key,
+    view_tables,
+    views_of,
+    windowed_places,
+)
 
 MOST_TEST_BYTES = 512_000_000
 """Memory of one test. Of a TaskManager of the embedded cluster, which has 2,600 MB, Flink leaves
@@ -37,6 +43,7 @@ class ViewCost:
     cells : CellsCost or None
         None for a reference that does not move.
     detectors : tuple of DetectorCost
+    sequential : tuple of SequentialCost
     """
 
     name: str
@@ -44,11 +51,13 @@ class ViewCost:
     collecting_bytes: int
     cells: CellsCost | None
     detectors: tuple[DetectorCost, ...]
+    sequential: tuple[SequentialCost, ...] = ()
 
     @property
     def state_bytes(self) -> int:
         """State of the view at its largest."""
         monitoring = self.reference_bytes + sum(each.state_bytes for each in self.detectors)
+        monitoring += sum(each.state_bytes for each in self.sequential)
         return max(
             monitoring + (self.cells.state_bytes if self.cells else 0), self.collecting_bytes
         )
@@ -130,7 +139,8 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
         largest,
         f"the state of a model takes up to {total / 1e6:,.0f} MB, "
         f"of which {owners[largest] / 1e6:,.0f} MB come of this",
-        f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or n_cells in a test of kind ks or mixed",
+        f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or a smaller n_cells, in a test of kind "
+        "ks or mixed or in a sequential detector",
     )
 
 
@@ -138,8 +148,8 @@ def _key(config: DriftJobConfig, place: int, detector_place: int, name: str) -> 
     """Return the key of a table of a detector."""
     if not detector_place:
         return own_key(config, place, name)
-    view = f"views[{place}]." if config.views else ""
-    return f"{view}detectors[{detector_place - 1}].{name}"
+    number = windowed_places(view_tables(config)[place])[detector_place - 1]
+    return f"{more_detectors_key(config, place)}[{number}].{name}"
 
 
 def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]) -> ViewCost:
@@ -157,4 +167,5 @@ def _view_cost(config: DriftJobConfig, view: View, n_training: Mapping[str, int]
         collecting,
         size.cells,
         tuple(map(size.of_detector, view.detectors)),
+        tuple(map(size.of_sequential, view.sequential)),
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from flink_jobs.config.job import DriftJobConfig, InputTable
 from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
+from flink_jobs.config.tables.sequential import sequential_identity
 from flink_jobs.config.views import View, views_of
 
 # Heartbeats close windows of a quiet topic; what is in them does not change.
@@ -31,6 +32,7 @@ def config_version(config: DriftJobConfig) -> str:
         [(view.name, _view_parts(view), view.detectors) for view in views_of(config)],
         [view.reference for view in views_of(config)],
         *(each for each in (config.storm, config.false_discoveries) if each is not None),
+        *([view.name, view.sequential] for view in views_of(config) if view.sequential),
     )
 
 
@@ -42,13 +44,15 @@ def view_fingerprint(config: DriftJobConfig, view: View) -> str:
         _view_parts(view),
         _reference_identity(view.reference),
         [(each.name, each.window, each.test) for each in view.detectors],
+        *((each.name, sequential_identity(each.table)) for each in view.sequential),
     )
 
 
 def trained_key(view: View) -> str:
     """Digest of what the detectors of a view fitted to a training set depend on."""
     tests = [each.test for each in view.detectors]
-    return _digest(_view_parts(view), _reference_identity(view.reference), tests)
+    sequential = [sequential_identity(each.table) for each in view.sequential]
+    return _digest(_view_parts(view), _reference_identity(view.reference), tests, *sequential)
 
 
 def _judged(table: InputTable) -> dict[str, object]:

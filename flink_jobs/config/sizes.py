@@ -10,6 +10,8 @@ from detectors import Cost, Needs, needs_preparation
 from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.sequential_detectors import make_sequential
+from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import (
     KSConfig,
     MixedConfig,
@@ -33,7 +35,7 @@ from flink_jobs.config.two_sample_tests import (
     n_dimensions,
     sees_sample,
 )
-from flink_jobs.config.views import Detector, View
+from flink_jobs.config.views import Detector, Sequential, View
 
 # Of a row in a sample beside its numbers: time, hash, partition, offset, row, and an identifier as
 # long as a UUID, with the two bytes before it.
@@ -88,6 +90,29 @@ class DetectorCost:
 
 
 @dataclass(frozen=True)
+class SequentialCost:
+    """The cost of one sequential detector of a view.
+
+    Attributes
+    ----------
+    name : str
+    memory_bytes : int
+        What is written with every pane; it does not grow.
+    update_us : float
+        Order of magnitude of the time that a pane takes, whatever it holds.
+    """
+
+    name: str
+    memory_bytes: int
+    update_us: float
+
+    @property
+    def state_bytes(self) -> int:
+        """State of its memory and its incidents."""
+        return self.memory_bytes + _STATUS_BYTES
+
+
+@dataclass(frozen=True)
 class CellsCost:
     """The cost of the cells of a reference that moves.
 
@@ -139,6 +164,11 @@ class Sizes:
                 cost.reference_bytes + self._reducer_bytes(test)
                 for test, cost in self._costs.items()
             )
+            + sum(
+                make_sequential(each.table, self._view).reference_bytes(self._width(each.table))
+                + self._reducer_bytes(each.table)
+                for each in self._view.sequential
+            )
             + _MOST_TEXTS * (_TEXT_BYTES + _SHARE_BYTES) * self._n_texts
             + _FLOAT_BYTES * n_slots * min(self._n_ref, MOST_ROWS)
             + _STATUS_BYTES
@@ -177,13 +207,18 @@ class Sizes:
         test_bytes = cost.test_bytes + _BYTES_IN_MEMORY * read
         return DetectorCost(detector.name, n_slices, slice_bytes, n_open, test_bytes, cost.test_us)
 
+    def of_sequential(self, detector: Sequential) -> SequentialCost:
+        """One sequential detector."""
+        made, width = make_sequential(detector.table, self._view), self._width(detector.table)
+        return SequentialCost(detector.name, made.memory_bytes(width), made.update_us(width))
+
     def _cost(self, detector: Detector) -> Cost:
         n_ref, n_test = self._n_ref, _most_events(detector.window)
         if sees_sample(self._view, detector.test):
             n_ref, n_test = min(n_ref, self._sample_size), min(n_test, self._sample_size)
         return cost_of(self._view, detector.test, n_ref, n_test, self._width(detector.test))
 
-    def _width(self, test: TestConfig) -> int:
+    def _width(self, test: Table) -> int:
         """The numbers of each event that a test sees, at most."""
         width = n_dimensions(self._view, test)
         is_reduced = isinstance(self._view.reducer, PCAConfig | SparseRandomProjectionConfig)
@@ -195,12 +230,12 @@ class Sizes:
         n_numbers = len(self._view.slots) - n_categories
         return 2 * n_numbers + _MOST_INDICATORS * n_categories + 1
 
-    def _is_prepared(self, test: TestConfig) -> bool:
+    def _is_prepared(self, test: Table) -> bool:
         return needs_preparation(
             kind_and_parameters(self._view.reducer)[0], kind_and_parameters(test)[0]
         )
 
-    def _reducer_bytes(self, test: TestConfig) -> int:
+    def _reducer_bytes(self, test: Table) -> int:
         """Size of what a reducer learned, with the preparation in front of it."""
         n_inputs = self._prepared_width if self._is_prepared(test) else len(self._view.slots)
         n_components = 0

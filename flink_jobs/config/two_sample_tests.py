@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detectors import Cost, Needs, TwoSampleTest, needs_preparation, two_sample_test_of_kind
+from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     PCAConfig,
@@ -88,7 +89,7 @@ def most_reference_events(view: View) -> int:
             return MANY_EVENTS
 
 
-def n_dimensions(view: View, test: TestConfig) -> int:
+def n_dimensions(view: View, test: Table) -> int:
     """Count the numbers of each reduced event; a limit where the share of variance decides.
 
     Prepared columns have one dimension more for what the reference never held, and in the place of

@@ -23,6 +23,7 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
@@ -37,6 +38,14 @@ class Detector(Struct, frozen=True):
     window: WindowTable
     test: TestConfig
     calibration: CalibrationTable
+    policy: PolicyTable
+
+
+class Sequential(Struct, frozen=True):
+    """One detector of a view that has a memory of its own in the place of windows."""
+
+    name: str
+    table: SequentialTable
     policy: PolicyTable
 
 
@@ -56,7 +65,8 @@ class View:
     seed : int
     reference : ReferenceTable
     detectors : tuple of Detector
-        The view's own one, ``main``, and further ones.
+        Those with windows: the view's own one, ``main``, and further ones.
+    sequential : tuple of Sequential
     """
 
     name: str
@@ -67,6 +77,13 @@ class View:
     seed: int
     reference: ReferenceTable
     detectors: tuple[Detector, ...]
+    sequential: tuple[Sequential, ...] = ()
+
+    @property
+    def detector_names(self) -> list[str]:
+        """The names of all detectors, those with windows first."""
+        with_windows = [each.name for each in self.detectors]
+        return with_windows + [each.name for each in self.sequential]
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -115,6 +132,11 @@ def view_tables(config: DriftJobConfig) -> list[ViewTable]:
             detectors=config.detectors,
         )
     ]
+
+
+def more_detectors_key(config: DriftJobConfig, place: int) -> str:
+    """Return the key under which the further detectors of a view stand."""
+    return f"views[{place}].detectors" if config.views else "detectors"
 
 
 def with_one_view(config: DriftJobConfig, columns: Sequence[str]) -> DriftJobConfig:
@@ -202,7 +224,22 @@ def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> 
         seed=config.detector.seed,
         reference=table.reference or config.reference,
         detectors=_detectors(config, table, table.test or default_test(columns, reducer)),
+        sequential=_sequential(config, table),
     )
+
+
+def windowed_places(table: ViewTable) -> list[int]:
+    """Return the places in its list of the further detectors of a view that have windows."""
+    return [
+        place
+        for place, each in enumerate(table.detectors)
+        if each.window is not None and each.sequential is None
+    ]
+
+
+def sequential_places(table: ViewTable) -> list[int]:
+    """Return the places in its list of the sequential detectors of a view."""
+    return [place for place, each in enumerate(table.detectors) if each.sequential is not None]
 
 
 def _detectors(config: DriftJobConfig, table: ViewTable, test: TestConfig) -> tuple[Detector, ...]:
@@ -212,10 +249,19 @@ def _detectors(config: DriftJobConfig, table: ViewTable, test: TestConfig) -> tu
     return tuple(
         Detector(
             each.name,
-            each.window,
+            each.window or config.window,
             each.test or test,
             each.calibration or calibration,
             each.policy or policy,
         )
-        for each in (main, *table.detectors)
+        for each in (main, *(table.detectors[place] for place in windowed_places(table)))
+    )
+
+
+def _sequential(config: DriftJobConfig, table: ViewTable) -> tuple[Sequential, ...]:
+    policy = table.policy or config.policy
+    return tuple(
+        Sequential(each.name, each.sequential, each.policy or policy)
+        for each in table.detectors
+        if each.sequential is not None
     )

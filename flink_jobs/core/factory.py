@@ -8,22 +8,24 @@ from detectors import (
     needs_preparation,
     reducer_of_kind,
 )
-from flink_jobs.config.tables.detectors import TestConfig, kind_and_parameters, scales_columns
+from flink_jobs.config.sequential_detectors import make_sequential
+from flink_jobs.config.tables.base import Table
+from flink_jobs.config.tables.detectors import kind_and_parameters, scales_columns
 from flink_jobs.config.two_sample_tests import make_test
 from flink_jobs.config.views import View
 
-__all__ = ["is_prepared", "make_reducer", "make_test"]
+__all__ = ["is_prepared", "make_reducer", "make_sequential", "make_test"]
 
 
-def is_prepared(view: View, test: TestConfig) -> bool:
-    """Tell whether a test sees columns that were scaled, completed and made indicators."""
+def is_prepared(view: View, test: Table) -> bool:
+    """Tell whether the detector of a table sees columns scaled, completed and as indicators."""
     reducer_kind, _ = kind_and_parameters(view.reducer)
     test_kind, _ = kind_and_parameters(test)
     return needs_preparation(reducer_kind, test_kind)
 
 
-def make_reducer(view: View, test: TestConfig) -> Reducer:
-    """Make the reducer that stands in front of a test of a view, not fitted."""
+def make_reducer(view: View, test: Table) -> Reducer:
+    """Make the reducer that stands in front of a test, or a sequential detector, not fitted."""
     kind, parameters = kind_and_parameters(view.reducer)
     reducer = reducer_of_kind(kind)(**parameters)
     if not is_prepared(view, test):

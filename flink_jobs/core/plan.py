@@ -14,9 +14,11 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.references import TrainingSet
+from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.views import View, columns_read, views_of
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
+from flink_jobs.core.incidents.sequential_judge import SequentialJudge
 from flink_jobs.core.references.fitted import test_places
 from flink_jobs.core.references.rules import ReferenceRule, make_rule
 from flink_jobs.core.windows.windows import Windows, make_windows
@@ -39,6 +41,19 @@ class WatcherPlan:
 
 
 @dataclass(frozen=True)
+class SequentialPlan:
+    """One sequential detector of a view.
+
+    ``place`` is its place among the sequential ones of the view.
+    """
+
+    name: str
+    table: SequentialTable
+    judge: SequentialJudge
+    place: int
+
+
+@dataclass(frozen=True)
 class ViewPlan:
     """One view: its columns, its reference and its watchers.
 
@@ -49,12 +64,14 @@ class ViewPlan:
         Digest of the configuration that its state depends on.
     rule : ReferenceRule
     watchers : tuple of WatcherPlan
+    sequential : tuple of SequentialPlan
     """
 
     view: View
     fingerprint: str
     rule: ReferenceRule
     watchers: tuple[WatcherPlan, ...]
+    sequential: tuple[SequentialPlan, ...]
 
     @property
     def main(self) -> WatcherPlan:
@@ -141,5 +158,10 @@ def _view_plan(config: DriftJobConfig, view: View, trained: Mapping[str, bytes])
         )
         for detector in view.detectors
     )
+    sequential = tuple(
+        SequentialPlan(each.name, each.table, SequentialJudge(config, view, each), place)
+        for place, each in enumerate(view.sequential)
+    )
     fingerprint = view_fingerprint(config, view)
-    return ViewPlan(view, fingerprint, make_rule(config, view, fingerprint, trained), watchers)
+    rule = make_rule(config, view, fingerprint, trained)
+    return ViewPlan(view, fingerprint, rule, watchers, sequential)

@@ -181,10 +181,10 @@ def evaluate_result(
 ) -> Evaluation:
     """:func:`evaluate` for a backtest: every model of its history, and all its detectors."""
     streams = [
-        Stream(model, view.name, each.name)
+        Stream(model, view.name, name)
         for model in result.summary.n_by_model
         for view in views_of(config_of_model(result.config, model))
-        for each in view.detectors
+        for name in view.detector_names
     ]
     windows = window_ends(result.scores())
     return evaluate(result.alerts(), windows, intervals, streams=streams, tolerance_ms=tolerance_ms)

@@ -102,14 +102,16 @@ class WindowSummary(_Record, frozen=True, kw_only=True):
     Attributes
     ----------
     kind : str
-        ``time``, ``count`` or ``session``; ``silence`` for the time in which no event came.
+        ``time``, ``count`` or ``session``; ``sequential`` for the events that a sequential detector
+        took in since its last score; ``silence`` for the time in which no event came.
     start_ms, end_ms : int
         Event time. A window covers ``[start_ms, end_ms)``; a count window runs from its first to
         its last event, both included.
     closed_ms : int
         The event time at which the window's test was due, which every rule of the policy takes for
         the time of its alert. A window of time closes at its end, a session ``gap_ms`` after its
-        last pane or when it is full, a count window with the pane that holds its last event, and a
+        last pane or when it is full, a count window with the pane that holds its last event, a
+        sequential one at its end or with the pane that raises an alarm, and a
         window that is closed early with the pane that brings it ``early_events`` events. It follows
         from the panes alone, so that neither the order of arrival nor a replay changes it.
     first_event : int
@@ -120,7 +122,7 @@ class WindowSummary(_Record, frozen=True, kw_only=True):
         Whether the window was tested before its end, since ``window.early_events`` were there.
     """
 
-    kind: Literal["time", "count", "session", "silence"]
+    kind: Literal["time", "count", "session", "sequential", "silence"]
     start_ms: int
     end_ms: int
     closed_ms: int
@@ -147,10 +149,11 @@ class ThresholdSummary(_Record, frozen=True, kw_only=True):
     """A window drifts when its p-value is at most ``p_value``.
 
     ``statistic`` is the same threshold on the scale of the statistic; None when no statistic
-    reaches it.
+    reaches it. A sequential detector has no p-value, and ``p_value`` is None: it alarms when its
+    statistic, the evidence for a change, reaches ``statistic``, which is the promised run time.
     """
 
-    p_value: float
+    p_value: float | None
     statistic: float | None
 
 
@@ -309,7 +312,8 @@ class Alert(_Record, frozen=True, kw_only=True):
     highest that the incident has reached. ``is_flapping`` marks an incident that stands for
     several. ``n_suppressed`` counts the alerts of this detector that were held back since the last
     one that was written. ``missing_p_value`` says whether the share of missing values changed; None
-    where no value is missing. ``ending`` says why the incident is over, with kind recovered.
+    where no value is missing. Of a sequential detector ``p_value`` and ``effect_size`` are None.
+    ``ending`` says why the incident is over, with kind recovered.
     ``statistic``, ``p_value``, ``threshold`` and ``effect_size`` are None where no test stands
     behind the alert: a silent model, or an incident that ended without a test. ``reason`` says why
     there is no reference, why a test failed, or why none was made. ``top_columns`` holds the
@@ -354,6 +358,9 @@ class Alert(_Record, frozen=True, kw_only=True):
 
 class Score(_Record, frozen=True, kw_only=True):
     """The result of one closed test window (keyed by model); numbers are None when not tested.
+
+    A sequential detector writes one at each ``score_every_ms`` and one with each alarm. It says how
+    much evidence there is at the end of its window, and has neither p-value nor effect size.
 
     ``reason`` says why the test failed, or why events made no reference. ``top_column`` names the
     column with the largest statistic, where the test compares each column by itself.

@@ -152,6 +152,24 @@ class OpenIncident(Struct, frozen=True, kw_only=True):
     is_acknowledged: bool = False
 
 
+class EvidenceSummary(Struct, frozen=True, kw_only=True):
+    """How far a sequential detector is from an alarm.
+
+    Attributes
+    ----------
+    detector : str
+    evidence, run_time : float
+        The evidence for a change since its last alarm; it alarms at ``run_time``.
+    unit : str
+        Of both: ``events`` or ``ms``.
+    """
+
+    detector: str
+    evidence: float
+    run_time: float
+    unit: Literal["events", "ms"]
+
+
 class ViewSummary(Struct, frozen=True, kw_only=True):
     """The state of one view of a model: each has a reference of its own.
 
@@ -163,6 +181,8 @@ class ViewSummary(Struct, frozen=True, kw_only=True):
         Usable events seen while collecting.
     n_monitored : int
         Usable events since the reference.
+    sequential : list of EvidenceSummary
+        Of the detectors without windows, in the order of the configuration.
     """
 
     view: str = MAIN_VIEW
@@ -170,6 +190,7 @@ class ViewSummary(Struct, frozen=True, kw_only=True):
     reference: ReferenceSummary
     n_collected: int
     n_monitored: int
+    sequential: list[EvidenceSummary] = msgspec.field(default_factory=list)
 
 
 class ModelSummary(Struct, frozen=True, kw_only=True):

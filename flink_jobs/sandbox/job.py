@@ -62,12 +62,11 @@ def sandbox_config(
 
 def closing_time_ms(config: DriftJobConfig, last_ms: int) -> int:
     """Give the time of a heartbeat that closes all windows with events up to ``last_ms``."""
-    longest_ms = max(
-        _length_ms(detector.window)
-        for variant in variants(config)
-        for view in views_of(variant)
-        for detector in view.detectors
-    )
+    width_ms = config.panes.width_ms
+    views = [view for variant in variants(config) for view in views_of(variant)]
+    windows_ms = [_length_ms(each.window) for view in views for each in view.detectors]
+    scores_ms = [each.table.score_every(width_ms) for view in views for each in view.sequential]
+    longest_ms = max(windows_ms + scores_ms)
     panes_ms = _PANES_TO_THE_TIMER * config.panes.width_ms
     return last_ms + longest_ms + panes_ms + config.input.max_out_of_orderness_ms + 1
 

@@ -28,6 +28,7 @@ from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, Tes
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.sequential import CountsEDetectorConfig
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
@@ -63,7 +64,11 @@ TABLES |= {
     f"`calibration`, kind `{t.__struct_config__.tag}`": t for t in get_args(CalibrationTable)
 }
 # Their tables have a row for each key of each kind, or one without a key.
-KINDS = {"`reducer` of kind": get_args(ReducerConfig), "`test` of kind": get_args(TestConfig)}
+KINDS = {
+    "`reducer` of kind": get_args(ReducerConfig),
+    "`test` of kind": get_args(TestConfig),
+    "`sequential` of kind": (CountsEDetectorConfig,),
+}
 
 # What a default means where it is another table or nothing of its own.
 WORDS = {

@@ -64,6 +64,28 @@ MORE = [
     {"name": "short", "window": COUNT, "calibration": {"kind": "level_per_window", "level": 0.1}},
     {"name": "bursts", "window": SESSION, "test": MMD, "policy": POLICY},
 ]
+# So little evidence is an alarm that streams of a few panes have some.
+SEQUENTIAL: dict[str, Any] = {
+    "name": "evidence",
+    "sequential": {
+        "kind": "counts_e_detector",
+        "run_time_events": 150,
+        "n_cells": 3,
+        "score_every_ms": 3_000,
+        "quiet_share": 0.3,
+    },
+    "policy": {"flapping_after": 2, "flapping_within_ms": 6_000, "ongoing_every_ms": 0},
+}
+IN_TIME: dict[str, Any] = {
+    "name": "time",
+    "sequential": {
+        "kind": "counts_e_detector",
+        "run_time_ms": 9_000,
+        "scheme": "cusum",
+        "n_cells": 3,
+        "score_every_ms": 2_000,
+    },
+}
 ARTEFACT = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -89,6 +111,17 @@ TABLES: dict[str, dict[str, Any]] = {
         "silence": {"after_ms": 2_500},
     },
     "several, on recovery": {"reference": ON_RECOVERY, "detectors": MORE, "window": EARLY},
+    "sequential": {
+        "reference": {"n_events": 20},
+        "detectors": [SEQUENTIAL, *MORE, IN_TIME],
+        "silence": {"after_ms": 2_500},
+    },
+    "sequential, on recovery": {
+        "reference": ON_RECOVERY,
+        "detectors": [SEQUENTIAL],
+        "window": COUNT,
+    },
+    "sequential, training set": {"reference": ARTEFACT, "detectors": [IN_TIME], "window": SESSION},
     "several, trailing": {"reference": TRAILING, "detectors": MORE, "policy": POLICY},
 }
 

@@ -15,8 +15,8 @@ CONFIG = make_config(**TABLES)
 REFERENCE = [30]
 
 
-def thresholds(sizes: list[int], state: InMemoryEntries | None = None) -> list[float]:
-    actions = run_monitor(CONFIG, make_panes(REFERENCE + sizes), state)
+def thresholds(sizes: list[int]) -> list[float | None]:
+    actions = run_monitor(CONFIG, make_panes(REFERENCE + sizes))
     scores = [score for each in actions for score in each.scores]
     return [score.threshold.p_value for score in scores if score.threshold is not None]
 

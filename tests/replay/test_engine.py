@@ -94,6 +94,36 @@ def test_every_window_closes_as_it_does_for_the_monitor(
     assert result.alerts() == wanted.all_alerts
 
 
+def test_a_sequential_detector_alarms_for_the_model_that_drifts_and_for_no_other(
+    tmp_path: Path,
+) -> None:
+    events = make_events(n=1_000)
+    table = {"kind": "counts_e_detector", "run_time_events": 20_000, "score_every_ms": 5_000}
+    config = backtest_config(
+        columns=columns(),
+        reference={"kind": "first_events", "n_events": 300},
+        detectors=[{"name": "whole", "sequential": table}],
+    )
+    path = write_parquet(tmp_path / "a.parquet", events)
+
+    one, two = (run_backtest(config, path, folder=tmp_path / str(n), processes=n) for n in (1, 2))
+
+    wanted = expected(config, events)
+    assert {each.alert_id: each for each in one.alerts()} == {
+        each.alert_id: each for each in wanted.all_alerts
+    }
+    assert {each.score_id: each for each in one.scores()} == {
+        each.score_id: each for each in wanted.all_scores
+    }
+    found = [alert for alert in one.alerts() if alert.detector == "whole"]
+    assert {alert.model for alert in found} == {"c"}
+    # The half of 1,000 events, 40 ms apart.
+    drift_ms = START_MS + 500 * 40
+    assert drift_ms < found[0].window.closed_ms <= drift_ms + 3_000
+    for name in (SCORES_FILE, ALERTS_FILE):
+        assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
+
+
 def test_the_number_of_processes_changes_no_byte(tmp_path: Path) -> None:
     events = make_events(models=[f"model-{n}" for n in range(5)])
     lines = [json_line(event) for event in events]

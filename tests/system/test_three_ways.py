@@ -48,6 +48,8 @@ TWO_DETECTORS = {
         '[[detectors]]\nname = "bursts"\n'
         'window = {kind = "session", gap_ms = 20000, max_size_ms = 100000, min_events = 20}\n'
         'test = {kind = "cramer_von_mises"}\n'
+        '[[detectors]]\nname = "whole"\n'
+        'sequential = {kind = "counts_e_detector", run_time_events = 500, score_every_ms = 20000}\n'
         "[job]\n"
     )
 }
@@ -105,7 +107,7 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
     assert by_id(topics.read(topics.alerts), "alert_id") == alerts
     assert {(s.detector, s.model) for s in here.scores()} == {
         (detector, model)
-        for detector in ("main", "bursts")
+        for detector in ("main", "bursts", "whole")
         for model in ("steady", "bursty", "moved")
     }
     assert "moved" in {alert.model for alert in here.alerts()}

@@ -171,7 +171,7 @@ class DetectorTable(Table, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0)] = 0
 
 
-def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[str, Any]]:
+def kind_and_parameters(table: Table) -> tuple[str, dict[str, Any]]:
     """Take a table apart: its tag is the kind, and its keys are the names of the parameters.
 
     All but ``scale_columns``, which is a parameter of what goes before the reducer.
@@ -181,7 +181,7 @@ def kind_and_parameters(table: ReducerConfig | TestConfig) -> tuple[str, dict[st
     return str(table.__struct_config__.tag), parameters
 
 
-def scales_columns(reducer: ReducerConfig, test: TestConfig) -> bool:
+def scales_columns(reducer: ReducerConfig, test: Table) -> bool:
     """Tell whether a detector that prepares its columns also scales them: it does by default.
 
     The table that adds columns up says so: the reducer's where it projects, else the test's.

@@ -12,6 +12,7 @@ from flink_jobs.config.tables.columns import ColumnName
 from flink_jobs.config.tables.detectors import ReducerConfig, TestConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.windows import WindowTable
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
@@ -56,12 +57,14 @@ CalibrationTable = LevelPerWindowConfig | ExpectedRunTimeConfig
 class MoreDetectorTable(Table, frozen=True, kw_only=True):
     """One more detector over the same columns, reducer and reference.
 
-    What is left out is as in the tables ``detector``, ``calibration`` and ``policy``, or as in the
-    view to which the detector belongs.
+    It has either windows, each of which is tested, or is ``sequential``: it takes in every pane and
+    has neither test nor calibration. What is left out is as in the tables ``detector``,
+    ``calibration`` and ``policy``, or as in the view to which the detector belongs.
     """
 
     name: Name
-    window: WindowTable
+    window: WindowTable | None = None
+    sequential: SequentialTable | None = None
     test: TestConfig | None = None
     calibration: CalibrationTable | None = None
     policy: PolicyTable | None = None

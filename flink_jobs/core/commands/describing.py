@@ -8,7 +8,12 @@ from flink_jobs.core.state.entries import encode
 from flink_jobs.core.views.view_watch import ViewWatch
 from flink_jobs.core.watched_model import WatchedModel
 from flink_jobs.records.alerts import Cause, Severity
-from flink_jobs.records.control import ModelSummary, OpenIncident, ViewSummary
+from flink_jobs.records.control import (
+    EvidenceSummary,
+    ModelSummary,
+    OpenIncident,
+    ViewSummary,
+)
 
 
 def describe(model: WatchedModel) -> ModelSummary:
@@ -35,7 +40,23 @@ def _view_summary(view: ViewWatch) -> ViewSummary:
         reference=view.reference_summary(),
         n_collected=view.status.n_collected,
         n_monitored=view.status.n_monitored,
+        sequential=_evidence(view),
     )
+
+
+def _evidence(view: ViewWatch) -> list[EvidenceSummary]:
+    """Say how far the sequential detectors are from an alarm; none before there is a reference."""
+    memories = {watch.name: watch.sequential for watch in view.status.watches}
+    return [
+        EvidenceSummary(
+            detector=plan.name,
+            evidence=memory.evidence,
+            run_time=plan.table.run_time,
+            unit=plan.table.unit,
+        )
+        for plan in view.plan.sequential
+        if (memory := memories.get(plan.name)) is not None
+    ]
 
 
 def open_incidents(model: WatchedModel) -> list[OpenIncident]:

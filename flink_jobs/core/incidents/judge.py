@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors import Dependence, Judgement, LevelPerWindow, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.calibration import make_calibration, reference_level
-from flink_jobs.config.digests import config_version
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.views import Detector, View
 from flink_jobs.core.factory import is_prepared
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.incidents import lifecycle
-from flink_jobs.core.record_parts import Facts, kind_of, result_fields
+from flink_jobs.core.incidents.record_writer import RecordWriter
+from flink_jobs.core.record_parts import Facts, result_fields
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.records.alerts import (
     Alert,
@@ -33,9 +35,7 @@ from flink_jobs.records.alerts import (
     Score,
     ScoreStatus,
     WindowSummary,
-    record_id,
 )
-from flink_jobs.version import __version__
 
 
 class Verdict(NamedTuple):
@@ -75,8 +75,8 @@ class Comparison(Protocol):
         ...
 
 
-class Judge:
-    """Writes the scores and alerts of one detector.
+class Judge(RecordWriter):
+    """Tests windows, and writes the scores and alerts of one detector.
 
     Parameters
     ----------
@@ -89,34 +89,12 @@ class Judge:
     """
 
     def __init__(self, config: DriftJobConfig, view: View, detector: Detector) -> None:
-        self._view = view.name
-        self._name = detector.name
+        super().__init__(config, view, detector.name, detector.test)
         self._policy = detector.policy
         self._seed = config.detector.seed
         self._calibration = make_calibration(config, detector)
         self._reference_level = reference_level(detector.calibration)
-        self._config_version = config_version(config)
-        self._dimension_names = _dimension_names(view, detector)
-        self._about = {
-            "view": view.name,
-            "detector": detector.name,
-            "reducer": kind_of(view.reducer),
-            "test": kind_of(detector.test),
-            "job": config.job.name,
-            "job_version": __version__,
-            "config_version": self._config_version,
-        }
-
-    def not_tested(
-        self,
-        model: str,
-        window: WindowSummary,
-        reference: ReferenceSummary,
-        status: ScoreStatus,
-        reason: str | None = None,
-    ) -> Score:
-        """Return the score of a window that could not be tested."""
-        return self._score(self._facts(model, window, reference), status, reason=reason)
+        self._dimension_names = dimension_names(view, detector.test)
 
     def test(
         self,
@@ -170,46 +148,6 @@ class Judge:
         alert = self._drift_alert(facts, transition, result, judgement, evidence)
         return Verdict(score, alert, has_recovered)
 
-    def end_incident(
-        self,
-        model: str,
-        incident: Incident,
-        window: WindowSummary,
-        reference: ReferenceSummary,
-        ending: Ending,
-    ) -> Alert | None:
-        """End an open incident that no window ends, and return the alert that says so, if any."""
-        facts = self._facts(model, window, reference)
-        transition = lifecycle.end(incident, window.closed_ms)
-        if transition is None:
-            return None
-        return Alert(
-            alert_id=record_id("recovered", transition.incident_id, ending, self._config_version),
-            incident_id=transition.incident_id,
-            kind=transition.kind,
-            ending=ending,
-            severity=transition.severity,
-            is_flapping=transition.is_flapping,
-            n_suppressed=transition.n_suppressed,
-            **self._where(facts),
-        )
-
-    def about_model(
-        self, model: str, cause: Cause, kind: AlertKind, incident_id: str, window: WindowSummary,
-        reference: ReferenceSummary, *, ending: Ending | None = None, reason: str | None = None,
-    ) -> Alert:  # fmt: skip
-        """Return an alert without a test behind it; a new incident has an empty ``incident_id``."""
-        facts = self._facts(model, window, reference)
-        return Alert(
-            alert_id=self._id(f"{cause}-{kind}", facts),
-            incident_id=incident_id or self._id(cause, facts),
-            kind=kind,
-            cause=cause,
-            ending=ending,
-            reason=reason,
-            **self._where(facts),
-        )
-
     def reference_stability(
         self, model: str, halves: TwoSampleResult, test: TwoSampleTest, evidence: Evidence,
         window: WindowSummary, incident_id: str,
@@ -261,32 +199,12 @@ class Judge:
             **self._where(facts),
         )
 
-    def _score(self, facts: Facts, status: ScoreStatus, **numbers: Any) -> Score:
-        return Score(
-            score_id=self._id("score", facts), status=status, **numbers, **self._where(facts)
-        )
-
-    def _facts(self, model: str, window: WindowSummary, reference: ReferenceSummary) -> Facts:
-        return Facts(model, self._view, self._name, window, reference)
-
     def _top_column(self, result: TwoSampleResult) -> str | None:
         """Name the column that moved most, where each dimension is one."""
-        names, statistics = self._dimension_names, result.dimension_statistics
-        if len(names) != statistics.size or not statistics.size or not statistics.max() > 0.0:
+        statistics = result.dimension_statistics
+        if len(self._dimension_names) != statistics.size:
             return None
-        return names[int(np.argmax(statistics))]
-
-    def _where(self, facts: Facts) -> dict[str, Any]:
-        """Return the fields that name the origin of a score or an alert."""
-        return {
-            "model": facts.model,
-            "window": facts.window,
-            "reference": facts.reference,
-            **self._about,
-        }
-
-    def _id(self, what: str, facts: Facts) -> str:
-        return record_id(what, *facts.identity(), self._config_version)
+        return top_name(self._dimension_names, top_place(statistics))
 
     def _rng(self, facts: Facts) -> np.random.Generator:
         """Seeded by what is tested, so that a replay permutes the same way."""
@@ -294,9 +212,21 @@ class Judge:
         return np.random.default_rng(int.from_bytes(hashlib.sha256(identity).digest()[:16], "big"))
 
 
-def _dimension_names(view: View, detector: Detector) -> Sequence[str]:
-    """Name the dimensions that a test sees; none where the reducer mixes columns."""
+def dimension_names(view: View, test: Table) -> Sequence[str]:
+    """Name the dimensions that a detector sees; none where the reducer mixes columns."""
     is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
-    if not is_plain or is_prepared(view, detector.test):
+    if not is_plain or is_prepared(view, test):
         return ()
     return [slot.name for slot in view.slots]
+
+
+def top_place(statistics: NDArray[np.float64]) -> int:
+    """Return the dimension with the largest statistic; -1 where none is above 0."""
+    if not statistics.size or not statistics.max() > 0.0:
+        return -1
+    return int(np.argmax(statistics))
+
+
+def top_name(names: Sequence[str], place: int) -> str | None:
+    """Return the name of a dimension; None for -1, and where dimensions have no names."""
+    return names[place] if 0 <= place < len(names) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flink_jobs.core.context import Context
-from flink_jobs.core.incidents.judge import Judge
+from flink_jobs.core.incidents.record_writer import RecordWriter
 from flink_jobs.records.alerts import (
     AlertKind,
     Cause,
@@ -21,7 +21,7 @@ class Teller:
     Parameters
     ----------
     context : Context
-    judge : Judge
+    judge : RecordWriter
         Of the detector.
     reference : callable
         Returns the reference that alerts show.
@@ -34,7 +34,7 @@ class Teller:
     def __init__(
         self,
         context: Context,
-        judge: Judge,
+        judge: RecordWriter,
         reference: Callable[[], ReferenceSummary],
         window_kind: str,
         n_monitored: Callable[[], int],

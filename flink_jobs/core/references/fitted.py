@@ -16,17 +16,21 @@ from detectors import (
     DriftDetector,
     Needs,
     Reducer,
+    SequentialDetector,
     TwoSampleResult,
     arrays_to_bytes,
     autocorrelation_time,
     bytes_to_arrays,
+    reducer_of_kind,
+    sequential_detector_of_kind,
 )
 from detectors.arrays_io import arrays_below
 from detectors.column_shifts import MOST_ROWS
+from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import TestConfig
 from flink_jobs.config.views import View
 from flink_jobs.core.bounded_cache import BoundedCache
-from flink_jobs.core.factory import is_prepared, make_reducer, make_test
+from flink_jobs.core.factory import is_prepared, make_reducer, make_sequential, make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
 from flink_jobs.core.sampling import hash_of, smallest
 from flink_jobs.core.views.encoding import Encoder
@@ -74,6 +78,30 @@ def rows_without_times(
     return ReferenceRows(x, texts, hash_of(places, places, seed))
 
 
+class FittedSequential(NamedTuple):
+    """A sequential detector that no event has reached, and the reducer in front of it."""
+
+    reducer: Reducer
+    detector: SequentialDetector
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return both as named arrays."""
+        kinds = np.array([self.reducer.kind.encode(), self.detector.kind.encode()], dtype="S32")
+        return {
+            "kinds": kinds,
+            **{f"reducer/{name}": array for name, array in self.reducer.to_arrays().items()},
+            **{f"detector/{name}": array for name, array in self.detector.to_arrays().items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> FittedSequential:
+        """Restore what :meth:`to_arrays` returned."""
+        reducer_kind, detector_kind = (kind.decode() for kind in arrays["kinds"].tolist())
+        reducer = reducer_of_kind(reducer_kind).from_arrays(arrays_below("reducer/", arrays))
+        detector = sequential_detector_of_kind(detector_kind)
+        return cls(reducer, detector.from_arrays(arrays_below("detector/", arrays)))
+
+
 @dataclass(frozen=True, eq=False)
 class FittedView:
     """All detectors of a view, fitted to one reference.
@@ -89,6 +117,8 @@ class FittedView:
     n_ref : int
     autocorrelation_time : float
         Events of the stream that say as much as one independent event.
+    sequential : tuple of FittedSequential
+        One for each sequential detector of the view.
     """
 
     encoder: Encoder
@@ -96,6 +126,7 @@ class FittedView:
     shifts: ColumnShifts
     n_ref: int
     autocorrelation_time: float
+    sequential: tuple[FittedSequential, ...] = ()
 
     @property
     def n_bytes(self) -> int:
@@ -123,12 +154,25 @@ class FittedView:
         detectors = [
             DriftDetector.from_arrays(arrays_below(f"{n}/", arrays)) for n in range(n_tests)
         ]
+        n_sequential = sum(f"sequential/{n}/kinds" in arrays for n in range(len(arrays)))
+        sequential = [
+            FittedSequential.from_arrays(arrays_below(f"sequential/{n}/", arrays))
+            for n in range(n_sequential)
+        ]
+        own = [detector.reducer for detector in detectors]
+        reducers = _shared(own + [each.reducer for each in sequential])
+        for detector, reducer in zip(detectors, reducers, strict=False):
+            detector.reducer = reducer
         return cls(
             Encoder.from_array(arrays["encoder"].astype(np.uint8)),
-            tuple(_sharing_reducers(detectors)),
+            tuple(detectors),
             ColumnShifts.from_arrays(arrays_below("shifts/", arrays)),
             n_ref,
             arrays["autocorrelation_time"].item(),
+            tuple(
+                each._replace(reducer=reducer)
+                for each, reducer in zip(sequential, reducers[n_tests:], strict=True)
+            ),
         )
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -140,6 +184,9 @@ class FittedView:
         }
         for place, detector in enumerate(self.detectors):
             arrays |= {f"{place}/{name}": array for name, array in detector.to_arrays().items()}
+        for place, own in enumerate(self.sequential):
+            stored = own.to_arrays().items()
+            arrays |= {f"sequential/{place}/{name}": array for name, array in stored}
         return arrays
 
 
@@ -159,9 +206,7 @@ def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
         encoder = Encoder.fit(view, rows.x, rows.texts)
         x_ref = encoder.encode(rows.x, rows.texts)
         shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, MOST_ROWS)])
-        detectors = _fit_tests(view, x_ref, rows.keys, sample_size)
-        time = autocorrelation_time(x_ref, view.categorical)
-        return FittedView(encoder, detectors, shifts, len(x_ref), time)
+        return _fit_detectors(view, x_ref, rows.keys, sample_size, (encoder, shifts))
     except Exception as error:
         raise _not_fitted(error) from error
 
@@ -253,33 +298,49 @@ class FittedViews:
         return self._fitted.get(key, make)
 
 
-def _fit_tests(
-    view: View, x_ref: NDArray[np.float64], keys: NDArray[np.uint64], sample_size: int
-) -> tuple[DriftDetector, ...]:
+def _fit_detectors(
+    view: View,
+    x_ref: NDArray[np.float64],
+    keys: NDArray[np.uint64],
+    sample_size: int,
+    known: tuple[Encoder, ColumnShifts],
+) -> FittedView:
     reduced: dict[bool, tuple[Reducer, NDArray[np.float64]]] = {}
-    fitted = []
-    for table in distinct_tests(view):
-        test, prepared = make_test(table, view), is_prepared(view, table)
+
+    def reduced_for(table: Table) -> tuple[Reducer, NDArray[np.float64]]:
+        prepared = is_prepared(view, table)
         if prepared not in reduced:
             reducer = make_reducer(view, table).fit(x_ref)
             reduced[prepared] = reducer, reducer.transform(x_ref)
-        reducer, z_ref = reduced[prepared]
+        return reduced[prepared]
+
+    detectors, sequential = [], []
+    for each in distinct_tests(view):
+        test, (reducer, z_ref) = make_test(each, view), reduced_for(each)
         rows = smallest(keys, sample_size) if test.needs is Needs.ROWS else slice(None)
-        fitted.append(DriftDetector.of_reduced(reducer, test, z_ref[rows]))
-    return tuple(fitted)
+        detectors.append(DriftDetector.of_reduced(reducer, test, z_ref[rows]))
+    # In the order of hashes, which says nothing of what rows hold: every other one cuts cells.
+    by_chance = np.argsort(keys, kind="stable")
+    for own in view.sequential:
+        reducer, z_ref = reduced_for(own.table)
+        detector = make_sequential(own.table, view).fit(z_ref[by_chance])
+        sequential.append(FittedSequential(reducer, detector))
+    encoder, shifts = known
+    time = autocorrelation_time(x_ref, view.categorical)
+    return FittedView(encoder, tuple(detectors), shifts, len(x_ref), time, tuple(sequential))
 
 
 def _with_own_test(view: View) -> View:
-    return replace(view, detectors=view.detectors[:1])
+    return replace(view, detectors=view.detectors[:1], sequential=())
 
 
-def _sharing_reducers(detectors: Sequence[DriftDetector]) -> list[DriftDetector]:
-    """The same detectors, of which those with equal reducers share one object."""
-    shared: dict[bytes, Reducer] = {}
-    for detector in detectors:
-        key = detector.reducer.kind.encode() + arrays_to_bytes(detector.reducer.to_arrays())
-        detector.reducer = shared.setdefault(key, detector.reducer)
-    return list(detectors)
+def _shared(reducers: Sequence[Reducer]) -> list[Reducer]:
+    """The same reducers, of which equal ones are one object."""
+    known: dict[bytes, Reducer] = {}
+    return [
+        known.setdefault(each.kind.encode() + arrays_to_bytes(each.to_arrays()), each)
+        for each in reducers
+    ]
 
 
 def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:

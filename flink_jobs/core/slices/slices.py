@@ -154,6 +154,15 @@ class Slices:
         n_kept = int(np.searchsorted(np.cumsum(counts), most, side="right"))
         return stop - max(1, n_kept)
 
+    def last_with(self, least: int, first: int) -> int:
+        """Return the last place from ``first`` on whose slices, to the end, hold enough events.
+
+        ``first`` where all together hold fewer than ``least``.
+        """
+        counts = self._column("n_events")[first:][::-1]
+        n_kept = 1 + int(np.searchsorted(np.cumsum(counts), least, side="left"))
+        return max(first, len(self) - n_kept)
+
     @property
     def n_events(self) -> int:
         """The number of events in all of them."""

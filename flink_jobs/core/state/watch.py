@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.incident import Incident
+from flink_jobs.core.state.sequential import SequentialMemory
 
 
 class LastWindow(Struct, array_like=True):
@@ -62,6 +63,8 @@ class Watch(Struct):
         By the position of a slice's first event: the reason why its events could not be reduced.
     n_parts : int
         How many entries of slices have been written.
+    sequential : SequentialMemory or None
+        Of a detector without windows; None for one that has them.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Watch(Struct):
     slices: bytes = b""
     failures: dict[int, str] = msgspec.field(default_factory=dict)
     n_parts: int = 0
+    sequential: SequentialMemory | None = None
 
     def remember(self, slices: Slices) -> None:
         """Note which events a command would make the reference: those that are tested."""

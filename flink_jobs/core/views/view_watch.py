@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flink_jobs.config.calibration import promises_of
 from flink_jobs.core.conditions.missing_reference import MissingReference
@@ -21,6 +21,8 @@ from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.core.state.status import ViewStatus
 from flink_jobs.core.state.watch import Watch
 from flink_jobs.core.views.columns import parts_needed
+from flink_jobs.core.watchers.sequential import SequentialWatcher
+from flink_jobs.core.watchers.watcher import Watcher
 from flink_jobs.core.watchers.windowed import WindowedWatcher
 from flink_jobs.core.watchers.work import PaneWork
 from flink_jobs.records.alerts import Ending, ReferenceSummary
@@ -52,8 +54,8 @@ class ViewWatch:
         Of the reference that is being collected.
     missing : MissingReference
     stability : Stability
-    watchers : list of WindowedWatcher
-        One for each detector that the status knows.
+    watchers : list of Watcher
+        One for each detector that the status knows; the view's own is the first.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class ViewWatch:
         self.rows = CollectedRows(context.entries, status)
         self.missing = MissingReference(context, status, plan.rule, self.teller)
         self.stability = Stability(self)
-        self.watchers = [self._watcher(watch) for watch in status.watches]
+        self.watchers = self._made()
 
     # A part -------------------------------------------------------------------------------------
 
@@ -142,6 +144,11 @@ class ViewWatch:
         return earliest(watcher.oldest_ms for watcher in self.watchers)
 
     @property
+    def own(self) -> WindowedWatcher:
+        """The view's own detector, which has windows."""
+        return cast(WindowedWatcher, self.watchers[0])
+
+    @property
     def n_bytes(self) -> int:
         """Size of all entries of the view."""
         n_bytes = self.status.reference_bytes + self.status.rows_bytes
@@ -169,11 +176,11 @@ class ViewWatch:
 
     def last_window(self) -> StoredRows | None:
         """Return the sample of the last closed window of the view's own detector."""
-        return self.watchers[0].last_window() if self.is_testing and self.watchers else None
+        return self.own.last_window() if self.is_testing and self.watchers else None
 
     def last_failure(self) -> str:
         """Return why the events of that window could not be measured; empty if they were."""
-        return self.watchers[0].last_failure() if self.is_testing and self.watchers else ""
+        return self.own.last_failure() if self.is_testing and self.watchers else ""
 
     def notice(self, text: str) -> None:
         """Say something about the view in the log."""
@@ -229,10 +236,10 @@ class ViewWatch:
         for watcher in self.watchers:
             watcher.forget()
         status.watches = [
-            old[plan.name].watch if plan.name in old else Watch(name=plan.name)
-            for plan in self.plan.watchers
+            old[name].watch if name in old else Watch(name=name)
+            for name in self.plan.view.detector_names
         ]
-        self.watchers = [self._watcher(watch) for watch in status.watches]
+        self.watchers = self._made()
         for watcher in self.watchers:
             watcher.begin(from_ms)
 
@@ -277,8 +284,6 @@ class ViewWatch:
         """Remove the slices of all detectors."""
         for watcher in self.watchers:
             watcher.forget()
-            watcher.watch.slices, watcher.watch.failures = b"", {}
-            watcher.watch.last_window = None
 
     def forget(self) -> None:
         """Remove all entries of the view."""
@@ -305,10 +310,21 @@ class ViewWatch:
             return None
         return earliest(watcher.next_close_ms() for watcher in self.watchers)
 
-    def _watcher(self, watch: Watch) -> WindowedWatcher:
-        """Make the watcher of a detector; the view's own speaks for one that is gone."""
-        plans = {plan.name: plan for plan in self.plan.watchers}
-        return WindowedWatcher(self, plans.get(watch.name, self.plan.main), watch)
+    def _made(self) -> list[Watcher]:
+        """Make the watchers of all detectors; the view's own speaks for one that is gone.
+
+        So it does for one whose state is that of windows where the configuration has a memory, or
+        the other way round: that state is about to end.
+        """
+        windowed = {plan.name: plan for plan in self.plan.watchers}
+        sequential = {plan.name: plan for plan in self.plan.sequential}
+        made: list[Watcher] = []
+        for watch in self.status.watches:
+            if watch.name in sequential and not watch.slices:
+                made.append(SequentialWatcher(self, sequential[watch.name], watch))
+            else:
+                made.append(WindowedWatcher(self, windowed.get(watch.name, self.plan.main), watch))
+        return made
 
     @property
     def _reference_name(self) -> str:

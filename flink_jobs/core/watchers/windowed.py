@@ -83,7 +83,7 @@ class WindowedWatcher:
     def begin(self, from_ms: int) -> None:
         """Let windows begin anew; the lifecycle of incidents goes on."""
         self._store.forget_all()
-        self.watch.failures = {}
+        self.watch.failures, self.watch.sequential = {}, None
         self._plan.windows.begin(self.watch, from_ms)
 
     def take(self, work: PaneWork, first_event: int) -> None:
@@ -125,6 +125,30 @@ class WindowedWatcher:
         failures, inside = self.watch.failures, self._slices_of_last_window()
         return next((failures[s.first_event] for s in inside if s.first_event in failures), "")
 
+    def newest(self) -> Slices:
+        """Return the newest slices that hold a sample, of those that open windows need.
+
+        Asked while a pane is taken, when all windows that ended before it are closed: what no
+        window needs may lie here or not, depending on whether a timer came first.
+        """
+        slices = self._store.slices
+        first = self._plan.windows.first_needed(self.watch, slices)
+        return slices.between(slices.last_with(self._view.sample_size, first), len(slices))
+
+    def comparison(self, slices: Slices) -> WindowComparison:
+        """Compare some slices with a reference that stays, to say what moved.
+
+        Raises
+        ------
+        DetectorFailedError
+            When the detectors cannot be restored.
+        """
+        view = self._view
+        compared = Compared(view.reference_summary(), view.plan.rule.fitted(view))
+        return WindowComparison(
+            view.plan.view, self._store, slices, slices.n_events, self._plan.test_place, compared
+        )
+
     def snapshot(self) -> None:
         """Forget the slices that no window needs, and put the others into the status."""
         slices, watch = self._store.slices, self.watch
@@ -149,8 +173,9 @@ class WindowedWatcher:
             self._context.actions.alerts.append(alert)
 
     def forget(self) -> None:
-        """Remove all entries."""
+        """Forget all slices, and remove their entries."""
         self._store.forget_all()
+        self.watch.slices, self.watch.failures, self.watch.last_window = b"", {}, None
 
     def _slices_of_last_window(self) -> Slices:
         last, slices = self.watch.last_window, self._store.slices

@@ -7,10 +7,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import CountsTest, Needs, SummaryTest
+from detectors import CountsTest, Needs, Reducer, SummaryTest
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError, detector_code
-from flink_jobs.core.references.fitted import FittedView
+from flink_jobs.core.references.fitted import FittedSequential, FittedView
 from flink_jobs.core.slices.counts import counts_of
 from flink_jobs.core.slices.summary import Measure, sample_rows
 from flink_jobs.core.state.rows import StoredRows
@@ -61,6 +61,32 @@ class PaneWork:
             self._samples[key] = sample_rows(piece.events, piece.keys, self._sample_size)
         return self._samples[key]
 
+    def sequential(self, place: int) -> FittedSequential:
+        """Return a sequential detector of the view that no event has reached, and its reducer.
+
+        Raises
+        ------
+        DetectorFailedError
+            When the detectors of the view could not be restored.
+        """
+        if self._fitted is None:
+            raise DetectorFailedError(self._unfitted)
+        return self._fitted.sequential[place]
+
+    def reduced(self, reducer: Reducer) -> NDArray[np.float64]:
+        """Reduce all events of the pane, once for all detectors with one reducer.
+
+        It runs the code of the reducer, and raises what that raises.
+        """
+        key = id(reducer)
+        if key not in self._reduced:
+            assert self._fitted is not None  # noqa: S101 - the reducer is one of its
+            events = self.pane.events
+            self._reduced[key] = reducer.transform(
+                self._fitted.encoder.encode(events.x, events.texts)
+            )
+        return self._reduced[key]
+
     def _measured(self, test_place: int, rows: slice) -> Measure:
         if self._fitted is None:
             return Measure()
@@ -75,21 +101,10 @@ class PaneWork:
             return Measure()
 
     def _of_summary_test(self, test_place: int, test: SummaryTest, rows: slice) -> Measure:
-        z = self._reduce(test_place)
+        assert self._fitted is not None  # noqa: S101 - asked where there is one
+        z = self.reduced(self._fitted.detectors[test_place].reducer)
         if test.needs is Needs.SUMS:
             return Measure(sums=test.summarise(z[rows]).astype(np.float64).tobytes())
         if test_place not in self._placed:
             self._placed[test_place] = cast(CountsTest, test).place(z)
         return Measure(counts_of(self._placed[test_place][rows], test.summary_size))
-
-    def _reduce(self, test_place: int) -> NDArray[np.float64]:
-        """Reduce all events of the pane, once for all tests with one reducer."""
-        assert self._fitted is not None  # noqa: S101 - asked where there is one
-        reducer = self._fitted.detectors[test_place].reducer
-        key = id(reducer)
-        if key not in self._reduced:
-            events = self.pane.events
-            self._reduced[key] = reducer.transform(
-                self._fitted.encoder.encode(events.x, events.texts)
-            )
-        return self._reduced[key]

@@ -609,6 +609,7 @@ function viewLines(view, isNamed) {
     ["phase", view.phase],
     ["reference", reference.n_events ? `${many(reference.n_events, "event")} (${shown(reference.fingerprint)})` : "none yet"],
     ["events", view.phase === "collecting" ? `${many(view.n_collected, "event")} for the reference so far` : `${many(view.n_monitored, "event")} since the reference`],
+    ...(view.sequential || []).map((each) => ["evidence", `${number(each.evidence)} of ${number(each.run_time)} ${each.unit}, ${shown(each.detector)}`]),
   ];
 }
 

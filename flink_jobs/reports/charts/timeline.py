@@ -107,6 +107,9 @@ def _axis(view: StreamView) -> str:
 def _top(tested: Windows) -> float:
     """Where the axis ends: above everything that a statistic reached, with room for marks."""
     highest = max((float(v) for v in tested.statistic), default=0.0)
+    if len(tested) and np.isnan(tested.p_value).all():
+        # Evidence of a sequential detector may be a million times its threshold in one pane.
+        highest = min(highest, 2.0 * float(np.nanmax(tested.threshold)))
     reachable = tested.threshold[tested.threshold <= max(4 * highest, 0.05)]
     return 1.3 * max([highest, *reachable[:1], float(reachable.max(initial=0.0))]) or 1.0
 

@@ -6,11 +6,18 @@ from rich.table import Table
 from rich.text import Text
 
 from flink_jobs.records.alerts import MAIN_VIEW, ReferenceSummary
-from flink_jobs.records.control import Audit, ModelSummary, OpenIncident, Outcome, ViewSummary
+from flink_jobs.records.control import (
+    Audit,
+    EvidenceSummary,
+    ModelSummary,
+    OpenIncident,
+    Outcome,
+    ViewSummary,
+)
 from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count
 from flink_jobs.reports.text.alerts import names_of
-from flink_jobs.times import moment, span
+from flink_jobs.times import duration, moment, span
 
 # A symbol and a word stand beside every colour, for those who cannot see it and for plain text.
 _OUTCOMES = {
@@ -83,6 +90,7 @@ def _view_rows(view: ViewSummary, is_one_of_several: bool) -> list[tuple[str, st
         ("phase", view.phase),
         ("reference", _reference(view.reference)),
         ("events", _events(view)),
+        *(("evidence", _evidence(each)) for each in view.sequential),
     ]
 
 
@@ -99,6 +107,15 @@ def _events(view: ViewSummary) -> str:
     if view.phase == "collecting":
         return f"{view.n_collected:,} for the reference so far"
     return f"{view.n_monitored:,} since the reference"
+
+
+def _evidence(each: EvidenceSummary) -> str:
+    amounts = each.evidence, each.run_time
+    if each.unit == "ms":
+        evidence, run_time = (duration(int(amount)) for amount in amounts)
+    else:
+        evidence, run_time = f"{each.evidence:,.0f}", f"{each.run_time:,.0f} events"
+    return f"{evidence} of {run_time}, {each.detector}"
 
 
 def _incident(incident: OpenIncident) -> str:

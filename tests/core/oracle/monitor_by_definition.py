@@ -61,7 +61,11 @@ def expected_scores(
         if watched is None:
             continue
         tables = [("main", config.window, view.test)]
-        tables += [(each.name, each.window, each.test) for each in view.detectors]
+        tables += [
+            (each.name, each.window, each.test)
+            for each in view.detectors
+            if each.window is not None
+        ]
         for name, window, test in tables:
             for key, held in _windows(config, window, watched, until_ms):
                 shown = key._replace(view=view.name, detector=name)

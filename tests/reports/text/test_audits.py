@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flink_jobs.records.alerts import ReferenceSummary
-from flink_jobs.records.control import ModelSummary, Outcome, ViewSummary
+from flink_jobs.records.control import EvidenceSummary, ModelSummary, Outcome, ViewSummary
 from flink_jobs.reports.text.audits import audit_line, summary_table
 from tests.records.examples import make_audit
 
@@ -77,6 +77,24 @@ def test_the_table_has_what_describe_answers() -> None:
     assert "0a1b2c3d4e5f60718293a4b5c6d7e8f9  drift, warning, acknowledged" in text
     assert '{"calibration":{"level":0.01}}' in text
     assert "1 command" in text
+
+
+def test_the_table_says_how_far_sequential_detectors_are_from_an_alarm() -> None:
+    watched = ViewSummary(
+        phase="monitoring",
+        reference=ReferenceSummary(n_events=2_000, fingerprint="3f9d2c71a8e04b56"),
+        n_collected=0,
+        n_monitored=6_000,
+        sequential=[
+            EvidenceSummary(detector="whole", evidence=1_234.5, run_time=1e6, unit="events"),
+            EvidenceSummary(detector="time", evidence=61_000.0, run_time=3.6e6, unit="ms"),
+        ],
+    )
+
+    text = printed(summary_table(make_summary(views=[watched])))
+
+    assert "1,234 of 1,000,000 events, whole" in text
+    assert "of 1 h, time" in text
 
 
 def test_a_model_of_which_nothing_is_known_yet_has_a_table_too() -> None:
