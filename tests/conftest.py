@@ -23,8 +23,8 @@ settings.load_profile("untimed")
 # What tests expect of the job is computed as the job computes it.
 use_one_thread()
 # Each JVM that tests start lives for seconds to minutes, most of which would go into optimising
-# code: with the quick compiler alone, submitting a job takes 13 s of CPU time instead of 24 s, a
-# cluster's start 17 s instead of 32 s, and a broker's 6 s instead of 11 s.
+# code: with the quick compiler alone, a cluster's start takes 17 s of CPU time instead of 32 s, and
+# a broker's 6 s instead of 11 s.
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
