@@ -9,11 +9,13 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser
 
+from flink_jobs.cluster import launch
 from flink_jobs.cluster.errors import MissingPrerequisiteError
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.one_thread import use_one_thread
 from scripts.shared.browser import find_chromium, open_browser
+from tests.warm_client.client import WarmClient
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
@@ -21,8 +23,8 @@ settings.load_profile("untimed")
 # What tests expect of the job is computed as the job computes it.
 use_one_thread()
 # Each JVM that tests start lives for seconds to minutes, most of which would go into optimising
-# code: with the quick compiler alone, submitting a job takes 13 s of CPU time instead of 24 s, a
-# cluster's start 17 s instead of 32 s, and a broker's 6 s instead of 11 s.
+# code: with the quick compiler alone, a cluster's start takes 17 s of CPU time instead of 32 s, and
+# a broker's 6 s instead of 11 s.
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
@@ -34,10 +36,23 @@ def kafka_broker() -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture(scope="session")
-def flink_cluster() -> Iterator[FlinkCluster]:
+def warm_client() -> Iterator[WarmClient]:
+    """What submits jobs for all tests that are not about the submission."""
+    with WarmClient() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def flink_cluster(warm_client: WarmClient) -> Iterator[FlinkCluster]:
     """One cluster for all tests that do not harm it; four slots are the most that a job takes."""
-    with FlinkCluster(n_slots=4) as cluster:
+    with FlinkCluster(n_slots=4, submit_by=warm_client.submit_job) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def warmly_launched(warm_client: WarmClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the client that stays submit what commands and backtests in this process launch, too."""
+    monkeypatch.setattr(launch, "submit_job", warm_client.submit_job)
 
 
 @pytest.fixture(scope="session")

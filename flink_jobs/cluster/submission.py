@@ -87,7 +87,7 @@ def submit_job(
     with tempfile.TemporaryDirectory(prefix="loudly-submit-") as scratch:
         directory = Path(scratch)
         home = FlinkHome(directory, {}, jars)
-        command = [home.script("flink"), "run", "--detached", "--jobmanager", jobmanager]
+        command = [*home.client(), "run", "--detached", "--jobmanager", jobmanager]
         if savepoint is not None:
             command += ["--fromSavepoint", savepoint]
         shipped = ",".join(str(file.resolve()) for file in [artefact, *python_files])

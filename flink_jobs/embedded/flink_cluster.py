@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -56,6 +56,9 @@ class FlinkCluster:
         Flink settings that come on top of, or replace, those of this class.
     jars : Path, optional
         Folder with the sub-folder ``flink``; see :func:`flink_jobs.cluster.jars.find_jars`.
+    submit_by : callable, optional
+        What submits jobs instead of :func:`flink_jobs.cluster.submission.submit_job`, with its
+        parameters. Tests that submit many jobs have a client that stays.
 
     Raises
     ------
@@ -79,8 +82,10 @@ class FlinkCluster:
         n_slots: int = 2,
         settings: Mapping[str, str] | None = None,
         jars: Path | None = None,
+        submit_by: Callable[..., str] = submit_job,
     ) -> None:
         self._n_slots = n_slots
+        self._submit_by = submit_by
         self._own_settings = dict(settings or {})
         self._jars = find_jars("flink", jars)
         self._directory: Path | None = None
@@ -135,7 +140,7 @@ class FlinkCluster:
 
         Parameters and errors are those of :func:`flink_jobs.cluster.submission.submit_job`.
         """
-        return submit_job(
+        return self._submit_by(
             self.jobmanager,
             module,
             build_artefact(self.directory / "artefacts"),

@@ -71,9 +71,16 @@ def test_a_cluster_without_the_connector_gets_it_with_the_job(
     assert _read(kafka_broker, sink, len(_LINES)) == sorted(line.upper() for line in _LINES)
 
 
-def test_a_failing_submission_shows_the_python_error(flink_cluster: FlinkCluster) -> None:
+def test_a_failing_submission_shows_the_python_error(
+    flink_cluster: FlinkCluster, tmp_path: Path
+) -> None:
     with pytest.raises(SubmissionError, match=r"TypeError: main\(\) missing 3 required"):
-        flink_cluster.submit("copy_job", python_files=[_COPY_JOB])
+        submit_job(
+            flink_cluster.jobmanager,
+            "copy_job",
+            build_artefact(tmp_path),
+            python_files=[_COPY_JOB],
+        )
 
 
 def test_every_process_listens_on_the_loopback_interface_only(flink_cluster: FlinkCluster) -> None:

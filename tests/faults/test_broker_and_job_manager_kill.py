@@ -24,6 +24,7 @@ from tests.system.streams import (
     make_topics,
     model_stream,
 )
+from tests.warm_client.client import WarmClient
 
 pytestmark = pytest.mark.faults
 
@@ -51,12 +52,15 @@ class Survived:
 
 
 @pytest.fixture(scope="module")
-def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
+def survived(warm_client: WarmClient, tmp_path_factory: pytest.TempPathFactory) -> Survived:
     """A job whose broker and whose JobManager were killed, each with events on their way."""
     # kafka-python warns about every connection that a killed broker takes with it.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     stream = model_stream(MODELS, N_PANES, shifted_from_pane=DRIFT_PANE)
-    with KafkaBroker() as broker, FlinkCluster(settings=SETTINGS) as cluster:
+    with (
+        KafkaBroker() as broker,
+        FlinkCluster(settings=SETTINGS, submit_by=warm_client.submit_job) as cluster,
+    ):
         topics = make_topics(broker)
         path, config = topics.config(
             tmp_path_factory.mktemp("kills"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tests.system.streams import (
     make_topics,
     model_stream,
 )
+from tests.warm_client.client import WarmClient
 
 pytestmark = pytest.mark.faults
 
@@ -33,6 +34,13 @@ N_PANES = 30
 END_MS = START_MS + N_PANES * WIDTH_MS
 # The drift begins in pane 15 of 30; the kill comes in pane 18, between two alerts.
 N_BEFORE = 18 * 50 * 2
+
+
+@pytest.fixture(scope="module")
+def cluster(warm_client: WarmClient) -> Iterator[FlinkCluster]:
+    """Not the session's: these tests kill its TaskManager, and leave another one."""
+    with FlinkCluster(submit_by=warm_client.submit_job) as cluster:
+        yield cluster
 
 
 def own(record: Record, number: int) -> Record:
@@ -56,6 +64,7 @@ STORM = {"[job]\n": "[storm]\nmodels = 2\nwithin_ms = 60_000\nongoing_every_ms =
 )
 def test_a_killed_task_manager_changes_no_alert_and_no_score(
     kafka_broker: KafkaBroker,
+    cluster: FlinkCluster,
     tmp_path: Path,
     written_as: Callable[[Record, int], Record],
     replaced: dict[str, str],
@@ -66,42 +75,41 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         models, N_PANES, shifted_from_pane=15, shifted=[*models[-1:], "moved"]
     )
     stream = [written_as(record, number) for number, record in enumerate(own_events)]
-    with FlinkCluster() as cluster:
-        _, config = topics.config(tmp_path, STORM if replaced is STORM else {})
-        path, _ = topics.config(tmp_path, replaced)
-        job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
-        cluster.rest.wait_running(job_id)
-        topics.write(stream[:N_BEFORE])
-        topics.wait_for(topics.scores, lambda v: len(v) >= 6, timeout_s=120)
-        cluster.rest.wait_for_checkpoint(job_id)
-        # The rest takes at least 7 s, so that the kill comes in the middle of it.
-        writer = threading.Thread(target=topics.write, args=(stream[N_BEFORE:], 0.006))
-        writer.start()
+    _, config = topics.config(tmp_path, STORM if replaced is STORM else {})
+    path, _ = topics.config(tmp_path, replaced)
+    job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
+    cluster.rest.wait_running(job_id)
+    topics.write(stream[:N_BEFORE])
+    topics.wait_for(topics.scores, lambda v: len(v) >= 6, timeout_s=120)
+    cluster.rest.wait_for_checkpoint(job_id)
+    # The rest takes at least 7 s, so that the kill comes in the middle of it.
+    writer = threading.Thread(target=topics.write, args=(stream[N_BEFORE:], 0.006))
+    writer.start()
 
-        cluster.kill_task_manager()
-        assert writer.is_alive(), "the stream was over before the kill"
-        cluster.start_task_manager()
-        writer.join()
-        topics.heartbeat(END_MS + (20 if replaced is STORM else 1) * WIDTH_MS)
-        places = zip(own_events, (offset for _, offset in topics.written), strict=False)
-        as_own = replace(topics, written=list(places))
-        expected = as_own.expected(config)
-        if replaced is STORM:
-            n_raised, expected.alerts = len(expected.alerts), decided(expected.alerts, config)
-            assert 0 < len(expected.alerts) < n_raised
-        undisturbed_alerts, undisturbed_scores = encoded(expected)
-        topics.wait_for(
-            topics.scores,
-            lambda v: len(by_id(v, "score_id")) >= len(undisturbed_scores),
-            timeout_s=120,
-        )
-        topics.wait_for(
-            topics.alerts,
-            lambda v: len(by_id(v, "alert_id")) >= len(undisturbed_alerts),
-            timeout_s=30,
-        )
-        n_restarts = cluster.rest.checkpoints(job_id)["counts"]["restored"]
-        cluster.rest.cancel(job_id)
+    cluster.kill_task_manager()
+    assert writer.is_alive(), "the stream was over before the kill"
+    cluster.start_task_manager()
+    writer.join()
+    topics.heartbeat(END_MS + (20 if replaced is STORM else 1) * WIDTH_MS)
+    places = zip(own_events, (offset for _, offset in topics.written), strict=False)
+    as_own = replace(topics, written=list(places))
+    expected = as_own.expected(config)
+    if replaced is STORM:
+        n_raised, expected.alerts = len(expected.alerts), decided(expected.alerts, config)
+        assert 0 < len(expected.alerts) < n_raised
+    undisturbed_alerts, undisturbed_scores = encoded(expected)
+    topics.wait_for(
+        topics.scores,
+        lambda v: len(by_id(v, "score_id")) >= len(undisturbed_scores),
+        timeout_s=120,
+    )
+    topics.wait_for(
+        topics.alerts,
+        lambda v: len(by_id(v, "alert_id")) >= len(undisturbed_alerts),
+        timeout_s=30,
+    )
+    n_restarts = cluster.rest.checkpoints(job_id)["counts"]["restored"]
+    cluster.rest.cancel(job_id)
 
     # Once more where the job is restarted before Flink has noticed that the TaskManager is gone.
     assert n_restarts >= 1

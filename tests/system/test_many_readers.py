@@ -47,7 +47,7 @@ def parallelism(n: int) -> dict[str, str]:
     return {"[job]\n": f"[job]\nparallelism = {n}\n"}
 
 
-@pytest.mark.parametrize(("n_subtasks", "n_shards"), [(1, 1), (2, 2), (4, 128)])
+@pytest.mark.parametrize(("n_subtasks", "n_shards"), [(1, 1), (4, 128)])
 def test_any_number_of_readers_and_shards_gives_the_records_of_the_monitor_alone(
     kafka_broker: KafkaBroker,
     flink_cluster: FlinkCluster,

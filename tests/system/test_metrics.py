@@ -32,6 +32,7 @@ from tests.system.streams import (
     make_topics,
     model_stream,
 )
+from tests.warm_client.client import WarmClient
 
 pytestmark = pytest.mark.system
 
@@ -88,7 +89,9 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(
-    kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
+    kafka_broker: KafkaBroker,
+    warm_client: WarmClient,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
     topics = make_topics(kafka_broker)
     named = {"[job]\n": f'[job]\nnamed_models = ["{STEADY}", "{MOVED}"]\n'}
@@ -102,7 +105,12 @@ def watched(
     topics.write([stream[0], again, *stream[1:], *BAD.values(), lonely])
     topics.heartbeat(END_MS + 3 * WIDTH_MS)
     alerts, scores = encoded(topics.expected(config))
-    with PushGateway() as gateway, FlinkCluster(n_slots=1, settings=_settings(gateway)) as cluster:
+    with (
+        PushGateway() as gateway,
+        FlinkCluster(
+            n_slots=1, settings=_settings(gateway), submit_by=warm_client.submit_job
+        ) as cluster,
+    ):
         job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
         topics.wait_for(topics.scores, lambda v: len(v) >= len(scores), timeout_s=120)
         # Event time has moved on: now one event is late, and one is far ahead of the clock.

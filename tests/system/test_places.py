@@ -36,7 +36,7 @@ from tests.system.streams import (
     model_stream,
 )
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("warmly_launched")]
 
 N_PARTITIONS = 3
 

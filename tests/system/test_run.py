@@ -99,6 +99,7 @@ def test_a_job_whose_topics_are_missing_is_refused_and_runs_once_they_are_made(
     flink_cluster.rest.cancel(job_id)
 
 
+@pytest.mark.usefixtures("warmly_launched")
 def test_a_job_that_fails_as_it_starts_is_told_and_cancelled(
     kafka_broker: KafkaBroker, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_job_that_fails_as_it_starts_is_told_and_cancelled(
     assert flink_cluster.rest.status(job_id) in ("CANCELED", "FAILED")
 
 
+@pytest.mark.usefixtures("warmly_launched")
 def test_a_job_logs_in_by_its_properties_and_reads_no_aborted_transaction(
     guarded: Guarded, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
