@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.signal import lfilter
+from scipy.stats import rankdata
 
 from detectors import Dependence, ExpectedRunTime, IncidentRule, KSTest, autocorrelation_time
+from detectors.calibration import dependence
 from tests.detectors.calibration.test_run_time import run_time_of
 
 
@@ -98,3 +100,13 @@ def test_an_autocorrelated_stream_runs_as_long_as_promised(rng):
 
     assert np.mean(np.array(run_times(True)) >= 0.9 * target) >= 0.75
     assert np.mean(np.array(run_times(False)) >= 0.9 * target) <= 0.1
+
+
+def test_scores_are_the_mid_ranks_of_scipy(rng):
+    column = np.append(rng.integers(0, 5, 50).astype(float), np.nan)
+
+    scores = dependence._scored(column, is_category=False)
+
+    expected = rankdata(column[:-1])
+    assert np.allclose(scores[:-1], expected - expected.mean())
+    assert scores[-1] == 0.0
