@@ -191,10 +191,8 @@ def _promise(config: DriftJobConfig, detector: Detector) -> str:
     table = detector.calibration
     if isinstance(table, LevelPerWindowConfig):
         return ""
-    n_windows = windows_of(config, detector)
-    return (
-        f", one false alarm in {n_windows:,.0f} windows or less (confidence {table.confidence:g})"
-    )
+    n_windows = f"{windows_of(config, detector):,.0f} windows"
+    return f", a false alarm in {n_windows} or more (confidence {table.confidence:g})"
 
 
 def _sequential(detector: Sequential, width_ms: int) -> str:

@@ -269,3 +269,19 @@ def test_views_are_listed_with_their_columns_and_detectors() -> None:
 
 def test_the_only_view_of_a_configuration_without_views_stays_unnamed() -> None:
     assert "view" not in [line.name for line in lines_of()]
+
+
+def test_a_promised_run_time_shows_its_level_and_how_rare_false_alarms_are() -> None:
+    (line,) = [
+        line.text
+        for line in lines_of(
+            window={"kind": "count", "size": 500, "slide": 100},
+            reference={"kind": "first_events", "n_events": 5_000},
+            calibration={"kind": "expected_run_time", "windows": 1_000},
+            policy={"windows_to_start": 2, "windows_to_recover": 3},
+        )
+        if line.name == "detector"
+    ]
+
+    assert "ks at 0.00" in line
+    assert "a false alarm in 1,000 windows or more (confidence 0.9)" in line
