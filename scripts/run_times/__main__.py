@@ -6,6 +6,9 @@ Run by ``make statistics``, writes the tables of ``docs/run-times.md``.
 from __future__ import annotations
 
 import os
+import shlex
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -24,6 +27,7 @@ from scripts.shared.markdown import table
 _PAGE = DOCS / "run-times.md"
 _N_TEST, _OVERLAP = 100, 5
 _REFERENCES = (2, 5, 20, 100)
+_WIDTH = 130
 _PACKAGES = ("numpy", "scipy")
 _console = Console()
 
@@ -48,7 +52,10 @@ def main(
     text = report(found, targets, detectors, length)
     _console.print(text, markup=False)
     if write:
-        put_between(_PAGE, "statistics", f"{text}\n\nBy `make statistics` on {machine(_PACKAGES)}")
+        arguments = shlex.join(sys.argv[1:]).replace('"', '\\"')
+        command = f'make statistics ARGS="{arguments}"' if arguments else "make statistics"
+        note = textwrap.fill(f"By `{command}` on {machine(_PACKAGES)}", _WIDTH)
+        put_between(_PAGE, "statistics", f"{text}\n\n{note}")
 
 
 def report(
@@ -80,9 +87,10 @@ def report(
         f"{n} detectors a row, each with its own reference, watched {length} run times: the last "
         "three columns are multiples of the promise, and each has an error of about "
         f"{1.0 / np.sqrt(length):.0%} for a single detector, which makes them look more different "
-        f"than they are. Windows of {_N_TEST} rows, {_OVERLAP} to a row, two in a row to start."
+        f"than they are. A detector without an incident counts as {length}. Windows of "
+        f"{_N_TEST} rows, {_OVERLAP} to a row, two in a row to start."
     )
-    return "\n".join([head, "", table(header, cells, n_left=2)])
+    return "\n".join([textwrap.fill(head, _WIDTH), "", table(header, cells, n_left=2)])
 
 
 def _cells(values: Sequence[Sequence[float]], place: int, target: float) -> list[str]:
