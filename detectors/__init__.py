@@ -14,6 +14,7 @@ from detectors.base import (
     Reducer,
     SequentialDetector,
     StateArrays,
+    StreamDetector,
     SummaryTest,
     TwoSampleResult,
     TwoSampleTest,
@@ -60,7 +61,6 @@ from detectors.registry import (
     sequential_detector_of_kind,
     two_sample_test_of_kind,
 )
-from detectors.sequential.base import StreamDetector
 from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.sequential.classifier_e_detector import ClassifierEDetector
 from detectors.sequential.conformal_e_detector import ConformalEDetector

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -246,15 +246,8 @@ class CountsTest(SummaryTest, Protocol):
 
 
 @runtime_checkable
-class SequentialDetector(Protocol):
-    """Watches a stream of rows and promises a time until the first false alarm.
-
-    All that updates change is one vector of a constant size, its *memory*. So many streams against
-    one reference share a fitted detector, and each keeps a memory.
-    """
-
-    kind: ClassVar[str]
-    min_rows: ClassVar[int]
+class StreamDetector(Protocol):
+    """Watches a stream in updates, and alarms once the evidence reaches ``run_time``."""
 
     @property
     def run_time(self) -> float:
@@ -271,6 +264,39 @@ class SequentialDetector(Protocol):
         """Tell whether the evidence has reached ``run_time``."""
         ...
 
+    def fit(self, reference: ArrayLike, /) -> Self:
+        """Take a reference, rows or counts, and begin."""
+        ...
+
+    def update(self, part: ArrayLike, /, weight: float = 1.0) -> float:
+        """Take a part of the stream, rows or counts, and return ``statistic``."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all updates, as after an alarm that was attended to."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on, as named arrays."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore a detector that goes on with equal values."""
+        ...
+
+
+@runtime_checkable
+class SequentialDetector(StreamDetector, Protocol):
+    """A detector of a stream of rows that many streams against one reference can share.
+
+    All that updates change is one vector of a constant size, its *memory*, and each stream keeps
+    one. ``fit`` takes rows in an order of chance.
+    """
+
+    kind: ClassVar[str]
+    min_rows: ClassVar[int]
+
     @property
     def dimension_statistics(self) -> FloatArray:
         """The evidence of each dimension, shape (n_dimensions,); empty where it has none."""
@@ -279,18 +305,6 @@ class SequentialDetector(Protocol):
     @property
     def memory(self) -> FloatArray:
         """All that updates change, shape (n_memory,)."""
-        ...
-
-    def fit(self, x_ref: FloatArray) -> Self:
-        """Take the reference, shape (n_ref, n_dimensions), in an order of chance, and begin."""
-        ...
-
-    def update(self, x: FloatArray, weight: float = 1.0) -> float:
-        """Take rows, shape (n, n_dimensions), that last ``weight``, and return ``statistic``."""
-        ...
-
-    def reset(self) -> None:
-        """Forget all updates."""
         ...
 
     def resumed(self, memory: FloatArray) -> Self:
@@ -307,13 +321,4 @@ class SequentialDetector(Protocol):
 
     def update_us(self, n_dimensions: int) -> float:
         """Give the order of magnitude of the time of an update, in microseconds."""
-        ...
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything needed to restore the fitted detector, as named arrays."""
-        ...
-
-    @classmethod
-    def from_arrays(cls, arrays: StateArrays) -> Self:
-        """Restore a detector that goes on with equal values."""
         ...

@@ -7,7 +7,7 @@ from copy import copy
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays_io import arrays_below
 from detectors.base import FloatArray, StateArrays
@@ -116,7 +116,7 @@ class BinnedEDetector:
         """All that updates change, as :meth:`resumed` takes it; its size is constant."""
         return self._counts.memory
 
-    def fit(self, x_ref: FloatArray) -> Self:
+    def fit(self, x_ref: ArrayLike) -> Self:
         """Cut cells by every other row of a reference, count the rest in them, and begin.
 
         Parameters
@@ -140,7 +140,7 @@ class BinnedEDetector:
         """Forget all updates, as after an alarm that was attended to."""
         self._counts.reset()
 
-    def update(self, x: FloatArray, weight: float = 1.0) -> float:
+    def update(self, x: ArrayLike, weight: float = 1.0) -> float:
         """Take some rows, shape (n, n_dimensions), n may be 0, and return ``statistic``.
 
         Parameters
