@@ -93,7 +93,7 @@ class Judge(RecordWriter):
         self._policy = detector.policy
         self._seed = config.detector.seed
         self._calibration = make_calibration(config, detector)
-        self._reference_level = reference_level(detector.calibration)
+        self._of_halves = LevelPerWindow(reference_level(detector.calibration))
         self._dimension_names = dimension_names(view, detector.test)
 
     def test(
@@ -158,7 +158,7 @@ class Judge(RecordWriter):
         DetectorFailedError when the calibration fails.
         """
         with detector_code():
-            judgement = LevelPerWindow(self._reference_level).judge(test, halves)
+            judgement = self._of_halves.judge(test, halves)
         if judgement.is_drift == bool(incident_id):
             return None
         facts = self._facts(model, window, ReferenceSummary(n_events=0, fingerprint=""))

@@ -190,10 +190,14 @@ class FittedView:
         return arrays
 
 
-def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
+def fit_view(
+    view: View, rows: ReferenceRows, sample_size: int, *, is_compared_once: bool = False
+) -> FittedView:
     """Fit the detectors of a view to raw rows.
 
-    Tests on rows keep a sample of the reference, of the size of that of a window.
+    Tests on rows keep a sample of the reference, of the size of that of a window. How much events
+    depend on each other takes 0.15 s of 5,000 events in 200 columns; half of a reference, which is
+    compared once, does without.
 
     Raises
     ------
@@ -206,7 +210,9 @@ def fit_view(view: View, rows: ReferenceRows, sample_size: int) -> FittedView:
         encoder = Encoder.fit(view, rows.x, rows.texts)
         x_ref = encoder.encode(rows.x, rows.texts)
         shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, MOST_ROWS)])
-        return _fit_detectors(view, x_ref, rows.keys, sample_size, (encoder, shifts))
+        time = 1.0 if is_compared_once else autocorrelation_time(x_ref, view.categorical)
+        tests, sequential = _fit_detectors(view, x_ref, rows.keys, sample_size)
+        return FittedView(encoder, tests, shifts, len(x_ref), time, sequential)
     except Exception as error:
         raise _not_fitted(error) from error
 
@@ -239,7 +245,7 @@ def compare_halves(
     own = _with_own_test(view)
     with detector_code():
         half = ReferenceRows(rows.x[first], rows.texts, rows.keys[first])
-        fitted = fit_view(own, half, sample_size)
+        fitted = fit_view(own, half, sample_size, is_compared_once=True)
         x_test = fitted.encoder.encode(rows.x[second], rows.texts)
         detector = fitted.detectors[0]
         if detector.two_sample_test.needs is Needs.ROWS:
@@ -303,8 +309,7 @@ def _fit_detectors(
     x_ref: NDArray[np.float64],
     keys: NDArray[np.uint64],
     sample_size: int,
-    known: tuple[Encoder, ColumnShifts],
-) -> FittedView:
+) -> tuple[tuple[DriftDetector, ...], tuple[FittedSequential, ...]]:
     reduced: dict[bool, tuple[Reducer, NDArray[np.float64]]] = {}
 
     def reduced_for(table: Table) -> tuple[Reducer, NDArray[np.float64]]:
@@ -325,9 +330,7 @@ def _fit_detectors(
         reducer, z_ref = reduced_for(own.table)
         detector = make_sequential(own.table, view).fit(z_ref[by_chance])
         sequential.append(FittedSequential(reducer, detector))
-    encoder, shifts = known
-    time = autocorrelation_time(x_ref, view.categorical)
-    return FittedView(encoder, tuple(detectors), shifts, len(x_ref), time, tuple(sequential))
+    return tuple(detectors), tuple(sequential)
 
 
 def _with_own_test(view: View) -> View:
