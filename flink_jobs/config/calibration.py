@@ -74,20 +74,17 @@ def windows_of(config: DriftJobConfig, detector: Detector) -> float:
     return max(2.0, _promised(detector.calibration, detector.window) * n_detectors * n_tests)
 
 
-def run_time_of(
-    config: DriftJobConfig, view_name: str, detector_name: str
-) -> tuple[float, float] | None:
-    """Give windows and confidence that a detector promises, by its names; None where it does not.
+def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, float]]:
+    """Give windows and confidence by the names of view and detector, where they are promised.
 
     ``config`` is that of the model.
     """
-    for view in views_of(config):
-        for detector in view.detectors:
-            table = detector.calibration
-            is_it = (view.name, detector.name) == (view_name, detector_name)
-            if is_it and isinstance(table, ExpectedRunTimeConfig):
-                return windows_of(config, detector), table.confidence
-    return None
+    return {
+        (view.name, detector.name): (windows_of(config, detector), detector.calibration.confidence)
+        for view in views_of(config)
+        for detector in view.detectors
+        if isinstance(detector.calibration, ExpectedRunTimeConfig)
+    }
 
 
 def promises_of(

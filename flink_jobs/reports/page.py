@@ -20,9 +20,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from flink_jobs import times
-from flink_jobs.config.calibration import run_time_of
-from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.overrides import config_of_model
+from flink_jobs.config.calibration import run_times_of
+from flink_jobs.config.overrides import PerOverride
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
@@ -199,6 +198,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
     n_columns = max(60, min(N_COLUMNS, _MOST_POINTS // (5 * max(1, len(contents.views)))))
     n_rows = 60 if len(contents.views) <= _MANY_STREAMS else 12
     lines = verdict.lines(contents.evaluation, contents.views)
+    run_times = PerOverride(contents.result.config, run_times_of)
     judged = {line.place: (rank, line) for rank, line in enumerate(lines)}
     blocks = []
     for place, view in enumerate(contents.views):
@@ -206,7 +206,8 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         # Those without an alert are seldom opened.
         columns = n_columns if view.alerts else min(n_columns, 300)
         chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
-        sentence = _sentence(view, contents.result.config)
+        promise = run_times.of(view.model).get((view.view, view.detector))
+        sentence = _sentence(view, promise)
         if not isinstance(contents.accuracy, str):
             line = AccuracyLine.of(contents.accuracy, view.model)
             chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
@@ -245,8 +246,11 @@ def _together(blocks: Sequence[StreamBlock], rank_of: Mapping[int, int]) -> list
     return sorted(blocks, key=lambda block: (rank_of_model[block.view.model], block.place))
 
 
-def _sentence(view: StreamView, config: DriftJobConfig) -> str:
-    """The stream in a few words, for people and as the chart's text."""
+def _sentence(view: StreamView, promised: tuple[float, float] | None) -> str:
+    """The stream in a few words, for people and as the chart's text.
+
+    ``promised`` is the run time in windows, and its confidence.
+    """
     windows = view.windows
     n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
     parts = [f"{wording.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
@@ -258,8 +262,9 @@ def _sentence(view: StreamView, config: DriftJobConfig) -> str:
         at = words.clock(tested.end_ms[highest])
         parts.append(f"highest statistic {tested.statistic[highest]:.3g} at {at}")
         parts.append(_least_found(tested))
-    if (promise := _promise(view, config)) is not None:
-        parts.append(promise)
+    if promised is not None:
+        rare = f"{promised[0]:,.0f} windows or more (confidence {promised[1]:g})"
+        parts.append(f"without a drift an alarm in {rare}")
     kinds = Counter(words.about(alert) for alert in view.alerts)
     alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
     return f"{'; '.join(parts)}. Alerts: {alerts}."
@@ -271,17 +276,6 @@ def _least_found(tested: Windows) -> str:
     if not np.isfinite(threshold):
         return "no statistic of the last window would have been drift"
     return f"the last one drifts from {threshold:.3g} on (p {level:.2g})"
-
-
-def _promise(view: StreamView, config: DriftJobConfig) -> str | None:
-    """How rare a false alarm is, where that is promised."""
-    found = run_time_of(config_of_model(config, view.model), view.view, view.detector)
-    if found is None:
-        return None
-    n_windows, confidence = found
-    return (
-        f"without a drift an alarm in {n_windows:,.0f} windows or more (confidence {confidence:g})"
-    )
 
 
 def _quality(contents: Contents) -> quality.Quality:
