@@ -53,12 +53,11 @@ class ExpectedRunTime:
     Notes
     -----
     Rows must be independent of each other, or ``dependence`` must say how much they are not. The
-    levels come from a simulation in the limit of many
-    rows. It is that of ``ks``, which differs most from reference to reference. For one or two
-    drifting windows in a row, and three normal ones or more to recover, its results come with the
-    package. Any other rule is simulated when it is first made, in half a minute, with the same
-    results everywhere. References of less than a few windows differ so much that the price is high:
-    there most run far longer than promised.
+    levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
+    most from reference to reference. For one or two drifting windows in a row, and three normal
+    ones or more to recover, its results come with the package. Any other rule is simulated when it
+    is first made, in half a minute, with the same results everywhere. References of less than a few
+    windows differ so much that the price is high: there most run far longer than promised.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
     it: a move is found, and the promise is not kept.
@@ -107,16 +106,6 @@ class ExpectedRunTime:
         self._rule = rule._replace(to_recover=min(rule.to_recover, _MOST_TO_RECOVER))
         if self._rule not in RULES:
             self._simulate()
-
-    @property
-    def n_windows(self) -> float:
-        """The expected time until the first false alarm, in windows, at least."""
-        return self._n_windows
-
-    @property
-    def confidence(self) -> float:
-        """The share of references for which that holds."""
-        return self._confidence
 
     def level_for(
         self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT

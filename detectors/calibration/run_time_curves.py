@@ -41,14 +41,13 @@ _LENGTHS = 300
 _LEVELS_AT_ONCE = 2
 _LEAST_SLOPE = 0.5
 TABLE = "run_times.npz"
-"""In this folder: what ``scripts/run_times.py`` wrote."""
-
+"""In this folder: what ``scripts/run_times/curves.py`` wrote."""
 
 _Number = TypeVar("_Number", int, float)
 
 
 class Setting(NamedTuple):
-    """What a run time depends on, beside the level.
+    """All that a run time depends on, beside the level.
 
     Attributes
     ----------

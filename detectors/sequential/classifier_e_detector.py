@@ -49,14 +49,14 @@ class ClassifierEDetector(RowsEDetector):
 
     Logistic regressions on columns, their squares and products of pairs learn online to tell recent
     rows from a quarter of the reference. Podkopaev and Ramdas bet on the prediction for the next
-    row, which comes from either of two streams. A fixed reference is no second stream: its rows run
-    out, and its share has to be played by a bound. A row of the stream multiplies the evidence by
-    the odds ``r(x)`` that the classifier gives it, over an upper bound ``U`` of the mean of r under
-    the reference. The classifier of the bets changes every 64 rows, and knows nothing of the other
-    three quarters of the reference, the rows held out. So they are a fresh sample for each new r,
-    and bound its mean, the k-th time with a risk that is ``1 / (k * (k + 1))`` of the whole. So the
-    distance from the mean of the rows held out to U grows as time passes, by about a half from the
-    tenth time to the ten thousandth.
+    row, which comes from either of two streams. A fixed reference is not a second stream: its rows
+    run out, and its share has to be played by a bound. A row of the stream multiplies the evidence
+    by the odds ``r(x)`` that the classifier gives it, over an upper bound ``U`` of the mean of r
+    under the reference. The classifier of the bets changes every 64 rows, and knows nothing of the
+    other three quarters of the reference, the rows held out. So they are a fresh sample for each
+    new r, and bound its mean, the k-th time with a risk that is ``1 / (k * (k + 1))`` of the whole.
+    So the distance from the mean of the rows held out to U grows as time passes, by about a half
+    from the tenth time to the ten thousandth.
 
     With a probability of ``1 - d`` no bound ever fails. Then the probability of a failure given the
     reference is above 0.1 for at most ``d / 0.1`` of all references; d is ``0.1 * (1 -

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -13,8 +12,6 @@ from detectors.checks import as_rows, fitted, state_array
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
-    MEMORIES,
-    EDetectorKind,
     RowsEDetector,
     learning_and_held_out,
 )
@@ -104,15 +101,7 @@ class ConformalEDetector(RowsEDetector):
     (True, 1)
     """
 
-    def __init__(
-        self,
-        run_time: float,
-        confidence: float = 0.9,
-        kind: EDetectorKind = "shiryaev_roberts",
-        memories: Sequence[float] = MEMORIES,
-    ) -> None:
-        super().__init__(run_time, confidence, kind, memories)
-        self._scores: FloatArray | None = None
+    _scores: FloatArray | None = None
 
     def fit(self, x_ref: ArrayLike) -> Self:
         """Keep the scores of ``x_ref``, shape (n_ref, n_columns), and begin.

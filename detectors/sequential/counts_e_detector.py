@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from copy import copy
 from typing import Self
 
@@ -15,9 +14,7 @@ from detectors.base import FloatArray, IntArray, StateArrays
 from detectors.checks import fitted, state_array
 from detectors.errors import InvalidSampleError, InvalidStateError, TooFewRowsError
 from detectors.sequential.e_detector import (
-    MEMORIES,
     EDetector,
-    EDetectorKind,
     check_weight,
     refused_as_state,
 )
@@ -98,15 +95,7 @@ class CountsEDetector(EDetector):
     True
     """
 
-    def __init__(
-        self,
-        run_time: float,
-        confidence: float = 0.9,
-        kind: EDetectorKind = "shiryaev_roberts",
-        memories: Sequence[float] = MEMORIES,
-    ) -> None:
-        super().__init__(run_time, confidence, kind, memories)
-        self._box: _Box | None = None
+    _box: _Box | None = None
 
     @property
     def n_cells(self) -> int:

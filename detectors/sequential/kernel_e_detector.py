@@ -52,7 +52,7 @@ class KernelEDetector(RowsEDetector):
     Rows that depend on each other, such as those of an autocorrelated stream, are not covered.
 
     The test of Shekhar and Ramdas bets that the next row of a stream has a larger value of a
-    witness function than the next row of a second stream. A fixed reference is no second stream:
+    witness function than the next row of a second stream. A fixed reference is not a second stream:
     its rows run out, and rows that are used again are not independent of what was learned by them.
     So the reference's part is played by bounds. Rows become random Fourier features of a Gaussian
     kernel, and these their leading principal components and the squared distance from their space,

@@ -41,7 +41,7 @@ class StormTable(Table, frozen=True, kw_only=True):
 class FalseDiscoveriesTable(Table, frozen=True, kw_only=True):
     """How many of the incidents of drift that are told of may be false, over all models.
 
-    An incident that is no discovery is held back. A job without this table tells of all.
+    An incident that is not a discovery is held back. A job without this table tells of all.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ class StageCounts:
     in_storms : int
         Those that a storm held back.
     no_discoveries : int
-        Those that were held back since their incident is no discovery.
+        Those that were held back since their incident is not a discovery.
     storm_alerts : int
         Alerts about storms.
     """

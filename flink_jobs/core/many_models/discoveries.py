@@ -48,7 +48,7 @@ class DiscoveryMemory(Struct):
     n_places, n_discoveries : int
         Windows and decisions so far, and how many discoveries.
     held : dict of str to int
-        By incident that is no discovery: how many alerts of it were held back.
+        By incident that is not a discovery: how many alerts of it were held back.
     """
 
     period: int | None = None

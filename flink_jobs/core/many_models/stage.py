@@ -57,7 +57,7 @@ def decides_over_models(config: DriftJobConfig) -> bool:
 class ManyModels:
     """Decides over the alerts of all models.
 
-    What is no discovery is held back first; storms are found among what is left.
+    What is not a discovery is held back first; storms are found among what is left.
 
     Parameters
     ----------
