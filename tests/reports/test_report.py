@@ -502,3 +502,28 @@ def test_the_picture_takes_any_name(tmp_path, name):
     )
 
     assert (tmp_path / "r.png").stat().st_size > 5_000
+
+
+def test_a_stream_says_from_which_statistic_a_window_drifts(tmp_path):
+    result = write_result(tmp_path / "result", [score(10)])
+
+    text = Reader(page_of(result, tmp_path)).text
+
+    threshold = score(10).threshold
+    assert threshold is not None
+    assert threshold.statistic is not None
+    assert (
+        f"the last one drifts from {threshold.statistic:.3g} on (p {threshold.p_value:.2g})" in text
+    )
+    assert "without a drift" not in text
+
+
+def test_a_promised_run_time_is_told_for_the_detector_that_promises_it(tmp_path):
+    result = write_result(tmp_path / "result", [score(10)])
+    calibration = {"kind": "expected_run_time", "windows": 500}
+    policy = {"windows_to_start": 2, "windows_to_recover": 3}
+    write_config(tmp_path / "result", make_config(calibration=calibration, policy=policy))
+
+    text = Reader(page_of(BacktestResult.open(result.folder), tmp_path)).text
+
+    assert "without a drift an alarm in 500 windows or more (confidence 0.9)" in text
