@@ -14,6 +14,7 @@ from detectors.base import (
     Reducer,
     SequentialDetector,
     StateArrays,
+    StreamCost,
     StreamDetector,
     SummaryTest,
     TwoSampleResult,
@@ -65,6 +66,7 @@ from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.sequential.classifier_e_detector import ClassifierEDetector
 from detectors.sequential.conformal_e_detector import ConformalEDetector
 from detectors.sequential.counts_e_detector import CountsEDetector
+from detectors.sequential.e_detector import LEARNING_ROWS
 from detectors.sequential.kernel_e_detector import KernelEDetector
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
@@ -132,6 +134,7 @@ __all__ = [
     "KSTest",
     "Kernel",
     "KernelEDetector",
+    "LEARNING_ROWS",
     "LabelShift",
     "LevelPerWindow",
     "MMDTest",
@@ -153,6 +156,7 @@ __all__ = [
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
+    "StreamCost",
     "StreamDetector",
     "SummaryTest",
     "Threshold",

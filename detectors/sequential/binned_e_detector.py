@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays_io import arrays_below
-from detectors.base import FloatArray, StateArrays
+from detectors.base import FloatArray, StateArrays, StreamCost
 from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidParameterError, InvalidStateError
 from detectors.sequential.counts_e_detector import CountsEDetector
-from detectors.sequential.e_detector import MEMORIES, EDetectorKind
+from detectors.sequential.e_detector import MEMORIES, Scheme
 from detectors.two_sample.binned import bin_cut
 from detectors.two_sample.chi_square.categories import category_cut
 from detectors.two_sample.counts.cells import Cells, Cut, Rule
+
+# Of a few numbers that every stored detector has.
+_PARAMETER_BYTES = 200
 
 
 class BinnedEDetector:
@@ -80,7 +83,7 @@ class BinnedEDetector:
         self,
         run_time: float,
         confidence: float = 0.9,
-        scheme: EDetectorKind = "shiryaev_roberts",
+        scheme: Scheme = "shiryaev_roberts",
         n_cells: int = 6,
         categorical_columns: Iterable[int] = (),
     ) -> None:
@@ -175,17 +178,20 @@ class BinnedEDetector:
         other._counts = self._counts.resumed(memory)
         return other
 
-    def memory_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``memory`` in bytes at most. The detector need not be fitted."""
-        return 8 * len(MEMORIES) * n_dimensions * (self._n_cells + 2 + 1)
+    @property
+    def derived_bytes(self) -> int:
+        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        return 0
 
-    def reference_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``to_arrays`` in bytes at most. The detector need not be fitted."""
-        return 8 * n_dimensions * (2 * self._n_cells + 5) + self.memory_bytes(n_dimensions)
-
-    def update_us(self, n_dimensions: int) -> float:
-        """Give the order of magnitude of the time of an update of few rows, in microseconds."""
-        return 300.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2)
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what it takes, whatever the size of the reference. It need not be fitted."""
+        memory = 8 * len(MEMORIES) * n_dimensions * (self._n_cells + 2 + 1)
+        return StreamCost(
+            memory_bytes=memory,
+            reference_bytes=8 * n_dimensions * (2 * self._n_cells + 5) + memory + _PARAMETER_BYTES,
+            update_us=300.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2),
+            row_us=0.1 * n_dimensions,
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on."""

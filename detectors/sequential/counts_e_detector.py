@@ -59,7 +59,7 @@ class CountsEDetector(EDetector):
         the weights: 1 for each update, the rows of an update, or its milliseconds.
     confidence : float
         In (0, 1).
-    kind : str
+    scheme : str
         ``shiryaev_roberts`` or ``cusum``.
     memories : sequence of float
         Rows that the recent past reaches back; each positive.

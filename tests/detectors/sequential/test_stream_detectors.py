@@ -189,7 +189,7 @@ def test_it_fulfils_the_protocol(case):
 
 
 def test_a_restored_detector_goes_on_bit_for_bit(case, rng):
-    detector = case(50.0, confidence=0.95, kind="cusum", memories=[10.0, 300.0]).fit(
+    detector = case(50.0, confidence=0.95, scheme="cusum", memories=[10.0, 300.0]).fit(
         mixed(rng, 200)
     )
     stream = [mixed(rng, n) + 0.2 for n in (1, 40, 70, 0, 33, 90, 5, 64, 64, 1)]
@@ -267,7 +267,7 @@ def test_weights_are_the_unit_of_the_promise(case, rng):
 
 def test_shiryaev_and_roberts_are_never_later_than_cusum(case, rng):
     x_ref, stream = mixed(rng, 80), [mixed(rng, 40) + 0.2 for _ in range(20)]
-    sum_of_all, largest = case().fit(x_ref), case(kind="cusum").fit(x_ref)
+    sum_of_all, largest = case().fit(x_ref), case(scheme="cusum").fit(x_ref)
 
     for rows in stream:
         assert sum_of_all.update(rows) >= largest.update(rows)
@@ -379,7 +379,7 @@ def test_nothing_is_known_before_fit(case):
     [
         ({"run_time": 0.0}, "run_time"),
         ({"confidence": 1.0}, "confidence"),
-        ({"kind": "shewhart"}, "shiryaev_roberts, cusum"),
+        ({"scheme": "shewhart"}, "shiryaev_roberts, cusum"),
         ({"memories": []}, "memories"),
     ],
 )
@@ -428,7 +428,7 @@ def test_state_that_is_not_one_of_a_detector_is_refused(case, rng):
     arrays = case().fit(rng.normal(size=(40, 2))).to_arrays()
 
     for name, value in (
-        ("kind", np.array([7])),
+        ("scheme", np.array([7])),
         ("parameters", np.array([-1.0, 0.9])),
         ("memories", np.array([1.0])),
     ):
