@@ -345,3 +345,16 @@ class SequentialDetector(StreamDetector, Protocol):
     def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
         """Say what a reference of ``n_ref`` rows takes. The detector need not be fitted."""
         ...
+
+    def rows_to_find(
+        self, shift: float, n_ref: int, n_dimensions: int, weight: float = 1.0
+    ) -> float | None:
+        """Say in about how many rows it finds a shift of one dimension's mean.
+
+        An order of magnitude, right within a factor of two for shifts that are found well: of a
+        normal dimension, by ``shift`` standard deviations, with a usual reference of ``n_ref``
+        rows. Infinite where such a shift lies within what the reference leaves open; None where it
+        is not known. ``weight`` is what passes of the run time with each row, or each update where
+        that does not depend on rows. The detector need not be fitted.
+        """
+        ...

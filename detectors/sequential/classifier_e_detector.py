@@ -17,8 +17,8 @@ from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
     MAX_ROWS,
     MEMORIES,
-    Scheme,
     RowsEDetector,
+    Scheme,
     learning_and_held_out,
     refused_as_state,
 )

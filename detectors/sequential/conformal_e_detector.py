@@ -7,12 +7,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from detectors.base import FloatArray, StateArrays, StreamCost
 from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
+    LEARNING_ROWS,
     MAX_ROWS,
     MEMORIES,
     RowsEDetector,
@@ -20,12 +22,14 @@ from detectors.sequential.e_detector import (
     learning_and_held_out,
     refused_as_state,
 )
+from detectors.sequential.evidence_growth import NORMAL_PLACES, growth_of_bets
 from detectors.sequential.linear_bets import LinearBets
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import Whitening
 
 # The largest absolute values of the three polynomials.
 _REACH = np.sqrt([3.0, 5.0, 7.0])
+_RADIUS = float(np.sqrt((_REACH * _REACH).sum()))
 
 
 class ConformalEDetector(RowsEDetector):
@@ -140,8 +144,7 @@ class ConformalEDetector(RowsEDetector):
     def _begin_with(self, scores: FloatArray) -> None:
         """Begin with sorted scores, shape (n_scores, n_held_out)."""
         self._scores, self._n_columns = scores, len(scores) - 1
-        each = (1.0 - self._confidence) / (2 * _REACH.size * len(scores))
-        self._bounds = _bounds(scores.shape[1], each)
+        self._bounds = _bounds(scores.shape[1], self._risk(len(scores)))
         self.reset()
 
     def reset(self) -> None:
@@ -149,8 +152,7 @@ class ConformalEDetector(RowsEDetector):
         n_scores = len(fitted(self._scores, self))
         lower, upper = np.repeat(self._bounds[:, np.newaxis, :], n_scores, axis=1)
         reach = np.tile(_REACH, (n_scores, 1))
-        radius = float(np.sqrt((_REACH * _REACH).sum()))
-        self._bets = LinearBets(lower, upper, reach, radius, self._memories)
+        self._bets = LinearBets(lower, upper, reach, _RADIUS, self._memories)
         self._begin(n_scores)
 
     def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
@@ -164,6 +166,21 @@ class ConformalEDetector(RowsEDetector):
             update_us=150.0 + 60.0 * n_scores,
             row_us=0.5 * n_scores,
         )
+
+    def _growth(self, shift: float, n_ref: int, n_dimensions: int) -> float:
+        n_kept = min(n_ref, self._max_rows)
+        n_held_out = n_kept - len(range(*LEARNING_ROWS.indices(n_kept)))
+        lower, upper = _bounds(n_held_out, self._risk(n_dimensions + 1))
+        begins = np.floor(ndtr(NORMAL_PLACES + shift) * n_held_out) / (n_held_out + 1)
+        moved = _polynomials(begins, begins + 1.0 / (n_held_out + 1))
+        return growth_of_bets(moved, lower, upper, _REACH, _RADIUS)
+
+    def _n_dimensions_of_evidence(self, n_dimensions: int) -> int:
+        return n_dimensions + 1
+
+    def _risk(self, n_scores: int) -> float:
+        """The risk of each of all bounds."""
+        return (1.0 - self._confidence) / (2 * _REACH.size * n_scores)
 
     def _learned(self) -> list[FloatArray]:
         return [self._bets.recent, self._bets.rows]

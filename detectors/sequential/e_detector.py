@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.base import FloatArray, StateArrays
 from detectors.checks import as_rows, check_level, fitted, state_array
 from detectors.errors import InvalidParameterError, InvalidSampleError, InvalidStateError
+from detectors.sequential.evidence_growth import rows_until
 
 Scheme = Literal["shiryaev_roberts", "cusum"]
 _SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -28,6 +29,10 @@ _MOST_LOG_EVIDENCE = 600.0
 
 MAX_ROWS = 10_000
 """Rows of a reference that are kept at most: so many bound a mean to 0.04 deviations."""
+
+# Bets are learned while evidence grows, which takes the longer for it: measured delays were 0.8 to
+# 1.7 times those of bets that are known, in the middle of all 48 cases 1.3 times.
+_MORE_ROWS = 1.3
 
 LEARNING_ROWS = slice(None, None, 4)
 """The rows of a reference that decide what is looked at; the others bound means."""
@@ -96,6 +101,11 @@ class EDetector:
     def run_time(self) -> float:
         """The promised expected weight until the first false alarm."""
         return self._run_time
+
+    @property
+    def confidence(self) -> float:
+        """The share of references for which the promise holds."""
+        return self._confidence
 
     @property
     def statistic(self) -> float:
@@ -237,6 +247,26 @@ class RowsEDetector(EDetector):
     def derived_bytes(self) -> int:
         """What it holds in memory for all streams besides what ``to_arrays`` gives."""
         return 0
+
+    def rows_to_find(
+        self, shift: float, n_ref: int, n_dimensions: int, weight: float = 1.0
+    ) -> float | None:
+        """Say in about how many rows it finds a shift of one dimension's mean; None if unknown.
+
+        See :meth:`detectors.base.SequentialDetector.rows_to_find`.
+        """
+        growth = self._growth(shift, n_ref, n_dimensions)
+        if growth is None:
+            return None
+        n_processes = self._memories.size * self._n_dimensions_of_evidence(n_dimensions)
+        return _MORE_ROWS * rows_until(self.run_time / weight, n_processes, growth)
+
+    def _growth(self, shift: float, n_ref: int, n_dimensions: int) -> float | None:
+        """The growth of the evidence a row after a shift; None where it is not known."""
+        return None
+
+    def _n_dimensions_of_evidence(self, n_dimensions: int) -> int:
+        return 1
 
     @abstractmethod
     def _learned(self) -> list[FloatArray]:

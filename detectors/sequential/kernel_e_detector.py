@@ -14,12 +14,14 @@ from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
+    LEARNING_ROWS,
     MEMORIES,
-    Scheme,
     RowsEDetector,
+    Scheme,
     learning_and_held_out,
     refused_as_state,
 )
+from detectors.sequential.evidence_growth import NORMAL_PLACES, growth_of_bets
 from detectors.sequential.linear_bets import LinearBets
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import REACH, Whitening, radius_of, within_radius
@@ -184,6 +186,16 @@ class KernelEDetector(RowsEDetector):
             update_us=250.0,
             row_us=5.0 + (1.5 + 0.0015 * n_components) * self._n_features / 64.0,
         )
+
+    def _growth(self, shift: float, n_ref: int, n_dimensions: int) -> float:
+        n_components = n_dimensions + self._n_components
+        n_held_out = n_ref - len(range(*LEARNING_ROWS.indices(n_ref)))
+        # About what the bounds of components of unit variance are.
+        each = (1.0 - self._confidence) / (2 * n_components)
+        upper = np.full(n_components, np.sqrt(-2.0 * np.log(each) / n_held_out))
+        moved = np.clip(NORMAL_PLACES + shift, -REACH, REACH)[:, np.newaxis]
+        reach = np.full(n_components, REACH)
+        return growth_of_bets(moved, -upper, upper, reach, radius_of(n_components))
 
     def _learned(self) -> list[FloatArray]:
         return [self._bets.recent, self._bets.rows]

@@ -11,6 +11,7 @@ from detectors import (
     ConformalEDetector,
     CountsEDetector,
     KernelEDetector,
+    SequentialDetector,
     StreamDetector,
 )
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
@@ -184,7 +185,7 @@ def test_a_shift_under_heavy_tails_is_found(case, rng):
 
 def test_it_fulfils_the_protocol(case):
     # ``isinstance`` reads the properties, which need a fitted detector.
-    assert isinstance(case().fit(np.arange(40.0).reshape(20, 2)), StreamDetector)
+    assert isinstance(case().fit(np.arange(40.0).reshape(20, 2)), SequentialDetector)
     assert isinstance(CountsEDetector(10).fit([5, 5]), StreamDetector)
 
 
@@ -233,6 +234,55 @@ def test_its_size_does_not_change_over_ten_thousand_rows(case, rng):
         detector.update(rng.normal(size=(200, 2)))
 
     assert len(arrays_to_bytes(detector.to_arrays())) == before
+
+
+def test_streams_share_a_detector_and_each_goes_on_from_its_own_memory(case, rng):
+    x_ref = mixed(rng, 120)
+    shared, plain = case().fit(x_ref), [case().fit(x_ref) for _ in range(2)]
+    memories = [shared.memory] * 2
+
+    for n in (1, 40, 70, 0, 90, 64, 5):
+        for stream, own in enumerate(plain):
+            rows = mixed(rng, n) + 0.3 * stream
+            resumed = shared.resumed(memories[stream])
+            assert resumed.update(rows, 2.0) == own.update(rows, 2.0)
+            # As a store hands it on: bytes, which cannot be written to.
+            memories[stream] = np.frombuffer(resumed.memory.tobytes())
+
+    assert shared.statistic == 0.0
+    assert memories[0].nbytes <= shared.cost(120, 4).memory_bytes
+    with pytest.raises(InvalidStateError, match="memory"):
+        shared.resumed(memories[0][1:])
+
+
+@pytest.mark.parametrize(("n_ref", "n_columns"), [(60, 1), (400, 3), (3_000, 12)])
+def test_a_fitted_detector_is_no_larger_than_was_said(case, rng, n_ref, n_columns):
+    said = case().cost(n_ref, n_columns)
+
+    detector = case().fit(rng.normal(size=(n_ref, n_columns)))
+
+    stored = sum(array.nbytes for array in detector.to_arrays().values())
+    # Few rows have fewer components than there may be.
+    assert (0.7 if n_ref > 1_000 else 0.2) * said.reference_bytes < stored <= said.reference_bytes
+    assert detector.memory.nbytes <= said.memory_bytes
+
+
+@pytest.mark.parametrize("name", ["conformal", "classifier"])
+def test_what_is_kept_of_a_reference_is_bounded(name, rng):
+    x_ref = rng.normal(size=(500, 3))
+    bounded, small = CASES[name](max_rows=100).fit(x_ref), CASES[name]().fit(x_ref[:100])
+    rows = rng.normal(size=(70, 3))
+
+    assert bounded.update(rows) == small.update(rows)
+    assert bounded.cost(10**9, 3) == bounded.cost(100, 3)
+
+
+def test_what_was_fitted_and_what_is_restored_lie_alike_in_memory(case, rng):
+    # Linear algebra may round another way where an array lies another way.
+    detector = case().fit(np.asfortranarray(mixed(rng, 300)))
+
+    for name, array in detector.to_arrays().items():
+        assert array.flags.c_contiguous, name
 
 
 def test_it_forgets_by_reset_all_that_came_before(case, rng):
