@@ -24,6 +24,7 @@ from detectors.calibration.dependence import INDEPENDENT, Dependence, autocorrel
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time import ExpectedRunTime
+from detectors.calibration.smallest_shift import SmallestShift, smallest_shift
 from detectors.column_shifts import ColumnMove, ColumnShifts, ranking
 from detectors.discovery.e_values import Discovery, ELond, e_benjamini_hochberg
 from detectors.drift_detector import DriftDetector
@@ -153,6 +154,7 @@ __all__ = [
     "SlidingKS",
     "SlidingMMD",
     "SlidingRFFMMD",
+    "SmallestShift",
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
@@ -185,5 +187,6 @@ __all__ = [
     "reducer_of_kind",
     "rff_mmd2",
     "sequential_detector_of_kind",
+    "smallest_shift",
     "two_sample_test_of_kind",
 ]

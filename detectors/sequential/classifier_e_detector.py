@@ -65,7 +65,8 @@ class ClassifierEDetector(RowsEDetector):
     probability of 0.9 at least, and the weight counts as 0.9 of itself to make up for that.
 
     Memory and the time of a row do not depend on the length of the stream; both grow with the rows
-    of the reference, of which ``max_rows`` are kept. A shift that lies within the bounds is never found.
+    of the reference, of which ``max_rows`` are kept. A shift that lies within the bounds is never
+    found.
 
     Parameters
     ----------
