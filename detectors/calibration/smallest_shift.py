@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
@@ -28,6 +29,7 @@ _LEAST_PER_BIN = 20
 # Places around the largest difference of two normal distributions, in standard deviations.
 _KNOTS = np.array([-3.0, -2.0, -1.3, -0.8, -0.4, 0.0, 0.4, 0.8, 1.3, 2.0, 3.0])
 _PATHS = 1_000
+_SHORTEST = 1e-12
 
 
 class SmallestShift(NamedTuple):
@@ -96,7 +98,9 @@ def smallest_shift(
     match test:
         case KSTest() | MixedTest():
             gap = critical_gap(level, n_dimensions, n_ref, n_test)
-            distance = np.inf if gap is None else gap / (n_ref * n_test)
+            # D comes in steps, of which the limit knows nothing: the middle between two of them.
+            middle = 0.0 if gap is None else gap - math.gcd(n_ref, n_test) / 2.0
+            distance = np.inf if gap is None else middle / (n_ref * n_test)
             return SmallestShift(_shift_of_ks(distance, in_both, power), "deviations")
         case BinnedTest() if own_test >= _LEAST_PER_BIN * test.n_bins:
             n_bins = test.n_bins
@@ -131,7 +135,7 @@ def _power_of_ks(shift: float, distance: float, in_both: float) -> float:
     z = shift / 2.0 + _KNOTS
     below_ref, below_test = ndtr(z), ndtr(z - shift)
     times = np.concatenate([[0.0], (below_ref + below_test) / 2.0, [1.0]])
-    steps = np.maximum(np.diff(times), np.finfo(np.float64).tiny)
+    steps = np.maximum(np.diff(times), _SHORTEST)
     walks = np.cumsum(_normals() * np.sqrt(steps), axis=1)
     bridges = walks - times[1:] * walks[:, -1:]
     # The difference is 0 at both ends.

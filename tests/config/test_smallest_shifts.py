@@ -29,7 +29,7 @@ def test_a_window_says_what_it_finds_often_and_every_other_time() -> None:
     text = found(detector={"test": {"kind": "ks"}})["main"]
 
     assert text == (
-        "a window of 200 events finds a shift of the mean of one column by 0.46 standard "
+        "a window of 200 events finds a shift of the mean of one column by 0.45 standard "
         "deviations 9 times in 10, and one by 0.33 every other time"
     )
 
