@@ -88,7 +88,7 @@ def smallest_shift(
     --------
     >>> found = smallest_shift(KSTest(), 0.001, n_ref=1_000, n_test=200, n_dimensions=10)
     >>> round(found.size, 2), found.unit
-    (0.52, 'deviations')
+    (0.48, 'deviations')
     """
     check_level(level, "level")
     check_level(power, "power")

@@ -178,8 +178,8 @@ class ClassifierEDetector(RowsEDetector):
         return StreamCost(
             memory_bytes=memory,
             reference_bytes=8 * (n_kept * n_dimensions + 50) + memory,
-            update_us=150.0 + n_kept * (0.02 + 0.0005 * n_features),
-            row_us=1.0 + n_kept * 0.005,
+            update_us=250.0 + n_kept * (0.03 + 0.0008 * n_features),
+            row_us=3.0 + 0.0003 * n_kept,
         )
 
     def _learned(self) -> list[FloatArray]:
