@@ -94,7 +94,7 @@ def _of_view(
     for own in view.sequential:
         yield Line("detector", _sequential(own, config.panes.width_ms))
     for name, found in found_by_view(config, view, fewest):
-        yield Line("", f"{name}: {found}")
+        yield Line("finds", f"{name}: {found}")
 
 
 def _of_override(

@@ -16,16 +16,11 @@ from detectors import (
     DetectorError,
     DriftDetector,
     Needs,
-    NoReduction,
-    Prepared,
     Reducer,
-    SequentialDetector,
     TwoSampleResult,
     arrays_to_bytes,
     autocorrelation_time,
     bytes_to_arrays,
-    reducer_of_kind,
-    sequential_detector_of_kind,
 )
 from detectors.arrays_io import arrays_below
 from detectors.column_shifts import MOST_ROWS
@@ -35,6 +30,7 @@ from flink_jobs.config.views import View
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import is_prepared, make_reducer, make_sequential, make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
+from flink_jobs.core.references.fitted_sequential import FittedSequential
 from flink_jobs.core.sampling import hash_of, smallest
 from flink_jobs.core.views.encoding import Encoder
 from flink_jobs.intake.event_columns import EventColumns
@@ -81,52 +77,6 @@ def rows_without_times(
     return ReferenceRows(x, texts, hash_of(places, places, seed))
 
 
-class FittedSequential(NamedTuple):
-    """A sequential detector that no event has reached, and the reducer in front of it."""
-
-    reducer: Reducer
-    detector: SequentialDetector
-
-    def by_column(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add up the evidence of the dimensions that stand for one column of the view.
-
-        Parameters
-        ----------
-        statistics : ndarray of float64
-            Of a detector that goes on from this one.
-
-        Returns
-        -------
-        ndarray of float64
-            One for each column where each dimension is of one; last, that of whole rows.
-        """
-        reducer = self.reducer
-        if not statistics.size or not isinstance(reducer, Prepared):
-            return statistics
-        if not isinstance(reducer.reducer, NoReduction):
-            return statistics
-        sources = reducer.sources
-        of_columns = np.bincount(sources, statistics[: sources.size])
-        return np.append(of_columns, statistics[sources.size :].sum())
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return both as named arrays."""
-        kinds = np.array([self.reducer.kind.encode(), self.detector.kind.encode()], dtype="S32")
-        return {
-            "kinds": kinds,
-            **{f"reducer/{name}": array for name, array in self.reducer.to_arrays().items()},
-            **{f"detector/{name}": array for name, array in self.detector.to_arrays().items()},
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> FittedSequential:
-        """Restore what :meth:`to_arrays` returned."""
-        reducer_kind, detector_kind = (kind.decode() for kind in arrays["kinds"].tolist())
-        reducer = reducer_of_kind(reducer_kind).from_arrays(arrays_below("reducer/", arrays))
-        detector = sequential_detector_of_kind(detector_kind)
-        return cls(reducer, detector.from_arrays(arrays_below("detector/", arrays)))
-
-
 @dataclass(frozen=True, eq=False)
 class FittedView:
     """All detectors of a view, fitted to one reference.
@@ -157,7 +107,7 @@ class FittedView:
     def n_bytes(self) -> int:
         """Size of the arrays that it is made of, and of what sequential detectors derive."""
         stored = sum(array.nbytes for array in self._arrays().values())
-        return stored + sum(each.detector.derived_bytes for each in self.sequential)
+        return int(stored + sum(each.detector.derived_bytes for each in self.sequential))
 
     def to_block(self) -> bytes:
         """Return the entry of the state."""
