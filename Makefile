@@ -91,6 +91,10 @@ bench-models: setup ## Panes a second with 1,000 to 20,000 models, about 25 minu
 bench-detectors: needs-torch $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
 
+.PHONY: bench-streams
+bench-streams: needs-setup $(PACKAGE) ## Cost of an event after a million others, about 5 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.streams $(ARGS)
+
 .PHONY: bench-monitor
 bench-monitor: needs-setup $(PACKAGE) ## Cost of an event and size of the state, about 5 minutes (ARGS="--against OTHER_CHECKOUT")
 	@$(BIN)/python -m scripts.bench.monitor $(ARGS)

@@ -25,6 +25,8 @@ PREFIX = "reducer/"
 
 _PROJECTIONS = frozenset({"pca", "sparse_random_projection"})
 _DISTANCES = frozenset({"mmd", "energy", "mmd_features", "binomial"})
+# Sequential detectors that take rows of finite numbers.
+_OF_ROWS = frozenset({"kernel_e_detector", "conformal_e_detector", "classifier_e_detector"})
 _OWN_UNITS = frozenset(
     {"softmax_outputs", "hard_predictions", "torch_softmax", "torch_hard_predictions"}
 )
@@ -34,8 +36,9 @@ def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
     """Tell whether a detector of these kinds sees columns through :class:`Prepared`.
 
     Projections do, whatever tests them, and distances between whole rows do: both add columns up,
-    so that the one with the largest unit decides and the others are not seen. Tests of one column
-    after the other see columns as they are, and a reducer that hands on the outputs of a classifier
+    so that the one with the largest unit decides and the others are not seen. Sequential detectors
+    of rows do, since they take neither categories nor missing values. Tests of one column after the
+    other see columns as they are, and a reducer that hands on the outputs of a classifier
     sees shares, which have a unit already.
 
     Parameters
@@ -50,7 +53,9 @@ def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
     >>> needs_preparation("none", "ks"), needs_preparation("softmax_outputs", "mmd")
     (False, False)
     """
-    return reducer_kind in _PROJECTIONS or (reducer_kind == "none" and test_kind in _DISTANCES)
+    return reducer_kind in _PROJECTIONS or (
+        reducer_kind == "none" and test_kind in _DISTANCES | _OF_ROWS
+    )
 
 
 class Prepared:

@@ -14,6 +14,7 @@ from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import matches, variants
+from flink_jobs.config.smallest_shifts import found_by_view
 from flink_jobs.config.tables.references import (
     FirstEvents,
     FirstTime,
@@ -23,7 +24,11 @@ from flink_jobs.config.tables.references import (
 )
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
-from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
+from flink_jobs.config.two_sample_tests import (
+    fewest_events,
+    fewest_reference_events,
+    lowest_p_value,
+)
 from flink_jobs.config.views import Detector, Sequential, View, views_of
 from flink_jobs.records.alerts import MAIN_VIEW
 from flink_jobs.records.shown import shown
@@ -88,6 +93,8 @@ def _of_view(
         yield Line("detector", _detector(config, view, each, fewest))
     for own in view.sequential:
         yield Line("detector", _sequential(own, config.panes.width_ms))
+    for name, found in found_by_view(config, view, fewest):
+        yield Line("finds", f"{name}: {found}")
 
 
 def _of_override(
@@ -117,13 +124,9 @@ def _assignments(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _fewest_reference_events(view: View, n_training: Mapping[str, int]) -> int:
-    match view.reference:
-        case FirstEvents(n_events=n_events):
-            return n_events
-        case TrainingSet():
-            return n_training[trained_key(view)]
-        case _:
-            return view.reference.min_events
+    if isinstance(view.reference, TrainingSet):
+        return n_training[trained_key(view)]
+    return fewest_reference_events(view)
 
 
 def _events(config: DriftJobConfig) -> str:

@@ -28,7 +28,7 @@ from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, Tes
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
-from flink_jobs.config.tables.sequential import CountsEDetectorConfig
+from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
@@ -67,7 +67,7 @@ TABLES |= {
 KINDS = {
     "`reducer` of kind": get_args(ReducerConfig),
     "`test` of kind": get_args(TestConfig),
-    "`sequential` of kind": (CountsEDetectorConfig,),
+    "`sequential` of kind": get_args(SequentialTable),
 }
 
 # What a default means where it is another table or nothing of its own.
