@@ -104,7 +104,7 @@ class FlinkHome:
 
     @property
     def logs(self) -> Path:
-        """Where log files go."""
+        """Folder of the log files."""
         return self._directory / "log"
 
     def script(self, name: str) -> str:

@@ -144,7 +144,7 @@ def _class_of(answer: Column, label: str) -> int | str:
 
 
 def _place(label: str, n_outputs: int) -> int:
-    """Which output a label stands for."""
+    """Return the output that a label stands for."""
     if n_outputs == 2 and label in _TRUTH_VALUES:
         return _TRUTH_VALUES[label]
     if label.isdecimal() and int(label) < n_outputs:

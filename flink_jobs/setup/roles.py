@@ -60,7 +60,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Roles:
-    """What each field was taken for.
+    """Roles that fields were taken for.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which field holds event time, in which unit, and in which order events come."""
+"""Field of event time, its unit, and the order in which events come."""
 
 from __future__ import annotations
 

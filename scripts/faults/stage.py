@@ -61,7 +61,7 @@ class Teller:
 
 @dataclass
 class Stage:
-    """Where a scenario plays."""
+    """Broker, cluster and topics of a scenario."""
 
     broker: KafkaBroker
     cluster: FlinkCluster
@@ -75,7 +75,7 @@ class Stage:
         write(stream, self.broker.bootstrap_servers, lambda part: self.teller.advance(share * part))
 
     def expected(self, run: Run, share: float) -> Expected:
-        """What the run has to write, from the records that lie on the topic."""
+        """Return what the run has to write, from the records that lie on the topic."""
         with TopicReader(self.broker, run.stream.topic) as reader:
             expected = undisturbed(run.job_toml(self.broker.bootstrap_servers), reader.records())
         keep(

@@ -201,7 +201,7 @@ class TorchSoftmax:
         return outputs
 
     def _evaluated(self, rows: FloatArray, name: str) -> FloatArray:
-        """What the model gives for each row, alone."""
+        """Evaluate the model on each row alone."""
         # Torch rounds a row differently with its place in a batch and with the rows beside it, even
         # in padded blocks of 64 for 3 of 7 small networks. That breaks ties between panes, and a
         # value with 30 % of the events then shows D = 0.3 of drift. Alone a row costs 132 µs

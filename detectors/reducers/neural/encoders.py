@@ -31,7 +31,7 @@ in blocks of 16, 457 µs in one block of 1,000 and 244 µs one by one."""
 
 @dataclass(frozen=True)
 class EncoderPlan:
-    """What is known of an encoder before its input; see ``UntrainedAutoencoder``.
+    """Shape of an encoder, known before its input; see ``UntrainedAutoencoder``.
 
     Examples
     --------
