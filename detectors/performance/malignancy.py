@@ -1,4 +1,4 @@
-"""Check whether a detected shift harms the monitored model, from fresh labels of a few telling rows.
+"""Check whether a detected shift harms the model, from fresh labels of a few telling rows.
 
 References
 ----------
