@@ -141,7 +141,7 @@ class ReferenceTest(ABC):
         try:
             return cls._from_parameters(arrays).fit(x_ref)
         except (ValueError, OverflowError) as error:
-            raise InvalidStateError(f"stored arrays describe no {cls.kind} test") from error
+            raise InvalidStateError(f"stored arrays are not of a {cls.kind} test") from error
 
     @abstractmethod
     def _compare(

@@ -76,7 +76,7 @@ class FlinkHome:
     settings : mapping of str to str
         Flink's configuration; the Java options for Java 17 are added.
     jars : iterable of Path
-        Libraries beside Flink's own, for example the Kafka connector.
+        Libraries next to Flink's own, for example the Kafka connector.
 
     Raises
     ------

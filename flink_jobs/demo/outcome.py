@@ -95,7 +95,7 @@ def unstable_note(outcomes: Sequence[ModelOutcome]) -> str:
         return ""
     return (
         f"Unstable reference: {', '.join(names)}. The two halves of it differ, so that what is "
-        "found against it may be no drift."
+        "found against it may not be drift."
     )
 
 

@@ -29,7 +29,7 @@ SETTINGS = {
 }
 _POLL_S = 0.5
 _TIMEOUT_S = 600.0
-# Watermarks are no part of a checkpoint: a partition that was read to its end before a restore
+# Watermarks are not part of a checkpoint: a partition that was read to its end before a restore
 # holds event time back until its next record.
 _HEARTBEAT_S = 10.0
 

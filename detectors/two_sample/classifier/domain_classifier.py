@@ -92,7 +92,7 @@ class DomainClassifier:
     then tests.) Rows are brought into an order of their own before the halves are drawn, so that
     the order in which they are handed in changes nothing.
 
-    Missing values become the mean of their column over the training half, with a column beside it
+    Missing values become the mean of their column over the training half, with a column next to it
     that is 1 where the value was missing, for each column that misses any there.
 
     Parameters

@@ -156,7 +156,7 @@ def file_version(path: Path) -> FileVersion:
 
 
 def too_long(path: Path, line: int) -> SourceError:
-    """A line, counted from 1, is so long that the file is none of lines."""
+    """A line, counted from 1, is too long for a file of lines."""
     return SourceError(
         f"{path}:{line} is longer than {LONGEST_LINE >> 20} MB: each event has to be one line"
     )

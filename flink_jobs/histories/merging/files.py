@@ -1,4 +1,4 @@
-"""Files that lie beside each other in time, read as if they had been merged into one."""
+"""Files that overlap in time, read as if they had been merged into one."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def arrow_schema(path: Path) -> pa.Schema | None:
 
 
 def arrow_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """The columns of the shape, checked, so many rows at a time."""
+    """The columns of the shape, checked, in batches."""
     first = 0
     with _opened(path) as (reader, _):
         there = reader.schema.names

@@ -28,7 +28,7 @@ topic. No ZooKeeper or Kubernetes keeps the JobManager's memory here: after its 
 submitted again from the newest retained checkpoint, as an operator would. Runs alternate between
 at-least-once, where identical duplicates are allowed and counted, and exactly-once, where readers
 of committed records may see none. Producers write heartbeats all the while, as they should:
-watermarks are no part of a checkpoint, so a partition that was read to its end before a restore
+watermarks are not part of a checkpoint, so a partition that was read to its end before a restore
 holds event time back until its next record.
 """
 _HEADER = [
