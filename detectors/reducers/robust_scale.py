@@ -19,8 +19,8 @@ Share of drifts found at a level of 0.05 with bounds of 3, 5 and 10 (500 rows ag
 a standard error of up to 0.06). A third of the drifts of columns in different units: all, at each,
 by mmd, energy and pca. A shift of 0.5 standard deviations in one of 10 columns: 0.98 by mmd, 0.82
 by pca 0.9 with ks, at each. A Cauchy column next to three normal ones that shifts by half its
-scale: 0.88, 0.70 and 0.48 by mmd. 4 % of the rows of one of 10 columns thrown out to 50 scales: 0.08, 0.18
-and 0.43 by energy.
+scale: 0.88, 0.70 and 0.48 by mmd. 4 % of the rows of one of 10 columns thrown out to 50 scales:
+0.08, 0.18 and 0.43 by energy.
 A lower bound hides tails, a higher one lets them hide the middle.
 """
 
