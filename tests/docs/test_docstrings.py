@@ -31,7 +31,9 @@ def docstrings() -> Iterator[tuple[str, str]]:
             if place.startswith(_NOT_YET):
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                if isinstance(
+                    node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+                ):
                     yield place, ast.get_docstring(node) or ""
 
 
