@@ -138,7 +138,7 @@ class Prepared:
         rows = as_rows(x_ref, "x_ref", allow_missing=True)
         if self._categorical.size and self._categorical[-1] >= rows.shape[1]:
             raise InvalidParameterError(
-                f"categorical column {self._categorical[-1]} is none of the {rows.shape[1]} "
+                f"categorical column {self._categorical[-1]} is not one of the {rows.shape[1]} "
                 "columns, counted from 0"
             )
         columns = PreparedColumns.of(rows, self._categorical, self._scale)

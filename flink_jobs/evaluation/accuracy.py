@@ -150,6 +150,6 @@ def _place(label: str, n_outputs: int) -> int:
     if label.isdecimal() and int(label) < n_outputs:
         return int(label)
     raise BacktestError(
-        f"the label {label!r} is none of the {n_outputs} outputs: accuracy takes labels from 0 to "
-        f"{n_outputs - 1}"
+        f"the label {label!r} is not one of the {n_outputs} outputs: accuracy takes labels from 0 "
+        f"to {n_outputs - 1}"
     )
