@@ -16,6 +16,7 @@ JARS := build/jars
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 TORCH := $(VENV)/.torch-installed
+DOCS := $(VENV)/.docs-installed
 CHECKED_JARS := $(JARS)/.checked
 REGISTRY := build/registry
 CHECKED_REGISTRY := $(REGISTRY)/.checked
@@ -57,7 +58,7 @@ demo: setup ## Watch drift being found: real Kafka and Flink on this machine (AR
 
 # Two processes run what needs a broker or a cluster, one or more the rest meanwhile: tests/schedule.py.
 .PHONY: test
-test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
+test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) $(DOCS) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
 	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder
 else
@@ -70,6 +71,10 @@ lint: needs-torch $(TORCH) ## Check style, types and the dependency rule
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: docs
+docs: needs-setup $(DOCS) ## Build the pages as a site with search, build/site, read without a network
+	@$(BIN)/python -m scripts.docs_site
 
 .PHONY: bench
 bench: bench-job bench-detectors bench-backtest ## Measure all against others, about 20 minutes (ARGS="--quick")
@@ -149,6 +154,11 @@ $(PACKAGE): pyproject.toml $(DEPENDENCIES)
 $(TORCH): requirements-torch.lock $(PACKAGE)
 	@echo "Installing PyTorch (about 3 minutes and 6 GB, once) ..."
 	@$(PIP) install --require-hashes -r requirements-torch.lock || $(AGAIN)
+	@touch $@
+
+$(DOCS): requirements-docs.lock $(PACKAGE)
+	@echo "Installing what builds the site (a few seconds, once) ..."
+	@$(PIP) install --require-hashes -r requirements-docs.lock || $(AGAIN)
 	@touch $@
 
 $(CHECKED_JARS): docker/pom.xml docker/jars.sha256

@@ -65,12 +65,12 @@ class Prepared:
       scales; a constant that is left is 5 away. For other columns see
       :class:`~detectors.reducers.robust_scale.RobustScale`. A missing number becomes 0, the centre.
       A column that misses at least 10 values in the reference has an indicator of missingness
-      beside it, which weighs like a number.
+      next to it, which weighs like a number.
     - A category becomes indicators, at most 16 of a column and one for all the rest, that weigh
       together like a number: see :class:`~detectors.reducers.indicators.Indicators`.
     - The last dimension goes past the reducer: how many of the row's columns are missing or hold
-      what the reference never held (a value beside a constant, a category where the rest is new),
-      scaled like a number. A projection that gives such a column no weight cannot hide it.
+      what the reference never held (a value other than a constant, a category where the rest is
+      new), scaled like a number. A projection that gives such a column no weight cannot hide it.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Prepared:
         rows = as_rows(x_ref, "x_ref", allow_missing=True)
         if self._categorical.size and self._categorical[-1] >= rows.shape[1]:
             raise InvalidParameterError(
-                f"categorical column {self._categorical[-1]} is none of the {rows.shape[1]} "
+                f"categorical column {self._categorical[-1]} is not one of the {rows.shape[1]} "
                 "columns, counted from 0"
             )
         columns = PreparedColumns.of(rows, self._categorical, self._scale)

@@ -1,4 +1,4 @@
-"""What a configuration means, in a few lines."""
+"""Meaning of a configuration, in a few lines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Line(NamedTuple):
 
 
 def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
-    """What is tested on which windows, how much state that takes and what it can find.
+    """Say what is tested on which windows, how much state that takes and what it can find.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
 
 
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
-    """What holds for a model of this configuration."""
+    """Summarise a configuration for one model."""
     views = views_of(config)
     return [
         Line("events", _events(config)),
@@ -100,7 +100,7 @@ def _of_view(
 def _of_override(
     overrides: Sequence[OverrideTable], place: int, base: list[Line], lines: list[Line]
 ) -> Iterator[Line]:
-    """Which models it concerns, what it says, and the lines that become others by it."""
+    """Say which models an override concerns, what it says, and which lines it changes."""
     override = overrides[place]
     tree = msgspec.to_builtins(override)
     said = {table: keys for table, keys in tree.items() if table != "models" and keys}

@@ -69,7 +69,7 @@ def costs_of(
     """Compute what each view of a model costs.
 
     Identifiers of 36 characters, texts of categories of 20 and dense counts are assumed: what a
-    model takes is seldom more and often less.
+    model takes is rarely more and often less.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ from flink_jobs.config.two_sample_tests import (
 )
 from flink_jobs.config.views import Detector, Sequential, View
 
-# Of a row in a sample beside its numbers: time, hash, partition, offset, row, and an identifier as
+# Of a row in a sample without its numbers: time, hash, partition, offset, row, and an identifier as
 # long as a UUID, with the two bytes before it.
 _IDENTITY_BYTES = 8 + 8 + 4 + 8 + 4 + 38
 _FLOAT_BYTES = 8
@@ -133,7 +133,7 @@ class CellsCost:
 
     @property
     def state_bytes(self) -> int:
-        """State of all; the open one may lie beside its pieces."""
+        """State of all; the open one may lie next to its pieces."""
         return (self.n_cells + 1) * self.cell_bytes
 
 
@@ -248,7 +248,7 @@ class Sizes:
         return n_inputs * (_FLOAT_BYTES * n_components + _PREPARED_BYTES)
 
     def _summary_bytes(self, test: TestConfig, n_events: int) -> int:
-        """Of so many events: counts are stored as narrow as they are."""
+        """Size for a number of events: counts are stored as narrow as they are."""
         most = self._costs[test].summary_bytes
         if make_test(test, self._view).needs is not Needs.COUNTS:
             return most

@@ -144,12 +144,12 @@ def _class_of(answer: Column, label: str) -> int | str:
 
 
 def _place(label: str, n_outputs: int) -> int:
-    """Which output a label stands for."""
+    """Return the output that a label stands for."""
     if n_outputs == 2 and label in _TRUTH_VALUES:
         return _TRUTH_VALUES[label]
     if label.isdecimal() and int(label) < n_outputs:
         return int(label)
     raise BacktestError(
-        f"the label {label!r} is none of the {n_outputs} outputs: accuracy takes labels from 0 to "
-        f"{n_outputs - 1}"
+        f"the label {label!r} is not one of the {n_outputs} outputs: accuracy takes labels from 0 "
+        f"to {n_outputs - 1}"
     )

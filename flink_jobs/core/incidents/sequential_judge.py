@@ -33,7 +33,7 @@ from flink_jobs.records.alerts import (
 
 
 class Reading(NamedTuple):
-    """What a sequential detector shows after an update.
+    """State of a sequential detector after an update.
 
     Attributes
     ----------

@@ -32,8 +32,8 @@ from flink_jobs.records.alerts import Ending, ReferenceSummary
 if TYPE_CHECKING:
     from flink_jobs.core.plan import ViewPlan
 
-# A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
-# costs it one call in five instead of one for each pane.
+# A model that goes on needs no timer: its next pane closes its windows. A timer this number of
+# panes later costs it one call in five instead of one for each pane.
 PANES_OF_GRACE = 4
 
 
