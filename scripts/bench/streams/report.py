@@ -44,7 +44,8 @@ def report(measured: Measured) -> str:
             _INTRODUCTION,
             table(header, rows),
             "",
-            f"Flat (the last median ratio at most {MOST} times the first, and not a byte more): {verdict}.",
+            f"Flat (the last median ratio at most {MOST} times the first, and not a byte more): "
+            f"{verdict}.",
             "",
             f"Load average: {before:.2f} before, {after:.2f} after.",
             "",
