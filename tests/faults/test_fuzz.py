@@ -28,7 +28,8 @@ from scripts.fuzz.hostile import ENORMOUS, N_FEATURES, N_OUTPUTS, HostileStream
 from tests.system.streams import N_PARTITIONS, START_MS, WIDTH_MS, Topics, make_topics
 
 SEED = 0
-N_PAYLOADS = 20_000
+# The first of the 100,000 that `make fuzz` feeds.
+N_PAYLOADS = 10_000
 N_PANES = 6
 N_REFERENCE = 20
 # With a share of 0.3 of good ones.
