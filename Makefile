@@ -31,9 +31,6 @@ endif
 # Even with -q and -B Maven prints colour resets, two for each run.
 NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
 PYTEST := $(BIN)/python -m pytest
-WITH_PARTS := integration or system or faults
-# Looking for tests in all other files, and importing what they test, takes each worker 8 s.
-FILES_WITH_PARTS := $$(grep -rlE 'mark\.(integration|system|faults)' --include='test_*.py' tests)
 # What pip fetches, 3 GB with PyTorch, is more than many a /tmp holds. The warnings are about others' packages.
 PIP := TMPDIR="$(CURDIR)/$(VENV)" $(BIN)/python -W ignore -m pip --disable-pip-version-check --quiet
 AGAIN = { echo "loudly: the set-up failed, see above. When that is put right, the same command begins it again." >&2; exit 1; }
@@ -58,13 +55,11 @@ jars: needs-setup $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka co
 demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
 	@$(BIN)/loudly demo $(ARGS)
 
-# First what needs no broker and no cluster, on all cores; then the rest, two files at a time, each with parts of its own:
-# they wait for processes to start most of the time.
+# Two processes run what needs a broker or a cluster, one or more the rest meanwhile: tests/schedule.py.
 .PHONY: test
 test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
-	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "$(WITH_PARTS)" $(FILES_WITH_PARTS)
+	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder
 else
 	@$(PYTEST) $(ARGS)
 endif
