@@ -97,7 +97,7 @@ class Topics:
     ) -> list[bytes]:
         """Read on in a topic until it holds enough."""
         deadline, values = time.monotonic() + timeout_s, list[bytes]()
-        # One consumer for all looks: to make one takes 0.1 s of processor time.
+        # One consumer for all looks: a new one takes 15 ms of processor time, to ask it again 2 ms.
         with TopicReader(self.broker, topic) as reader:
             while True:
                 values += (new := reader.values())
