@@ -191,8 +191,10 @@ class DriftMonitor:
 
     def _advance(self, model: WatchedModel, until_ms: int) -> None:
         """Let event time pass: windows close, commands take effect, silence is noticed."""
-        for at_ms, placed in self._commands.due(model, until_ms):
+        while (at_ms := self._commands.next_due_ms(model, until_ms)) is not None:
             model.advance(at_ms)
+            # It waits until its moment, of which records before tell.
+            placed = model.context.status.pending.pop(0)
             if model.context.is_forgotten:
                 self._commands.refuse_forgotten(model, placed)
             else:

@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.tail import TailFollower
+from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.status import ModelStatus
 
 EVERYTHING = 2**62
 """A number of records that no partition holds."""
 _POLL_S = 0.25
+_ADVICE = (
+    "check the name, or set kafka.status_topic in the job's file and start the job with "
+    "--create-topics"
+)
 
 
 class Statuses(NamedTuple):
@@ -54,6 +59,7 @@ def read_statuses(
     ConfigError
         When a property is wrong.
     """
+    require_topics(bootstrap_servers, properties or {}, reads=[topic], advice=_ADVICE)
     last: dict[str, ModelStatus] = {}
     deadline_s = time.monotonic() + timeout_s
     follower = TailFollower(

@@ -91,11 +91,11 @@ class Commands:
             if matches(command.model, model.name):
                 yield each.placed
 
-    def due(self, model: WatchedModel, until_ms: int) -> Iterator[tuple[int, PlacedCommand]]:
-        """Take from the waiting commands those whose moment has come, one by one."""
+    def next_due_ms(self, model: WatchedModel, until_ms: int) -> int | None:
+        """Return the moment of the first waiting command; None where it is after ``until_ms``."""
         pending = model.context.status.pending
-        while pending and (at_ms := _moment(model, pending[0])) <= until_ms:
-            yield at_ms, pending.pop(0)
+        at_ms = _moment(model, pending[0]) if pending else None
+        return at_ms if at_ms is not None and at_ms <= until_ms else None
 
     def carry_out(self, model: WatchedModel, placed: PlacedCommand, at_ms: int) -> None:
         """Carry a command out and answer it."""

@@ -59,7 +59,9 @@ class StatusTeller:
         told = self._told()
         if told is None:
             return None
-        return earliest((self._refreshed_ms(told), self._snoozed_ms(told)))
+        due_ms = earliest((self._refreshed_ms(told), self._snoozed_ms(told)))
+        # Between panes, so that a record tells of no event that is later than itself.
+        return None if due_ms is None else self._context.pane_end_ms(due_ms)
 
     def wake_ms(self) -> int | None:
         """Ask for a timer: the next pane of a model that goes on is likely to come first."""

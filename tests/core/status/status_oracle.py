@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flink_jobs.records.alerts import Alert, AlertKind, Score
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score
 
-_WORST_FIRST = ("drift", "paused", "collecting", "untested", "quiet")
+_WORST_FIRST = ("drift", "unstable", "paused", "collecting", "untested", "quiet")
 
 
 @dataclass
@@ -28,6 +28,7 @@ class StatusOracle:
     now_ms: int = 0
     last_score: Score | None = None
     told: dict[str, bool] = field(default_factory=dict)
+    unstable: set[str] = field(default_factory=set)
 
     def pane(self, n_events: int, end_ms: int, scores: list[Score], alerts: list[Alert]) -> None:
         """Count a pane, and what was written while it was taken."""
@@ -74,6 +75,7 @@ class StatusOracle:
         tested = self.last_score is not None and self.last_score.status == "tested"
         holds = {
             "drift": is_drifting,
+            "unstable": bool(self.unstable),
             "paused": self.is_paused,
             "collecting": not self.is_monitoring,
             "untested": not tested,
@@ -85,5 +87,8 @@ class StatusOracle:
         for alert in alerts:
             if alert.kind is AlertKind.RECOVERED:
                 self.told.pop(alert.incident_id, None)
+                self.unstable.discard(alert.incident_id)
             else:
                 self.told[alert.incident_id] = False
+                if alert.cause is Cause.UNSTABLE_REFERENCE:
+                    self.unstable.add(alert.incident_id)
