@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
@@ -28,7 +29,7 @@ reference = {kind = "first_events", n_events = 40}
 """
 
 
-def status_of(model: str, **changes: object) -> ModelStatus:
+def status_of(model: str, **changes: Any) -> ModelStatus:
     name = f"{model}/{changes.get('number', 0)}"
     return make_status(model=model, status_id=name, **changes)
 

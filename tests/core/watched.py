@@ -28,7 +28,8 @@ SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
 def commanded(**tables: Any) -> DriftJobConfig:
     """A job that takes commands; tumbling windows of one pane unless a test says otherwise."""
     tables = {"window": SECOND, "calibration": {"level": 1e-6}} | tables
-    tables["kafka"] = {"control_topic": "control"} | tables.get("kafka", {})
+    kafka: dict[str, Any] = tables.pop("kafka", {})
+    tables["kafka"] = {"control_topic": "control"} | kafka
     return make_config(**tables)
 
 

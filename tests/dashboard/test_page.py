@@ -238,7 +238,11 @@ def test_an_incident_is_acknowledged_and_the_jobs_answer_is_shown(
     page.get_by_role("button", name=f"Acknowledge the incident of {model}").click()
     placed = setting.next_command()
     expect(answers(page)).to_contain_text("acknowledge: sent, waiting for the job's answer")
-    setting.answer(placed, "no ongoing alert is written until it becomes worse", status=seen(model, "incident-7"))
+    setting.answer(
+        placed,
+        "no ongoing alert is written until it becomes worse",
+        status=seen(model, "incident-7"),
+    )
 
     command = placed.command
     assert (kind_of(command), command.model, command.issued_by) == ("acknowledge", model, "on-call")

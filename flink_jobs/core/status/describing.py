@@ -9,6 +9,7 @@ from flink_jobs.config.tables.watching import CalibrationTable, LevelPerWindowCo
 from flink_jobs.config.views import View
 from flink_jobs.core.many_models.stage import decides_over_models
 from flink_jobs.core.record_parts import kind_of
+from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.status import ViewStatus
 from flink_jobs.core.state.watch import LastResult, Watch
 from flink_jobs.core.views.view_watch import ViewWatch
@@ -85,30 +86,40 @@ def status_id(status: ModelStatus) -> str:
 
 def open_incidents(model: WatchedModel) -> list[OpenIncident]:
     """List the incidents of a model that have not recovered."""
-    silence_id, first = model.context.status.silence_id, model.views[0]
-    silence = [_warning(silence_id, Cause.SILENCE, first.name, first.plan.main.name)]
     found = [each for view in model.views for each in _incidents_of(view)]
-    return [each for each in found + silence if each.incident_id]
+    silence_id, first = model.context.status.silence_id, model.views[0]
+    if silence_id:
+        found.append(_warning(silence_id, Cause.SILENCE, first.name, first.plan.main.name))
+    return found
 
 
 def _incidents_of(view: ViewWatch) -> Iterator[OpenIncident]:
+    """Most views have none: nothing is made of what is not open."""
     status, main = view.status, view.plan.main.name
     for watch in status.watches:
-        incident = watch.incident
-        yield OpenIncident(
-            incident_id=incident.incident_id,
-            cause=Cause.DRIFT,
-            view=view.name,
-            detector=watch.name,
-            severity=incident.severity,
-            is_acknowledged=incident.is_acknowledged,
-            is_told=incident.told is not None,
-        )
-    yield _warning(status.unstable_id, Cause.UNSTABLE_REFERENCE, view.name, main)
-    yield _warning(status.no_reference_id, Cause.NO_REFERENCE, view.name, main)
+        if watch.incident.incident_id:
+            yield _drift(view.name, watch.name, watch.incident)
+    if status.unstable_id:
+        yield _warning(status.unstable_id, Cause.UNSTABLE_REFERENCE, view.name, main)
+    if status.no_reference_id:
+        yield _warning(status.no_reference_id, Cause.NO_REFERENCE, view.name, main)
     for watch in status.watches:
-        yield _warning(watch.failing_id, Cause.TEST_FAILED, view.name, watch.name)
-        yield _warning(watch.untested.incident_id, Cause.UNTESTED, view.name, watch.name)
+        if watch.failing_id:
+            yield _warning(watch.failing_id, Cause.TEST_FAILED, view.name, watch.name)
+        if watch.untested.incident_id:
+            yield _warning(watch.untested.incident_id, Cause.UNTESTED, view.name, watch.name)
+
+
+def _drift(view: str, detector: str, incident: Incident) -> OpenIncident:
+    return OpenIncident(
+        incident_id=incident.incident_id,
+        cause=Cause.DRIFT,
+        view=view,
+        detector=detector,
+        severity=incident.severity,
+        is_acknowledged=incident.is_acknowledged,
+        is_told=incident.told is not None,
+    )
 
 
 def _warning(incident_id: str, cause: Cause, view: str, detector: str) -> OpenIncident:

@@ -623,10 +623,11 @@ function noWindowWords(status) {
   return "No window of this model has closed since the page began to read.";
 }
 
+const amount = (value, unit) => (unit === "ms" ? span(value) : `${Math.round(value).toLocaleString("en")} ${unit}`);
+
 function promiseWords({ level, run_time: runTime, unit, confidence }) {
   if (runTime === null) return `a window drifts at a p-value of ${number(level)} or less`;
-  const time = unit === "ms" ? span(runTime) : `${runTime.toLocaleString("en")} ${unit}`;
-  return `${time} on average until a false alarm, for ${Math.round(100 * confidence)} % of references`;
+  return `${amount(runTime, unit)} on average until a false alarm, for ${Math.round(100 * confidence)} % of references`;
 }
 
 function windowWords({ status, window, statistic, threshold, is_drift: isDrift }) {
@@ -640,7 +641,7 @@ function detectorLines(detector) {
   const { evidence, promise, last_window: last } = detector;
   return [
     ["promise", `${promiseWords(promise)}${named}`],
-    ...(evidence === null ? [] : [["evidence", `${number(evidence)} of ${number(promise.run_time)} ${promise.unit}${named}`]]),
+    ...(evidence === null ? [] : [["evidence", `${amount(evidence, promise.unit)} of ${amount(promise.run_time, promise.unit)}${named}`]]),
     ...(last === null ? [] : [["last window", `${windowWords(last)}${named}`]]),
   ];
 }

@@ -362,8 +362,8 @@ def test_each_view_has_a_reference_and_promises_of_its_own() -> None:
             "calibration": {"kind": "expected_run_time", "windows": 500},
         },
     ]
-    tables = {"views": views, "detector": {"reducer": None, "test": None}}
-    watched = Watched(followed(**tables))
+    mixed: dict[str, Any] = {"reducer": None, "test": None}
+    watched = Watched(followed(views=views, detector=mixed))
 
     watched.panes(0)
 
