@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from flink_jobs.cluster.launch import settings_of_topics, topics_of
 from flink_jobs.embedded.kafka_broker import KafkaBroker
@@ -29,9 +30,8 @@ def test_a_missing_topic_of_status_records_is_made_compacted(kafka_broker: Kafka
 
     assert sorted(made) == sorted(names)
     with admin_client(servers, {}) as admin:
-        found = {
-            name: {each: value["value"] for each, value in settings.items()}
-            for name, settings in admin.describe_configs(topics=names).items()
-        }
-    assert COMPACTED.items() <= found["made-status"].items()
-    assert found["made-others"]["cleanup.policy"] == "delete"
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        (found,) = admin.describe_configs(resources, config_filter="all").values()
+    settings = {name: {key: found[name][key]["value"] for key in COMPACTED} for name in names}
+    assert settings["made-status"] == COMPACTED
+    assert settings["made-others"]["cleanup.policy"] == "delete"

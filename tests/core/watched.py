@@ -25,12 +25,10 @@ MODEL = "model"
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
 
 
-def commanded(**tables: Any) -> DriftJobConfig:
+def commanded(kafka: dict[str, Any] | None = None, **tables: Any) -> DriftJobConfig:
     """A job that takes commands; tumbling windows of one pane unless a test says otherwise."""
     tables = {"window": SECOND, "calibration": {"level": 1e-6}} | tables
-    kafka: dict[str, Any] = tables.pop("kafka", {})
-    tables["kafka"] = {"control_topic": "control"} | kafka
-    return make_config(**tables)
+    return make_config(kafka={"control_topic": "control"} | (kafka or {}), **tables)
 
 
 def place(offset: int, kind: str, *, model: str = MODEL, **keys: Any) -> PlacedCommand:
