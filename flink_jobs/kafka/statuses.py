@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from flink_jobs.kafka.errors import FollowError
@@ -60,7 +61,7 @@ def read_statuses(
         When a property is wrong.
     """
     require_topics(bootstrap_servers, properties or {}, reads=[topic], advice=_ADVICE)
-    last: dict[str, ModelStatus] = {}
+    found = _Last()
     deadline_s = time.monotonic() + timeout_s
     follower = TailFollower(
         bootstrap_servers,
@@ -68,15 +69,39 @@ def read_statuses(
         ModelStatus,
         n_last=EVERYTHING,
         properties=properties,
-        on_tombstone=lambda model: last.pop(model, None),
+        on_tombstone=lambda model: found.remove(model, follower.counts.delivered),
     )
     with follower:
         while not follower.has_caught_up():
-            for status in follower.poll(_POLL_S):
-                last[status.model] = status
+            found.take(follower.poll(_POLL_S))
             if time.monotonic() > deadline_s:
                 raise FollowError(
                     f"the topic {topic!r} on {bootstrap_servers} could not be read to its end "
                     f"within {timeout_s:g} s: give --timeout-s more"
                 )
-    return Statuses(last, follower.counts.received, follower.counts.undecodable)
+    return Statuses(found.last, follower.counts.received, follower.counts.undecodable)
+
+
+class _Last:
+    """The last status of each model, of records that come in batches with tombstones among them."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, ModelStatus] = {}
+        self._n_taken = 0
+        self._removed: deque[tuple[int, str]] = deque()
+
+    def remove(self, model: str, n_before: int) -> None:
+        """Note a tombstone that comes after so many records."""
+        self._removed.append((n_before, model))
+
+    def take(self, batch: Sequence[ModelStatus]) -> None:
+        """Take records, and what tombstones between them remove."""
+        for status in batch:
+            self._remove_until(self._n_taken)
+            self.last[status.model] = status
+            self._n_taken += 1
+        self._remove_until(self._n_taken)
+
+    def _remove_until(self, n_taken: int) -> None:
+        while self._removed and self._removed[0][0] <= n_taken:
+            self.last.pop(self._removed.popleft()[1], None)

@@ -124,10 +124,8 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
 def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    status_topic = f"{topics.inference}-status"
-    topics.broker.create_topic(status_topic)
-    kafka = f'bounded = true\nstatus_topic = "{status_topic}"'
-    path, config = topics.config(tmp_path, TWO_DETECTORS | {"bounded = false": kafka})
+    bounded = TWO_DETECTORS | {"bounded = false": "bounded = true"}
+    path, config = topics.config(tmp_path, bounded, writes_status=True)
     source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
     replayed = run_backtest(config, source, folder=tmp_path / "replayed", processes=1)
 
@@ -138,7 +136,7 @@ def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     assert by_id(scores, "score_id") == by_id(lines(replayed, SCORES_FILE), "score_id")
     assert by_id(alerts, "alert_id") == by_id(lines(replayed, ALERTS_FILE), "alert_id")
     assert max(score.window.end_ms for score in replayed.scores()) >= END_MS
-    told = [msgspec.json.decode(each, type=ModelStatus) for each in topics.read(status_topic)]
+    told = [msgspec.json.decode(each, type=ModelStatus) for each in topics.read(topics.status)]
     write_statuses(tmp_path, {status.model: status for status in told}.values())
     assert lines(replayed, STATUSES_FILE) == (tmp_path / STATUSES_FILE).read_bytes().splitlines()
     assert {status.model for status in told} == {"steady", "bursty", "moved"}
