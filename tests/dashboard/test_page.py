@@ -86,12 +86,13 @@ class Setting:
 
 
 def quiet(model: str) -> ModelStatus:
-    """The status of a model without an incident, at the start of all event time."""
+    """The status of a model without an incident, after the windows that tests write."""
+    at_ms = BEGIN_MS + 10 * WINDOW_MS
     return make_status(
         model=model,
         state=ModelState.QUIET,
-        at_ms=BEGIN_MS,
-        heard_ms=BEGIN_MS,
+        at_ms=at_ms,
+        heard_ms=at_ms,
         snoozed_until_ms=None,
         incidents=[],
     )
