@@ -62,7 +62,11 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
     text = many_models_text(config)
-    of_job = [Line("control", _control(config)), Line("job", _job(config))]
+    of_job = [
+        Line("control", _control(config)),
+        Line("status", _status(config)),
+        Line("job", _job(config)),
+    ]
     of_job[:0] = [Line("many models", text)] if text else []
     return [*lines, *of_job, *blocks]
 
@@ -238,6 +242,14 @@ def _control(config: DriftJobConfig) -> str:
     if kafka.control_topic is None:
         return "no commands; kafka.control_topic is not set"
     return f"commands from {kafka.control_topic}, answers to {kafka.audit_topic}"
+
+
+def _status(config: DriftJobConfig) -> str:
+    topic = config.kafka.status_topic
+    if topic is None:
+        return "no status records; kafka.status_topic is not set"
+    every = duration(config.job.status_every_ms)
+    return f"of each model to {topic}, with each change and every {every} of its events"
 
 
 def _job(config: DriftJobConfig) -> str:

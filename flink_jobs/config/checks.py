@@ -278,6 +278,8 @@ def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
     names = ["inference_topic", "alerts_topic", "scores_topic", "dead_letters_topic"]
     if kafka.control_topic is not None:
         names += ["control_topic", "audit_topic"]
+    if kafka.status_topic is not None:
+        names.append("status_topic")
     seen: dict[str, str] = {}
     for name in names:
         topic = getattr(kafka, name)

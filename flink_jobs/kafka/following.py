@@ -20,8 +20,9 @@ from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.shown import shown
+from flink_jobs.records.status import ModelStatus
 
-Record = TypeVar("Record", Alert, Score, DeadLetter, Audit)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Audit, ModelStatus)
 Start = Literal["beginning", "end"]
 
 # The sinks flush at every checkpoint, so a replay after a failure repeats at most the records of
@@ -55,7 +56,7 @@ class FollowCounts:
     undecodable: int = 0
 
 
-def identity(record: Alert | Score | DeadLetter | Audit) -> Hashable:
+def identity(record: Alert | Score | DeadLetter | Audit | ModelStatus) -> Hashable:
     """Return what two copies of one record have in common."""
     match record:
         case Alert():
@@ -66,6 +67,8 @@ def identity(record: Alert | Score | DeadLetter | Audit) -> Hashable:
             return (record.partition, record.offset, record.row)
         case Audit():
             return record.audit_id
+        case ModelStatus():
+            return record.status_id
 
 
 class RecordFollower(Generic[Record]):
@@ -78,7 +81,7 @@ class RecordFollower(Generic[Record]):
     topic : str
         The topic, which must exist.
     record_type : type
-        ``Alert``, ``Score``, ``DeadLetter`` or ``Audit``.
+        ``Alert``, ``Score``, ``DeadLetter``, ``Audit`` or ``ModelStatus``.
     start : {"beginning", "end"}, default "beginning"
         Where to start reading; a group that has committed goes on where it left off.
     group_id : str, optional
@@ -90,6 +93,9 @@ class RecordFollower(Generic[Record]):
         How many identifiers are remembered to recognise duplicates.
     on_undecodable : callable, optional
         Told of each record that could not be decoded, which is then skipped.
+    on_tombstone : callable, optional
+        Told of each key whose last record somebody took away, where the topic is compacted. Left
+        out, a record without a value is one that cannot be decoded.
 
     Attributes
     ----------
@@ -122,7 +128,9 @@ class RecordFollower(Generic[Record]):
         properties: Mapping[str, str] | None = None,
         capacity: int = DEFAULT_CAPACITY,
         on_undecodable: Callable[[Undecodable], None] | None = None,
+        on_tombstone: Callable[[str], object] | None = None,
     ) -> None:
+        self._on_tombstone = on_tombstone
         self.counts = FollowCounts()
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
@@ -257,6 +265,9 @@ class RecordFollower(Generic[Record]):
         )
 
     def _take(self, message: Any) -> Record | None:
+        if message.value is None and self._on_tombstone is not None:
+            self._on_tombstone((message.key or b"").decode(errors="replace"))
+            return None
         self.counts.received += 1
         try:
             record = self._decoder.decode(message.value or b"")

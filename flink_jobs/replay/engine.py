@@ -36,6 +36,7 @@ from flink_jobs.replay.result import (
     BacktestSummary,
     PlacedDeadLetter,
     write_config,
+    write_statuses,
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
@@ -158,6 +159,7 @@ def run_backtest(
             merge(alerts if decided is None else decided.segments, target / ALERTS_FILE)
             merge(scores, target / SCORES_FILE)
         write_dead_letters(target, opened, _first_letters(parts))
+        write_statuses(target, [status for part in parts for status in part.statuses])
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
         if decided is not None:
             summary = _as_decided(summary, decided)

@@ -16,6 +16,7 @@ from flink_jobs.replay.result import (
     CONFIG_FILE,
     DEAD_LETTERS_FILE,
     SCORES_FILE,
+    STATUSES_FILE,
     SUMMARY_FILE,
 )
 
@@ -24,7 +25,14 @@ PARTS = ".parts-"
 
 # In the order in which they are removed: a folder with a summary is complete, and one with a
 # configuration is one of results.
-_RESULT_FILES = (SUMMARY_FILE, SCORES_FILE, ALERTS_FILE, DEAD_LETTERS_FILE, CONFIG_FILE)
+_RESULT_FILES = (
+    SUMMARY_FILE,
+    SCORES_FILE,
+    ALERTS_FILE,
+    DEAD_LETTERS_FILE,
+    STATUSES_FILE,
+    CONFIG_FILE,
+)
 
 
 @contextmanager

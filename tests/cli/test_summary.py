@@ -203,13 +203,16 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
     lines = dict(
         lines_of(
             silence={"after_ms": 300_000},
-            kafka={"control_topic": "control", "audit_topic": "audit"},
+            kafka={"control_topic": "control", "audit_topic": "audit", "status_topic": "status"},
             job={"state_backend": "rocksdb"},
         )
     )
 
     assert lines["silence"] == "alert after 5 min without events"
     assert lines["control"] == "commands from control, answers to audit"
+    assert (
+        lines["status"] == "of each model to status, with each change and every 1 min of its events"
+    )
     assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
 
 

@@ -27,6 +27,7 @@ from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
 from flink_jobs.replay.on_flink.counts import HistoryCounts
@@ -39,6 +40,7 @@ from flink_jobs.replay.result import (
     BacktestSummary,
     ModelSummary,
     write_config,
+    write_statuses,
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
@@ -48,7 +50,7 @@ from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 
-Record = TypeVar("Record", Alert, Score, DeadLetter)
+Record = TypeVar("Record", Alert, Score, DeadLetter, ModelStatus)
 
 
 def run_on_flink(
@@ -220,6 +222,9 @@ class _Found:
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])
+            assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+            statuses = _records(config, kafka.status_topic, ModelStatus)
+            write_statuses(folder, {status.model: status for status in statuses}.values())
             found.n_alerts, found.n_scores = len(alerts), len(scores)
             merge(alerts.sort(Path(scratch, "alerts.sorted")), folder / ALERTS_FILE)
             merge(scores.sort(Path(scratch, "scores.sorted")), folder / SCORES_FILE)
@@ -257,6 +262,7 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
         scores_topic=f"{name}-scores",
         dead_letters_topic=f"{name}-dead-letters",
         control_topic=None,
+        status_topic=f"{name}-status",
         group_id=name,
         bounded=True,
     )
@@ -267,9 +273,9 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
 def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]:
     """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
-    topics: dict[str, dict[str, str]] = {
-        name: {} for name in (kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic)
-    }
+    assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+    own = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic, kafka.status_topic
+    topics: dict[str, dict[str, str]] = {name: {} for name in own}
     if not isinstance(source, KafkaRange):
         topics[kafka.inference_topic] = topic_settings(config)
     return topics
