@@ -13,6 +13,7 @@ from flink_jobs.intake.formats.json import InferenceEvent
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 
 RECORDS: dict[str, Any] = {
     "alert": Alert,
@@ -21,6 +22,7 @@ RECORDS: dict[str, Any] = {
     "event": InferenceEvent,
     "command": Command,
     "audit": Audit,
+    "evidence": Evidence,
 }
 _FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -15,7 +15,7 @@ from flink_jobs.cluster.rest import ENDED, FlinkRest
 from flink_jobs.cluster.submission import DRIFT_JOB, submit_job, useful_part
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.kafka.ranges import RangeJob, encode_range_job
-from flink_jobs.kafka.topics import create_missing_topics, require_topics
+from flink_jobs.kafka.topics import COMPACTED, create_missing_topics, require_topics
 
 _ADDRESS = re.compile(r"[^\s/@]+:[0-9]{1,5}")
 _POLL_S = 0.5
@@ -98,7 +98,15 @@ def topics_of(config: DriftJobConfig) -> tuple[list[str], list[str]]:
     if kafka.control_topic is not None:
         reads.append(kafka.control_topic)
         writes.append(kafka.audit_topic)
+    if kafka.evidence_topic is not None:
+        writes.append(kafka.evidence_topic)
     return reads, writes
+
+
+def settings_of_topics(config: DriftJobConfig) -> dict[str, dict[str, str]]:
+    """Return the settings of the job's topics that have some of their own, by name."""
+    evidence_topic = config.kafka.evidence_topic
+    return {} if evidence_topic is None else {evidence_topic: COMPACTED}
 
 
 def require_job_topics(config: DriftJobConfig) -> None:
@@ -120,6 +128,8 @@ def require_job_topics(config: DriftJobConfig) -> None:
         "make each by: kafka-topics.sh --bootstrap-server "
         f"{kafka.bootstrap_servers} --create --config retention.ms=-1 --topic NAME"
     )
+    if kafka.evidence_topic is not None:
+        advice += f", {kafka.evidence_topic} with --config cleanup.policy=compact"
     require_topics(
         kafka.bootstrap_servers, kafka.properties, reads=reads, writes=writes, advice=advice
     )
@@ -129,7 +139,12 @@ def create_job_topics(config: DriftJobConfig) -> list[str]:
     """Make those topics of a job that are missing; their names. Errors as above."""
     reads, writes = topics_of(config)
     kafka = config.kafka
-    return create_missing_topics(kafka.bootstrap_servers, kafka.properties, [*reads, *writes])
+    return create_missing_topics(
+        kafka.bootstrap_servers,
+        kafka.properties,
+        [*reads, *writes],
+        settings_of_topics(config),
+    )
 
 
 def wait_until_it_runs(jobmanager: str, job_id: str, *, timeout_s: float = 120.0) -> None:

@@ -17,6 +17,7 @@ from flink_jobs.config.tables.columns import MOST_NUMBERS, ColumnsTable
 from flink_jobs.config.tables.detectors import (
     DetectorTable,
 )
+from flink_jobs.config.tables.evidence import EvidenceTable
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
@@ -67,7 +68,8 @@ class JobTable(Table, frozen=True, kw_only=True):
 class KafkaTable(Table, frozen=True, kw_only=True):
     """Where events and commands come from, and where alerts, scores and the rest go.
 
-    Without ``control_topic`` the job takes no commands and needs no ``audit_topic``.
+    Without ``control_topic`` the job takes no commands and needs no ``audit_topic``. Without
+    ``evidence_topic`` it keeps no evidence; a backtest writes it to its folder.
     """
 
     bootstrap_servers: str
@@ -77,6 +79,7 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     dead_letters_topic: TopicName = "drift-dead-letters"
     control_topic: TopicName | None = None
     audit_topic: TopicName = "drift-audit"
+    evidence_topic: TopicName | None = None
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False
@@ -269,6 +272,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     false_discoveries: FalseDiscoveriesTable | None = None
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
     sample: SampleTable = SampleTable()
+    evidence: EvidenceTable = EvidenceTable()
     views: list[ViewTable] = msgspec.field(default_factory=list)
     overrides: list[OverrideTable] = msgspec.field(default_factory=list)
     columns: ColumnsTable = ColumnsTable()

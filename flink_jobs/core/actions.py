@@ -8,6 +8,7 @@ from flink_jobs.core.notices import Notice
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 
 
 @dataclass
@@ -61,6 +62,8 @@ class Actions:
 
     Attributes
     ----------
+    evidence : list of Evidence
+        Of alerts among ``alerts``.
     wake_ms : int or None
         Event time for which the caller has to register a timer that calls ``on_time``.
     reference_age_events, reference_age_ms : int or None
@@ -71,6 +74,7 @@ class Actions:
     """
 
     alerts: list[Alert] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)

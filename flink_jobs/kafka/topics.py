@@ -15,6 +15,16 @@ from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.properties import client_settings
 
+COMPACTED = {
+    "cleanup.policy": "compact",
+    # What was written last is never compacted. By the clock of the broker it is an hour at most;
+    # by event time each hour of a history would become a file.
+    "message.timestamp.type": "LogAppendTime",
+    "segment.ms": "3600000",
+    "min.cleanable.dirty.ratio": "0.1",
+}
+"""Settings of a topic of which the last record of each key is kept."""
+
 _UNAUTHORIZED, _UNKNOWN, _INVALID = 29, 3, 17
 _MOST_NAMED = 10
 
@@ -127,9 +137,12 @@ def create_topics(
 
 
 def create_missing_topics(
-    bootstrap_servers: str, properties: Mapping[str, str], names: Iterable[str]
+    bootstrap_servers: str,
+    properties: Mapping[str, str],
+    names: Iterable[str],
+    settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
-    """Make those topics that are not there; their names.
+    """Make those topics that are not there, with ``settings`` by name; their names.
 
     Raises
     ------
@@ -142,7 +155,7 @@ def create_missing_topics(
         found = {each["name"] for each in admin.describe_topics() if not each["error_code"]}
         missing = sorted(set(names) - found)
         if missing:
-            create_topics(admin, missing)
+            create_topics(admin, missing, settings)
     return missing
 
 

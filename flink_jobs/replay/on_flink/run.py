@@ -27,6 +27,7 @@ from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
 from flink_jobs.replay.on_flink.counts import HistoryCounts
@@ -34,6 +35,7 @@ from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import max_record_bytes, own_topics, topic_settings
 from flink_jobs.replay.result import (
     ALERTS_FILE,
+    EVIDENCE_FILE,
     SCORES_FILE,
     BacktestResult,
     BacktestSummary,
@@ -43,12 +45,12 @@ from flink_jobs.replay.result import (
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.result_warnings import event_warnings, storm_warnings
-from flink_jobs.replay.sorted_records import Spool, merge
+from flink_jobs.replay.sorted_records import Spool, evidence_spool, merge
 from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 
-Record = TypeVar("Record", Alert, Score, DeadLetter)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Evidence)
 
 
 def run_on_flink(
@@ -209,8 +211,9 @@ class _Found:
         found.log.add(letters)
         with (
             TemporaryDirectory(prefix=PARTS, dir=folder) as scratch,
-            contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
-            contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
+            contextlib.closing(Spool[Alert](Path(scratch, "alerts.spool"))) as alerts,
+            contextlib.closing(Spool[Score](Path(scratch, "scores.spool"))) as scores,
+            contextlib.closing(evidence_spool(Path(scratch, "evidence.spool"))) as evidence,
         ):
             for alert in _records(config, kafka.alerts_topic, Alert):
                 alerts.write([alert if files is None else files.alert(alert)])
@@ -220,9 +223,13 @@ class _Found:
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])
+            assert kafka.evidence_topic is not None  # noqa: S101 - the backtest has one of its own
+            for record in _records(config, kafka.evidence_topic, Evidence):
+                evidence.write([record])
             found.n_alerts, found.n_scores = len(alerts), len(scores)
             merge(alerts.sort(Path(scratch, "alerts.sorted")), folder / ALERTS_FILE)
             merge(scores.sort(Path(scratch, "scores.sorted")), folder / SCORES_FILE)
+            merge(evidence.sort(Path(scratch, "evidence.sorted")), folder / EVIDENCE_FILE)
         return found
 
     def _tally(self, model: str) -> Tally:
@@ -256,6 +263,7 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
         alerts_topic=f"{name}-alerts",
         scores_topic=f"{name}-scores",
         dead_letters_topic=f"{name}-dead-letters",
+        evidence_topic=f"{name}-evidence",
         control_topic=None,
         group_id=name,
         bounded=True,
@@ -267,9 +275,10 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
 def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]:
     """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
-    topics: dict[str, dict[str, str]] = {
-        name: {} for name in (kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic)
-    }
+    names = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic
+    topics: dict[str, dict[str, str]] = {name: {} for name in names}
+    assert kafka.evidence_topic is not None  # noqa: S101 - one of its own
+    topics[kafka.evidence_topic] = {}
     if not isinstance(source, KafkaRange):
         topics[kafka.inference_topic] = topic_settings(config)
     return topics
