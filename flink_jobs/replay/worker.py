@@ -131,7 +131,7 @@ class _Part:
         self._log.add(self._misplaced(batch))
         rows = self._own(batch)
         self._n_events += len(rows)
-        taken, refused = self._triage.judge(_arrivals(batch, rows))
+        taken, refused = self._triage.judge(arrivals(batch, rows))
         for reason, places in refused:
             wrong = rows[places].tolist()
             self._log.add(self._builder.refusal(batch, row, reason) for row in wrong)
@@ -230,6 +230,7 @@ def misplaced_letters(
     ]
 
 
-def _arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
+def arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
+    """What triage looks at of the chosen rows."""
     sizes = batch.rows.sizes(rows) if batch.rows.has_payloads else np.zeros(len(rows), np.int64)
     return Arrivals(batch.codes[rows] >= 0, sizes, batch.times_ms[rows], batch.reached_ms[rows])

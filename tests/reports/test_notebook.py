@@ -18,7 +18,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import read_shifts
 from flink_jobs.replay import BacktestResult, DriftInterval, run_backtest
-from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
+from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, EVIDENCE_FILE, SCORES_FILE
 from flink_jobs.reports.notebook import evaluate, figure, moved_figure
 from tests.histories.examples import (
     FEATURES,
@@ -31,6 +31,7 @@ from tests.histories.examples import (
     write_parquet,
 )
 
+_FILES = (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE)
 TRUTH = [DriftInterval("c", START_MS + 8_000, START_MS + 20_000, "moved")]
 
 
@@ -42,7 +43,7 @@ def config_and_events(
 
 
 def bytes_of(result: BacktestResult, *names: str) -> list[bytes]:
-    return [(result.folder / name).read_bytes() for name in names or (SCORES_FILE, ALERTS_FILE)]
+    return [(result.folder / name).read_bytes() for name in names or _FILES]
 
 
 @pytest.fixture(scope="module")

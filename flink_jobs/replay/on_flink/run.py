@@ -28,12 +28,14 @@ from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.replay.accuracy import write_counts
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
-from flink_jobs.replay.on_flink.counts import HistoryCounts
+from flink_jobs.replay.on_flink.counts import AnswerCounts, HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import max_record_bytes, own_topics, topic_settings
 from flink_jobs.replay.result import (
+    ACCURACY_FILE,
     ALERTS_FILE,
     EVIDENCE_FILE,
     SCORES_FILE,
@@ -97,7 +99,8 @@ def run_on_flink(
     opened = open_source(source, config)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     counts = HistoryCounts(horizon_ms, config if isinstance(opened, KafkaRange) else None)
-    tell = _Teller(progress, opened, counts)
+    answers = AnswerCounts(config, horizon_ms, counts.names)
+    tell = _Teller(progress, opened, counts, answers)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
     with fresh_folder(folder) as target, own_topics(job_config.kafka, topics):
@@ -118,7 +121,10 @@ def run_on_flink(
         found = _Found.read(job_config, target, files)
         letters = found.log.first()
         write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
-        write_summary(target, _summary(config, opened, counts, found, time.monotonic() - begin_s))
+        if not answers.problem:
+            write_counts(target / ACCURACY_FILE, [answers.table()])
+        summary = _summary(config, opened, counts, found, time.monotonic() - begin_s)
+        write_summary(target, msgspec.structs.replace(summary, no_accuracy=answers.problem))
     return BacktestResult.open(target)
 
 
@@ -126,9 +132,14 @@ class _Teller:
     """Counts a history, and tells how far it and the job have come."""
 
     def __init__(
-        self, progress: Callable[[Progress], None] | None, source: Source, counts: HistoryCounts
+        self,
+        progress: Callable[[Progress], None] | None,
+        source: Source,
+        counts: HistoryCounts,
+        answers: AnswerCounts,
     ) -> None:
         self._progress = progress
+        self._answers = answers
         self._source = source
         self._counts = counts
         # Files are read and written, and then the job reads them.
@@ -138,6 +149,7 @@ class _Teller:
         """The batches of the history."""
         for batch in self._source.batches(self._counts.names, self._counts.horizon_ms):
             self._counts.add(batch)
+            self._answers.add(batch)
             yield batch
             self._tell(batch.done)
 
