@@ -59,6 +59,8 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
     text = many_models_text(config)
     of_job = [Line("control", _control(config)), Line("job", _job(config))]
     of_job[:0] = [Line("many models", text)] if text else []
+    if config.kafka.evidence_topic is not None:
+        of_job.insert(-1, Line("evidence", _evidence(config)))
     return [*lines, *of_job, *blocks]
 
 
@@ -235,6 +237,16 @@ def _control(config: DriftJobConfig) -> str:
     if kafka.control_topic is None:
         return "no commands; kafka.control_topic is not set"
     return f"commands from {kafka.control_topic}, answers to {kafka.audit_topic}"
+
+
+def _evidence(config: DriftJobConfig) -> str:
+    table = config.evidence
+    if not table.rows:
+        return "none; evidence.rows is 0"
+    return (
+        f"at most {table.rows:,} events of each side of an incident, "
+        f"{table.max_bytes / 1e6:.2g} MB a record, to {config.kafka.evidence_topic}"
+    )
 
 
 def _job(config: DriftJobConfig) -> str:

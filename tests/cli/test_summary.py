@@ -203,13 +203,16 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
     lines = dict(
         lines_of(
             silence={"after_ms": 300_000},
-            kafka={"control_topic": "control", "audit_topic": "audit"},
+            kafka={"control_topic": "control", "audit_topic": "audit", "evidence_topic": "kept"},
             job={"state_backend": "rocksdb"},
         )
     )
 
     assert lines["silence"] == "alert after 5 min without events"
     assert lines["control"] == "commands from control, answers to audit"
+    assert lines["evidence"] == (
+        "at most 500 events of each side of an incident, 0.9 MB a record, to kept"
+    )
     assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
 
 

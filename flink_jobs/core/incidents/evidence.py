@@ -47,7 +47,7 @@ class Sides(NamedTuple):
     n_exemplars: int
 
 
-class Compared(Protocol):
+class BothSides(Protocol):
     """A window and its reference, with what evidence shows of them."""
 
     def moves(self, most: int, most_categories: int) -> tuple[list[ColumnShift], SampleSummary]:
@@ -60,7 +60,7 @@ class Compared(Protocol):
 
 
 def keep_evidence(
-    context: Context, view: View, incident: Incident, alert: Alert, make: Callable[[], Compared]
+    context: Context, view: View, incident: Incident, alert: Alert, make: Callable[[], BothSides]
 ) -> None:
     """Keep the evidence of an alert that begins an incident, or is its strongest so far.
 
@@ -86,14 +86,19 @@ def keep_evidence(
     compared = make()
     with detector_code():
         moves, sample = compared.moves(_MOST_MOVES, _MOST_CATEGORIES)
-    columns = max(1, len(view.row_places))
-    n_rows = min(table.rows, int(table.max_bytes / (_BYTES_A_VALUE * columns)))
-    while n_rows:
+    n_rows, a_row = table.rows, _BYTES_A_VALUE * len(view.row_places)
+    while True:
         record = _record(alert, place, moves, sample, view, compared.sides(n_rows, alert.exemplars))
-        if len(msgspec.json.encode(record)) <= table.max_bytes:
+        too_many = len(msgspec.json.encode(record)) - table.max_bytes
+        if too_many <= 0:
             context.actions.evidence.append(record)
             return
-        n_rows, moves = 3 * n_rows // 4, moves[: max(1, 3 * len(moves) // 4)]
+        if n_rows > 1:
+            n_rows = max(1, n_rows - 1 - int(too_many / a_row))
+        elif len(moves) > 1:
+            moves = moves[: len(moves) // 2]
+        else:
+            break
     context.notice(f"evidence.max_bytes has no room for an event of {alert.alert_id}", view.name)
 
 
