@@ -25,6 +25,7 @@ from detectors.two_sample.chi_square.chi_square import (
     unwatched,
 )
 from detectors.two_sample.chi_square.distribution import chi_square_p_value
+from detectors.two_sample.chi_square.tables import cramers_v_squared
 from detectors.two_sample.counts.cells import Cut
 from detectors.two_sample.counts.frame import Counts, CountsReferenceTest, drawing
 from detectors.two_sample.frame import Comparison
@@ -126,10 +127,13 @@ class MixedTest(CountsReferenceTest):
             distance = float(statistics[self._numeric].max())
             effect_size = ks_effect_size(distance, n_ref, n_test, self._numeric.size)
         tables = [counts.table(column) for column in self._categorical.tolist()]
-        for column, table in zip(self._categorical.tolist(), tables, strict=True):
-            statistics[column] = cramers_v(table)
-            p_values[column] = chi_square_p_value(table, self._n_draws, draws)
-        return corrected_comparison(statistics, p_values, max(effect_size, corrected_v(tables)))
+        squares = [cramers_v_squared(table) for table in tables]
+        statistics[self._categorical] = [cramers_v(squared) for squared in squares]
+        p_values[self._categorical] = [
+            chi_square_p_value(table, self._n_draws, draws) for table in tables
+        ]
+        effect_size = max(effect_size, corrected_v(tables, squares))
+        return corrected_comparison(statistics, p_values, effect_size)
 
     @property
     def unwatched_columns(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -170,6 +171,7 @@ def permutation_p_value(observed: float, null_statistics: FloatArray) -> float:
     return float(_attainable(null_statistics.size)[n_reaching])
 
 
+@lru_cache(maxsize=4_096)
 def labelling_share(n_ref: int, n_test: int) -> float:
     """Compute the share of one labelling of the rows among all, in (0, 1].
 

@@ -94,14 +94,13 @@ columns = ["features"]
 name = "{views.outputs}"
 columns = ["outputs"]
 
-# Per window. A model without drift is tested 42 times here: at most about 1 run in 2,000 alarms.
+# While nothing drifts, a model runs for 30 days on average until a false alarm, or longer.
 [calibration]
-kind = "level_per_window"
-level = 0.00001
+kind = "expected_run_time"
+time_ms = 2_592_000_000
 
 [policy]
 windows_to_start = 1
-windows_to_recover = 2
 ongoing_every_ms = 600_000
 """
 

@@ -98,8 +98,10 @@ class Screen:
     def summary(self) -> str:
         """Say in a line what the job has made of the events so far."""
         n_windows = self.n_tested + self.n_untested
+        # A run that tested nothing never looks like one in which nothing drifted.
+        windows = f"{count(n_windows, 'window')}, {self.n_tested:,} tested"
         return (
-            f"{count(n_windows, 'window')}, {self.n_tested:,} tested; "
+            f"{windows if self.n_tested else f'Nothing was tested ({windows})'}; "
             f"{count(self.n_alerts, 'alert')}; {_refused(self.dead_letters)}"
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 from flink_jobs.demo.outcome import ModelOutcome, Reported, judge_models
 from flink_jobs.demo.streams import ModelStream, make_streams
-from tests.demo.offline import report
+from scripts.shared.offline_demo import report
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import load_config
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.timing import END_MS, WINDOW_ENDS_MS
-from tests.demo.offline import demo_config
+from scripts.shared.offline_demo import demo_config
 
 
 def test_the_written_file_is_a_right_configuration(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from flink_jobs.demo.timing import END_MS, PANE_MS
 from flink_jobs.demo.topics import N_PARTITIONS, create_topics
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY, EventDecoder
+from scripts.shared.offline_demo import demo_config
 from tests.demo.conftest import Run
-from tests.demo.offline import demo_config
 
 pytestmark = pytest.mark.integration
 

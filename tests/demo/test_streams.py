@@ -23,8 +23,8 @@ from flink_jobs.demo.timing import DRIFT_FROM, END_MS, MINUTE_MS, N_REFERENCE, S
 from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import encode_event
 from flink_jobs.intake.layouts import Layout
+from scripts.shared.offline_demo import demo_config
 from tests.demo.conftest import Run
-from tests.demo.offline import demo_config
 
 
 @pytest.fixture

@@ -81,6 +81,12 @@ def test_the_first_dead_letters_of_a_reason_are_shown_and_all_are_counted(
     assert screen.summary().endswith("1,000 dead letters: 1,000 invalid_event")
 
 
+def test_where_no_window_was_tested_the_summary_says_so_first(printed: Printed) -> None:
+    summary = printed.screen.summary()
+
+    assert summary.startswith("Nothing was tested (0 windows, 0 tested); 0 alerts")
+
+
 def test_rows_that_could_not_be_sent_are_counted_beside_those_of_the_job(printed: Printed) -> None:
     with printed.screen as screen:
         screen.refuse("history.csv row 7", letter())

@@ -29,23 +29,18 @@ PRIOR = 0.5
 """Rows added to each category when shares are compared, so that a single row says little."""
 
 
-def cramers_v(table: IntArray) -> float:
-    """Cramér's V, in [0, 1]: 0 where the shares are equal, 1 where no category is shared.
-
-    Parameters
-    ----------
-    table : ndarray of int64, shape (2, n_categories)
-        Rows of each sample in each category; no category is empty in both.
+def cramers_v(squared: float) -> float:
+    """Cramér's V of its square, in [0, 1]: 0 where the shares are equal, 1 where none is shared.
 
     Examples
     --------
-    >>> cramers_v(np.array([[9, 0], [0, 4]]))
+    >>> cramers_v(cramers_v_squared(np.array([[9, 0], [0, 4]])))
     1.0
     """
-    return math.sqrt(max(0.0, min(1.0, cramers_v_squared(table))))
+    return math.sqrt(max(0.0, min(1.0, squared)))
 
 
-def corrected_v(tables: Sequence[IntArray]) -> float:
+def corrected_v(tables: Sequence[IntArray], squares: Sequence[float]) -> float:
     """The largest Cramér's V of the columns without the part that is expected under the null.
 
     V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and so is
@@ -56,6 +51,8 @@ def corrected_v(tables: Sequence[IntArray]) -> float:
     ----------
     tables : sequence of ndarray of int64, each of shape (2, n_categories)
         Of the same rows, one for each column; at least one.
+    squares : sequence of float
+        V² of each table (:func:`cramers_v_squared`).
 
     Returns
     -------
@@ -68,8 +65,9 @@ def corrected_v(tables: Sequence[IntArray]) -> float:
 
     Examples
     --------
-    >>> corrected_v([np.array([[9, 0], [0, 4]])]), corrected_v([np.array([[9, 8], [3, 4]])])
-    (1.0, 0.0)
+    >>> tables = [np.array([[9, 0], [0, 4]]), np.array([[9, 8], [3, 4]])]
+    >>> [corrected_v([table], [cramers_v_squared(table)]) for table in tables]
+    [1.0, 0.0]
     """
     n_rows = int(tables[0].sum())
     degrees = Counter(table.shape[1] - 1 for table in tables if table.shape[1] > 1)
@@ -77,8 +75,8 @@ def corrected_v(tables: Sequence[IntArray]) -> float:
         return 0.0
     largest = mean_largest_excess(tuple(sorted(degrees.items())))
     return max(
-        above_null(cramers_v_squared(table), (table.shape[1] - 1 + largest) / (n_rows - 1))
-        for table in tables
+        above_null(squared, (table.shape[1] - 1 + largest) / (n_rows - 1))
+        for table, squared in zip(tables, squares, strict=True)
     )
 
 
@@ -88,7 +86,8 @@ def category_scores(counts: Counts, dimension: int) -> FloatArray:
     cells = counts.cells.of(dimension)
     ref = (counts.ref[cells] + PRIOR) / (counts.n_ref + PRIOR * table.shape[1])
     test = (counts.test[cells] + PRIOR) / (counts.n_test + PRIOR * table.shape[1])
-    return np.asarray(cramers_v(table) * (test - ref) / (test + ref))
+    v = cramers_v(cramers_v_squared(table))
+    return np.asarray(v * (test - ref) / (test + ref))
 
 
 class ChiSquareTest(CountsReferenceTest):
@@ -152,10 +151,11 @@ class ChiSquareTest(CountsReferenceTest):
         draws = drawing(rng)
         tables = [counts.table(dimension) for dimension in range(counts.cells.n_dimensions)]
         p_values = [chi_square_p_value(table, self._n_draws, draws) for table in tables]
+        squares = [cramers_v_squared(table) for table in tables]
         return corrected_comparison(
-            statistics=np.array([cramers_v(table) for table in tables]),
+            statistics=np.array([cramers_v(squared) for squared in squares]),
             p_values=np.array(p_values),
-            effect_size=corrected_v(tables),
+            effect_size=corrected_v(tables, squares),
         )
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
+from scipy.special import chdtrc, gammaln
 
 from detectors.base import FloatArray, IntArray
 from detectors.two_sample.chi_square.tables import (
@@ -84,7 +84,7 @@ def chi_square_p_value(counts: IntArray, n_draws: int, rng: np.random.Generator)
     p_value = None if is_large else _exact_p_value(small, margins)
     if p_value is None and least >= LEAST_EXPECTED:
         statistic = counts.sum() * cramers_v_squared(counts)
-        p_value = float(scipy.stats.chi2.sf(statistic, counts.shape[1] - 1))
+        p_value = float(chdtrc(counts.shape[1] - 1, statistic))
     elif p_value is None:
         p_value = _random_p_value(small, margins, n_draws, rng)
     return min(1.0, max(p_value, labelling_share(n_ref, n_test)))
@@ -150,10 +150,24 @@ def _exact_p_value(small: IntArray, margins: Margins) -> float | None:
         used = pairs[:, np.newaxis] % base + taken
         possible = (used <= n_small) & (used + n_left >= n_small)
         reached = pairs[:, np.newaxis] + base * scaled(entry, taken) + taken
-        grown = weights[:, np.newaxis] * scipy.stats.binom.pmf(taken, totals[entry], share)
+        grown = weights[:, np.newaxis] * _binomial(taken, int(totals[entry]), share)
+        if pairs.size == 1:  # they ascend, so that none is there twice
+            pairs, weights = reached[possible], grown[possible]
+            continue
         pairs, inverse = np.unique(reached[possible], return_inverse=True)
         weights = np.asarray(np.bincount(inverse, grown[possible]), dtype=np.float64)
     taken = n_small - pairs % base
-    weights = weights * scipy.stats.binom.pmf(taken, totals[largest], share)
+    weights = weights * _binomial(taken, int(totals[largest]), share)
     observed = sum(int(scaled(entry, small[entry])) for entry in (*others, largest))
     return float(weights[pairs // base + scaled(largest, taken) >= observed].sum() / weights.sum())
+
+
+def _binomial(taken: IntArray, n_rows: int, share: float) -> FloatArray:
+    """Compute the probabilities of ``taken`` successes of ``n_rows``.
+
+    ``scipy.stats.binom.pmf`` gives the same within 1e-10 of itself, and takes a millisecond a call
+    for its arguments alone: with two columns of categories that was most of a window's cost.
+    """
+    log_ways = gammaln(n_rows + 1) - gammaln(taken + 1) - gammaln(n_rows - taken + 1)
+    log_shares = taken * math.log(share) + (n_rows - taken) * math.log1p(-share)
+    return np.asarray(np.exp(log_ways + log_shares))
