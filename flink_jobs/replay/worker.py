@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,8 +123,10 @@ class _Part:
 
     def close(self) -> None:
         """Close the files that are written."""
-        for spool in (self._alerts, self._scores, self._evidence):
-            spool.close()
+        with ExitStack() as stack:
+            # All of them, also where a disk is full and one cannot be closed.
+            for spool in (self._alerts, self._scores, self._evidence):
+                stack.callback(spool.close)
 
     def take(self, batch: Batch) -> None:
         """Put own rows into panes and replay what is complete."""

@@ -48,7 +48,7 @@ def test_large_records_are_allowed_in_a_folder_and_where_the_client_takes_them()
 def test_what_is_kept_changes_no_result_and_only_further_columns_change_the_state() -> None:
     plain = make_config(input={"n_outputs": 2})
     fewer = make_config(input={"n_outputs": 2}, evidence={"rows": 20})
-    wider = make_config(input={"n_outputs": 2}, evidence={"columns": ["features"]})
+    wider = make_config(input={"n_outputs": 2}, evidence={"columns": ["outputs"]})
 
     assert config_version(plain) == config_version(fewer)
     assert fingerprint_of(plain) == fingerprint_of(fewer) != fingerprint_of(wider)
