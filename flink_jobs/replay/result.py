@@ -182,8 +182,13 @@ class BacktestResult:
         return list(_records(self.folder / DEAD_LETTERS_FILE, PlacedDeadLetter))
 
     def evidence(self, alert_ids: Collection[str]) -> dict[str, Evidence]:
-        """The evidence of some alerts, by their ids; of those of which there is any."""
+        """The evidence of some alerts, by their ids; of those of which there is any.
+
+        None where somebody took the file away, since it holds events.
+        """
         path = self.folder / EVIDENCE_FILE
+        if not path.exists():
+            return {}
         decode = msgspec.json.Decoder(Evidence).decode
         return {
             each.alert_id: decode(line)

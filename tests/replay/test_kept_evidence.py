@@ -23,6 +23,7 @@ from flink_jobs.replay.engine import run_backtest
 from flink_jobs.replay.on_flink.counts import AnswerCounts
 from flink_jobs.replay.result import ACCURACY_FILE, EVIDENCE_FILE, BacktestResult
 from flink_jobs.reports.evidence import values_of
+from flink_jobs.reports.write import gather
 from tests.histories.examples import (
     FEATURES,
     START_MS,
@@ -194,6 +195,17 @@ def test_damaged_evidence_is_told_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(BacktestError, match=r"evidence\.jsonl:\d+ is damaged"):
         result.evidence(["unknown"])
+
+
+def test_a_result_without_the_file_of_evidence_shows_what_the_alerts_say(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", make_events())
+    result = run_backtest(backtest_config(columns=columns()), path, processes=1)
+    (result.folder / EVIDENCE_FILE).unlink()
+
+    views = gather(result).incidents.values()
+
+    assert views
+    assert all(column.chart and not view.is_whole for view in views for column in view.columns)
 
 
 @contextmanager
