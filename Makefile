@@ -16,6 +16,7 @@ JARS := build/jars
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 TORCH := $(VENV)/.torch-installed
+DOCS := $(VENV)/.docs-installed
 CHECKED_JARS := $(JARS)/.checked
 REGISTRY := build/registry
 CHECKED_REGISTRY := $(REGISTRY)/.checked
@@ -31,9 +32,6 @@ endif
 # Even with -q and -B Maven prints colour resets, two for each run.
 NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
 PYTEST := $(BIN)/python -m pytest
-WITH_PARTS := integration or system or faults
-# Looking for tests in all other files, and importing what they test, takes each worker 8 s.
-FILES_WITH_PARTS := $$(grep -rlE 'mark\.(integration|system|faults)' --include='test_*.py' tests)
 # What pip fetches, 3 GB with PyTorch, is more than many a /tmp holds. The warnings are about others' packages.
 PIP := TMPDIR="$(CURDIR)/$(VENV)" $(BIN)/python -W ignore -m pip --disable-pip-version-check --quiet
 AGAIN = { echo "loudly: the set-up failed, see above. When that is put right, the same command begins it again." >&2; exit 1; }
@@ -58,13 +56,11 @@ jars: needs-setup $(CHECKED_JARS) ## Fetch the Kafka broker and Flink's Kafka co
 demo: setup ## Watch drift being found: real Kafka and Flink on this machine (ARGS="--help" for more)
 	@$(BIN)/loudly demo $(ARGS)
 
-# First what needs no broker and no cluster, on all cores; then the rest, two files at a time, each with parts of its own:
-# they wait for processes to start most of the time.
+# Two processes run what needs a broker or a cluster, one or more the rest meanwhile: tests/schedule.py.
 .PHONY: test
-test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) ## Run all tests (ARGS="-m 'not integration'" for others)
+test: $(if $(ARGS),needs-torch,needs-tests) $(PACKAGE) $(CHECKED_JARS) $(CHECKED_REGISTRY) $(TORCH) $(DOCS) ## Run all tests (ARGS="-m 'not integration'" for others)
 ifeq ($(ARGS),)
-	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "not ($(WITH_PARTS))"
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "$(WITH_PARTS)" $(FILES_WITH_PARTS)
+	@OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder
 else
 	@$(PYTEST) $(ARGS)
 endif
@@ -75,6 +71,10 @@ lint: needs-torch $(TORCH) ## Check style, types and the dependency rule
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: docs
+docs: needs-setup $(DOCS) ## Build the pages as a site with search, build/site, read without a network
+	@$(BIN)/python -m scripts.docs_site
 
 .PHONY: bench
 bench: bench-job bench-detectors bench-backtest ## Measure all against others, about 20 minutes (ARGS="--quick")
@@ -90,6 +90,10 @@ bench-models: setup ## Panes a second with 1,000 to 20,000 models, about 25 minu
 .PHONY: bench-detectors
 bench-detectors: needs-torch $(TORCH) ## SciPy, alibi-detect, river and frouros, about 3 minutes after their set-up (ARGS="--quick")
 	@$(BIN)/python -m scripts.bench.detectors $(ARGS)
+
+.PHONY: bench-streams
+bench-streams: needs-setup $(PACKAGE) ## Cost of an event after a million others, about 5 minutes (ARGS="--quick")
+	@$(BIN)/python -m scripts.bench.streams $(ARGS)
 
 .PHONY: bench-monitor
 bench-monitor: needs-setup $(PACKAGE) ## Cost of an event and size of the state, about 5 minutes (ARGS="--against OTHER_CHECKOUT")
@@ -150,6 +154,11 @@ $(PACKAGE): pyproject.toml $(DEPENDENCIES)
 $(TORCH): requirements-torch.lock $(PACKAGE)
 	@echo "Installing PyTorch (about 3 minutes and 6 GB, once) ..."
 	@$(PIP) install --require-hashes -r requirements-torch.lock || $(AGAIN)
+	@touch $@
+
+$(DOCS): requirements-docs.lock $(PACKAGE)
+	@echo "Installing what builds the site (a few seconds, once) ..."
+	@$(PIP) install --require-hashes -r requirements-docs.lock || $(AGAIN)
 	@touch $@
 
 $(CHECKED_JARS): docker/pom.xml docker/jars.sha256

@@ -14,6 +14,7 @@ from detectors.base import (
     Reducer,
     SequentialDetector,
     StateArrays,
+    StreamCost,
     StreamDetector,
     SummaryTest,
     TwoSampleResult,
@@ -23,6 +24,7 @@ from detectors.calibration.dependence import INDEPENDENT, Dependence, autocorrel
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time import ExpectedRunTime
+from detectors.calibration.smallest_shift import SmallestShift, smallest_shift
 from detectors.column_shifts import ColumnMove, ColumnShifts, ranking
 from detectors.discovery.e_values import Discovery, ELond, e_benjamini_hochberg
 from detectors.drift_detector import DriftDetector
@@ -65,6 +67,7 @@ from detectors.sequential.binned_e_detector import BinnedEDetector
 from detectors.sequential.classifier_e_detector import ClassifierEDetector
 from detectors.sequential.conformal_e_detector import ConformalEDetector
 from detectors.sequential.counts_e_detector import CountsEDetector
+from detectors.sequential.e_detector import LEARNING_ROWS
 from detectors.sequential.kernel_e_detector import KernelEDetector
 from detectors.sequential.ks import SlidingKS
 from detectors.sequential.mmd import SlidingMMD
@@ -90,6 +93,7 @@ __all__ = [
     "CORRECTIONS",
     "INDEPENDENT",
     "KERNELS",
+    "LEARNING_ROWS",
     "PCA",
     "REDUCERS",
     "SEQUENTIAL_DETECTORS",
@@ -150,9 +154,11 @@ __all__ = [
     "SlidingKS",
     "SlidingMMD",
     "SlidingRFFMMD",
+    "SmallestShift",
     "SoftmaxOutputs",
     "SparseRandomProjection",
     "StateArrays",
+    "StreamCost",
     "StreamDetector",
     "SummaryTest",
     "Threshold",
@@ -181,5 +187,6 @@ __all__ = [
     "reducer_of_kind",
     "rff_mmd2",
     "sequential_detector_of_kind",
+    "smallest_shift",
     "two_sample_test_of_kind",
 ]

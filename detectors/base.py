@@ -121,6 +121,28 @@ class Cost:
     test_us: float
 
 
+@dataclass(frozen=True)
+class StreamCost:
+    """The cost of a sequential detector, known before anything runs.
+
+    Attributes
+    ----------
+    memory_bytes : int
+        Of what updates change, at most: each stream has one.
+    reference_bytes : int
+        Of the fitted detector as ``to_arrays`` gives it, at most.
+    update_us : float
+        The order of magnitude of an update's time on one core, in microseconds, without its rows.
+    row_us : float
+        What each row of it adds.
+    """
+
+    memory_bytes: int
+    reference_bytes: int
+    update_us: float
+    row_us: float
+
+
 @runtime_checkable
 class Reducer(Protocol):
     """Maps rows of ``n_features`` numbers to rows of ``n_dimensions`` numbers."""
@@ -291,7 +313,8 @@ class SequentialDetector(StreamDetector, Protocol):
     """A detector of a stream of rows that many streams against one reference can share.
 
     All that updates change is one vector of a constant size, its *memory*, and each stream keeps
-    one. ``fit`` takes rows in an order of chance.
+    one. ``fit`` takes rows in an order of chance. A reducer in front of it may learn from those at
+    ``LEARNING_ROWS`` alone: the promise is about the others.
     """
 
     kind: ClassVar[str]
@@ -299,7 +322,15 @@ class SequentialDetector(StreamDetector, Protocol):
 
     @property
     def dimension_statistics(self) -> FloatArray:
-        """The evidence of each dimension, shape (n_dimensions,); empty where it has none."""
+        """The evidence of each dimension, and last that of whole rows where they are watched too.
+
+        Empty where no evidence belongs to a dimension.
+        """
+        ...
+
+    @property
+    def derived_bytes(self) -> int:
+        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
         ...
 
     @property
@@ -311,14 +342,19 @@ class SequentialDetector(StreamDetector, Protocol):
         """Make a detector of the same reference that goes on from a memory."""
         ...
 
-    def memory_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``memory`` at most. The detector need not be fitted."""
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what a reference of ``n_ref`` rows takes. The detector need not be fitted."""
         ...
 
-    def reference_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``to_arrays`` at most. The detector need not be fitted."""
-        ...
+    def rows_to_find(
+        self, shift: float, n_ref: int, n_dimensions: int, weight: float = 1.0
+    ) -> float | None:
+        """Say in about how many rows it finds a shift of one dimension's mean.
 
-    def update_us(self, n_dimensions: int) -> float:
-        """Give the order of magnitude of the time of an update, in microseconds."""
+        An order of magnitude, right within a factor of two for shifts that are found well: of a
+        normal dimension, by ``shift`` standard deviations, with a usual reference of ``n_ref``
+        rows. Infinite where such a shift lies within what the reference leaves open; None where it
+        is not known. ``weight`` is what passes of the run time with each row, or each update where
+        that does not depend on rows. The detector need not be fitted.
+        """
         ...

@@ -135,7 +135,7 @@ class ColumnShifts:
         rows = as_rows(x_ref, "x_ref", allow_missing=True)
         if self._categorical and max(self._categorical) >= rows.shape[1]:
             raise InvalidParameterError(
-                f"categorical column {max(self._categorical)} is none of the {rows.shape[1]} "
+                f"categorical column {max(self._categorical)} is not one of the {rows.shape[1]} "
                 "columns, counted from 0"
             )
         if len(rows) > MOST_ROWS:

@@ -14,6 +14,9 @@ from detectors.reducers.kinds import (
 )
 from detectors.reducers.preparation import Prepared
 from detectors.sequential.binned_e_detector import BinnedEDetector
+from detectors.sequential.classifier_e_detector import ClassifierEDetector
+from detectors.sequential.conformal_e_detector import ConformalEDetector
+from detectors.sequential.kernel_e_detector import KernelEDetector
 from detectors.two_sample.binned import JensenShannonTest, PSITest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
 from detectors.two_sample.classifier.binomial import BinomialTest
@@ -50,7 +53,10 @@ TWO_SAMPLE_TESTS: Mapping[str, type[TwoSampleTest]] = MappingProxyType(
 )
 
 SEQUENTIAL_DETECTORS: Mapping[str, type[SequentialDetector]] = MappingProxyType(
-    {detector.kind: detector for detector in (BinnedEDetector,)}
+    {
+        detector.kind: detector
+        for detector in (BinnedEDetector, KernelEDetector, ConformalEDetector, ClassifierEDetector)
+    }
 )
 """Detectors that watch a whole stream of rows, with a promise about its false alarms."""
 

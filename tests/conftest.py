@@ -15,6 +15,7 @@ from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.one_thread import use_one_thread
 from scripts.shared.browser import find_chromium, open_browser
+from tests.schedule import PartsBesideTheRest, make_scheduler, n_processes
 from tests.warm_client.client import WarmClient
 
 # How long an example takes says something about the machine, not about the code.
@@ -60,6 +61,16 @@ def browser() -> Iterator[Browser]:
     """One browser for all tests; each opens pages of its own."""
     with open_browser() as browser:
         yield browser
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``."""
+    return n_processes()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> PartsBesideTheRest | None:
+    """Have two processes run the tests with parts, and the others those without meanwhile."""
+    return make_scheduler(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[1]
 _INPUTS = (
-    *("requirements.lock", "requirements-torch.lock", "pyproject.toml"),
+    *("requirements.lock", "requirements-torch.lock", "requirements-docs.lock", "pyproject.toml"),
     *("docker/pom.xml", "docker/jars.sha256", "docker/registry.sha256"),
 )
 _STAMPS = (
@@ -70,6 +70,7 @@ def test_an_interrupted_set_up_begins_again(checkout: Path) -> None:
     "target",
     [
         "demo",
+        "docs",
         "test",
         "lint",
         "fuzz",

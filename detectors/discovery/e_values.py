@@ -182,7 +182,7 @@ class ELond:
         return self._level * self._share() * (self._n_discoveries + 1)
 
     def pass_over(self, n: int) -> None:
-        """Count decisions that are no discoveries whatever their e-values are.
+        """Count decisions that are not discoveries, whatever their e-values are.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""What a drift means: which events show it, which classes it moved, whether it does harm."""
+"""Meaning of a drift: events that show it, classes that it moved, and harm to the model."""

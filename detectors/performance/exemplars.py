@@ -1,4 +1,4 @@
-"""Which events to show a person who asks what drifted."""
+"""Events to show to a person who asks what drifted."""
 
 from __future__ import annotations
 

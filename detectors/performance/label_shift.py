@@ -232,7 +232,7 @@ class BlackBoxShiftEstimator:
         try:
             return cls(float(max_condition)).fit(predictions, labels)
         except ValueError as error:
-            raise InvalidStateError("stored arrays describe no BlackBoxShiftEstimator") from error
+            raise InvalidStateError("stored arrays are not of a BlackBoxShiftEstimator") from error
 
     def _resampled(
         self, outputs: FloatArray, sizes: IntArray, n_bootstrap: int, rng: np.random.Generator

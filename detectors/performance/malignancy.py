@@ -1,4 +1,4 @@
-"""Whether a detected shift harms the monitored model, from fresh labels of few, telling rows.
+"""Check whether a detected shift harms the model, from fresh labels of a few telling rows.
 
 References
 ----------
@@ -25,7 +25,7 @@ gives p = 0.04; of 10, p = 0.1."""
 
 
 class Verdict(StrEnum):
-    """What the labels say about the shift."""
+    """Result of the check: what the labels say about the shift."""
 
     HARMFUL = "harmful"
     NOT_SHOWN_HARMFUL = "not_shown_harmful"
@@ -167,7 +167,7 @@ def malignancy(
 def _correct(
     labels: ArrayLike, predictions: ArrayLike, held_out_rows: IntArray, rows: IntArray
 ) -> NDArray[np.bool_]:
-    """Whether each of ``rows`` that has a label was predicted right."""
+    """Say for each of ``rows`` with a label whether it was predicted right."""
     truth, predicted = _as_classes(labels, "labels"), _as_classes(predictions, "predictions")
     if len(truth) != len(predicted) or held_out_rows.max(initial=-1) >= len(truth):
         raise ShapeError("labels and predictions must have one class for each row of x_test")

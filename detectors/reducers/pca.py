@@ -103,7 +103,7 @@ class PCA:
         mean, components = fitted(self._mean, self), fitted(self._components, self)
         rows = as_rows(x, "x", n_columns=mean.size)
         with np.errstate(over="ignore", invalid="ignore"):
-            # Not `@`: BLAS rounds a row differently with the number of rows beside it. That breaks
+            # Not `@`: BLAS rounds a row differently with the number of rows next to it. That breaks
             # ties between panes, and a value with 30 % of the events then shows D = 0.3 of drift.
             # It costs 11 µs instead of 1.5 µs a row at 784 features and 32 components.
             reduced = np.einsum("nf,cf->nc", rows - mean, components)

@@ -25,6 +25,8 @@ PREFIX = "reducer/"
 
 _PROJECTIONS = frozenset({"pca", "sparse_random_projection"})
 _DISTANCES = frozenset({"mmd", "energy", "mmd_features", "binomial"})
+# Sequential detectors that take rows of finite numbers.
+_OF_ROWS = frozenset({"kernel_e_detector", "conformal_e_detector", "classifier_e_detector"})
 _OWN_UNITS = frozenset(
     {"softmax_outputs", "hard_predictions", "torch_softmax", "torch_hard_predictions"}
 )
@@ -34,8 +36,9 @@ def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
     """Tell whether a detector of these kinds sees columns through :class:`Prepared`.
 
     Projections do, whatever tests them, and distances between whole rows do: both add columns up,
-    so that the one with the largest unit decides and the others are not seen. Tests of one column
-    after the other see columns as they are, and a reducer that hands on the outputs of a classifier
+    so that the one with the largest unit decides and the others are not seen. Sequential detectors
+    of rows do, since they take neither categories nor missing values. Tests of one column after the
+    other see columns as they are, and a reducer that hands on the outputs of a classifier
     sees shares, which have a unit already.
 
     Parameters
@@ -50,7 +53,9 @@ def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
     >>> needs_preparation("none", "ks"), needs_preparation("softmax_outputs", "mmd")
     (False, False)
     """
-    return reducer_kind in _PROJECTIONS or (reducer_kind == "none" and test_kind in _DISTANCES)
+    return reducer_kind in _PROJECTIONS or (
+        reducer_kind == "none" and test_kind in _DISTANCES | _OF_ROWS
+    )
 
 
 class Prepared:
@@ -60,12 +65,12 @@ class Prepared:
       scales; a constant that is left is 5 away. For other columns see
       :class:`~detectors.reducers.robust_scale.RobustScale`. A missing number becomes 0, the centre.
       A column that misses at least 10 values in the reference has an indicator of missingness
-      beside it, which weighs like a number.
+      next to it, which weighs like a number.
     - A category becomes indicators, at most 16 of a column and one for all the rest, that weigh
       together like a number: see :class:`~detectors.reducers.indicators.Indicators`.
     - The last dimension goes past the reducer: how many of the row's columns are missing or hold
-      what the reference never held (a value beside a constant, a category where the rest is new),
-      scaled like a number. A projection that gives such a column no weight cannot hide it.
+      what the reference never held (a value other than a constant, a category where the rest is
+      new), scaled like a number. A projection that gives such a column no weight cannot hide it.
 
     Parameters
     ----------
@@ -138,7 +143,7 @@ class Prepared:
         rows = as_rows(x_ref, "x_ref", allow_missing=True)
         if self._categorical.size and self._categorical[-1] >= rows.shape[1]:
             raise InvalidParameterError(
-                f"categorical column {self._categorical[-1]} is none of the {rows.shape[1]} "
+                f"categorical column {self._categorical[-1]} is not one of the {rows.shape[1]} "
                 "columns, counted from 0"
             )
         columns = PreparedColumns.of(rows, self._categorical, self._scale)

@@ -146,7 +146,7 @@ class SparseRandomProjection:
         try:
             reducer = cls(len(signs), "auto" if math.isnan(density) else density, seed)
         except InvalidParameterError as error:
-            raise InvalidStateError(f"stored arrays describe no {cls.kind} reducer") from error
+            raise InvalidStateError(f"stored arrays are not of a {cls.kind} reducer") from error
         return reducer._use(signs.astype(np.int8))
 
 

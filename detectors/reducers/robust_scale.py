@@ -18,9 +18,9 @@ BOUND = 5.0
 Share of drifts found at a level of 0.05 with bounds of 3, 5 and 10 (500 rows against 200, 60 seeds:
 a standard error of up to 0.06). A third of the drifts of columns in different units: all, at each,
 by mmd, energy and pca. A shift of 0.5 standard deviations in one of 10 columns: 0.98 by mmd, 0.82
-by pca 0.9 with ks, at each. A Cauchy column beside three normal ones that shifts by half its scale:
-0.88, 0.70 and 0.48 by mmd. 4 % of the rows of one of 10 columns thrown out to 50 scales: 0.08, 0.18
-and 0.43 by energy.
+by pca 0.9 with ks, at each. A Cauchy column next to three normal ones that shifts by half its
+scale: 0.88, 0.70 and 0.48 by mmd. 4 % of the rows of one of 10 columns thrown out to 50 scales:
+0.08, 0.18 and 0.43 by energy.
 A lower bound hides tails, a higher one lets them hide the middle.
 """
 
@@ -43,7 +43,7 @@ class RobustScale:
 
     What is left may still vary more than a normal column does, as heavy tails do: it is then
     divided by its standard deviation. Without that, three Cauchy columns filled 90 % of the
-    variance, and a shift of 0.5 standard deviations in a normal one beside them was found by pca
+    variance, and a shift of 0.5 standard deviations in a normal one next to them was found by pca
     0.9 with ks in 7 % of the tries instead of 98 %. No column has a variance above 1 in the
     reference, so that none decides alone on principal components.
 
@@ -94,7 +94,7 @@ class RobustScale:
         return np.where(np.isnan(rows), self.centres, rows)
 
     def leaves_constant(self, rows: FloatArray) -> NDArray[np.bool_]:
-        """Tell which values lie beside the constant of a constant column, as ``rows`` shaped."""
+        """Mark values other than the constant of a constant column, shaped as ``rows``."""
         return np.asarray((self.scales == 0.0) & (rows != self.centres) & ~np.isnan(rows))
 
     @classmethod

@@ -8,16 +8,23 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
 
 from detectors.arrays_io import arrays_below
-from detectors.base import FloatArray, StateArrays
+from detectors.base import FloatArray, StateArrays, StreamCost
 from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidParameterError, InvalidStateError
 from detectors.sequential.counts_e_detector import CountsEDetector
-from detectors.sequential.e_detector import MEMORIES, EDetectorKind
+from detectors.sequential.e_detector import MEMORIES, Scheme
+from detectors.sequential.evidence_growth import rows_until
 from detectors.two_sample.binned import bin_cut
 from detectors.two_sample.chi_square.categories import category_cut
 from detectors.two_sample.counts.cells import Cells, Cut, Rule
+
+# Of a few numbers that every stored detector has.
+_PARAMETER_BYTES = 200
+# Rows by which recent shares are known well enough to bet on.
+_LEARNING_ROWS = 60.0
 
 
 class BinnedEDetector:
@@ -80,7 +87,7 @@ class BinnedEDetector:
         self,
         run_time: float,
         confidence: float = 0.9,
-        scheme: EDetectorKind = "shiryaev_roberts",
+        scheme: Scheme = "shiryaev_roberts",
         n_cells: int = 6,
         categorical_columns: Iterable[int] = (),
     ) -> None:
@@ -175,17 +182,32 @@ class BinnedEDetector:
         other._counts = self._counts.resumed(memory)
         return other
 
-    def memory_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``memory`` in bytes at most. The detector need not be fitted."""
-        return 8 * len(MEMORIES) * n_dimensions * (self._n_cells + 2 + 1)
+    @property
+    def derived_bytes(self) -> int:
+        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        return 0
 
-    def reference_bytes(self, n_dimensions: int) -> int:
-        """Give the size of ``to_arrays`` in bytes at most. The detector need not be fitted."""
-        return 8 * n_dimensions * (2 * self._n_cells + 5) + self.memory_bytes(n_dimensions)
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what it takes, whatever the size of the reference. It need not be fitted."""
+        memory = 8 * len(MEMORIES) * n_dimensions * (self._n_cells + 2 + 1)
+        return StreamCost(
+            memory_bytes=memory,
+            reference_bytes=8 * n_dimensions * (2 * self._n_cells + 5) + memory + _PARAMETER_BYTES,
+            update_us=300.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2),
+            row_us=0.1 * n_dimensions,
+        )
 
-    def update_us(self, n_dimensions: int) -> float:
-        """Give the order of magnitude of the time of an update of few rows, in microseconds."""
-        return 300.0 + 0.25 * len(MEMORIES) * n_dimensions * (self._n_cells + 2)
+    def rows_to_find(
+        self, shift: float, n_ref: int, n_dimensions: int, weight: float = 1.0
+    ) -> float | None:
+        """Say in about how many rows it finds a shift of one dimension's mean.
+
+        See :meth:`detectors.base.SequentialDetector.rows_to_find`. Measured medians of 5 streams
+        were 0.3 to 1.7 times that, with references of 1,000 and 4,000 rows of 2 and 10 dimensions.
+        """
+        growth = _growth(shift, n_ref // 2, self._n_cells, n_dimensions, self._counts.confidence)
+        n_processes = len(MEMORIES) * n_dimensions
+        return _LEARNING_ROWS + rows_until(self.run_time / weight, n_processes, growth)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on."""
@@ -248,3 +270,20 @@ class BinnedEDetector:
             values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
             edges = np.sort(values[np.argsort(-counts, kind="stable")[: self._n_cells]])
         return Cut(Rule.ALONE, edges)
+
+
+def _growth(
+    shift: float, n_counted: int, n_cells: int, n_dimensions: int, confidence: float
+) -> float:
+    """The growth of evidence with cells of equal shares in the counted half of a reference.
+
+    Each dimension has one more cell, which stays empty: that of missing values.
+    """
+    counts = np.full(n_cells, n_counted // n_cells)
+    counts[: n_counted - int(counts.sum())] += 1
+    starts = np.arange(n_dimensions) * (n_cells + 1)
+    detector = CountsEDetector(1.0, confidence).fit(
+        np.tile(np.append(counts, 0), n_dimensions), starts
+    )
+    edges = np.concatenate([[-np.inf], ndtri(np.arange(1, n_cells) / n_cells), [np.inf]])
+    return detector.growth(np.append(np.diff(ndtr(edges - shift)), 0.0))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from detectors.base import FloatArray, StateArrays
+from detectors.base import FloatArray, StateArrays, StreamCost
 from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
+    MAX_ROWS,
     MEMORIES,
-    EDetectorKind,
     RowsEDetector,
+    Scheme,
     learning_and_held_out,
     refused_as_state,
 )
@@ -64,7 +65,8 @@ class ClassifierEDetector(RowsEDetector):
     probability of 0.9 at least, and the weight counts as 0.9 of itself to make up for that.
 
     Memory and the time of a row do not depend on the length of the stream; both grow with the rows
-    of the reference, which are kept. A shift that lies within the bounds is never found.
+    of the reference, of which ``max_rows`` are kept. A shift that lies within the bounds is never
+    found.
 
     Parameters
     ----------
@@ -73,12 +75,14 @@ class ClassifierEDetector(RowsEDetector):
         the weights: 1 for each update, the rows of an update, or its milliseconds.
     confidence : float
         In (0, 1).
-    kind : str
+    scheme : str
         ``shiryaev_roberts`` or ``cusum``.
     memories : sequence of float
         Rows that each classifier's past reaches back; each positive.
     n_products : int
         Pairs of columns whose products are features, at most; drawn where there are more pairs.
+    max_rows : int
+        Rows of the reference that are used at most, the first ones; at least 8.
     seed : int
         Draws the pairs; at least 0.
 
@@ -114,29 +118,34 @@ class ClassifierEDetector(RowsEDetector):
     True
     """
 
+    kind: ClassVar[str] = "classifier_e_detector"
+    _has_dimensions: ClassVar[bool] = False
+
     def __init__(
         self,
         run_time: float,
         confidence: float = 0.9,
-        kind: EDetectorKind = "shiryaev_roberts",
+        scheme: Scheme = "shiryaev_roberts",
         memories: Sequence[float] = MEMORIES,
         n_products: int = 64,
+        max_rows: int = MAX_ROWS,
         seed: int = 0,
     ) -> None:
-        super().__init__(run_time, confidence, kind, memories)
+        super().__init__(run_time, confidence, scheme, memories)
         self._n_products = whole_number(n_products, "n_products", at_least=0)
+        self._max_rows = whole_number(max_rows, "max_rows", at_least=self.min_rows)
         self._seed = check_seed(seed)
         self._x_ref: FloatArray | None = None
 
     def fit(self, x_ref: ArrayLike) -> Self:
-        """Keep ``x_ref``, shape (n_ref, n_columns), and begin.
+        """Keep ``x_ref``, shape (n_ref, n_columns), up to ``max_rows``, and begin.
 
         Raises
         ------
         InvalidSampleError
             If ``x_ref`` is not made of at least 8 rows of finite numbers.
         """
-        rows = as_rows(x_ref, "x_ref", min_rows=self.min_rows).copy()
+        rows = as_rows(x_ref, "x_ref", min_rows=self.min_rows)[: self._max_rows].copy()
         learning, held_out = learning_and_held_out(rows)
         self._scale = RobustScale.of(learning)
         self._pairs = _pairs(rows.shape[1], self._n_products, self._seed)
@@ -155,6 +164,31 @@ class ClassifierEDetector(RowsEDetector):
         self._log_bounds, self._rows = np.zeros(shape[0]), np.zeros(shape[0])
         self._n_waiting, self._n_refits = 0, 0
         self._begin(1)
+
+    @property
+    def derived_bytes(self) -> int:
+        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        return self._learning.nbytes + self._held_out.nbytes
+
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what it takes with a reference of ``n_ref`` rows. It need not be fitted."""
+        n_products = min(self._n_products, n_dimensions * (n_dimensions - 1) // 2)
+        n_features, n_kept = 2 * n_dimensions + n_products, min(n_ref, self._max_rows)
+        memory = 8 * (self._memories.size * (2 * n_features + 3) + 2)
+        return StreamCost(
+            memory_bytes=memory,
+            reference_bytes=8 * (n_kept * n_dimensions + 50) + memory,
+            update_us=250.0 + n_kept * (0.03 + 0.0008 * n_features),
+            row_us=3.0 + 0.0003 * n_kept,
+        )
+
+    def _learned(self) -> list[FloatArray]:
+        counts = np.array([self._n_waiting, self._n_refits], dtype=np.float64)
+        return [self._weights, self._bets, self._log_bounds, self._rows, counts]
+
+    def _go_on_from(self, learned: list[FloatArray]) -> None:
+        self._weights, self._bets, self._log_bounds, self._rows, counts = learned
+        self._n_waiting, self._n_refits = (int(count) for count in counts)
 
     def _features(self, rows: FloatArray) -> FloatArray:
         """Whitened features of rows, shape (n, n_components)."""
@@ -217,7 +251,7 @@ class ClassifierEDetector(RowsEDetector):
         """Everything needed to go on; the reference and the state of the classifiers."""
         return {
             "x_ref": fitted(self._x_ref, self).copy(),
-            "numbers": np.array([self._n_products, self._seed]),
+            "numbers": np.array([self._n_products, self._max_rows, self._seed]),
             "counts": np.array([self._n_waiting, self._n_refits]),
             "weights": self._weights.copy(),
             "bets": self._bets.copy(),
@@ -238,12 +272,12 @@ class ClassifierEDetector(RowsEDetector):
         common = cls._of_parameters(arrays)
         x_ref = state_array(arrays, "x_ref", ndim=2)
         numbers = state_array(arrays, "numbers", ndim=1, kind="i").tolist()
-        if len(numbers) != 2:
+        if len(numbers) != 3:
             raise InvalidStateError("stored arrays of an e-detector do not agree")
         with refused_as_state():
             memories = common._memories.tolist()
             detector = cls(
-                common.run_time, common._confidence, common._kind, memories, *numbers
+                common.run_time, common._confidence, common._scheme, memories, *numbers
             ).fit(x_ref)
         detector._restore_classifiers(arrays)
         detector._restore_evidence(arrays)

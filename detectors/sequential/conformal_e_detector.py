@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
-from detectors.base import FloatArray, StateArrays
-from detectors.checks import as_rows, fitted, state_array
+from detectors.base import FloatArray, StateArrays, StreamCost
+from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
+    LEARNING_ROWS,
+    MAX_ROWS,
+    MEMORIES,
     RowsEDetector,
+    Scheme,
     learning_and_held_out,
+    refused_as_state,
 )
+from detectors.sequential.evidence_growth import NORMAL_PLACES, growth_of_bets
 from detectors.sequential.linear_bets import LinearBets
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import Whitening
 
 # The largest absolute values of the three polynomials.
 _REACH = np.sqrt([3.0, 5.0, 7.0])
+_RADIUS = float(np.sqrt((_REACH * _REACH).sum()))
 
 
 class ConformalEDetector(RowsEDetector):
@@ -54,8 +63,8 @@ class ConformalEDetector(RowsEDetector):
     however long it lasts. With 1,500 rows held out and 10 columns they are 0.1 standard deviations
     of a polynomial wide on each side. Correlations that change are found where distances change.
 
-    Memory does not depend on the length of the stream, but grows with the reference; the time of a
-    row grows with the logarithm of its number of rows.
+    Memory does not depend on the length of the stream, but grows with the reference, up to
+    ``max_rows``; the time of a row grows with the logarithm of its number of rows.
 
     Parameters
     ----------
@@ -64,10 +73,12 @@ class ConformalEDetector(RowsEDetector):
         the weights: 1 for each update, the rows of an update, or its milliseconds.
     confidence : float
         In (0, 1).
-    kind : str
+    scheme : str
         ``shiryaev_roberts`` or ``cusum``.
     memories : sequence of float
         Rows that the recent past reaches back; each positive.
+    max_rows : int
+        Rows of the reference that are used at most, the first ones; at least 8.
 
     Raises
     ------
@@ -101,7 +112,19 @@ class ConformalEDetector(RowsEDetector):
     (True, 1)
     """
 
+    kind: ClassVar[str] = "conformal_e_detector"
     _scores: FloatArray | None = None
+
+    def __init__(
+        self,
+        run_time: float,
+        confidence: float = 0.9,
+        scheme: Scheme = "shiryaev_roberts",
+        memories: Sequence[float] = MEMORIES,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        super().__init__(run_time, confidence, scheme, memories)
+        self._max_rows = whole_number(max_rows, "max_rows", at_least=self.min_rows)
 
     def fit(self, x_ref: ArrayLike) -> Self:
         """Keep the scores of ``x_ref``, shape (n_ref, n_columns), and begin.
@@ -111,7 +134,8 @@ class ConformalEDetector(RowsEDetector):
         InvalidSampleError
             If ``x_ref`` is not made of at least 8 rows of finite numbers.
         """
-        learning, held_out = learning_and_held_out(as_rows(x_ref, "x_ref", min_rows=self.min_rows))
+        rows = as_rows(x_ref, "x_ref", min_rows=self.min_rows)[: self._max_rows]
+        learning, held_out = learning_and_held_out(rows)
         self._scale = RobustScale.of(learning)
         self._whitening = Whitening.aligned(self._scale.apply(learning))
         self._begin_with(np.sort(self._scores_of(held_out), axis=1))
@@ -120,8 +144,7 @@ class ConformalEDetector(RowsEDetector):
     def _begin_with(self, scores: FloatArray) -> None:
         """Begin with sorted scores, shape (n_scores, n_held_out)."""
         self._scores, self._n_columns = scores, len(scores) - 1
-        each = (1.0 - self._confidence) / (2 * _REACH.size * len(scores))
-        self._bounds = _bounds(scores.shape[1], each)
+        self._bounds = _bounds(scores.shape[1], self._risk(len(scores)))
         self.reset()
 
     def reset(self) -> None:
@@ -129,9 +152,41 @@ class ConformalEDetector(RowsEDetector):
         n_scores = len(fitted(self._scores, self))
         lower, upper = np.repeat(self._bounds[:, np.newaxis, :], n_scores, axis=1)
         reach = np.tile(_REACH, (n_scores, 1))
-        radius = float(np.sqrt((_REACH * _REACH).sum()))
-        self._bets = LinearBets(lower, upper, reach, radius, self._memories)
+        self._bets = LinearBets(lower, upper, reach, _RADIUS, self._memories)
         self._begin(n_scores)
+
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what it takes with a reference of ``n_ref`` rows. It need not be fitted."""
+        n_scores, n_kept = n_dimensions + 1, min(n_ref, self._max_rows)
+        memory = 8 * self._memories.size * (4 * n_scores + 1)
+        of_maps = n_dimensions * (n_dimensions + 4)
+        return StreamCost(
+            memory_bytes=memory,
+            reference_bytes=8 * (n_scores * n_kept + of_maps + 50) + memory,
+            update_us=150.0 + 60.0 * n_scores,
+            row_us=0.5 * n_scores,
+        )
+
+    def _growth(self, shift: float, n_ref: int, n_dimensions: int) -> float:
+        n_kept = min(n_ref, self._max_rows)
+        n_held_out = n_kept - len(range(*LEARNING_ROWS.indices(n_kept)))
+        lower, upper = _bounds(n_held_out, self._risk(n_dimensions + 1))
+        begins = np.floor(ndtr(NORMAL_PLACES + shift) * n_held_out) / (n_held_out + 1)
+        moved = _polynomials(begins, begins + 1.0 / (n_held_out + 1))
+        return growth_of_bets(moved, lower, upper, _REACH, _RADIUS)
+
+    def _n_dimensions_of_evidence(self, n_dimensions: int) -> int:
+        return n_dimensions + 1
+
+    def _risk(self, n_scores: int) -> float:
+        """The risk of each of all bounds."""
+        return (1.0 - self._confidence) / (2 * _REACH.size * n_scores)
+
+    def _learned(self) -> list[FloatArray]:
+        return [self._bets.recent, self._bets.rows]
+
+    def _go_on_from(self, learned: list[FloatArray]) -> None:
+        self._bets = self._bets.resumed(*learned)
 
     def _scores_of(self, rows: FloatArray) -> FloatArray:
         """The columns, and how far rows lie from their middle, shape (n_scores, n)."""
@@ -155,6 +210,7 @@ class ConformalEDetector(RowsEDetector):
         """Everything needed to go on; of the reference the scores."""
         return {
             "scores": fitted(self._scores, self).copy(),
+            "max_rows": np.array([self._max_rows]),
             **self._scale.to_arrays("column_"),
             **self._whitening.to_arrays("columns_"),
             **self._bets.to_arrays(),
@@ -170,7 +226,13 @@ class ConformalEDetector(RowsEDetector):
         InvalidStateError
             If an array is missing or does not describe a detector.
         """
-        detector = cls._of_parameters(arrays)
+        common = cls._of_parameters(arrays)
+        max_rows = state_array(arrays, "max_rows", ndim=1, kind="i").tolist()
+        if len(max_rows) != 1:
+            raise InvalidStateError("stored arrays of an e-detector do not agree")
+        with refused_as_state():
+            memories = common._memories.tolist()
+            detector = cls(common.run_time, common._confidence, common._scheme, memories, *max_rows)
         scores = state_array(arrays, "scores", ndim=2).astype(np.float64)
         detector._scale = RobustScale.from_arrays(arrays, "column_")
         detector._whitening = Whitening.from_arrays(arrays, "columns_")

@@ -59,7 +59,7 @@ class CountsEDetector(EDetector):
         the weights: 1 for each update, the rows of an update, or its milliseconds.
     confidence : float
         In (0, 1).
-    kind : str
+    scheme : str
         ``shiryaev_roberts`` or ``cusum``.
     memories : sequence of float
         Rows that the recent past reaches back; each positive.
@@ -205,6 +205,21 @@ class CountsEDetector(EDetector):
         other._recent[:, box.is_cell] = memory[:n_recent].reshape(self._memories.size, box.n_cells)
         other._log_evidence = memory[n_recent:].reshape(shape).copy()
         return other
+
+    def growth(self, shares: FloatArray) -> float:
+        """The mean logarithm of what a row is worth once the first dimension has other shares.
+
+        Parameters
+        ----------
+        shares : ndarray of float64, shape (n_cells of the first dimension,)
+            Known to the bets.
+        """
+        box = fitted(self._box, self)
+        alternative = box.ref.copy()
+        some = np.maximum(shares, np.finfo(np.float64).tiny)
+        alternative[0, : shares.size] = some / some.sum()
+        factors = box.log_factors(alternative[np.newaxis])[0, 0, : shares.size]
+        return float(shares @ factors)
 
     def _alternatives(self, box: _Box) -> FloatArray:
         """Shares of recent rows, drawn to the reference, shape (n_memories, n_dimensions, k)."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.base import FloatArray, StateArrays
+from detectors.base import FloatArray, StateArrays, StreamCost
 from detectors.checks import as_rows, fitted, state_array, whole_number
 from detectors.errors import InvalidStateError
 from detectors.reducers.robust_scale import RobustScale
 from detectors.sequential.e_detector import (
+    LEARNING_ROWS,
     MEMORIES,
-    EDetectorKind,
     RowsEDetector,
+    Scheme,
     learning_and_held_out,
     refused_as_state,
 )
+from detectors.sequential.evidence_growth import NORMAL_PLACES, growth_of_bets
 from detectors.sequential.linear_bets import LinearBets
 from detectors.sequential.mean_bounds import upper_mean_bound
 from detectors.sequential.whitening import REACH, Whitening, radius_of, within_radius
@@ -78,7 +80,7 @@ class KernelEDetector(RowsEDetector):
         the weights: 1 for each update, the rows of an update, or its milliseconds.
     confidence : float
         In (0, 1).
-    kind : str
+    scheme : str
         ``shiryaev_roberts`` or ``cusum``.
     memories : sequence of float
         Rows that the recent past reaches back; each positive.
@@ -122,18 +124,21 @@ class KernelEDetector(RowsEDetector):
     True
     """
 
+    kind: ClassVar[str] = "kernel_e_detector"
+    _has_dimensions: ClassVar[bool] = False
+
     def __init__(
         self,
         run_time: float,
         confidence: float = 0.9,
-        kind: EDetectorKind = "shiryaev_roberts",
+        scheme: Scheme = "shiryaev_roberts",
         memories: Sequence[float] = MEMORIES,
         n_features: int = 256,
         n_components: int = 64,
         bandwidth: Bandwidth = "median",
         seed: int = 0,
     ) -> None:
-        super().__init__(run_time, confidence, kind, memories)
+        super().__init__(run_time, confidence, scheme, memories)
         check_features(n_features, seed)
         self._n_features, self._seed = n_features, seed
         self._n_components = whole_number(n_components, "n_components", at_least=1)
@@ -168,6 +173,35 @@ class KernelEDetector(RowsEDetector):
         reach, radius = np.full(lower.shape, REACH), radius_of(lower.shape[1])
         self._bets = LinearBets(lower, upper, reach, radius, self._memories)
         self._begin(1)
+
+    def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:
+        """Say what it takes, whatever the size of the reference. It need not be fitted."""
+        n_components = n_dimensions + self._n_components
+        memory = 8 * self._memories.size * (n_components + 2)
+        of_features = n_dimensions * (self._n_features // 2 + self._n_features)
+        of_maps = n_dimensions * (n_dimensions + 6) + self._n_features * (self._n_components + 1)
+        return StreamCost(
+            memory_bytes=memory,
+            reference_bytes=8 * (of_features + of_maps + 2 * n_components + 50) + memory,
+            update_us=250.0,
+            row_us=5.0 + (1.5 + 0.0015 * n_components) * self._n_features / 64.0,
+        )
+
+    def _growth(self, shift: float, n_ref: int, n_dimensions: int) -> float:
+        n_components = n_dimensions + self._n_components
+        n_held_out = n_ref - len(range(*LEARNING_ROWS.indices(n_ref)))
+        # About what the bounds of components of unit variance are.
+        each = (1.0 - self._confidence) / (2 * n_components)
+        upper = np.full(n_components, np.sqrt(-2.0 * np.log(each) / n_held_out))
+        moved = np.clip(NORMAL_PLACES + shift, -REACH, REACH)[:, np.newaxis]
+        reach = np.full(n_components, REACH)
+        return growth_of_bets(moved, -upper, upper, reach, radius_of(n_components))
+
+    def _learned(self) -> list[FloatArray]:
+        return [self._bets.recent, self._bets.rows]
+
+    def _go_on_from(self, learned: list[FloatArray]) -> None:
+        self._bets = self._bets.resumed(*learned)
 
     def _play(self, rows: FloatArray) -> FloatArray:
         features = fitted(self._map, self).apply(rows)[:, np.newaxis, :]
@@ -211,7 +245,7 @@ class KernelEDetector(RowsEDetector):
             detector = cls(
                 common.run_time,
                 common._confidence,
-                common._kind,
+                common._scheme,
                 common._memories.tolist(),
                 2 * len(feature_map.frequencies),
                 numbers[0],

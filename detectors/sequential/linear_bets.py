@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +91,12 @@ class LinearBets:
         self.recent += features.sum(axis=0)
         self.rows *= kept
         self.rows += len(features)
+
+    def resumed(self, recent: FloatArray, rows: FloatArray) -> Self:
+        """Bets between the same bounds that go on from another past, which they keep."""
+        other = copy(self)
+        other.recent, other.rows = recent, rows
+        return other
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The recent past."""

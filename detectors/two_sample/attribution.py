@@ -1,4 +1,4 @@
-"""Which dimensions moved, how far and which way: the part that all two-sample tests share."""
+"""Attribution of a move to dimensions, with size and direction: shared by all two-sample tests."""
 
 from __future__ import annotations
 

@@ -58,6 +58,11 @@ class BinnedTest(CountsReferenceTest, PermutationTest):
         self._n_permutations = whole_number(n_permutations, "n_permutations", at_least=1)
         self._n_bins = whole_number(n_bins, "n_bins", at_least=2)
 
+    @property
+    def n_bins(self) -> int:
+        """Bins of the observed values of a dimension."""
+        return self._n_bins
+
     def _cuts(self, x_ref: FloatArray) -> list[Cut]:
         return [bin_cut(column, self._n_bins) for column in x_ref.T]
 

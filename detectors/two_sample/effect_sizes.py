@@ -33,7 +33,7 @@ def above_null(squared: float, null_mean: float) -> float:
 def mean_squared_kolmogorov(n_dimensions: int) -> float:
     """The mean of the largest of ``n_dimensions`` independent squared Kolmogorov variables.
 
-    Under the null, the largest D² of so many dimensions has about this mean over
+    Under the null, the largest D² of all dimensions has about this mean over
     ``n_ref * n_test / (n_ref + n_test)``; less where dimensions depend on each other.
 
     Examples

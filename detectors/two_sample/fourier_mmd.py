@@ -29,7 +29,7 @@ from detectors.two_sample.random_features import (
 )
 
 MOST_ROWS_FOR_THE_BANDWIDTH = 1_000
-"""Of a larger reference so many rows, evenly spaced among the sorted ones: all pairs of 5,000 rows
+"""Rows taken of a larger reference, evenly spaced among the sorted ones: all pairs of 5,000 rows
 would take 100 MB."""
 
 

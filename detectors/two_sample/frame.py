@@ -20,7 +20,7 @@ from detectors.two_sample.attribution import Attribution, SortedReference
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a test makes of two samples; the fields are those of :class:`TwoSampleResult`.
+    """Result of comparing two samples; the fields are those of :class:`TwoSampleResult`.
 
     ``dimensions`` holds the statistics and the p-values of the dimensions. Where a test has none of
     its own, the dimensions are attributed by the Kolmogorov–Smirnov D; a test that has computed
@@ -141,7 +141,7 @@ class ReferenceTest(ABC):
         try:
             return cls._from_parameters(arrays).fit(x_ref)
         except (ValueError, OverflowError) as error:
-            raise InvalidStateError(f"stored arrays describe no {cls.kind} test") from error
+            raise InvalidStateError(f"stored arrays are not of a {cls.kind} test") from error
 
     @abstractmethod
     def _compare(

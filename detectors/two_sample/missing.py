@@ -101,7 +101,7 @@ def impute_pooled(x_ref: FloatArray, x_test: FloatArray) -> tuple[FloatArray, Fl
     """Make samples with missing values complete, for tests that need distances between rows.
 
     A missing value becomes the mean of the values observed in both samples together, and each
-    dimension that misses any gets a second one beside it: 0 where observed, and where missing one
+    dimension that misses any gets a second one next to it: 0 where observed, and where missing one
     standard deviation of the observed values (1 where they are constant). Both treat the samples
     alike, so a permutation test stays exact. Complete samples are handed through.
 

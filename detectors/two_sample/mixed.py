@@ -101,7 +101,7 @@ class MixedTest(CountsReferenceTest):
         width = x_ref.shape[1]
         if self._categorical[-1] >= width:
             raise InvalidParameterError(
-                f"categorical column {self._categorical[-1]} is none of the {width} columns, "
+                f"categorical column {self._categorical[-1]} is not one of the {width} columns, "
                 "counted from 0"
             )
         self._numeric = np.setdiff1d(np.arange(width), self._categorical)

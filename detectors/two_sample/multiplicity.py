@@ -17,7 +17,7 @@ from detectors.base import FloatArray
 
 
 class Correction(Protocol):
-    """What every correction looks like."""
+    """Signature of every correction."""
 
     def __call__(self, p_values: FloatArray, n_dimensions: int | None = None) -> FloatArray:
         """Adjust ``p_values``, the smallest of ``n_dimensions``."""

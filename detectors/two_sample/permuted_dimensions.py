@@ -82,7 +82,7 @@ class PermutedDimensionsTest(PermutationTest):
 
     @abstractmethod
     def _statistics(self, pooled: FloatArray) -> DimensionStatistics:
-        """What gives the statistics of all dimensions for any labelling of the pooled rows.
+        """Return a function that gives all statistics for any labelling of the pooled rows.
 
         For the p-value to be exact it treats both samples alike: what it prepares here must not
         depend on which row is in which sample.

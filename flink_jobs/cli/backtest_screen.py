@@ -1,4 +1,4 @@
-"""What ``loudly backtest`` shows."""
+"""Screen of ``loudly backtest``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is decided over many models, and what that costs, in a line."""
+"""Decisions over many models, and their price, in a line."""
 
 from __future__ import annotations
 

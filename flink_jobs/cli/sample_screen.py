@@ -1,4 +1,4 @@
-"""What commands print of a sample of events."""
+"""Texts of commands about a sample of events."""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ def part_texts(config: DriftJobConfig, n_training: Mapping[str, int]) -> Iterato
             yield f"{prefix}{each.name}: {_detector_text(each)}"
         for own in view.sequential:
             memory, update = _bytes(own.memory_bytes), _time(own.update_us)
-            yield f"{prefix}{own.name}: a memory of {memory}; a pane takes about {update}"
+            yield (
+                f"{prefix}{own.name}: a memory of {memory}; a pane takes about {update}, and "
+                f"{_time(own.event_us)} for each of its events"
+            )
 
 
 def open_panes(config: DriftJobConfig) -> int:
@@ -87,6 +90,8 @@ def _detector_text(each: DetectorCost) -> str:
 
 
 def _time(us: float) -> str:
+    if us < 10:
+        return f"{us:.1f} µs"
     if us < 1_000:
         return f"{us:,.0f} µs"
     return f"{us / 1_000:,.1f} ms" if us < 1_000_000 else f"{us / 1_000_000:,.1f} s"

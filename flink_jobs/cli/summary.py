@@ -1,4 +1,4 @@
-"""What a configuration means, in a few lines."""
+"""Meaning of a configuration, in a few lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import matches, variants
+from flink_jobs.config.smallest_shifts import found_by_view
 from flink_jobs.config.tables.references import (
     FirstEvents,
     FirstTime,
@@ -23,7 +24,11 @@ from flink_jobs.config.tables.references import (
 )
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, TimeWindow
-from flink_jobs.config.two_sample_tests import fewest_events, lowest_p_value
+from flink_jobs.config.two_sample_tests import (
+    fewest_events,
+    fewest_reference_events,
+    lowest_p_value,
+)
 from flink_jobs.config.views import Detector, Sequential, View, views_of
 from flink_jobs.records.alerts import MAIN_VIEW
 from flink_jobs.records.shown import shown
@@ -41,7 +46,7 @@ class Line(NamedTuple):
 
 
 def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
-    """What is tested on which windows, how much state that takes and what it can find.
+    """Say what is tested on which windows, how much state that takes and what it can find.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
 
 
 def _of_model(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
-    """What holds for a model of this configuration."""
+    """Summarise a configuration for one model."""
     views = views_of(config)
     return [
         Line("events", _events(config)),
@@ -90,12 +95,14 @@ def _of_view(
         yield Line("detector", _detector(config, view, each, fewest))
     for own in view.sequential:
         yield Line("detector", _sequential(own, config.panes.width_ms))
+    for name, found in found_by_view(config, view, fewest):
+        yield Line("finds", f"{name}: {found}")
 
 
 def _of_override(
     overrides: Sequence[OverrideTable], place: int, base: list[Line], lines: list[Line]
 ) -> Iterator[Line]:
-    """Which models it concerns, what it says, and the lines that become others by it."""
+    """Say which models an override concerns, what it says, and which lines it changes."""
     override = overrides[place]
     tree = msgspec.to_builtins(override)
     said = {table: keys for table, keys in tree.items() if table != "models" and keys}
@@ -119,13 +126,9 @@ def _assignments(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _fewest_reference_events(view: View, n_training: Mapping[str, int]) -> int:
-    match view.reference:
-        case FirstEvents(n_events=n_events):
-            return n_events
-        case TrainingSet():
-            return n_training[trained_key(view)]
-        case _:
-            return view.reference.min_events
+    if isinstance(view.reference, TrainingSet):
+        return n_training[trained_key(view)]
+    return fewest_reference_events(view)
 
 
 def _events(config: DriftJobConfig) -> str:

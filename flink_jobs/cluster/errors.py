@@ -1,4 +1,4 @@
-"""What can go wrong around the child processes."""
+"""Errors around the child processes."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class FlinkHome:
     settings : mapping of str to str
         Flink's configuration; the Java options for Java 17 are added.
     jars : iterable of Path
-        Libraries beside Flink's own, for example the Kafka connector.
+        Libraries next to Flink's own, for example the Kafka connector.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class FlinkHome:
 
     @property
     def logs(self) -> Path:
-        """Where log files go."""
+        """Folder of the log files."""
         return self._directory / "log"
 
     def script(self, name: str) -> str:

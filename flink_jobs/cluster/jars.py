@@ -1,4 +1,4 @@
-"""Where the jars of the Kafka broker and of Flink's Kafka connector lie."""
+"""Places of the jars of the Kafka broker and of Flink's Kafka connector."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def submit_range_job(
     ship_connector: bool = False,
     python: str = sys.executable,
 ) -> str:
-    """Submit a drift job whose configuration is no file and return its id.
+    """Submit a drift job whose configuration is not a file and return its id.
 
     Parameters and errors are those of :func:`submit_drift_job`.
     """

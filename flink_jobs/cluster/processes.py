@@ -197,7 +197,7 @@ def free_ports(n_ports: int) -> list[int]:
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether something listens on the loopback TCP port."""
+    """Say whether something listens on the loopback TCP port."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -116,7 +116,7 @@ def _job_id(output: Path, module: str) -> str:
 
 
 def useful_part(output: str) -> str:
-    """What a reader needs of the client's output: the Python traceback, or else the Java causes.
+    """Pick the useful part of the client's output: the Python traceback, or else the Java causes.
 
     Examples
     --------

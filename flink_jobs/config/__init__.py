@@ -1,1 +1,1 @@
-"""What a job's configuration may say; no I/O."""
+"""Configuration of a job: its tables, loading and checks; no I/O."""

@@ -57,7 +57,7 @@ def level_at(
     config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int,
     dependence: Dependence = INDEPENDENT,
 ) -> float:  # fmt: skip
-    """Give the level of a detector for windows and references of so many events."""
+    """Give the level of a detector for windows and references of these sizes."""
     is_univariate = make_test(detector.test, view).is_univariate
     width = n_dimensions(view, detector.test) if is_univariate else 1
     return make_calibration(config, detector).level_for(n_ref, n_test, width, dependence)
@@ -90,7 +90,7 @@ def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, f
 def promises_of(
     config: DriftJobConfig, view: View, n_ref: int, autocorrelation_time: float
 ) -> Iterator[str]:
-    """Say what the detectors of a view promise for a reference of so many events.
+    """Say what the detectors of a view promise for a reference of this number of events.
 
     Parameters
     ----------

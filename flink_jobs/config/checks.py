@@ -170,6 +170,8 @@ def _check_sequential_of(config: DriftJobConfig, place: int, view: View) -> Iter
         key = f"{more_detectors_key(config, place)}[{number}]"
         if (each.table.run_time_events is None) != (each.table.run_time_ms is None):
             yield from check_can_watch(f"{key}.sequential", reference, view, each.table)
+        if config.storm is not None and not each.policy.top_columns:
+            yield without_columns(f"{key}.policy.top_columns")
         for problem in check_policy(policy_of_sequential(each.policy)):
             yield _under(problem, f"{key}.")
 

@@ -214,7 +214,7 @@ def _check_places(view: View, test: MixedConfig, key: str) -> Iterator[Problem]:
     key = f"{key}.categorical_columns"
     places = test.categorical_columns
     if max(places, default=-1) >= width:
-        yield Problem(key, f"{max(places)} is none of {width} columns", f"0 to {width - 1}")
+        yield Problem(key, f"{max(places)} is not one of {width} columns", f"0 to {width - 1}")
     elif len(set(places)) < len(places):
         yield Problem(key, "a place comes twice", "each once")
     elif not places and not view.categorical:

@@ -69,7 +69,7 @@ def costs_of(
     """Compute what each view of a model costs.
 
     Identifiers of 36 characters, texts of categories of 20 and dense counts are assumed: what a
-    model takes is seldom more and often less.
+    model takes is rarely more and often less.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _too_much_state(config: DriftJobConfig, place: int, view: ViewCost, total: i
         f"the state of a model takes up to {total / 1e6:,.0f} MB, "
         f"of which {owners[largest] / 1e6:,.0f} MB come of this",
         f"{MOST_MODEL_BYTES / 1e6:,.0f} MB: {ways}, or a smaller n_cells, in a test of kind "
-        "ks or mixed or in a sequential detector",
+        "ks or mixed or in a sequential detector, or a smaller max_rows in one",
     )
 
 

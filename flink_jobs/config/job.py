@@ -66,7 +66,7 @@ class JobTable(Table, frozen=True, kw_only=True):
 
 
 class KafkaTable(Table, frozen=True, kw_only=True):
-    """Where events and commands come from, and where alerts, scores and the rest go.
+    """Sources of events and commands, and topics of alerts, scores and the rest.
 
     Without ``control_topic`` the job takes no commands and needs no ``audit_topic``. Without
     ``evidence_topic`` it keeps no evidence; a backtest writes it to its folder.
@@ -106,7 +106,7 @@ PARTED_FORMATS = ("open_inference", "kserve_v1")
 
 
 class SchemaTable(Table, frozen=True, kw_only=True):
-    """Where the schemas of Avro and Protobuf come from.
+    """Sources of the schemas of Avro and Protobuf.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class SchemaTable(Table, frozen=True, kw_only=True):
 
 
 class InputTable(Table, frozen=True, kw_only=True):
-    """What an event must look like to be used, and when it may come.
+    """Requirements for an event to be used, and for the time at which it comes.
 
     Attributes
     ----------

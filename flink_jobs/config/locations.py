@@ -1,4 +1,4 @@
-"""Where model, event time and name of an event are found."""
+"""Places of model, event time and name of an event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_RECORDS = {"@key": "key", "@timestamp": "timestamp"}
 
 
 class Location(NamedTuple):
-    """Where a value is found.
+    """Place of a value.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Location(NamedTuple):
 
 
 class Locations(NamedTuple):
-    """Where model, event time and name of an event are found; a fixed model is found nowhere."""
+    """Places of model, event time and name of an event; a fixed model has no place."""
 
     model: Location
     time: Location

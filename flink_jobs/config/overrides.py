@@ -32,7 +32,7 @@ _TABLES = tuple(f.name for f in msgspec.structs.fields(OverrideTable) if f.name 
 
 
 def matches(pattern: str, model: str) -> bool:
-    """Whether ``*`` in the pattern can stand for text that makes it the model's name.
+    """Say whether ``*`` in the pattern can stand for text that makes it the model's name.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
 
 
 def check_overrides(config: DriftJobConfig) -> list[Problem]:
-    """What is wrong with each override, with the key under which it stands."""
+    """List the problems of each override, with the key under which it stands."""
     problems = []
     for place, override in enumerate(config.overrides):
         try:

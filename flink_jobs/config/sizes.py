@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 
-from detectors import Cost, Needs, needs_preparation
+from detectors import Cost, Needs, StreamCost, needs_preparation
 from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig
@@ -37,7 +37,7 @@ from flink_jobs.config.two_sample_tests import (
 )
 from flink_jobs.config.views import Detector, Sequential, View
 
-# Of a row in a sample beside its numbers: time, hash, partition, offset, row, and an identifier as
+# Of a row in a sample without its numbers: time, hash, partition, offset, row, and an identifier as
 # long as a UUID, with the two bytes before it.
 _IDENTITY_BYTES = 8 + 8 + 4 + 8 + 4 + 38
 _FLOAT_BYTES = 8
@@ -98,13 +98,14 @@ class SequentialCost:
     name : str
     memory_bytes : int
         What is written with every pane; it does not grow.
-    update_us : float
-        Order of magnitude of the time that a pane takes, whatever it holds.
+    update_us, event_us : float
+        Orders of magnitude of the time that a pane takes, and of what each of its events adds.
     """
 
     name: str
     memory_bytes: int
     update_us: float
+    event_us: float
 
     @property
     def state_bytes(self) -> int:
@@ -132,7 +133,7 @@ class CellsCost:
 
     @property
     def state_bytes(self) -> int:
-        """State of all; the open one may lie beside its pieces."""
+        """State of all; the open one may lie next to its pieces."""
         return (self.n_cells + 1) * self.cell_bytes
 
 
@@ -166,8 +167,7 @@ class Sizes:
                 for test, cost in self._costs.items()
             )
             + sum(
-                make_sequential(each.table, self._view).reference_bytes(self._width(each.table))
-                + self._reducer_bytes(each.table)
+                self._stream_cost(each).reference_bytes + self._reducer_bytes(each.table)
                 for each in self._view.sequential
             )
             + _MOST_TEXTS * (_TEXT_BYTES + _SHARE_BYTES) * self._n_texts
@@ -210,8 +210,12 @@ class Sizes:
 
     def of_sequential(self, detector: Sequential) -> SequentialCost:
         """One sequential detector."""
-        made, width = make_sequential(detector.table, self._view), self._width(detector.table)
-        return SequentialCost(detector.name, made.memory_bytes(width), made.update_us(width))
+        cost = self._stream_cost(detector)
+        return SequentialCost(detector.name, cost.memory_bytes, cost.update_us, cost.row_us)
+
+    def _stream_cost(self, detector: Sequential) -> StreamCost:
+        made = make_sequential(detector.table, self._view)
+        return made.cost(self._n_ref, self._width(detector.table))
 
     def _cost(self, detector: Detector) -> Cost:
         n_ref, n_test = self._n_ref, _most_events(detector.window)
@@ -245,7 +249,7 @@ class Sizes:
         return n_inputs * (_FLOAT_BYTES * n_components + _PREPARED_BYTES)
 
     def _summary_bytes(self, test: TestConfig, n_events: int) -> int:
-        """Of so many events: counts are stored as narrow as they are."""
+        """Size for a number of events: counts are stored as narrow as they are."""
         most = self._costs[test].summary_bytes
         if make_test(test, self._view).needs is not Needs.COUNTS:
             return most

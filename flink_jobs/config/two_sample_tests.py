@@ -15,6 +15,7 @@ from flink_jobs.config.tables.references import (
     FirstEvents,
     FirstTime,
     MovingReference,
+    TrainingSet,
 )
 from flink_jobs.config.tables.windows import CountWindow
 from flink_jobs.config.views import Detector, View
@@ -87,6 +88,17 @@ def most_reference_events(view: View) -> int:
             return max_events
         case _:
             return MANY_EVENTS
+
+
+def fewest_reference_events(view: View) -> int:
+    """Give the number of events of the smallest reference; ``MANY_EVENTS`` for a training set."""
+    match view.reference:
+        case FirstEvents(n_events=n_events):
+            return n_events
+        case TrainingSet():
+            return MANY_EVENTS
+        case _:
+            return view.reference.min_events
 
 
 def n_dimensions(view: View, test: Table) -> int:

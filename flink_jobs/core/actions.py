@@ -1,4 +1,4 @@
-"""What the monitor asks its caller to do."""
+"""Requests of the monitor to its caller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flink_jobs.records.evidence import Evidence
 
 @dataclass
 class Counts:
-    """What happened to the events of a pane, and what that cost.
+    """Counts of what happened to the events of a pane, and what that cost.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ _NAMES = tuple(each.name for each in fields(Counts))
 
 @dataclass
 class Actions:
-    """What the caller has to do.
+    """Requests that the caller has to carry out.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the monitor has to say to the people who read the log."""
+"""Notices of the monitor for people who read the log."""
 
 from __future__ import annotations
 

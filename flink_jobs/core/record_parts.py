@@ -31,7 +31,7 @@ _BY_CHANCE = 0.001
 
 
 class Facts(NamedTuple):
-    """What the score and the alert of one window have in common."""
+    """Parts that the score and the alert of one window share."""
 
     model: str
     view: str
@@ -78,7 +78,7 @@ def result_fields(result: TwoSampleResult, judgement: Judgement) -> dict[str, An
 
 
 class Named(NamedTuple):
-    """What the texts of categories in a window are named by.
+    """Names for the texts of categories in a window.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What can go wrong in the demonstration, apart from its parts."""
+"""Errors of the demonstration, apart from its parts."""
 
 from __future__ import annotations
 

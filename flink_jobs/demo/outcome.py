@@ -22,7 +22,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class ModelOutcome:
-    """What came of one model.
+    """Result for one model.
 
     Attributes
     ----------
@@ -89,13 +89,13 @@ def judge_models(streams: Sequence[ModelStream], reported: Reported) -> list[Mod
 
 
 def unstable_note(outcomes: Sequence[ModelOutcome]) -> str:
-    """What to say of references that drifted while they were collected; empty without any."""
+    """Describe references that drifted while they were collected; empty without any."""
     names = [outcome.model for outcome in outcomes if outcome.has_unstable_reference]
     if not names:
         return ""
     return (
         f"Unstable reference: {', '.join(names)}. The two halves of it differ, so that what is "
-        "found against it may be no drift."
+        "found against it may not be drift."
     )
 
 

@@ -40,7 +40,7 @@ _WAIT_S = 120.0
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What a user can choose.
+    """Choices of a user.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the demonstration says on the terminal."""
+"""Texts of the demonstration on the terminal."""
 
 from __future__ import annotations
 

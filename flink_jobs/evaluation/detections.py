@@ -45,7 +45,7 @@ class WindowEnds(NamedTuple):
 
 
 class Detection(Struct, frozen=True, kw_only=True):
-    """What became of one drift in one stream; the delays are None where it was missed.
+    """Result for one drift in one stream; the delays are None if it was missed.
 
     ``delay_windows`` counts tested windows that ended after the start, up to the one of the alarm.
     """
@@ -106,7 +106,7 @@ class JudgedStream:
         )
 
     def detections(self, stream: Stream, alarms: list[Alarm]) -> list[Detection]:
-        """What these alarms made of each drift."""
+        """Match these alarms with each drift."""
         return [
             Detection(
                 model=stream.model,
@@ -141,7 +141,7 @@ class JudgedStream:
         return detected
 
     def _pieces(self, times_ms: ArrayLike) -> NDArray[np.intp]:
-        """Which of the joined drifts ``(start, end + tolerance]`` holds each time; -1 for none."""
+        """Return the joined drift ``(start, end + tolerance]`` of each time; -1 for none."""
         times = np.asarray(times_ms, dtype=np.int64)
         places = np.searchsorted(self._drifting[:, 0], times, side="left") - 1
         # Before the first drift any end will do: -1 stays -1.

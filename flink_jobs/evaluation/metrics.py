@@ -1,4 +1,4 @@
-"""What the alarms of one stream or of several come to, and those of detectors that do not look.
+"""Figures for the alarms of one or several streams, and for trivial baselines.
 
 :mod:`flink_jobs.evaluation.evaluate` says what is counted.
 """

@@ -256,7 +256,7 @@ def _settings(config: DriftJobConfig) -> dict[str, str]:
         "python.fn-execution.bundle.size": "10000",
         "python.fn-execution.arrow.batch.size": "10000",
         "python.fn-execution.bundle.time": "200",
-        # What has changed in so many shards waits for the end of a bundle; before more do, that of
+        # Changes in this number of shards wait for the end of a bundle; before more do, that of
         # the first is sent.
         "python.state.cache-size": "16",
         # Read entries are kept by flink/state.py.

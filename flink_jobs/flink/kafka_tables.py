@@ -1,4 +1,4 @@
-"""What all Kafka tables and sinks of the job share."""
+"""Settings that all Kafka tables and sinks of the job share."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from flink_jobs.core.bounded_cache import BoundedCache
 
 ENTRIES_STATE = "entries"
-# Bytes of Python objects beside their content, in the cache: the entry, its name, their places.
+# Bytes of Python objects apart from their content, in the cache: the entry, its name, their places.
 _OVERHEAD_BYTES = 400
 
 

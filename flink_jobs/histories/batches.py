@@ -45,7 +45,7 @@ class Misplaced(NamedTuple):
 
 
 class Rows(Protocol):
-    """What the rows of a batch hold: payloads, or columns."""
+    """Contents of the rows of a batch: payloads, or columns."""
 
     has_payloads: bool
     are_events: bool
@@ -124,7 +124,7 @@ class Source(Protocol):
         ...
 
     def place(self, partition: int, offset: int) -> str:
-        """Where a row lies, for people."""
+        """Name the place of a row, for people."""
         ...
 
 
@@ -142,7 +142,7 @@ class EventTime:
         self.reached_ms = NEVER_MS
 
     def before(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What had been reached before each row; takes the rows into account.
+        """Return what had been reached before each row; takes the rows into account.
 
         Examples
         --------
@@ -158,7 +158,7 @@ class EventTime:
         return before
 
     def running(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What has been reached with each row."""
+        """Return what has been reached with each row."""
         counted = np.where(times_ms > self._horizon_ms, NEVER_MS, times_ms)
         running = np.maximum.accumulate(counted)
         return np.asarray(np.maximum(running, self.reached_ms), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What can go wrong around a backtest."""
+"""Errors around a backtest."""
 
 from __future__ import annotations
 

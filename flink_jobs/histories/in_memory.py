@@ -22,7 +22,7 @@ _TITLE = "table"
 
 
 def is_table(source: object) -> bool:
-    """Whether a history lies in memory, and not where its name says."""
+    """Say whether a history lies in memory, and not where its name says."""
     return not isinstance(source, str | Path | InputFiles)
 
 

@@ -100,7 +100,7 @@ def folder_keys(path: Path) -> dict[str, str | None]:
 def _of_folder(folder: Path) -> InputFiles:
     """Those in folders of it too, as a table that is divided by date has them."""
     there = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    # Programs leave marks such as _SUCCESS beside what they write.
+    # Programs leave marks such as _SUCCESS next to what they write.
     shown = sorted(name for name in there if not any(part[0] in "._" for part in name.parts))
     formats = {there[name]: kind for name in shown if (kind := _format(name)) is not None}
     if not formats:

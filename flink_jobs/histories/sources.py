@@ -44,7 +44,7 @@ def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
     source.name = history
     if files.passed_over:
         source.warnings.append(
-            f"passed over in the folder: {first_names(files.passed_over, _MOST_NAMED)}"
+            f"ignored in the folder: {first_names(files.passed_over, _MOST_NAMED)}"
         )
     empty = [path.name for path in files.paths if path.stat().st_size == 0]
     if empty:

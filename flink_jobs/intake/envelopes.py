@@ -1,4 +1,4 @@
-"""What lies around payloads: taken off before a format reads them."""
+"""Envelopes around payloads, taken off before a format reads them."""
 
 from __future__ import annotations
 

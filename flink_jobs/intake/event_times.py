@@ -16,7 +16,7 @@ from flink_jobs.intake.unusable import shown_value
 from flink_jobs.times import iso_ms
 
 Unit = Literal["s", "ms", "us", "ns"]
-# Milliseconds beyond it are no whole numbers of a float any more.
+# Milliseconds beyond it are not whole numbers of a float any more.
 _LARGEST_MS = 2**53
 _PER_MS: dict[Unit, tuple[int, int]] = {
     "s": (1_000, 1),

@@ -1,4 +1,4 @@
-"""What events must look like to be used: the checks that every way into a pane shares."""
+"""Checks that decide whether an event can be used; every way into a pane shares them."""
 
 from __future__ import annotations
 

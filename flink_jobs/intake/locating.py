@@ -26,7 +26,7 @@ _IN_VALUES = ("payload", "attribute")
 
 
 class Located(NamedTuple):
-    """Where messages belong.
+    """Models and times of messages.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Panes: all events of one model in one short tumbling interval, packed into one bytes value.
 
-Packing happens once per pane beside the window operator: events are decoded and validated, and the
+Packing happens once per pane next to the window operator: events are decoded and validated, and the
 columns that views read become one matrix. A category is the code of its text in the pane's own
 dictionary, which follows the order in which texts first appear among the sorted events. Events are
 sorted by (event time, event id, partition, offset, row), so that neither the order in which they

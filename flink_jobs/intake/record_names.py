@@ -1,4 +1,4 @@
-"""What events are called by the records that hold them, where their payloads do not say it."""
+"""Names of events by the records that hold them, if their payloads give none."""
 
 from __future__ import annotations
 

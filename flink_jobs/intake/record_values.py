@@ -1,4 +1,4 @@
-"""The parts of records that messages carry beside their payloads."""
+"""The parts of records that messages carry next to their payloads."""
 
 from __future__ import annotations
 

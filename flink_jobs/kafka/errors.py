@@ -1,4 +1,4 @@
-"""What can go wrong while following a topic or sending a command."""
+"""Errors while following a topic or sending a command."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from flink_jobs.records.dead_letters import DeadLetter
 
 
 class Written(NamedTuple):
-    """What a job has written since it was last asked, in the order in which it came."""
+    """Records that a job has written since the last call, in the order in which they came."""
 
     alerts: list[Alert]
     scores: list[Score]

@@ -1,4 +1,4 @@
-"""A job whose configuration is no file, over its topic or a part of it."""
+"""A job whose configuration is not a file, over its topic or a part of it."""
 
 from __future__ import annotations
 

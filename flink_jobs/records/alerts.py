@@ -206,6 +206,9 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
         lie between 0 and 1, and a missing value counts as a value.
     p_value : float
         Of this column alone, not corrected for the number of columns.
+    evidence : float or None
+        The evidence of a sequential detector for a change of this column; None of all others, and
+        where it watches events as a whole.
     direction : str
         ``up`` or ``down`` by the mean rank of a number; ``none`` for categories.
     ref_quantiles, test_quantiles : list of float, or None
@@ -227,6 +230,7 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
     unit: str = ""
     statistic: float
     p_value: float
+    evidence: float | None = None
     direction: Literal["up", "down", "none"] = "none"
     ref_quantiles: Quantiles | None = None
     test_quantiles: Quantiles | None = None

@@ -63,8 +63,8 @@ class AccuracyCounts:
     needs_labels : bool
         Whether :meth:`judge` needs the labels, which panes do not carry.
     problem : str
-        A label that is none of the outputs: then nothing is counted. Of several the first by text,
-        whatever the order of events.
+        A label that is not one of the outputs: then nothing is counted. Of several the first by
+        text, whatever the order of events.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
@@ -151,7 +151,7 @@ class _Answers:
         return cls(answer, columns.index(answer), labels[0] if labels else None)
 
     def judge(self, events: EventColumns, labels: Labels | None) -> Judged:
-        """Count; raises BacktestError for a label that is none of the outputs."""
+        """Count; raises BacktestError for a label that is not one of the outputs."""
         if self._label is not None:
             labels = _texts(events, self._label)
         if labels is None:
@@ -193,6 +193,6 @@ def _class_of(answer: Column, label: str) -> int | str:
     if label.isdecimal() and int(label) < n_outputs:
         return int(label)
     raise BacktestError(
-        f"the label {label!r} is none of the {n_outputs} outputs: accuracy takes labels from 0 to "
-        f"{n_outputs - 1}"
+        f"the label {label!r} is not one of the {n_outputs} outputs: accuracy takes labels from 0 "
+        f"to {n_outputs - 1}"
     )

@@ -22,6 +22,7 @@ from plotly.offline import get_plotlyjs
 from flink_jobs import times
 from flink_jobs.config.calibration import run_times_of
 from flink_jobs.config.overrides import PerOverride
+from flink_jobs.config.smallest_shifts import found_by_views
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
@@ -199,6 +200,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
     n_rows = 60 if len(contents.views) <= _MANY_STREAMS else 12
     lines = verdict.lines(contents.evaluation, contents.views)
     run_times = PerOverride(contents.result.config, run_times_of)
+    found = PerOverride(contents.result.config, found_by_views)
     judged = {line.place: (rank, line) for rank, line in enumerate(lines)}
     blocks = []
     for place, view in enumerate(contents.views):
@@ -206,8 +208,9 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         # Those without an alert are seldom opened.
         columns = n_columns if view.alerts else min(n_columns, 300)
         chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
-        promise = run_times.of(view.model).get((view.view, view.detector))
-        sentence = _sentence(view, promise)
+        name = (view.view, view.detector)
+        promise = run_times.of(view.model).get(name)
+        sentence = _sentence(view, promise, found.of(view.model).get(name))
         if not isinstance(contents.accuracy, str):
             line = AccuracyLine.of(contents.accuracy, view.model)
             chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
@@ -246,10 +249,10 @@ def _together(blocks: Sequence[StreamBlock], rank_of: Mapping[int, int]) -> list
     return sorted(blocks, key=lambda block: (rank_of_model[block.view.model], block.place))
 
 
-def _sentence(view: StreamView, promised: tuple[float, float] | None) -> str:
+def _sentence(view: StreamView, promised: tuple[float, float] | None, found: str | None) -> str:
     """The stream in a few words, for people and as the chart's text.
 
-    ``promised`` is the run time in windows, and its confidence.
+    ``promised`` is the run time in windows, and its confidence; ``found`` how large a shift is.
     """
     windows = view.windows
     n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
@@ -265,6 +268,8 @@ def _sentence(view: StreamView, promised: tuple[float, float] | None) -> str:
     if promised is not None:
         rare = f"{promised[0]:,.0f} windows or more (confidence {promised[1]:g})"
         parts.append(f"without a drift an alarm in {rare}")
+    if found is not None:
+        parts.append(found)
     kinds = Counter(words.about(alert) for alert in view.alerts)
     alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
     return f"{'; '.join(parts)}. Alerts: {alerts}."

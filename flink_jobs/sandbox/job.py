@@ -1,4 +1,4 @@
-"""What changes of a configuration when its job runs in a sandbox."""
+"""Changes to a configuration when its job runs in a sandbox."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _EVENT_FILE = "event.json"
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxOptions:
-    """What a user can choose.
+    """Choices of a user.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the sandbox says on the terminal."""
+"""Texts of the sandbox on the terminal."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class ColumnTables:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to watch."""
+        """True if there is nothing to watch."""
         return not (self.features or self.outputs or self.n_features or self.n_outputs)
 
     @property

@@ -38,7 +38,7 @@ _FOR_CATEGORIES = 200
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """What was made of one column.
+    """Report on one column.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What a configuration makes of a sample of events.
+    """Report on a sample of events, as a configuration reads it.
 
     All texts are safe to print.
 
@@ -106,7 +106,7 @@ class SampleReport:
 
     @property
     def is_unusable(self) -> bool:
-        """Whether not one event can be used."""
+        """True if no event can be used."""
         return not self.n_usable
 
     @property
@@ -234,7 +234,7 @@ def _column_hints(column: Column, facts: Facts) -> Iterator[str]:
         yield "the same in every event of the sample"
     is_feature = column.type == "number" and column.kind is None
     if is_feature and facts.n > _MANY_EVENTS and 1 < facts.n_distinct <= _FEW_VALUES:
-        yield f"{facts.n_distinct} values alone: a category, if they are no amounts"
+        yield f"{facts.n_distinct} values alone: a category, if they are not amounts"
 
 
 def _hints(config: DriftJobConfig, sample: Sample, read: ReadSample) -> Iterator[str]:

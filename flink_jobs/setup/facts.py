@@ -26,7 +26,7 @@ _MOST_SHARE_OF_OTHERS = 0.05
 
 @dataclass(frozen=True)
 class Facts:
-    """What the values of a field have in common.
+    """Facts about the values of a field.
 
     Attributes
     ----------
@@ -100,12 +100,12 @@ class Facts:
 
     @property
     def is_constant(self) -> bool:
-        """Whether all events that have a value have the same."""
+        """True if all events that have a value have the same."""
         return self.n_distinct == 1 and self.n_present > 1
 
     @property
     def is_unique(self) -> bool:
-        """Whether each event has a value of its own."""
+        """True if each event has a value of its own."""
         return self.n_missing == 0 and self.n_distinct == self.n > 1
 
 

@@ -76,7 +76,7 @@ def sample_files(path: Path) -> Sample:
     if len(chosen) < len(files.paths):
         notes.append(f"looked at {len(chosen)} of {len(files.paths):,} files")
     if files.passed_over:
-        notes.append(f"passed over: {len(files.passed_over)} files that are not histories")
+        notes.append(f"ignored: {len(files.passed_over)} files that are not histories")
     is_lines = files.format == "json_lines"
     return Sample(
         source=str(path),

@@ -46,7 +46,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Recognised:
-    """What was made of a sample.
+    """Format and envelope recognised in a sample.
 
     Attributes
     ----------
@@ -379,7 +379,7 @@ def _number(cell: str) -> Any:
 
 
 def _beside(trees: Sequence[dict[str, Any]], but: set[str]) -> list[Field]:
-    """What lies beside the rows of a message."""
+    """Return the fields next to the rows of a message."""
     return unfold([{k: v for k, v in tree.items() if k not in but} for tree in trees])[0]
 
 

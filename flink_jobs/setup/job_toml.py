@@ -271,8 +271,8 @@ def _policy(writer: Writer, proposal: Proposal) -> None:
         writer.line("ongoing_every_ms", timing.ongoing_every_ms, why)
     if timing.min_effect_size:
         why = (
-            "windows with so many events show shifts that are too small to matter: those below "
-            "this size raise no alert"
+            "windows with that number of events show shifts that are too small to matter: those "
+            "below this size raise no alert"
         )
         writer.line("min_effect_size", timing.min_effect_size, why)
 

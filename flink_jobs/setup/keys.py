@@ -14,7 +14,7 @@ _MANY = 50
 
 @dataclass(frozen=True)
 class Keys:
-    """What the keys of records are.
+    """Facts about the keys of records.
 
     Attributes
     ----------
@@ -28,18 +28,18 @@ class Keys:
 
     @property
     def are_missing(self) -> bool:
-        """Whether records have no key, or many of them have none."""
+        """True if records have no key, or many of them have none."""
         return self.n_without > 0.05 * max(1, self.n_records)
 
     @property
     def are_new(self) -> bool:
-        """Whether nearly each record has a key of its own, as where requests are the keys."""
+        """True if nearly each record has a key of its own, as where requests are the keys."""
         n = self.n_records - self.n_without
         return len(self.counts) > _MANY and len(self.counts) > _NEARLY_NEW * n
 
     @property
     def name_models(self) -> bool:
-        """Whether they can be the names of models."""
+        """True if the keys can be the names of models."""
         return not self.are_missing and not self.are_new
 
     def text(self) -> str:

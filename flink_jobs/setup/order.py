@@ -48,7 +48,7 @@ class Order:
 
     @property
     def is_none(self) -> bool:
-        """Whether the rows are in no order of time at all."""
+        """True if the rows are in no order of time at all."""
         return self.late_ms > self.length_ms / 4 and self.share_late > 0.2
 
 

@@ -1,4 +1,4 @@
-"""Where model, time and name of events are found, and why there."""
+"""Places of model, time and name of events, with reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULT_IDS = {"loudly": "event_id", "open_inference": "id", "sagemaker": "even
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value is found, and why.
+    """Place of a value, with the reason.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True)
 class EventTime:
-    """Where event time is found, and the times of the sample.
+    """Place of event time, and the times of the sample.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ MOST_ROWS = 2_000
 
 @dataclass
 class ReadSample:
-    """What was read of a sample.
+    """Events read from a sample.
 
     Attributes
     ----------

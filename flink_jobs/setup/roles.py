@@ -60,7 +60,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Roles:
-    """What each field was taken for.
+    """Roles that fields were taken for.
 
     Attributes
     ----------
@@ -206,9 +206,9 @@ def _features(
         if not reason and holder in ("other", "label", "output"):
             reason = f"lies in {each.path[-2]}, not among the features{_maybe_model(each)}"
         if not reason and is_held and holder != "feature":
-            reason = "lies beside the features, not among them"
+            reason = "lies next to the features, not among them"
         if not reason and is_strong and not _is_strongly_held(each):
-            reason = "lies beside the features, not among them"
+            reason = "lies next to the features, not among them"
         if reason:
             left_out.append((each, reason))
         else:

@@ -34,7 +34,7 @@ class RawRecord:
 
 @dataclass(frozen=True)
 class FilePart:
-    """What was seen of one file of a folder.
+    """Part of one file of a folder that was looked at.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which field holds event time, in which unit, and in which order events come."""
+"""Field of event time, its unit, and the order in which events come."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TimeField:
     has_zone : bool
         Whether they name a zone, or count from 1970.
     is_order : bool
-        Whether it is no time, but a number that grows with the rows.
+        Whether it is not a time, but a number that grows with the rows.
     score : float
         How well it would do; more is better.
     """

@@ -1,4 +1,4 @@
-"""What a scenario hands to the report."""
+"""Results that a scenario hands to the report."""
 
 from __future__ import annotations
 

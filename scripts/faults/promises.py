@@ -20,7 +20,7 @@ class BrokenPromiseError(AssertionError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run wrote, found to be right.
+    """Records that a run wrote, found to be right.
 
     Attributes
     ----------

@@ -16,17 +16,18 @@ Written by `make faults`: Loudly {version}, {cores} cores, one Kafka broker and 
 of a JobManager and a TaskManager, all real and all on one machine. `make faults ARGS="--quick"`
 does all of it in small form. The command of each row repeats it; `ARGS="--help"` has the rest.
 
-**What is compared.** The monitor runs in memory over the very records that lie on the inference
-topic, and what it makes of them is the undisturbed result. A run passes only if its alerts, scores
-and dead letters are those, by id and to the byte. At-least-once may repeat a record byte for byte,
-and each repetition is counted; exactly-once, read with `isolation.level=read_committed`, may not.
-And the counts add up: each record of the inference topic is in a reference, in a test window, a
-dead letter, a duplicate of another (same id, same time, same pane) or a heartbeat. No scenario
-wants a dead letter, and none has one, but the fuzzer.
+**What is compared.** The monitor also runs in memory, over the same records of the inference topic.
+That gives the undisturbed result. A run passes only if its alerts, scores and dead letters are the
+same, by id and to the byte. With at-least-once, a record may come twice, byte for byte, and each
+repetition is counted. With exactly-once, read with `isolation.level=read_committed`, it may not.
+The counts must add up too: each record of the inference topic is in a reference, in a test window,
+a dead letter, a duplicate of another (same id, same time, same pane) or a heartbeat. Only the
+fuzzer expects dead letters, and no other scenario has one.
 
-**The stream**, where a scenario says nothing else: JSON events of 16 models on 4 partitions, each
-model on all of them, 50 events of a model in a pane, windows of two panes. Four models drift again
-and again, so that alerts lie on both sides of every fault. A checkpoint begins every second.
+**The stream.** Unless a scenario says otherwise, it has JSON events of 16 models on 4 partitions.
+Each model is on all partitions and has 50 events in a pane; a window is two panes. Four models
+drift again and again, so that there are alerts before and after every fault. A checkpoint begins
+every second.
 
 | scenario | what happens | events in a run | runs | result | command |
 | --- | --- | ---: | ---: | --- | --- |

@@ -29,7 +29,7 @@ SETTINGS = {
 }
 _POLL_S = 0.5
 _TIMEOUT_S = 600.0
-# Watermarks are no part of a checkpoint: a partition that was read to its end before a restore
+# Watermarks are not part of a checkpoint: a partition that was read to its end before a restore
 # holds event time back until its next record.
 _HEARTBEAT_S = 10.0
 
@@ -61,7 +61,7 @@ class Teller:
 
 @dataclass
 class Stage:
-    """Where a scenario plays."""
+    """Broker, cluster and topics of a scenario."""
 
     broker: KafkaBroker
     cluster: FlinkCluster
@@ -75,7 +75,7 @@ class Stage:
         write(stream, self.broker.bootstrap_servers, lambda part: self.teller.advance(share * part))
 
     def expected(self, run: Run, share: float) -> Expected:
-        """What the run has to write, from the records that lie on the topic."""
+        """Return what the run has to write, from the records that lie on the topic."""
         with TopicReader(self.broker, run.stream.topic) as reader:
             expected = undisturbed(run.job_toml(self.broker.bootstrap_servers), reader.records())
         keep(

@@ -215,7 +215,7 @@ class TopicReader:
         self._consumer.seek_to_beginning()
 
     def records(self) -> Iterator[Record]:
-        """What was written since the last call, as far as the topic reaches now.
+        """Return what was written since the last call, as far as the topic reaches now.
 
         Raises
         ------

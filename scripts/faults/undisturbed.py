@@ -1,4 +1,4 @@
-"""What the job would write if nothing happened: the monitor in memory, over the same records.
+"""Results of an undisturbed job: the monitor in memory, over the same records.
 
 The only place of the fault suite that knows the core; all else knows job files and topics.
 """

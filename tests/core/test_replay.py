@@ -86,6 +86,18 @@ IN_TIME: dict[str, Any] = {
         "score_every_ms": 2_000,
     },
 }
+OF_ROWS = [
+    SEQUENTIAL
+    | {
+        "name": kind,
+        "sequential": {"kind": kind, "run_time_events": 40, "score_every_ms": 3_000} | keys,
+    }
+    for kind, keys in (
+        ("kernel_e_detector", {"n_features": 16, "n_components": 2}),
+        ("conformal_e_detector", {}),
+        ("classifier_e_detector", {"scheme": "cusum"}),
+    )
+]
 ARTEFACT = {"kind": "artefact", "path": "training.npz", "sha256": "0" * 64}
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -122,6 +134,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "window": COUNT,
     },
     "sequential, training set": {"reference": ARTEFACT, "detectors": [IN_TIME], "window": SESSION},
+    "sequential, of rows": {"reference": {"n_events": 40}, "detectors": OF_ROWS},
     "several, trailing": {"reference": TRAILING, "detectors": MORE, "policy": POLICY},
 }
 

@@ -93,7 +93,9 @@ def test_the_png_is_an_image_with_something_on_it(picture: Picture, tmp_path: Pa
     height, width, _ = pixels.shape
     assert width > 1_500
     assert height > 1_000
-    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 100
+    # Rows of a table would take seconds to sort.
+    colours = np.rint(pixels[..., :3] * 255).astype(np.int64) @ [1 << 16, 1 << 8, 1]
+    assert len(np.unique(colours)) > 100
 
 
 def test_the_html_shows_all_panels_and_loads_nothing(picture: Picture, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_accuracy_without_labels_or_of_other_labels_is_refused() -> None:
 
     with pytest.raises(BacktestError, match=r"name the labels in columns\.label"):
         accuracy(run_backtest(labelled_config(label=""), table, processes=1))
-    with pytest.raises(BacktestError, match="'class-0' is none of the 3 outputs"):
+    with pytest.raises(BacktestError, match="'class-0' is not one of the 3 outputs"):
         accuracy(run_backtest(labelled_config(), table, processes=1))
 
 
@@ -291,7 +291,7 @@ def test_a_report_says_why_it_shows_no_accuracy(tmp_path: Path) -> None:
     write_html(gather(result), tmp_path / "report.html")
 
     page = (tmp_path / "report.html").read_text()
-    assert "Accuracy is not shown: the label &#39;class-0&#39; is none of the 3 outputs" in page
+    assert "Accuracy is not shown: the label &#39;class-0&#39; is not one of the 3 outputs" in page
     assert '"name":"accuracy"' not in page
 
 

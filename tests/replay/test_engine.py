@@ -180,7 +180,7 @@ def test_a_folder_that_is_divided_by_date_is_one_history(tmp_path: Path) -> None
         str(folder / f"date=2026-01-0{day}" / "part-0.parquet") for day in (1, 2)
     ]
     assert result.summary.warnings == [
-        "passed over in the folder: date=2026-01-01/part-0.crc, date=2026-01-02/part-0.crc"
+        "ignored in the folder: date=2026-01-01/part-0.crc, date=2026-01-02/part-0.crc"
     ]
 
 

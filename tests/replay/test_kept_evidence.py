@@ -161,7 +161,9 @@ def test_what_a_history_counts_for_a_job_is_what_its_replay_counts(tmp_path: Pat
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_label_that_is_none_of_the_outputs_stops_no_backtest_and_is_told(processes: int) -> None:
+def test_a_label_that_is_not_one_of_the_outputs_is_told_and_stops_nothing(
+    processes: int,
+) -> None:
     config, table = labelled()
     wrong = [f"class {place % 2 + 7}" for place in range(len(table))]
     table = table.set_column(table.column_names.index("y"), "y", pa.array(wrong))
@@ -170,7 +172,7 @@ def test_a_label_that_is_none_of_the_outputs_stops_no_backtest_and_is_told(proce
 
     assert result.summary.n_used == len(table)
     assert result.accuracy() is None
-    assert "the label 'class 7' is none of the 2 outputs" in result.summary.no_accuracy
+    assert "the label 'class 7' is not one of the 2 outputs" in result.summary.no_accuracy
     assert any("accuracy is not counted" in warning for warning in result.summary.warnings)
 
 

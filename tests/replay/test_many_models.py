@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from detectors import SEQUENTIAL_DETECTORS
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.records.alerts import AlertKind, Cause
@@ -38,14 +40,17 @@ def config_of(text: str) -> DriftJobConfig:
     return decode_config(text.encode())
 
 
-def history() -> pa.Table:
-    """Six models break in ``x``, and the last one in ``y`` as well; one goes on as ever."""
+def history(steps: float | None = None) -> pa.Table:
+    """Six models break in ``x``, and the last one in ``y`` as well; one goes on as ever.
+
+    With ``steps`` the mean moves by so many deviations; else all values are 0.
+    """
     rng = np.random.default_rng(0)
     rows = np.repeat(np.arange(N_ROWS), N_MODELS)
     models = np.tile(np.arange(N_MODELS), N_ROWS)
     x, y = rng.normal(size=rows.size), rng.normal(size=rows.size)
     breaks = (rows >= 400) & (models > 0)
-    x[breaks] = 0.0
+    x[breaks] = 0.0 if steps is None else x[breaks] + steps
     y[breaks & (models == 7)] += 4.0
     return pa.table(
         {"model": [f"model-{m}" for m in models], "at": rows * 1_000 + models, "x": x, "y": y}
@@ -74,6 +79,37 @@ def test_one_alert_stands_for_models_that_break_together_and_none_is_lost(tmp_pa
     assert one.summary.models["model-1"].n_alerts == 0
     assert any("moved in one storm" in warning for warning in one.summary.warnings)
     assert one.summary.models == two.summary.models
+
+
+SEQUENTIAL = """
+[[detectors]]
+name = "whole"
+sequential = {kind = "KIND", run_time_events = 20_000}
+"""
+BLIND = """
+calibration = {kind = "level_per_window", level = 1e-9}
+[policy]
+top_columns = 2
+"""
+
+
+@pytest.mark.parametrize("kind", SEQUENTIAL_DETECTORS)
+def test_a_storm_of_sequential_alarms_says_which_column_the_models_share(
+    tmp_path: Path, kind: str
+) -> None:
+    stormy = "[storm]\nmodels = 4\nwithin_ms = 200_000\n"
+    text = JOB + BLIND + SEQUENTIAL.replace("KIND", kind) + stormy
+    table = history(steps=1.5)
+
+    result = run_backtest(config_of(text), table, folder=tmp_path / "one", processes=1)
+    two = run_backtest(config_of(text), table, folder=tmp_path / "two", processes=2)
+
+    for name in (ALERTS_FILE, SCORES_FILE):
+        assert (result.folder / name).read_bytes() == (two.folder / name).read_bytes()
+    storm = [alert.storm for alert in result.alerts() if alert.storm][-1]
+    # The last model moves in y as well, which says something else.
+    assert sorted(storm.models) == [f"model-{n}" for n in range(1, 7)]
+    assert [(each.name, each.n_models) for each in storm.columns] == [("x", 6)]
 
 
 def started(result: BacktestResult) -> Counter[str]:

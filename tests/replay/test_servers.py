@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flink_jobs.replay.engine import run_backtest
-from flink_jobs.replay.result import SCORES_FILE
+from flink_jobs.replay.result import SCORES_FILE, BacktestResult
 from tests.histories.examples import Event, backtest_config, make_events, write_json_lines
 
 N_ROWS = 3
@@ -79,17 +79,23 @@ FORMATS: dict[str, tuple[Callable[[Message], Any], dict[str, Any], dict[str, Any
 }
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> BacktestResult:
+    """What the same events give as Loudly's own."""
+    folder = tmp_path_factory.mktemp("own")
+    events = write_json_lines(folder / "own.jsonl", events_of_messages())
+    return run_backtest(backtest_config(), events, folder=folder / "a", processes=1)
+
+
 @pytest.mark.parametrize("name", FORMATS)
-def test_lines_of_servers_give_the_scores_of_own_events_byte_for_byte(tmp_path: Path, name: str):
+def test_lines_of_servers_give_the_scores_of_own_events_byte_for_byte(
+    tmp_path: Path, own: BacktestResult, name: str
+):
     make, given, columns = FORMATS[name]
-    events = events_of_messages()
-    lines = [json.dumps(make(message)) for message in messages_of(events)]
+    lines = [json.dumps(make(message)) for message in messages_of(events_of_messages())]
     path = tmp_path / "lines.jsonl"
     path.write_text("\n".join(lines))
 
-    own = run_backtest(
-        backtest_config(), write_json_lines(tmp_path / "own.jsonl", events), folder=tmp_path / "a"
-    )
     theirs = run_backtest(
         backtest_config(input=given, columns=columns), path, folder=tmp_path / "b", processes=2
     )

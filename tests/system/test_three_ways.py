@@ -43,7 +43,8 @@ N_PANES = 24
 N_REFERENCE = 100
 END_MS = START_MS + N_PANES * WIDTH_MS
 ARRIVALS = np.random.default_rng(1).integers(0, 900, size=10_000)
-TWO_DETECTORS = {
+OF_ROWS = ("kernel_e_detector", "conformal_e_detector", "classifier_e_detector")
+MORE_DETECTORS = {
     "[job]\n": (
         "[silence]\nafter_ms = 120000\n"
         '[[detectors]]\nname = "bursts"\n'
@@ -51,7 +52,12 @@ TWO_DETECTORS = {
         'test = {kind = "cramer_von_mises"}\n'
         '[[detectors]]\nname = "whole"\n'
         'sequential = {kind = "counts_e_detector", run_time_events = 500, score_every_ms = 20000}\n'
-        "[job]\n"
+        + "".join(
+            f'[[detectors]]\nname = "{kind}"\nsequential = {{kind = "{kind}", '
+            "run_time_events = 500, score_every_ms = 20000}\n"
+            for kind in OF_ROWS
+        )
+        + "[job]\n"
     )
 }
 BAD = [
@@ -82,7 +88,7 @@ def topics(kafka_broker: KafkaBroker) -> Topics:
 def test_in_process_bounded_and_streaming_agree_to_the_byte(
     topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    path, config = topics.config(tmp_path, TWO_DETECTORS)
+    path, config = topics.config(tmp_path, MORE_DETECTORS)
     source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
 
     # Event time ends with the last event.
@@ -108,7 +114,7 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
     assert by_id(topics.read(topics.alerts), "alert_id") == alerts
     assert {(s.detector, s.model) for s in here.scores()} == {
         (detector, model)
-        for detector in ("main", "bursts", "whole")
+        for detector in ("main", "bursts", "whole", *OF_ROWS)
         for model in ("steady", "bursty", "moved")
     }
     assert "moved" in {alert.model for alert in here.alerts()}
@@ -121,7 +127,7 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
 def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
-    bounded = TWO_DETECTORS | {"bounded = false": "bounded = true"}
+    bounded = MORE_DETECTORS | {"bounded = false": "bounded = true"}
     path, config = topics.config(tmp_path, bounded)
     source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
     replayed = run_backtest(config, source, folder=tmp_path / "replayed", processes=1)
@@ -328,7 +334,7 @@ def test_files_on_flink_and_in_process_agree_to_the_byte(
     # Two minutes late.
     records.insert(3_000, records.pop(1_800))
     path = write(tmp_path / "a.jsonl", records)
-    table = {"[job]\n": f"[columns]\n{columns}" + TWO_DETECTORS["[job]\n"]}
+    table = {"[job]\n": f"[columns]\n{columns}" + MORE_DETECTORS["[job]\n"]}
     reducer = {"[reference]\n": '[detector]\nreducer = {kind = "none"}\n[reference]\n'}
     if write is as_other_lines:
         reducer["[input]\n"] = '[input]\nformat = "json"\n'

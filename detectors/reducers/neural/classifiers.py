@@ -201,8 +201,8 @@ class TorchSoftmax:
         return outputs
 
     def _evaluated(self, rows: FloatArray, name: str) -> FloatArray:
-        """What the model gives for each row, alone."""
-        # Torch rounds a row differently with its place in a batch and with the rows beside it, even
+        """Evaluate the model on each row alone."""
+        # Torch rounds a row differently with its place in a batch and with the rows around it, even
         # in padded blocks of 64 for 3 of 7 small networks. That breaks ties between panes, and a
         # value with 30 % of the events then shows D = 0.3 of drift. Alone a row costs 132 µs
         # for a network of 784-256-10 instead of 6, and 265 for two convolutions instead of 72.

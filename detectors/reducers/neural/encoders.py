@@ -31,7 +31,7 @@ in blocks of 16, 457 µs in one block of 1,000 and 244 µs one by one."""
 
 @dataclass(frozen=True)
 class EncoderPlan:
-    """What is known of an encoder before its input; see ``UntrainedAutoencoder``.
+    """Shape of an encoder, known before its input; see ``UntrainedAutoencoder``.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def _encode_block(
 def _applied(weight: FloatArray, bias: FloatArray, inputs: FloatArray) -> FloatArray:
     """``weight`` times each row's matrix of inputs, (n, n_in, n_places), plus ``bias``."""
     # One product per row, always of the same shape: BLAS rounds a row differently with the number
-    # of rows beside it, and so does torch. Of 7 small networks in torch, blocks of a fixed size
+    # of rows around it, and so does torch. Of 7 small networks in torch, blocks of a fixed size
     # gave 3 other bits when rows changed places; only one row at a time is safe there, at 59 µs a
     # row for 784-64-32 and 322 µs for the paper's convolutions. These products take 11 and 134 µs.
     product: FloatArray = np.matmul(weight.reshape(len(weight), -1), inputs)

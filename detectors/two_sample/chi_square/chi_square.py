@@ -44,7 +44,7 @@ def corrected_v(tables: Sequence[IntArray], squares: Sequence[float]) -> float:
     """The largest Cramér's V of the columns without the part that is expected under the null.
 
     V² is ``(n_categories - 1) / (n - 1)`` on average under the null; that is taken off, and so is
-    by how much the largest of so many columns exceeds it (``mean_largest_excess``). What is left is
+    by how much the largest of all columns exceeds it (``mean_largest_excess``). What is left is
     scaled so that samples without a common category keep 1.
 
     Parameters

@@ -20,7 +20,7 @@ MOST_CATEGORIES = 50
 
 MOST_COUNTS = 10_000
 """Categories times rows of the smaller sample, at most, where the tail is bounded: a bound goes
-through so many counts up to 60 times."""
+through this number of counts up to 60 times."""
 
 
 class Margins(NamedTuple):

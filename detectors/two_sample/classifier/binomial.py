@@ -16,7 +16,7 @@ from detectors.two_sample.frame import Comparison, ReferenceTest
 
 
 class BinomialTest(ReferenceTest):
-    """Whether a classifier tells held-out test rows from reference rows better than by chance.
+    """Test of whether a classifier tells held-out test rows from reference rows better than chance.
 
     The statistic is the accuracy of ``DomainClassifier`` on the
     rows held out: half of the smaller sample and equally many of the other. The effect size is

@@ -39,7 +39,7 @@ MakeClassifier = Callable[[np.random.Generator], ProbabilisticClassifier]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What the classifier says about rows that did not take part in its training.
+    """Predictions of the classifier for rows that did not take part in its training.
 
     Both samples have equally many of them, ``n_rows / 2``.
 
@@ -63,12 +63,12 @@ class HeldOut:
 
     @property
     def correct_ref(self) -> NDArray[np.bool_]:
-        """Which rows of ``rows_ref`` were recognised; a probability of 1/2 counts as reference."""
+        """Rows of ``rows_ref`` that were recognised; a probability of 1/2 counts as reference."""
         return np.asarray(self.p_test_of_ref <= 0.5)
 
     @property
     def correct_test(self) -> NDArray[np.bool_]:
-        """Which rows of ``rows_test`` were recognised."""
+        """Rows of ``rows_test`` that were recognised."""
         return np.asarray(self.p_test_of_test > 0.5)
 
     @property
@@ -92,7 +92,7 @@ class DomainClassifier:
     then tests.) Rows are brought into an order of their own before the halves are drawn, so that
     the order in which they are handed in changes nothing.
 
-    Missing values become the mean of their column over the training half, with a column beside it
+    Missing values become the mean of their column over the training half, with a column next to it
     that is 1 where the value was missing, for each column that misses any there.
 
     Parameters

@@ -60,7 +60,7 @@ def largest_gaps(ref: FloatArray, test: FloatArray) -> IntArray:
 
 
 def _is_last(test: FloatArray, positions: IntArray) -> NDArray[np.bool_]:
-    """Whether a position is the last of its run of equal values, for every dimension."""
+    """Mark the last position of each run of equal values, for every dimension."""
     n_test = test.shape[1]
     following = test[:, (positions + 1).clip(max=n_test - 1)]
     return np.asarray((positions == n_test - 1) | (test[:, positions] != following))

@@ -145,6 +145,6 @@ class KSTest(CountsReferenceTest):
 
 
 def ks_effect_size(distance: float, n_ref: int, n_test: int, n_dimensions: int) -> float:
-    """The largest D of so many dimensions without its part under the null, in [0, 1]."""
+    """Return the largest D of all dimensions without its part under the null, in [0, 1]."""
     null_mean = mean_squared_kolmogorov(n_dimensions) * (n_ref + n_test) / (n_ref * n_test)
     return above_null(distance**2, null_mean)

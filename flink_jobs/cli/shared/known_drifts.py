@@ -1,4 +1,4 @@
-"""Which drifts of a history are known, by the options of a command."""
+"""Known drifts of a history, from the options of a command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def known_drifts(
     history: str,
     config: DriftJobConfig,
 ) -> tuple[list[Shift], list[DriftInterval] | None]:
-    """What is simulated, and all drifts that are known; None where no option names any.
+    """Read the simulated shifts and all known drifts; None if no option names any.
 
     Raises
     ------

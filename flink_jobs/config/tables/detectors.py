@@ -78,7 +78,7 @@ class MixedConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="mixed
 
 
 class BinomialConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="binomial"):
-    """Whether a classifier tells held-out test events from reference events."""
+    """Test of whether a classifier tells held-out test events from reference events."""
 
     min_events: ClassVar[int] = 4
     n_fourier_features: PositiveInt = 100

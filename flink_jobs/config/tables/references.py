@@ -122,7 +122,7 @@ def covered_ms(reference: UntrainedReference) -> int:
 
 
 def check_reference(reference: ReferenceTable, width_ms: int) -> Iterator[Problem]:
-    """What is wrong with ``reference`` over panes of ``width_ms``."""
+    """List the problems of ``reference`` over panes of ``width_ms``."""
     match reference:
         case FirstTime():
             yield from check_whole_panes("reference.duration_ms", reference.duration_ms, width_ms)

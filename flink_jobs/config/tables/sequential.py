@@ -17,6 +17,10 @@ from flink_jobs.config.tables.policy import PolicyTable
 Unit = Literal["events", "ms"]
 """The unit of a promised run time: events, or milliseconds of the panes that hold events."""
 
+Scheme = Literal["shiryaev_roberts", "cusum"]
+MaxRows = Annotated[int, Meta(ge=8, le=1_000_000)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+
 _SCORE_PANES = 60
 
 
@@ -73,12 +77,49 @@ class CountsEDetectorConfig(
 ):
     """An e-detector on the counts of cells: for numbers and categories, of any distribution."""
 
-    scheme: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
+    scheme: Scheme = "shiryaev_roberts"
     n_cells: Annotated[int, Meta(ge=2, le=1_000)] = 6
 
 
-SequentialTable = CountsEDetectorConfig
-"""All kinds; a further one makes it a union."""
+class KernelEDetectorConfig(
+    PromisedRunTime, frozen=True, kw_only=True, tag_field="kind", tag="kernel_e_detector"
+):
+    """An e-detector that bets on the witness of a kernel, from random Fourier features."""
+
+    scheme: Scheme = "shiryaev_roberts"
+    n_features: Annotated[int, Meta(ge=2, le=65_536, multiple_of=2)] = 256
+    n_components: Annotated[int, Meta(ge=1, le=1_000)] = 64
+    bandwidth: Annotated[float, Meta(gt=0.0, le=1e140)] | Literal["median"] = "median"
+    seed: Seed = 0
+
+
+class ConformalEDetectorConfig(
+    PromisedRunTime, frozen=True, kw_only=True, tag_field="kind", tag="conformal_e_detector"
+):
+    """An e-detector that bets on conformal p-values of columns and of whole events."""
+
+    scheme: Scheme = "shiryaev_roberts"
+    max_rows: MaxRows = 10_000
+
+
+class ClassifierEDetectorConfig(
+    PromisedRunTime, frozen=True, kw_only=True, tag_field="kind", tag="classifier_e_detector"
+):
+    """An e-detector that bets on a classifier, which learns online to tell the stream apart."""
+
+    scheme: Scheme = "shiryaev_roberts"
+    n_products: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    max_rows: MaxRows = 10_000
+    seed: Seed = 0
+
+
+SequentialTable = (
+    CountsEDetectorConfig
+    | KernelEDetectorConfig
+    | ConformalEDetectorConfig
+    | ClassifierEDetectorConfig
+)
+"""All kinds."""
 
 
 def sequential_parameters(table: SequentialTable) -> dict[str, object]:

@@ -29,7 +29,7 @@ class LevelPerWindowConfig(
 class ExpectedRunTimeConfig(
     Table, frozen=True, kw_only=True, tag_field="kind", tag="expected_run_time"
 ):
-    """While nothing drifts, a model runs for so long on average until an incident starts.
+    """While nothing drifts, a model runs for this time on average until an incident starts.
 
     One of ``windows``, ``events`` and ``time_ms`` says how long. All detectors of a model share it.
 
@@ -38,7 +38,7 @@ class ExpectedRunTimeConfig(
     windows : float, optional
         In windows of each detector.
     events : int, optional
-        In events, for windows of so many events.
+        In events, for windows of kind ``count``.
     time_ms : int, optional
         In event time, for windows of time and sessions.
     confidence : float

@@ -56,7 +56,7 @@ WindowTable = TimeWindow | CountWindow | SessionWindow
 
 
 def check_window(key: str, window: WindowTable, width_ms: int) -> Iterator[Problem]:
-    """What is wrong with the window at ``key`` over panes of ``width_ms``."""
+    """List the problems of the window at ``key`` over panes of ``width_ms``."""
     if isinstance(window, CountWindow):
         yield from _check_count(key, window)
         return

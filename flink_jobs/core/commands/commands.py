@@ -190,7 +190,7 @@ def _moment(model: WatchedModel, placed: PlacedCommand) -> int:
 
 
 def _concerns_new(status: Status, command: Command) -> bool:
-    """What was said about the past of other models is no concern of a new one."""
+    """Say whether a command is for a new model too, and not about the past of others."""
     if isinstance(command, Pause | Snooze | Configure):
         return True
     if isinstance(command, Resume) and status.is_paused:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.tables.sequential import policy_of_sequential
 from flink_jobs.config.views import Sequential, View
 from flink_jobs.core.incidents import lifecycle
-from flink_jobs.core.incidents.judge import Evidence, dimension_names, top_name
+from flink_jobs.core.incidents.judge import Evidence, top_name
 from flink_jobs.core.incidents.record_writer import RecordWriter
 from flink_jobs.core.record_parts import Facts
 from flink_jobs.core.state.incident import Incident
@@ -31,14 +33,15 @@ from flink_jobs.records.alerts import (
 
 
 class Reading(NamedTuple):
-    """What a sequential detector shows after an update.
+    """State of a sequential detector after an update.
 
     Attributes
     ----------
     evidence : float
         Its statistic.
-    dimensions : ndarray of float64, shape (n_dimensions,)
-        The evidence of each dimension.
+    dimensions : ndarray of float64
+        The evidence of each column, or each dimension where a reducer mixes columns; last, that of
+        whole rows where they are watched too. Empty where no evidence belongs to a dimension.
     """
 
     evidence: float
@@ -61,7 +64,8 @@ class SequentialJudge(RecordWriter):
         super().__init__(config, view, detector.name, detector.table)
         self._policy = policy_of_sequential(detector.policy)
         self._run_time = float(detector.table.run_time)
-        self._names = dimension_names(view, detector.table)
+        is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
+        self._names = [slot.name for slot in view.slots] if is_plain else []
         self._n_slots = len(view.slots)
 
     def score(
@@ -162,10 +166,11 @@ class SequentialJudge(RecordWriter):
         Of columns with equal evidence, those come first that moved most in the sample.
         """
         most = self._policy.top_columns
-        if len(self._names) != dimensions.size:
+        if not self._names or not dimensions.size:
             return columns[:most]
-        evidence = dict(zip(self._names, dimensions.tolist(), strict=True))
-        return sorted(columns, key=lambda each: -evidence[each.column])[:most]
+        evidence = dict(zip(self._names, map(finite_or_none, dimensions.tolist()), strict=False))
+        ordered = sorted(columns, key=lambda each: -(evidence[each.column] or 0.0))[:most]
+        return [msgspec.structs.replace(each, evidence=evidence[each.column]) for each in ordered]
 
     def _numbers(self, evidence: float) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""What the stage that decides over many models asks its caller to do."""
+"""Requests of the stage that decides over many models to its caller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flink_jobs.records.alerts import Alert, AlertKind, record_id
 
 @dataclass
 class StageCounts:
-    """What became of the alerts that models raised.
+    """Counts of the alerts that models raised, by what became of them.
 
     Attributes
     ----------

@@ -37,7 +37,7 @@ from flink_jobs.records.alerts import Alert, AlertKind, Cause, ErrorBudget, fini
 
 
 class DiscoveryMemory(Struct):
-    """What was decided in the period, and what is held back.
+    """Decisions of the period, and alerts that are held back.
 
     Attributes
     ----------

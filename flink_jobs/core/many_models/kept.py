@@ -67,7 +67,7 @@ class KeptAlerts:
 
     def _load(self, number: int) -> tuple[int, Alert]:
         kept = self._find(number)
-        assert kept is not None  # noqa: S101 - whoever has a number has kept it
+        assert kept is not None  # noqa: S101 - a number is given to what was kept
         return kept
 
     def _find(self, number: int) -> tuple[int, Alert] | None:

@@ -1,4 +1,4 @@
-"""What the stage that decides over many models remembers; all of it is plain, for the state."""
+"""Memory of the stage that decides over many models; all of it is plain, for the state."""
 
 from __future__ import annotations
 

@@ -8,7 +8,11 @@ from typing import NamedTuple
 from flink_jobs.records.alerts import Alert, Cause, ColumnShift
 
 MOST_BY_CHANCE = 0.001
-"""A column moved when its p-value in the alert's sample is at most this."""
+"""A column moved when its p-value in the alert's sample is at most this.
+
+Or when it has as much evidence as a sequential detector needs for an alarm: that counts all events
+since the detector began, of which the sample is a small part.
+"""
 _OF_COLUMNS = (Cause.DRIFT, Cause.UNSTABLE_REFERENCE)
 _ELEMENT = re.compile(r"\[\d+\]$")
 
@@ -40,8 +44,15 @@ def traits_of(alert: Alert) -> frozenset[Trait]:
         return frozenset({Trait(alert.cause, "")})
     if alert.cause not in _OF_COLUMNS:
         return frozenset()
-    moved = (each for each in alert.top_columns if each.p_value <= MOST_BY_CHANCE)
+    enough = alert.threshold.statistic if alert.threshold is not None else None
+    moved = (each for each in alert.top_columns if _has_moved(each, enough))
     return frozenset(Trait(alert.cause, _name(each)) for each in moved)
+
+
+def _has_moved(column: ColumnShift, enough: float | None) -> bool:
+    if column.evidence is not None and enough is not None and column.evidence >= enough:
+        return True
+    return column.p_value <= MOST_BY_CHANCE
 
 
 def _name(column: ColumnShift) -> str:

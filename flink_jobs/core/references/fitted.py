@@ -13,27 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import (
+    LEARNING_ROWS,
     ColumnShifts,
     DetectorError,
     DriftDetector,
     Needs,
     Reducer,
-    SequentialDetector,
     TwoSampleResult,
     arrays_to_bytes,
     autocorrelation_time,
     bytes_to_arrays,
-    reducer_of_kind,
-    sequential_detector_of_kind,
 )
 from detectors.arrays_io import arrays_below
 from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.tables.base import Table
-from flink_jobs.config.tables.detectors import TestConfig
+from flink_jobs.config.tables.detectors import TestConfig, scales_columns
 from flink_jobs.config.views import View
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import is_prepared, make_reducer, make_sequential, make_test
 from flink_jobs.core.failures import DetectorFailedError, detector_code, failure_of, printable
+from flink_jobs.core.references.fitted_sequential import FittedSequential
 from flink_jobs.core.sampling import hash_of, smallest
 from flink_jobs.core.views.encoding import Encoder
 from flink_jobs.intake.event_columns import EventColumns
@@ -96,30 +95,6 @@ def rows_without_times(
     return ReferenceRows(x, texts, hash_of(places, places, seed))
 
 
-class FittedSequential(NamedTuple):
-    """A sequential detector that no event has reached, and the reducer in front of it."""
-
-    reducer: Reducer
-    detector: SequentialDetector
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return both as named arrays."""
-        kinds = np.array([self.reducer.kind.encode(), self.detector.kind.encode()], dtype="S32")
-        return {
-            "kinds": kinds,
-            **{f"reducer/{name}": array for name, array in self.reducer.to_arrays().items()},
-            **{f"detector/{name}": array for name, array in self.detector.to_arrays().items()},
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> FittedSequential:
-        """Restore what :meth:`to_arrays` returned."""
-        reducer_kind, detector_kind = (kind.decode() for kind in arrays["kinds"].tolist())
-        reducer = reducer_of_kind(reducer_kind).from_arrays(arrays_below("reducer/", arrays))
-        detector = sequential_detector_of_kind(detector_kind)
-        return cls(reducer, detector.from_arrays(arrays_below("detector/", arrays)))
-
-
 @dataclass(frozen=True, eq=False)
 class FittedView:
     """All detectors of a view, fitted to one reference.
@@ -165,8 +140,9 @@ class FittedView:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the arrays that it is made of."""
-        return sum(array.nbytes for array in self._arrays().values())
+        """Size of the arrays that it is made of, and of what sequential detectors derive."""
+        stored = sum(array.nbytes for array in self._arrays().values())
+        return int(stored + sum(each.detector.derived_bytes for each in self.sequential))
 
     def to_block(self) -> bytes:
         """Return the entry of the state."""
@@ -361,27 +337,39 @@ def _fit_detectors(
     keys: NDArray[np.uint64],
     sample_size: int,
 ) -> tuple[tuple[DriftDetector, ...], tuple[FittedSequential, ...]]:
-    reduced: dict[bool, tuple[Reducer, NDArray[np.float64]]] = {}
-
-    def reduced_for(table: Table) -> tuple[Reducer, NDArray[np.float64]]:
-        prepared = is_prepared(view, table)
-        if prepared not in reduced:
-            reducer = make_reducer(view, table).fit(x_ref)
-            reduced[prepared] = reducer, reducer.transform(x_ref)
-        return reduced[prepared]
-
+    of_tests = _Reduced(view, x_ref, x_ref)
     detectors, sequential = [], []
     for each in distinct_tests(view):
-        test, (reducer, z_ref) = make_test(each, view), reduced_for(each)
+        test, (reducer, z_ref) = make_test(each, view), of_tests.by(each)
         rows = smallest(keys, sample_size) if test.needs is Needs.ROWS else slice(None)
         detectors.append(DriftDetector.of_reduced(reducer, test, z_ref[rows]))
-    # In the order of hashes, which says nothing of what rows hold: every other one cuts cells.
-    by_chance = np.argsort(keys, kind="stable")
+    # In the order of hashes, which says nothing of what rows hold.
+    by_chance = x_ref[np.argsort(keys, kind="stable")] if view.sequential else x_ref
+    of_streams = _Reduced(view, by_chance, by_chance[LEARNING_ROWS])
     for own in view.sequential:
-        reducer, z_ref = reduced_for(own.table)
-        detector = make_sequential(own.table, view).fit(z_ref[by_chance])
+        reducer, z_ref = of_streams.by(own.table)
+        detector = make_sequential(own.table, view).fit(z_ref)
         sequential.append(FittedSequential(reducer, detector))
     return tuple(detectors), tuple(sequential)
+
+
+class _Reduced:
+    """A reference reduced for tables of detectors, once for all that reduce alike.
+
+    The reducers learn from the rows ``x_fit`` alone.
+    """
+
+    def __init__(self, view: View, x_ref: NDArray[np.float64], x_fit: NDArray[np.float64]) -> None:
+        self._view, self._x_ref, self._x_fit = view, x_ref, x_fit
+        self._known: dict[tuple[bool, bool], tuple[Reducer, NDArray[np.float64]]] = {}
+
+    def by(self, table: Table) -> tuple[Reducer, NDArray[np.float64]]:
+        """Return the reducer in front of a detector, and the reference as the detector sees it."""
+        key = is_prepared(self._view, table), scales_columns(self._view.reducer, table)
+        if key not in self._known:
+            reducer = make_reducer(self._view, table).fit(self._x_fit)
+            self._known[key] = reducer, reducer.transform(self._x_ref)
+        return self._known[key]
 
 
 def _with_own_test(view: View) -> View:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from detectors import Dependence
 from flink_jobs.config.calibration import promises_of
+from flink_jobs.config.smallest_shifts import found_by_view
 from flink_jobs.core.conditions.missing_reference import MissingReference
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -30,8 +32,8 @@ from flink_jobs.records.alerts import Ending, ReferenceSummary
 if TYPE_CHECKING:
     from flink_jobs.core.plan import ViewPlan
 
-# A model that goes on needs no timer: its next pane closes its windows. A timer so many panes later
-# costs it one call in five instead of one for each pane.
+# A model that goes on needs no timer: its next pane closes its windows. A timer this number of
+# panes later costs it one call in five instead of one for each pane.
 PANES_OF_GRACE = 4
 
 
@@ -227,6 +229,10 @@ class ViewWatch:
             self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
         ):
             self.notice(text)
+        dependence = Dependence(fitted.autocorrelation_time, fitted.autocorrelation_time)
+        found = found_by_view(self.context.config, self.plan.view, fitted.n_ref, dependence)
+        for name, text in found:
+            self.notice(f"{name}: {text}")
 
     def begin_windows(self, from_ms: int) -> None:
         """Let the windows of every detector begin anew; lifecycles go on."""

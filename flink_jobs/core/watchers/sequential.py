@@ -152,11 +152,11 @@ class SequentialWatcher:
         DetectorFailedError
             When the detector does; the memory is as before.
         """
-        reducer, fitted = work.sequential(self._plan.place)
+        fitted = work.sequential(self._plan.place)
         with detector_code():
-            detector = self._resumed(fitted)
-            evidence = detector.update(work.reduced(reducer), weight)
-            dimensions = detector.dimension_statistics
+            detector = self._resumed(fitted.detector)
+            evidence = detector.update(work.reduced(fitted.reducer), weight)
+            dimensions = fitted.by_column(detector.dimension_statistics)
             remembered = detector.memory.astype(np.float64, copy=False).tobytes()
         memory = self._memory
         memory.detector, memory.evidence, memory.top = remembered, evidence, top_place(dimensions)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from detectors import CountsTest, Needs, Reducer, SummaryTest
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError, detector_code
-from flink_jobs.core.references.fitted import FittedSequential, FittedView, RawRows
+from flink_jobs.core.references.fitted import FittedView, RawRows
+from flink_jobs.core.references.fitted_sequential import FittedSequential
 from flink_jobs.core.slices.counts import counts_of
 from flink_jobs.core.slices.summary import Measure, sample_rows
 from flink_jobs.core.state.rows import StoredRows

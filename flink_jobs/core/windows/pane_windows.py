@@ -1,4 +1,4 @@
-"""What windows of time and sessions have in common: they consist of whole panes."""
+"""Common base of windows of time and sessions: they consist of whole panes."""
 
 from __future__ import annotations
 

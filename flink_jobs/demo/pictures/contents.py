@@ -1,4 +1,4 @@
-"""What both pictures show: each model's statistic per window against its threshold."""
+"""Contents of both pictures: each model's statistic per window against its threshold."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Panel:
 
     @property
     def top(self) -> float:
-        """Where the axis ends: above everything drawn, with room for labels."""
+        """End of the axis: above everything drawn, with room for labels."""
         return 1.35 * max([0.05, *(line.top for line in self.lines)])
 
     @property
@@ -163,7 +163,7 @@ def _line(model: str, view: str, reported: Reported) -> Line:
 
 
 def _is_marked(alert: Alert) -> bool:
-    """What started or ended with a window; an unstable reference has its note."""
+    """Say whether an alert starts or ends a drift; an unstable reference has its note."""
     return alert.cause is Cause.DRIFT and alert.kind is not AlertKind.ONGOING
 
 

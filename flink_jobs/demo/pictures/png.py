@@ -90,7 +90,7 @@ def _draw_line(axis: Axes, line: Line) -> None:
 
 
 def _name_lines(axis: Axes, panel: Panel, top: float) -> None:
-    """Write each view beside the end of its line, apart from the other where both end together."""
+    """Write each view next to the end of its line, apart from the other where both end together."""
     drawn = sorted(
         (line for line in panel.lines if line.times), key=lambda line: line.statistics[-1]
     )

@@ -24,7 +24,7 @@ from flink_jobs.replay.result_folder import written_by_one
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What one configuration did.
+    """Result of one configuration.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ class Option(Table, frozen=True, kw_only=True):
 
 
 class Axis(Table, frozen=True, kw_only=True):
-    """What is varied, such as the test or the window."""
+    """One thing that is varied, such as the test or the window."""
 
     name: _Label
     options: Annotated[list[Option], Meta(min_length=1)]

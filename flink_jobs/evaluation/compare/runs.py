@@ -116,7 +116,7 @@ class Runs:
         path = self.folder / INPUT_FILE
         self.folder.mkdir(parents=True, exist_ok=True)
         others = sorted(each.name for each in self.folder.iterdir())
-        # Results are written beside it: the job.toml of somebody else would be lost.
+        # Results are written next to it: the job.toml of somebody else would be lost.
         if others and INPUT_FILE not in others:
             raise BacktestError(
                 f"{self.folder} holds something else ({others[0]}): name a folder of its own"

@@ -32,7 +32,7 @@ def one_key(row: Row) -> int:
 
 
 class _Record(Struct):
-    """What tells an alert from a score, and a tested window from others."""
+    """Fields that tell an alert from a score, and a tested window from others."""
 
     window: WindowSummary
     alert_id: str = ""

@@ -54,7 +54,7 @@ def shard_of(row: Row) -> int:
 
 
 class _MonitorOperator:
-    """What the operator does with and without commands.
+    """Common part of the operators with and without commands.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class StandingCommands:
 
 
 def _is_after(one: PlacedCommand, other: PlacedCommand) -> bool:
-    """Whether Kafka orders them so; it does within a partition."""
+    """Say whether Kafka orders them so; it does within a partition."""
     return one.partition == other.partition and one.offset > other.offset
 
 

@@ -75,13 +75,13 @@ def drifts_of_column(
 
 
 def _labels(texts: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Whether each event is drifted, or its drift's name."""
+    """Say for each event whether it is drifted, or name its drift."""
     meanings = {text: text is not None and _meaning(text) for text in set(texts.tolist())}
     return np.array([meanings[text] for text in texts.tolist()], dtype=object)
 
 
 def _meaning(text: str) -> bool | str:
-    """What the text of a truth value, a number or a name says.
+    """Interpret the text of a truth value, a number or a name.
 
     Examples
     --------

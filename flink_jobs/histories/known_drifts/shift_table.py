@@ -21,7 +21,7 @@ _MOST_RECURRENCES = 10_000
 
 
 class BaseShift(Table, frozen=True, kw_only=True):
-    """What all shifts have.
+    """Keys that all shifts have.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ def read_shifts(path: Path) -> list[Shift]:
 
 
 def check_shifts(shifts: Sequence[Shift]) -> list[Problem]:
-    """What is wrong between the keys of shifts; ranges of single keys are checked on decoding.
+    """List problems between the keys of shifts; ranges of single keys are checked on decoding.
 
     Examples
     --------

@@ -181,7 +181,7 @@ def _shifted(batch: EventBatch, shift: Shift, place: int) -> EventBatch:
 
 
 def _weights(shift: Shift, times_ms: NDArray[np.int64]) -> Floats:
-    """Which part of its share the shift has reached, for each event; 0 outside its interval."""
+    """Return the part of its share that the shift has reached for each event; 0 outside."""
     since_ms = times_ms - shift.start_ms
     is_inside = (since_ms >= 0) & (times_ms < shift.end_ms)
     match shift.form:

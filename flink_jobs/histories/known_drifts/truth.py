@@ -52,7 +52,7 @@ class DriftInterval(Table, frozen=True):
     name: str = ""
 
     def concerns(self, model: str) -> bool:
-        """Whether the drift is one of this model."""
+        """Say whether the drift is one of this model."""
         return matches(self.model, model)
 
 

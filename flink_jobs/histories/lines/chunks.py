@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
 
 
 class FileVersion(NamedTuple):
-    """What changes when a file is written or replaced."""
+    """Properties that change when a file is written or replaced."""
 
     inode: int
     n_bytes: int
@@ -156,7 +156,7 @@ def file_version(path: Path) -> FileVersion:
 
 
 def too_long(path: Path, line: int) -> SourceError:
-    """A line, counted from 1, is so long that the file is none of lines."""
+    """A line, counted from 1, is too long for a file of lines."""
     return SourceError(
         f"{path}:{line} is longer than {LONGEST_LINE >> 20} MB: each event has to be one line"
     )
@@ -164,7 +164,7 @@ def too_long(path: Path, line: int) -> SourceError:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """What goes wrong with a file, in words."""
+    """Raise in words what goes wrong with a file."""
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -74,7 +74,7 @@ class LineDecoder:
 
 
 class _Read(NamedTuple):
-    """What was read of some messages."""
+    """Results of reading some messages."""
 
     messages: NDArray[np.intp]
     read: ReadEvents

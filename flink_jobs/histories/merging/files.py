@@ -1,4 +1,4 @@
-"""Files that lie beside each other in time, read as if they had been merged into one."""
+"""Files that overlap in time, read as if they had been merged into one."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Slice(NamedTuple):
 
 
 class _Lane:
-    """What has been read of one file and not handed on."""
+    """Rows of one file that were read and not handed on."""
 
     def __init__(self, number: int, batches: Iterator[Batch]) -> None:
         self.number = number

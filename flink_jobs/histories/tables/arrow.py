@@ -58,7 +58,7 @@ def arrow_schema(path: Path) -> pa.Schema | None:
 
 
 def arrow_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """The columns of the shape, checked, so many rows at a time."""
+    """The columns of the shape, checked, in batches."""
     first = 0
     with _opened(path) as (reader, _):
         there = reader.schema.names
@@ -88,7 +88,7 @@ def _opened(path: Path, fields: list[int] | None = None) -> Iterator[tuple[Any, 
         raw.seek(0)
         if magic.startswith(_FEATHER_MAGIC):
             raise SourceError(
-                f"{path} is a Feather file of version 1, which is read nowhere: write it again as "
+                f"{path} is a Feather file of version 1, which cannot be read: write it again as "
                 "version 2, or as Parquet"
             )
         open_reader = pa.ipc.open_file if magic == _FILE_MAGIC else pa.ipc.open_stream

@@ -32,7 +32,7 @@ def parquet_schema(path: Path) -> pa.Schema | None:
 
 
 def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """The columns of the shape, so many rows at a time."""
+    """The columns of the shape, in batches."""
     size, first = path.stat().st_size, 0
     # Once: that of 380 row groups with 45 columns takes 13 MB.
     footer = pq.read_metadata(path)

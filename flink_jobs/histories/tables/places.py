@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for people."""
         inside = path_text(self.path)
         return f"{self.column}{'' if inside[:1] in ('', '[') else '.'}{inside}"
 

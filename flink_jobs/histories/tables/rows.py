@@ -55,7 +55,7 @@ class TableRows:
     def read(
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
     ) -> ReadEvents:
-        """What the reducer reads of the chosen rows; ``names`` is asked where there are no ids."""
+        """Read the reducer's columns of the chosen rows; ``names`` is asked if there are no ids."""
         fields = [self._shape.fields[column] for column in layout.read]
         chosen = _Chosen(self._batch, pa.array(rows))
         event_ids, unusable = self._event_ids(chosen, names)

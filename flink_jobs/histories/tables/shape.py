@@ -95,7 +95,7 @@ def rows_per_batch(config: DriftJobConfig, n_beside: int = 1) -> int:
     """How many rows of a table to take at a time.
 
     So many that memory grows neither with their width nor, down to a few rows each, with the number
-    of tables that are read beside each other.
+    of tables that are read side by side.
     """
     widest = max(sum(column.size for column in columns_read(each)) for each in variants(config))
     n_rows = max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))

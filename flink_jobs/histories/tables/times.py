@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from flink_jobs.intake.event_times import EventTimes
 
 Unit = Literal["s", "ms", "us", "ns"]
-# Beyond it milliseconds are no whole numbers of a float any more.
+# Beyond it milliseconds are not whole numbers of a float any more.
 _LARGEST_MS = 2**53
 _TIMES = {"s": 1_000, "ms": 1, "us": 1, "ns": 1}
 _PER = {"s": 1, "ms": 1, "us": 1_000, "ns": 1_000_000}

@@ -71,7 +71,7 @@ class _Released(NamedTuple):
 
 
 class _Lane:
-    """What has been read of one partition and not handed on.
+    """Rows of one partition that were read and not handed on.
 
     A row's *rank* is the event time that the partition has reached with it.
     """
@@ -98,7 +98,7 @@ class _Lane:
         return len(self._payloads)
 
     def has_before(self, until_ms: int) -> bool:
-        """Whether rows with a lower rank wait."""
+        """Say whether rows with a lower rank wait."""
         return bool(self.n_waiting and self._columns[0, 0] < until_ms)
 
     def add(self, records: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Records of a topic: where they belong, and what they hold beside their values."""
+"""Records of a topic: where they belong, and what they hold apart from their values."""
 
 from __future__ import annotations
 

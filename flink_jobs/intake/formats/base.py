@@ -1,4 +1,4 @@
-"""What every format of payloads has in common: messages in, rows of floats out."""
+"""Base of every format of payloads: messages in, rows of floats out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Messages:
 
 @dataclass(frozen=True, eq=False)
 class ReadEvents:
-    """What was made of some messages: the events that can be used, and why the others cannot.
+    """Events read from some messages, and the reasons why others cannot be used.
 
     A message holds one row or several. Rows are numbered through, from message to message.
 

@@ -88,7 +88,7 @@ def _values(tensor: Tensor, data: memoryview) -> list[Any]:
     if dtype is None:
         raise wrong(tensor.name, f"has bytes of the datatype {tensor.datatype!r:.20}")
     if len(data) % np.dtype(dtype).itemsize:
-        detail = f"has {len(data):,} bytes, which are no whole number of {tensor.datatype}"
+        detail = f"has {len(data):,} bytes, which is not a whole number of {tensor.datatype}"
         raise wrong(tensor.name, detail, Reason.WRONG_LENGTH)
     return list(np.frombuffer(data, dtype=dtype).tolist())
 

@@ -21,7 +21,7 @@ _MOST_INDEXES = 32
 
 
 class Frame(NamedTuple):
-    """What records say of their schema.
+    """Schema of a record, as the record names it.
 
     Attributes
     ----------

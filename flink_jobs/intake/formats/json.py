@@ -1,8 +1,8 @@
 """Inference events, schema version 1: JSON on Kafka, keyed by model.
 
 The record key is the model id and the record timestamp is the event time, so that the JVM can key
-and order events without looking inside. A record whose key is :data:`HEARTBEAT_KEY` is no event: it
-only moves event time forward, so that the last panes of a quiet topic close.
+and order events without looking inside. A record whose key is :data:`HEARTBEAT_KEY` is not an
+event: it only moves event time forward, so that the last panes of a quiet topic close.
 
 A good event is decoded in one step into a struct that is made for the columns, so that no Python
 runs for any of its values. What that struct does not take is read again by plain Python, which
@@ -114,7 +114,7 @@ class EventDecoder:
         All columns of the model's events.
     keys : OwnKeys
     more : mapping of str to (str, type), optional
-        Attributes beside those of an event: the key of each, and its type; None where absent.
+        Attributes next to those of an event: the key of each, and its type; None where absent.
 
     Examples
     --------
@@ -200,7 +200,7 @@ def usable_event_decoder(
     columns : sequence of Column
         All columns of the model's events.
     more : mapping of str to (str, type), optional
-        Attributes beside those of an event: the key of each, and its type; None where absent.
+        Attributes next to those of an event: the key of each, and its type; None where absent.
     keys : OwnKeys
 
     Examples

@@ -1,4 +1,4 @@
-"""What events are called."""
+"""Names of events."""
 
 from __future__ import annotations
 

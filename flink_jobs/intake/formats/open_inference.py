@@ -67,7 +67,7 @@ _inputs, _outputs = attrgetter("inputs"), attrgetter("outputs")
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """What was read of messages so far: their own names, their rows, and why some have none."""
+    """Messages read so far: their names, their rows, and why some have none."""
 
     ids: list[Any]
     blocks: list[RowBlock] = field(default_factory=list)

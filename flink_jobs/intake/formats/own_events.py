@@ -105,7 +105,7 @@ class OwnEvents:
         return parts
 
     def _decoder(self, paths: tuple[Path, ...]) -> EventDecoder | None:
-        """Return what decodes events with some values beside them; None where that cannot be."""
+        """Return what decodes events with some values next to them; None where that cannot be."""
         if paths not in self._decoders:
             more = _more_of(paths, self._keys)
             if more is not None and self._have_parts:
@@ -174,7 +174,7 @@ def _own_keys(config: DriftJobConfig) -> OwnKeys:
 
 
 def _more_of(paths: Sequence[Path], keys: OwnKeys) -> dict[str, tuple[str, Any]] | None:
-    """Return the attributes for paths; None where one is no key of its own."""
+    """Return the attributes for paths; None where one is not a key of its own."""
     taken = _KEYS | {keys.label, keys.event_id or ""}
     more: dict[str, tuple[str, Any]] = {}
     for place, path in enumerate(paths):

@@ -198,7 +198,7 @@ class SchemaRecords:
 
 
 class _Schemas:
-    """What reads the wanted paths of records, by the frames of these."""
+    """Readers of the wanted paths of records, by the frames of these."""
 
     def __init__(self, make: MakeSchema, wanted: Wanted) -> None:
         self._make = make

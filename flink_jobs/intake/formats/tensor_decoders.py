@@ -31,7 +31,7 @@ class _Parameters(msgspec.Struct, gc=False):
 
 
 class Like(NamedTuple):
-    """What the tensors of one side of a message were like.
+    """Properties of the tensors of one side of a message.
 
     Attributes
     ----------

@@ -44,13 +44,13 @@ class Tensor(Struct, gc=False):
 
     @property
     def content_type(self) -> Any:
-        """What MLServer's clients say of the data: ``base64`` alone changes how they are read."""
+        """Content type by MLServer's clients: ``base64`` alone changes how data are read."""
         return (self.parameters or {}).get("content_type")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What tensors of several messages have in common, so that they can be read together.
+    """Properties that tensors of several messages share, so that they can be read together.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a column lies among the tensors of a message.
+    """Place of a column among the tensors of a message.
 
     Attributes
     ----------

@@ -108,7 +108,7 @@ class MessageTypes:
 
 
 def types_of_file(path: Path) -> MessageTypes:
-    """Read a ``.proto`` file, with what it imports beside it, or a set of descriptors.
+    """Read a ``.proto`` file, with what it imports from its folder, or a set of descriptors.
 
     Raises
     ------

@@ -201,7 +201,7 @@ class SchemaRegistry:
 
 
 class _NoAnswerError(Exception):
-    """What may be put right by waiting."""
+    """Failure that waiting may cure."""
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):

@@ -24,7 +24,7 @@ _N_WARM_UP = 2
 
 
 def decoding(
-    formats: Sequence[str], n_each: int, n_rounds: int
+    formats: Sequence[str], n_each: int, n_rounds: int, n_events: int = N_EVENTS
 ) -> tuple[dict[str, list[float]], list[str]]:
     """Decode the same events in turn, as many at a time as a pane has.
 
@@ -35,14 +35,14 @@ def decoding(
     disagreements : list of str
         Formats of which the rows are not those of the own event.
     """
-    table = rows(N_EVENTS)
-    ids = [str(place) for place in range(N_EVENTS)]
+    table = rows(n_events)
+    ids = [str(place) for place in range(n_events)]
     calls: dict[str, Callable[[], Sequence[ReadEvents]]] = {}
     with tempfile.TemporaryDirectory(prefix="loudly-bench-") as folder:
-        stream = FormatStream("none", N_EVENTS, 1, n_each, folder=folder)
+        stream = FormatStream("none", n_events, 1, n_each, folder=folder)
         for name in formats:
             encode = encoder(name, table)
-            payloads = list(map(encode, ids, range(N_EVENTS)))
+            payloads = list(map(encode, ids, range(n_events)))
             toml = replace(stream, format=name).job_toml("127.0.0.1:9092", "none")
             layout = Layout(decode_config(toml.encode()))
             calls[name] = partial(_decode, layout, payloads, n_each)

@@ -29,7 +29,7 @@ class Stream:
     topic : str
     n_events, n_models, events_per_pane, pane_width_ms : int
     has_places : bool
-        Whether each event names its model and its time, as it does beside key and timestamp.
+        Whether each event names its model and its time, as it does next to key and timestamp.
     """
 
     topic: str

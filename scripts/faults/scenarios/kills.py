@@ -24,11 +24,11 @@ _NOTES = """\
 One topic is written once; each run reads it from its beginning. A quota of the broker lets the job
 read as if the stream were to last {stream_s:.0f} s, and is lifted after the last kill. Victims and
 moments are drawn with the seed {seed}: a kill comes when that share of the run's scores lies on the
-topic. No ZooKeeper or Kubernetes keeps the JobManager's memory here: after its kill the job is
-submitted again from the newest retained checkpoint, as an operator would. Runs alternate between
+topic. No ZooKeeper or Kubernetes keeps the JobManager's memory here. After its kill the job is
+submitted again from the newest retained checkpoint, as an operator would do. Runs alternate between
 at-least-once, where identical duplicates are allowed and counted, and exactly-once, where readers
-of committed records may see none. Producers write heartbeats all the while, as they should:
-watermarks are no part of a checkpoint, so a partition that was read to its end before a restore
+of committed records may see none. Producers write heartbeats all the time, as they should:
+watermarks are not part of a checkpoint, so a partition that was read to its end before a restore
 holds event time back until its next record.
 """
 _HEADER = [

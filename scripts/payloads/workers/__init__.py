@@ -1,1 +1,1 @@
-"""What makes payloads, each in the environment of its client; they import nothing of ours."""
+"""Makers of payloads, each in the environment of its client; they import nothing of ours."""

@@ -16,7 +16,7 @@ THERE = [name for name in FORMATS if name in ("loudly", "json")
 
 
 def test_all_formats_give_the_same_rows():
-    seconds, wrong = decoding(THERE, 50, 1)
+    seconds, wrong = decoding(THERE, 50, 1, n_events=400)
 
     assert wrong == []
     assert {name for name in seconds if name != MANY_ROWS} == set(THERE)

@@ -15,7 +15,14 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.many_models.decisions import Decisions
 from flink_jobs.core.many_models.stage import ManyModels, lag_ms, longest_delay_ms
 from flink_jobs.core.state.model_state import InMemoryEntries, LiveEntries
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, Severity
+from flink_jobs.records.alerts import (
+    Alert,
+    AlertKind,
+    Cause,
+    ColumnShift,
+    Severity,
+    ThresholdSummary,
+)
 from tests.builders import make_config
 from tests.core.many_models.raised import LAG_MS, later, raised, storm_config
 from tests.core.many_models.storm_oracle import storms_of
@@ -54,6 +61,23 @@ def test_one_alert_says_how_many_which_since_when_and_what_they_share() -> None:
     assert (alert.storm.first_ms, alert.storm.last_ms) == (0, 10_000)
     assert alert.window.closed_ms == 10_000
     assert alert.n_suppressed == decisions.counts.in_storms == 3
+
+
+def test_a_column_with_evidence_enough_for_an_alarm_has_moved_whatever_the_sample_says() -> None:
+    def by_evidence(model: str, evidence: float) -> Alert:
+        """Of a stream of which the newest events alone show nothing."""
+        column = ColumnShift(
+            column="x", type="number", statistic=0.1, p_value=0.2, evidence=evidence
+        )
+        alert = msgspec.structs.replace(raised(model, 0, []), top_columns=[column])
+        threshold = ThresholdSummary(p_value=None, statistic=1_000.0)
+        return msgspec.structs.replace(alert, threshold=threshold)
+
+    enough = decide([by_evidence(model, 1_000.0) for model in "abc"])
+    too_little = [by_evidence(model, 999.0) for model in "abc"]
+
+    assert told(enough) == [("started", 3)]
+    assert decide(too_little).alerts == too_little
 
 
 def test_fewer_models_or_a_longer_time_are_no_storm_and_pass_as_they_came() -> None:

@@ -135,7 +135,7 @@ def test_a_memory_goes_on_from_where_it_was_whatever_else_the_detector_saw():
         assert evidence == plain.update(rows, 30.0)
 
     assert shared.statistic == 0.0
-    assert memory.nbytes <= shared.memory_bytes(3)
+    assert memory.nbytes <= shared.cost(300, 3).memory_bytes
 
 
 def test_a_restored_detector_goes_on_with_equal_values():
@@ -148,7 +148,7 @@ def test_a_restored_detector_goes_on_with_equal_values():
     assert restored.update(rows, 50.0) == detector.update(rows, 50.0)
     assert restored.run_time == 1_000.0
     stored = sum(array.nbytes for array in detector.to_arrays().values())
-    assert stored <= detector.reference_bytes(3) + 200
+    assert stored <= detector.cost(300, 3).reference_bytes
 
 
 def test_a_column_without_any_value_in_the_reference_is_watched():

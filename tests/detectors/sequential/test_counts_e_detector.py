@@ -29,10 +29,10 @@ def shares_within(box):
     return np.linspace(lowest, highest, 5)
 
 
-@pytest.mark.parametrize("kind", ["shiryaev_roberts", "cusum"])
+@pytest.mark.parametrize("scheme", ["shiryaev_roberts", "cusum"])
 @pytest.mark.parametrize("counts_ref", [(30, 10), (3, 0), (1, 1), (200, 100)])
-def test_the_mean_evidence_is_at_most_the_weight_whatever_the_shares(counts_ref, kind):
-    n_updates, detector = 7, CountsEDetector(run_time=100.0, kind=kind, memories=[1.0, 20.0])
+def test_the_mean_evidence_is_at_most_the_weight_whatever_the_shares(counts_ref, scheme):
+    n_updates, detector = 7, CountsEDetector(run_time=100.0, scheme=scheme, memories=[1.0, 20.0])
     detector.fit(np.array(counts_ref))
 
     for first_share in shares_within(detector._box):
@@ -165,7 +165,7 @@ def test_an_update_without_rows_lets_only_weight_pass():
 
 def test_shiryaev_and_roberts_are_never_later_than_cusum():
     rng = np.random.default_rng(3)
-    sum_of_all, largest = CountsEDetector(100), CountsEDetector(100, kind="cusum")
+    sum_of_all, largest = CountsEDetector(100), CountsEDetector(100, scheme="cusum")
     for detector in (sum_of_all, largest):
         detector.fit([300, 500, 200])
 
@@ -208,7 +208,7 @@ def test_a_new_detector_can_be_stored_before_its_first_update():
     assert restored.update([5, 5]) == detector.update([5, 5])
 
 
-@pytest.mark.parametrize("name", ["counts_ref", "starts", "parameters", "kind", "memories",
+@pytest.mark.parametrize("name", ["counts_ref", "starts", "parameters", "scheme", "memories",
                                   "recent", "evidence_begun", "log_evidence"])  # fmt: skip
 def test_state_without_one_of_its_arrays_is_refused(name):
     arrays = CountsEDetector(50).fit([60, 40]).to_arrays()
@@ -221,7 +221,7 @@ def test_state_without_one_of_its_arrays_is_refused(name):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("kind", np.array([7])),
+        ("scheme", np.array([7])),
         ("parameters", np.array([1.0])),
         ("parameters", np.array([-1.0, 0.9])),
         ("counts_ref", np.array([1, -1])),
@@ -242,7 +242,7 @@ def test_state_that_is_not_one_of_a_detector_is_refused(name, value):
         ({"run_time": 0.0}, "run_time"),
         ({"run_time": np.inf}, "run_time"),
         ({"run_time": 10.0, "confidence": 1.0}, "confidence"),
-        ({"run_time": 10.0, "kind": "shewhart"}, "shiryaev_roberts, cusum"),
+        ({"run_time": 10.0, "scheme": "shewhart"}, "shiryaev_roberts, cusum"),
         ({"run_time": 10.0, "memories": []}, "memories"),
         ({"run_time": 10.0, "memories": [np.nan]}, "memories"),
     ],

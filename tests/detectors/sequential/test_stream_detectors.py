@@ -11,6 +11,7 @@ from detectors import (
     ConformalEDetector,
     CountsEDetector,
     KernelEDetector,
+    SequentialDetector,
     StreamDetector,
 )
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
@@ -184,12 +185,12 @@ def test_a_shift_under_heavy_tails_is_found(case, rng):
 
 def test_it_fulfils_the_protocol(case):
     # ``isinstance`` reads the properties, which need a fitted detector.
-    assert isinstance(case().fit(np.arange(40.0).reshape(20, 2)), StreamDetector)
+    assert isinstance(case().fit(np.arange(40.0).reshape(20, 2)), SequentialDetector)
     assert isinstance(CountsEDetector(10).fit([5, 5]), StreamDetector)
 
 
 def test_a_restored_detector_goes_on_bit_for_bit(case, rng):
-    detector = case(50.0, confidence=0.95, kind="cusum", memories=[10.0, 300.0]).fit(
+    detector = case(50.0, confidence=0.95, scheme="cusum", memories=[10.0, 300.0]).fit(
         mixed(rng, 200)
     )
     stream = [mixed(rng, n) + 0.2 for n in (1, 40, 70, 0, 33, 90, 5, 64, 64, 1)]
@@ -235,6 +236,55 @@ def test_its_size_does_not_change_over_ten_thousand_rows(case, rng):
     assert len(arrays_to_bytes(detector.to_arrays())) == before
 
 
+def test_streams_share_a_detector_and_each_goes_on_from_its_own_memory(case, rng):
+    x_ref = mixed(rng, 120)
+    shared, plain = case().fit(x_ref), [case().fit(x_ref) for _ in range(2)]
+    memories = [shared.memory] * 2
+
+    for n in (1, 40, 70, 0, 90, 64, 5):
+        for stream, own in enumerate(plain):
+            rows = mixed(rng, n) + 0.3 * stream
+            resumed = shared.resumed(memories[stream])
+            assert resumed.update(rows, 2.0) == own.update(rows, 2.0)
+            # As a store hands it on: bytes, which cannot be written to.
+            memories[stream] = np.frombuffer(resumed.memory.tobytes())
+
+    assert shared.statistic == 0.0
+    assert memories[0].nbytes <= shared.cost(120, 4).memory_bytes
+    with pytest.raises(InvalidStateError, match="memory"):
+        shared.resumed(memories[0][1:])
+
+
+@pytest.mark.parametrize(("n_ref", "n_columns"), [(60, 1), (400, 3), (3_000, 12)])
+def test_a_fitted_detector_is_no_larger_than_was_said(case, rng, n_ref, n_columns):
+    said = case().cost(n_ref, n_columns)
+
+    detector = case().fit(rng.normal(size=(n_ref, n_columns)))
+
+    stored = sum(array.nbytes for array in detector.to_arrays().values())
+    # Few rows have fewer components than there may be.
+    assert (0.7 if n_ref > 1_000 else 0.2) * said.reference_bytes < stored <= said.reference_bytes
+    assert detector.memory.nbytes <= said.memory_bytes
+
+
+@pytest.mark.parametrize("name", ["conformal", "classifier"])
+def test_what_is_kept_of_a_reference_is_bounded(name, rng):
+    x_ref = rng.normal(size=(500, 3))
+    bounded, small = CASES[name](max_rows=100).fit(x_ref), CASES[name]().fit(x_ref[:100])
+    rows = rng.normal(size=(70, 3))
+
+    assert bounded.update(rows) == small.update(rows)
+    assert bounded.cost(10**9, 3) == bounded.cost(100, 3)
+
+
+def test_what_was_fitted_and_what_is_restored_lie_alike_in_memory(case, rng):
+    # Linear algebra may round another way where an array lies another way.
+    detector = case().fit(np.asfortranarray(mixed(rng, 300)))
+
+    for name, array in detector.to_arrays().items():
+        assert array.flags.c_contiguous, name
+
+
 def test_it_forgets_by_reset_all_that_came_before(case, rng):
     x_ref, stream = mixed(rng, 80), [mixed(rng, 70) for _ in range(4)]
     used, new = case().fit(x_ref), case().fit(x_ref)
@@ -267,7 +317,7 @@ def test_weights_are_the_unit_of_the_promise(case, rng):
 
 def test_shiryaev_and_roberts_are_never_later_than_cusum(case, rng):
     x_ref, stream = mixed(rng, 80), [mixed(rng, 40) + 0.2 for _ in range(20)]
-    sum_of_all, largest = case().fit(x_ref), case(kind="cusum").fit(x_ref)
+    sum_of_all, largest = case().fit(x_ref), case(scheme="cusum").fit(x_ref)
 
     for rows in stream:
         assert sum_of_all.update(rows) >= largest.update(rows)
@@ -379,7 +429,7 @@ def test_nothing_is_known_before_fit(case):
     [
         ({"run_time": 0.0}, "run_time"),
         ({"confidence": 1.0}, "confidence"),
-        ({"kind": "shewhart"}, "shiryaev_roberts, cusum"),
+        ({"scheme": "shewhart"}, "shiryaev_roberts, cusum"),
         ({"memories": []}, "memories"),
     ],
 )
@@ -428,7 +478,7 @@ def test_state_that_is_not_one_of_a_detector_is_refused(case, rng):
     arrays = case().fit(rng.normal(size=(40, 2))).to_arrays()
 
     for name, value in (
-        ("kind", np.array([7])),
+        ("scheme", np.array([7])),
         ("parameters", np.array([-1.0, 0.9])),
         ("memories", np.array([1.0])),
     ):
