@@ -25,7 +25,7 @@ def test_of_many_categories_those_that_moved_most_are_bars_and_the_rest_is_one()
 
     rows = shares.table(bars.listed)
     assert rows[0] == ("new (new)", "0 %", "50 %")
-    assert len(shares.chart(bars.drawn)["layout"]["yaxis"]["tickvals"]) == 6
+    assert len(shares.chart(bars.drawn)["layout"]["yaxis"]["tickvals"]) == 7
     assert len(rows) == 31
     assert rows[-1][0] == "(all others)"
 
