@@ -40,9 +40,7 @@ def main() -> None:
 
 def _take_report(sample: Sample, path: Path, browser: Browser) -> None:
     """The head of the page and its first model."""
-    contents = gather(
-        sample.result, truth=sample.truth, history=str(sample.history), image_shape=(8, 8)
-    )
+    contents = gather(sample.result, truth=sample.truth, image_shape=(8, 8))
     write_html(contents, path)
     page = _page(browser, 1280, path.as_uri())
     for chart in page.locator(f"{_FIRST_MODEL} .chart").all():

@@ -111,4 +111,4 @@ def backtest(
             print_evaluation(console, result, drifts, tolerance_ms)
         if not result.summary.n_tested:
             raise typer.Exit(NOTHING_TESTED)
-        print_next(console, result, history)
+        print_next(console, result)

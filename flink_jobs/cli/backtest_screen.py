@@ -78,10 +78,9 @@ def _held_back(summary: BacktestSummary) -> str:
     return f", {n:,} more held back" if n else ""
 
 
-def print_next(console: Console, result: BacktestResult, history: str) -> None:
+def print_next(console: Console, result: BacktestResult) -> None:
     """Print the command that makes a page of the result."""
-    folder, source = shown_argument(str(result.folder)), shown_argument(history)
-    command = f"loudly report {folder} --input {source} --output report.html"
+    command = f"loudly report {shown_argument(str(result.folder))} --output report.html"
     console.print(f"Next: {command}", soft_wrap=True)
 
 

@@ -46,13 +46,13 @@ def report(
         typer.Option(
             "--input",
             metavar="HISTORY",
-            help="What was replayed; its events show what moved, and the mix of classes.",
+            help="What was replayed; --truth-column is one of its columns.",
         ),
     ] = None,
     image_shape: Annotated[
         str | None,
         typer.Option(
-            metavar="ROWSxCOLUMNS", help="The features are images; draws them, needs --input."
+            metavar="ROWSxCOLUMNS", help="The features are images; draws those of the evidence."
         ),
     ] = None,
 ) -> None:
@@ -71,8 +71,6 @@ def report(
         from flink_jobs.reports.write import gather, training_sizes, write_html
 
         shape = _shape(image_shape)
-        if shape is not None and history is None:
-            raise typer.BadParameter("it needs --input", param_hint="--image-shape")
         if truth_column is not None and history is None:
             raise typer.BadParameter("it needs --input", param_hint="--truth-column")
         result = BacktestResult.open(folder)
@@ -80,7 +78,6 @@ def report(
             result,
             truth=labelled_drifts(truth, truth_column, history or "", result.config),
             tolerance_ms=tolerance_ms,
-            history=history,
             image_shape=shape,
         )
         lines = summarise(result.config, training_sizes(contents))

@@ -68,6 +68,8 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         Line("job", _job(config)),
     ]
     of_job[:0] = [Line("many models", text)] if text else []
+    if config.kafka.evidence_topic is not None:
+        of_job.insert(-1, Line("evidence", _evidence(config)))
     return [*lines, *of_job, *blocks]
 
 
@@ -250,6 +252,16 @@ def _status(config: DriftJobConfig) -> str:
         return "no status records; kafka.status_topic is not set"
     every = duration(config.job.status_every_ms)
     return f"of each model to {topic}, with each change and every {every} of its events"
+
+
+def _evidence(config: DriftJobConfig) -> str:
+    table = config.evidence
+    if not table.rows:
+        return "none; evidence.rows is 0"
+    return (
+        f"at most {table.rows:,} events of each side of an incident, "
+        f"{table.max_bytes / 1e6:.2g} MB a record, to {config.kafka.evidence_topic}"
+    )
 
 
 def _job(config: DriftJobConfig) -> str:

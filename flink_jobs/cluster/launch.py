@@ -100,13 +100,15 @@ def topics_of(config: DriftJobConfig) -> tuple[list[str], list[str]]:
         writes.append(kafka.audit_topic)
     if kafka.status_topic is not None:
         writes.append(kafka.status_topic)
+    if kafka.evidence_topic is not None:
+        writes.append(kafka.evidence_topic)
     return reads, writes
 
 
 def settings_of_topics(config: DriftJobConfig) -> dict[str, dict[str, str]]:
     """Return the settings of the job's topics that have some of their own, by name."""
-    status_topic = config.kafka.status_topic
-    return {} if status_topic is None else {status_topic: COMPACTED}
+    compacted = config.kafka.status_topic, config.kafka.evidence_topic
+    return {topic: COMPACTED for topic in compacted if topic is not None}
 
 
 def require_job_topics(config: DriftJobConfig) -> None:
@@ -128,8 +130,8 @@ def require_job_topics(config: DriftJobConfig) -> None:
         "make each by: kafka-topics.sh --bootstrap-server "
         f"{kafka.bootstrap_servers} --create --config retention.ms=-1 --topic NAME"
     )
-    if kafka.status_topic is not None:
-        advice += f", {kafka.status_topic} with --config cleanup.policy=compact"
+    for topic in settings_of_topics(config):
+        advice += f", {topic} with --config cleanup.policy=compact"
     require_topics(
         kafka.bootstrap_servers, kafka.properties, reads=reads, writes=writes, advice=advice
     )

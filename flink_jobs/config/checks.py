@@ -11,6 +11,7 @@ from flink_jobs.config.calibration import check_calibration, level_at, lower_pro
 from flink_jobs.config.column_checks import (
     check_categories,
     check_columns,
+    check_evidence_columns,
     check_reducer,
     check_view_tables,
     own_key,
@@ -59,6 +60,9 @@ from flink_jobs.config.views import (
     windowed_places,
 )
 
+# Kafka's own default, and room for the key and what is around a record.
+_LARGEST_REQUEST, _REQUEST_BYTES = 1_048_576, 1_024
+
 
 def cross_check(config: DriftJobConfig) -> list[Problem]:
     """List what no single key shows: panes that do not tile windows, levels no test can reach."""
@@ -69,10 +73,12 @@ def cross_check(config: DriftJobConfig) -> list[Problem]:
         *check_parts(config),
         *check_columns(config),
         *check_view_tables(config),
+        *check_evidence_columns(config),
         *_check_detector_tables(config),
         *_check_silence(config),
         *check_many_models(config),
         *_check_topics(config.kafka),
+        *_check_evidence_size(config),
         *check_properties(config.kafka.properties),
         *_check_named_models(config),
     ]
@@ -274,12 +280,23 @@ def _check_named_models(config: DriftJobConfig) -> Iterator[Problem]:
         yield Problem("job.named_models", wrong, "other names")
 
 
+def _check_evidence_size(config: DriftJobConfig) -> Iterator[Problem]:
+    """Refuse records that the writer would refuse, at which the job would start again for ever."""
+    size = config.kafka.properties.get("max.request.size", str(_LARGEST_REQUEST))
+    most = int(size) - _REQUEST_BYTES if size.isdecimal() else None
+    is_written = config.kafka.evidence_topic is not None
+    if is_written and most is not None and config.evidence.max_bytes > most:
+        wrong = f"{config.evidence.max_bytes}, and the Kafka property max.request.size is {size}"
+        yield Problem("evidence.max_bytes", wrong, f"{most} or less, or a larger request")
+
+
 def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
     names = ["inference_topic", "alerts_topic", "scores_topic", "dead_letters_topic"]
     if kafka.control_topic is not None:
         names += ["control_topic", "audit_topic"]
-    if kafka.status_topic is not None:
-        names.append("status_topic")
+    for name in ("status_topic", "evidence_topic"):
+        if getattr(kafka, name) is not None:
+            names.append(name)
     seen: dict[str, str] = {}
     for name in names:
         topic = getattr(kafka, name)

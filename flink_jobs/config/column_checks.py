@@ -28,7 +28,7 @@ from flink_jobs.config.tables.detectors import (
 )
 from flink_jobs.config.tables.references import FirstEvents
 from flink_jobs.config.tables.watching import ViewTable
-from flink_jobs.config.views import View, columns_of_view
+from flink_jobs.config.views import View, columns_of_view, named_columns
 
 _ROLES = ("features", "outputs")
 _OF_ELEMENTS = ("class_probabilities", "probabilities")
@@ -128,6 +128,17 @@ def check_view_tables(config: DriftJobConfig) -> Iterator[Problem]:
         if not columns_of_view(config, table) and set(table.columns) <= known:
             wrong = f"there are no {' and no '.join(table.columns)}"
             yield Problem(f"{key}.columns", wrong, "columns that the table columns names")
+
+
+def check_evidence_columns(config: DriftJobConfig) -> Iterator[Problem]:
+    """Refuse columns of evidence that no event has."""
+    known = {column.name for column in columns_of(config)} | set(_ROLES)
+    for name in config.evidence.columns:
+        if name not in known:
+            yield Problem("evidence.columns", f"{name!r} is unknown", ", ".join(sorted(known)))
+        elif not named_columns(config, [name]):
+            wrong = f"there are no {name}"
+            yield Problem("evidence.columns", wrong, "columns that the table columns names")
 
 
 def _check_main_tables(config: DriftJobConfig) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ BOOLEAN_TEXTS = ("false", "true")
 """The texts of a boolean column, which is a category of these two."""
 
 _VECTOR_KINDS = ("class_probabilities", "probabilities", "embedding")
+_SAYS_A_CLASS = ("class_probabilities", "probability", "class")
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,12 @@ def slots_of(columns: Iterable[Column]) -> tuple[Slot, ...]:
 def are_named(config: DriftJobConfig) -> bool:
     """Tell whether the configuration names the columns rather than counts those of vectors."""
     return isinstance(config.columns.features, dict) or isinstance(config.columns.outputs, dict)
+
+
+def answer_of(config: DriftJobConfig) -> Column | None:
+    """Find the output that true labels are held against: the first one that says a class."""
+    outputs = _outputs(config)
+    return next((column for column in outputs if column.kind in _SAYS_A_CLASS), None)
 
 
 def _is_history_label(config: DriftJobConfig) -> bool:

@@ -62,8 +62,11 @@ def _judged(table: InputTable) -> dict[str, object]:
 
 
 def _view_parts(view: View) -> tuple[object, ...]:
-    columns = [(c.name, c.type, c.role, c.size, c.may_be_missing, c.kind) for c in view.columns]
-    return columns, view.reducer, view.seed
+    columns, carried = (
+        [(c.name, c.type, c.role, c.size, c.may_be_missing, c.kind) for c in each]
+        for each in (view.columns, view.carried)
+    )
+    return columns, view.reducer, view.seed, *((carried,) if carried else ())
 
 
 def _reference_identity(reference: ReferenceTable) -> object:

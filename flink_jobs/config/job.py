@@ -17,6 +17,7 @@ from flink_jobs.config.tables.columns import MOST_NUMBERS, ColumnsTable
 from flink_jobs.config.tables.detectors import (
     DetectorTable,
 )
+from flink_jobs.config.tables.evidence import EvidenceTable
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
@@ -72,7 +73,8 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     """Sources of events and commands, and topics of alerts, scores and the rest.
 
     Without ``control_topic`` the job takes no commands and needs no ``audit_topic``; without
-    ``status_topic`` it writes no status records.
+    ``status_topic`` it writes no status records. Without ``evidence_topic`` it keeps no evidence; a
+    backtest writes it to its folder.
     """
 
     bootstrap_servers: str
@@ -83,6 +85,7 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     control_topic: TopicName | None = None
     audit_topic: TopicName = "drift-audit"
     status_topic: TopicName | None = None
+    evidence_topic: TopicName | None = None
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False
@@ -275,6 +278,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     false_discoveries: FalseDiscoveriesTable | None = None
     detectors: list[MoreDetectorTable] = msgspec.field(default_factory=list)
     sample: SampleTable = SampleTable()
+    evidence: EvidenceTable = EvidenceTable()
     views: list[ViewTable] = msgspec.field(default_factory=list)
     overrides: list[OverrideTable] = msgspec.field(default_factory=list)
     columns: ColumnsTable = ColumnsTable()

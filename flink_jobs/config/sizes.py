@@ -151,15 +151,16 @@ class Sizes:
             self._n_ref = MOST_FITTED
         n_texts = sum(slot.column.type == "category" for slot in view.slots)
         self._n_texts = n_texts
+        n_texts += sum(column.type == "category" for column in view.carried)
         self._sample_size = config.sample.size
         # Everything that a pane's events bring along, also where it is not read.
-        self.row_bytes = _FLOAT_BYTES * len(view.slots) + _IDENTITY_BYTES + _TEXT_BYTES * n_texts
+        self._value_bytes = _FLOAT_BYTES * len(view.row_places) + _TEXT_BYTES * n_texts
+        self.row_bytes = self._value_bytes + _IDENTITY_BYTES
         self._costs = {each.test: self._cost(each) for each in view.detectors}
 
     @property
     def fitted_bytes(self) -> int:
         """The detectors, the dictionary of categories, and rows by which alerts say what moved."""
-        n_slots = len(self._view.slots)
         return (
             sum(
                 cost.reference_bytes + self._reducer_bytes(test)
@@ -170,7 +171,7 @@ class Sizes:
                 for each in self._view.sequential
             )
             + _MOST_TEXTS * (_TEXT_BYTES + _SHARE_BYTES) * self._n_texts
-            + _FLOAT_BYTES * n_slots * min(self._n_ref, MOST_ROWS)
+            + self._value_bytes * min(self._n_ref, MOST_ROWS)
             + _STATUS_BYTES
         )
 

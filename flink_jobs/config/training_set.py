@@ -49,7 +49,7 @@ class TrainingRows(NamedTuple):
     Attributes
     ----------
     x : ndarray of float64, shape (n_ref, n_slots)
-        NaN is missing; a category holds the code of its text.
+        NaN is missing; a category holds the code of its text. What evidence shows comes last.
     texts : dict of int to list of str
         By place of a category: what its codes stand for.
     """
@@ -73,7 +73,7 @@ def read_training_set(view: View) -> TrainingRows:
     data = read_verified(view.reference)
     floats: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
-    for column in view.columns:
+    for column in (*view.columns, *view.carried):
         array = _array(view.reference.path, data, column)
         place = sum(each.shape[1] for each in floats)
         if column.is_category:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from flink_jobs.config.columns import Column, Slot, columns_of, slots_of
-from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.columns import Column, Slot, answer_of, columns_of, slots_of
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.detectors import (
     ChiSquareConfig,
     HardPredictionsConfig,
@@ -67,6 +66,11 @@ class View:
     detectors : tuple of Detector
         Those with windows: the view's own one, ``main``, and further ones.
     sequential : tuple of Sequential
+    carried : tuple of Column
+        Further columns that evidence shows: they lie behind the others in the rows that are kept,
+        and no test sees them.
+    row_places : tuple of int
+        The places of the floats of all these columns among those of the model's panes.
     """
 
     name: str
@@ -78,6 +82,8 @@ class View:
     reference: ReferenceTable
     detectors: tuple[Detector, ...]
     sequential: tuple[Sequential, ...] = ()
+    carried: tuple[Column, ...] = ()
+    row_places: tuple[int, ...] = ()
 
     @property
     def detector_names(self) -> list[str]:
@@ -139,40 +145,17 @@ def more_detectors_key(config: DriftJobConfig, place: int) -> str:
     return f"views[{place}].detectors" if config.views else "detectors"
 
 
-def with_one_view(config: DriftJobConfig, columns: Sequence[str]) -> DriftJobConfig:
-    """Return a configuration whose panes carry some columns, for every model.
-
-    Examples
-    --------
-    >>> from flink_jobs.config.loading import decode_config
-    >>> config = decode_config(b'''
-    ... version = 1
-    ... kafka = {bootstrap_servers = "127.0.0.1:9092"}
-    ... input = {n_features = 2, n_outputs = 3}
-    ... panes = {width_ms = 10_000}
-    ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
-    ... reference = {kind = "first_events", n_events = 1000}
-    ... ''')
-    >>> [column.name for column in columns_read(with_one_view(config, ["features"]))]
-    ['features']
-    """
-    # Overrides of anything but the columns speak of views that are gone.
-    overrides = [
-        OverrideTable(models=each.models, input=each.input, columns=each.columns)
-        for each in config.overrides
-    ]
-    view = ViewTable(name=MAIN_VIEW, columns=list(columns))
-    table = replace(config.detector, reducer=None, test=None)
-    return replace(config, views=[view], detector=table, detectors=[], overrides=overrides)
-
-
 def columns_of_view(config: DriftJobConfig, table: ViewTable) -> tuple[Column, ...]:
     """List the columns that a view names, in the order of the model's columns.
 
     Names that no column has are passed over: checks find them.
     """
+    return named_columns(config, table.columns)
+
+
+def named_columns(config: DriftJobConfig, names: Sequence[str]) -> tuple[Column, ...]:
+    """List the columns with some names, ``features`` and ``outputs`` for all of a role."""
     roles = {"feature": "features", "output": "outputs"}
-    names = set(table.columns)
     return tuple(
         column
         for column in columns_of(config)
@@ -181,11 +164,17 @@ def columns_of_view(config: DriftJobConfig, table: ViewTable) -> tuple[Column, .
 
 
 def columns_read(config: DriftJobConfig) -> tuple[Column, ...]:
-    """List the columns that a pane carries: what views read, then segments and label."""
+    """List the columns that a pane carries: what views read and evidence shows, segments, label.
+
+    With a label comes the answer of the model that it is held against.
+    """
     tables = view_tables(config)
-    viewed = {column for table in tables for column in columns_of_view(config, table)}
-    always = {column for column in columns_of(config) if column.role in ("segment", "label")}
-    return tuple(column for column in columns_of(config) if column in viewed | always)
+    wanted = {column for table in tables for column in columns_of_view(config, table)}
+    wanted |= set(named_columns(config, config.evidence.columns))
+    wanted |= {column for column in columns_of(config) if column.role in ("segment", "label")}
+    if config.columns.label and (answer := answer_of(config)) is not None:
+        wanted.add(answer)
+    return tuple(column for column in columns_of(config) if column in wanted)
 
 
 def default_reducer(columns: Sequence[Column]) -> ReducerConfig:
@@ -214,6 +203,8 @@ def default_test(columns: Sequence[Column], reducer: ReducerConfig) -> TestConfi
 def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> View:
     columns = columns_of_view(config, table)
     slots = slots_of(columns)
+    shown = named_columns(config, config.evidence.columns)
+    carried = tuple(column for column in shown if column not in columns)
     reducer = table.reducer or default_reducer(columns)
     return View(
         name=table.name,
@@ -225,6 +216,8 @@ def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> 
         reference=table.reference or config.reference,
         detectors=_detectors(config, table, table.test or default_test(columns, reducer)),
         sequential=_sequential(config, table),
+        carried=carried,
+        row_places=tuple(placed[slot] for slot in (*slots, *slots_of(carried))),
     )
 
 

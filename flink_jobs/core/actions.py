@@ -8,6 +8,7 @@ from flink_jobs.core.notices import Notice
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
 
 
@@ -65,6 +66,8 @@ class Actions:
     statuses : list of ModelStatus
         What changes, where ``kafka.status_topic`` is set; how a model is at the end of the input,
         and that it was forgotten, always.
+    evidence : list of Evidence
+        Of alerts among ``alerts``.
     wake_ms : int or None
         Event time for which the caller has to register a timer that calls ``on_time``.
     reference_age_events, reference_age_ms : int or None
@@ -75,6 +78,7 @@ class Actions:
     """
 
     alerts: list[Alert] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)

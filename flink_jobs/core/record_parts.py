@@ -26,7 +26,7 @@ from flink_jobs.records.alerts import (
     finite_or_none,
 )
 
-_MOST_CATEGORIES = 5
+MOST_CATEGORIES = 5
 _BY_CHANCE = 0.001
 
 
@@ -101,7 +101,11 @@ class Named(NamedTuple):
 
 
 def column_shifts(
-    moves: Sequence[ColumnMove], slots: Sequence[Slot], named: Named, most: int
+    moves: Sequence[ColumnMove],
+    slots: Sequence[Slot],
+    named: Named,
+    most: int,
+    most_categories: int = MOST_CATEGORIES,
 ) -> list[ColumnShift]:
     """Name the columns that moved most, the one that moved most first.
 
@@ -112,10 +116,13 @@ def column_shifts(
     slots : sequence of Slot
         Those of the view.
     named : Named
-    most : int
-        How many columns to name.
+    most, most_categories : int
+        How many columns to name, and of each how many categories.
     """
-    return [_column_shift(moves[place], slots[place], named) for place in ranking(moves)[:most]]
+    return [
+        _column_shift(moves[place], slots[place], named, most_categories)
+        for place in ranking(moves)[:most]
+    ]
 
 
 def is_gone(ref_share: float, n_test: int) -> bool:
@@ -129,7 +136,7 @@ def is_gone(ref_share: float, n_test: int) -> bool:
     return (1.0 - ref_share) ** n_test <= _BY_CHANCE
 
 
-def _column_shift(move: ColumnMove, slot: Slot, named: Named) -> ColumnShift:
+def _column_shift(move: ColumnMove, slot: Slot, named: Named, most: int) -> ColumnShift:
     column = slot.column
     shares = _category_shares(move, named) if slot.is_category else []
     new = [each for each in shares if each.is_new]
@@ -137,7 +144,7 @@ def _column_shift(move: ColumnMove, slot: Slot, named: Named) -> ColumnShift:
     moved.sort(key=lambda each: (-abs(each.test_share - each.ref_share), each.category))
     return ColumnShift(
         column=slot.name,
-        type=_type_of(slot),
+        type=type_of(slot),
         kind=column.kind,
         unit="" if slot.is_category else column.unit,
         statistic=float(move.statistic),
@@ -145,7 +152,7 @@ def _column_shift(move: ColumnMove, slot: Slot, named: Named) -> ColumnShift:
         direction=move.direction,
         ref_quantiles=_quantiles(move.quantiles_ref),
         test_quantiles=_quantiles(move.quantiles_test),
-        categories=moved[:_MOST_CATEGORIES],
+        categories=moved[:most],
         n_new=len(new),
         n_gone=sum(each.is_gone for each in shares),
         new_share=math.fsum(each.test_share for each in new),
@@ -154,7 +161,8 @@ def _column_shift(move: ColumnMove, slot: Slot, named: Named) -> ColumnShift:
     )
 
 
-def _type_of(slot: Slot) -> ColumnType:
+def type_of(slot: Slot) -> ColumnType:
+    """Return the type of a float of an event, as people are shown it."""
     if not slot.is_category:
         return "number"
     return "boolean" if slot.column.type == "boolean" else "category"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from msgspec.structs import replace
 from pyflink.common import Configuration, Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, StreamTableEnvironment, Table
@@ -27,6 +28,7 @@ from flink_jobs.flink.operators.many_models import ManyModelsFunction, one_key
 from flink_jobs.flink.operators.monitor import (
     AUDITS,
     DEAD_LETTERS,
+    EVIDENCE,
     RECORD_TYPE,
     SCORES,
     STATUSES,
@@ -93,6 +95,8 @@ def build(
     else:
         alerts = monitor_with_commands(tables, panes, config)
         _sink(alerts.get_side_output(AUDITS), config, kafka.audit_topic)
+    if kafka.evidence_topic is not None:
+        _sink(alerts.get_side_output(EVIDENCE), config, kafka.evidence_topic)
     decided = decide_over_models(alerts, config) if decides_over_models(config) else alerts
     _sink(decided, config, kafka.alerts_topic)
     _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
@@ -163,7 +167,7 @@ def pane_stream(
 
 def monitor(panes: DataStream, config: DriftJobConfig) -> DataStream:
     """The stream of alerts; scores and dead letters are its side outputs."""
-    function = MonitorFunction(config, fit_training_sets(config))
+    function = MonitorFunction(_monitored(config), fit_training_sets(config))
     return (
         panes.key_by(shard_of, key_type=Types.INT())
         .process(function, output_type=RECORD_TYPE)
@@ -177,7 +181,7 @@ def monitor_with_commands(
 ) -> DataStream:
     """The stream of alerts; audits are a side output besides. Its state is that of ``monitor``."""
     commands = read_commands(tables, config)
-    function = ControlledMonitorFunction(config, fit_training_sets(config))
+    function = ControlledMonitorFunction(_monitored(config), fit_training_sets(config))
     return (
         panes.union(commands.to_one)
         .key_by(shard_of, key_type=Types.INT())
@@ -216,6 +220,13 @@ def refuse(tables: StreamTableEnvironment, triaged: Table, config: DriftJobConfi
         .name("refused events")
         .uid("refused-events")
     )
+
+
+def _monitored(config: DriftJobConfig) -> DriftJobConfig:
+    """The configuration of the monitor, which keeps no evidence where no topic takes it."""
+    if config.kafka.evidence_topic is not None:
+        return config
+    return replace(config, evidence=replace(config.evidence, rows=0))
 
 
 def _sink(stream: DataStream, config: DriftJobConfig, topic: str) -> None:

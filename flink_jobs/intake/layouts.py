@@ -49,6 +49,8 @@ class Layout:
 
     Attributes
     ----------
+    config : DriftJobConfig
+        Of the model.
     columns : tuple of Column
         All columns of the events; each of them is checked.
     read : tuple of Column
@@ -69,7 +71,7 @@ class Layout:
             for place, slot in zip(first.places, first.slots, strict=True)
             if not slot.is_category
         )
-        self._config = config
+        self.config = config
         self._record_names = RecordNames(config)
         self._may_be_missing = np.array([slot.column.may_be_missing for slot in self.slots])
         self._part_of = np.array(
@@ -81,7 +83,7 @@ class Layout:
     @cached_property
     def _format(self) -> PayloadFormat:
         # Tables have none: a configuration of theirs may name one whose packages are not there.
-        return format_of(self._config, self.read)
+        return format_of(self.config, self.read)
 
     @property
     def n_slots(self) -> int:
@@ -101,7 +103,7 @@ class Layout:
 
     def decode(self, messages: Messages) -> ReadEvents:
         """Read and check the events of messages; envelopes come off."""
-        unwrapped = unwrap(self._config, messages, self._record_names.attributes)
+        unwrapped = unwrap(self.config, messages, self._record_names.attributes)
         messages = self._record_names.named(unwrapped)
         read = self._format.read(messages)
         if unwrapped.unusable:
@@ -118,7 +120,7 @@ class Layout:
             Of lines.
         """
         asked = dict.fromkeys((*locator.attributes, *self._record_names.attributes))
-        unwrapped = unwrap(self._config, messages, list(asked))
+        unwrapped = unwrap(self.config, messages, list(asked))
         messages = self._record_names.named(unwrapped)
         values: list[Sequence[Any]] = []
         if locator.paths and isinstance(self._format, LocatingFormat):

@@ -19,6 +19,7 @@ from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.shown import shown
 from flink_jobs.records.status import ModelStatus
 
@@ -56,10 +57,10 @@ class FollowCounts:
     undecodable: int = 0
 
 
-def identity(record: Alert | Score | DeadLetter | Audit | ModelStatus) -> Hashable:
+def identity(record: Alert | Score | DeadLetter | Audit | Evidence | ModelStatus) -> Hashable:
     """Return what two copies of one record have in common."""
     match record:
-        case Alert():
+        case Alert() | Evidence():
             return record.alert_id
         case Score():
             return record.score_id

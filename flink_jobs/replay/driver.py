@@ -15,6 +15,7 @@ from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.result import MOST_DEAD_LETTERS, ModelSummary
 from flink_jobs.replay.sorted_records import Spool
@@ -81,7 +82,7 @@ class Replay:
     config : DriftJobConfig
     trained : mapping of str to bytes
         The reference blocks fitted on training sets.
-    alerts, scores : Spool
+    alerts, scores, evidence : Spool
     dead_letters : DeadLetterLog
         Where what the monitor writes goes.
 
@@ -96,13 +97,15 @@ class Replay:
         self,
         config: DriftJobConfig,
         trained: Mapping[str, bytes],
-        alerts: Spool,
-        scores: Spool,
+        alerts: Spool[Alert],
+        scores: Spool[Score],
+        evidence: Spool[Evidence],
         dead_letters: DeadLetterLog,
     ) -> None:
         self._monitor = DriftMonitor(config, trained)
         self._alerts = alerts
         self._scores = scores
+        self._evidence = evidence
         self._dead_letters = dead_letters
         self._models: dict[str, _Model] = {}
         self._timers: list[tuple[int, str]] = []
@@ -157,6 +160,7 @@ class Replay:
             model.tally.add_scores(actions.scores)
         if actions.statuses:
             model.status = actions.statuses[-1]
+        self._evidence.write(actions.evidence)
         self._dead_letters.add(actions.dead_letters)
         self.references_missing[name] = actions.reference_events_missing or 0
         self.references_unusable[name] += actions.counts.references_unusable

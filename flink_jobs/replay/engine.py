@@ -25,11 +25,14 @@ from flink_jobs.histories.in_memory import at_hand, is_table
 from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
 from flink_jobs.histories.sources import open_source
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.replay.accuracy import write_counts
 from flink_jobs.replay.many_models import Decided, decide_over_models
 from flink_jobs.replay.processes import run_parts
 from flink_jobs.replay.result import (
+    ACCURACY_FILE,
     ALERTS_FILE,
     DEAD_LETTERS_FILE,
+    EVIDENCE_FILE,
     MOST_DEAD_LETTERS,
     SCORES_FILE,
     BacktestResult,
@@ -41,6 +44,7 @@ from flink_jobs.replay.result import (
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.result_warnings import (
+    accuracy_warning,
     duplicate_warning,
     event_warnings,
     reference_warning,
@@ -158,6 +162,9 @@ def run_backtest(
                 decided = decide_over_models(config, alerts, scores, Path(scratch))
             merge(alerts if decided is None else decided.segments, target / ALERTS_FILE)
             merge(scores, target / SCORES_FILE)
+            merge([s for part in parts for s in part.evidence], target / EVIDENCE_FILE)
+        if not any(part.no_accuracy for part in parts):
+            write_counts(target / ACCURACY_FILE, [part.accuracy for part in parts])
         write_dead_letters(target, opened, _first_letters(parts))
         write_statuses(target, [status for part in parts for status in part.statuses])
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
@@ -235,6 +242,8 @@ def _summary(
         )
     missing = {n: k for part in parts for n, k in part.references_missing.items()}
     unusable = {n: k for part in parts for n, k in part.references_unusable.items()}
+    # The same, whatever process found it first.
+    no_accuracy = min((part.no_accuracy for part in parts if part.no_accuracy), default="")
     warnings = [
         *source.warnings,
         *event_warnings(
@@ -253,6 +262,7 @@ def _summary(
             set[str]().union(*(part.columns_unseen for part in parts)),
         ),
         *duplicate_warning(n_duplicates),
+        *accuracy_warning(no_accuracy),
         *reference_warning(missing, unusable),
         *shift_warning(shifts, set[int]().union(*(part.effective_shifts for part in parts))),
     ]
@@ -271,6 +281,7 @@ def _summary(
         n_duplicates=n_duplicates,
         sources=source.sources,
         warnings=warnings,
+        no_accuracy=no_accuracy,
         notices=sorted(notice for part in parts for notice in part.notices)[:_MOST_NOTICES],
     )
 

@@ -73,7 +73,7 @@ def decide_over_models(
     if config.false_discoveries is not None:
         for closed_ms, n_tested in sorted(_tests(scores).items()):
             stage.take_tests(closed_ms, n_tested)
-    with closing(Spool(folder / "decided.spool")) as spool:
+    with closing(Spool[Alert](folder / "decided.spool")) as spool:
         taken = _Taken(spool)
         for alert in _by_time(segments):
             stage.take(alert)
@@ -85,7 +85,7 @@ def decide_over_models(
 
 
 class _Taken:
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool[Alert]) -> None:
         self._spool = spool
         self.n_held_back = 0
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)

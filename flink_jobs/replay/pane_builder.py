@@ -22,6 +22,7 @@ from flink_jobs.intake.refusals import refusal
 from flink_jobs.intake.texts import in_order_of_appearance
 from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import DeadLetter, Reason, dead_letter
+from flink_jobs.replay.accuracy import NONE_JUDGED, AccuracyCounts, Judged
 
 # NumPy sorts 16-bit integers by counting.
 _FEW_KEYS = 2**16
@@ -33,6 +34,7 @@ class _OpenPane:
     n_rows: int = 0
     parts: list[EventColumns] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    right: Judged = NONE_JUDGED
 
 
 class PaneBuilder:
@@ -47,6 +49,8 @@ class PaneBuilder:
         Applied to the events that can be used, before they go into panes: to the numbers of the
         first view, where columns are counted without its categories. Event time stays that of the
         rows: an event that a shift delays is never late.
+    accuracy : AccuracyCounts, optional
+        Counts the labelled events that reach a pane.
 
     Attributes
     ----------
@@ -56,13 +60,20 @@ class PaneBuilder:
         Events of rows that hold several, without the first of each.
     """
 
-    def __init__(self, config: DriftJobConfig, names: Names, shifts: Sequence[Shift] = ()) -> None:
+    def __init__(
+        self,
+        config: DriftJobConfig,
+        names: Names,
+        shifts: Sequence[Shift] = (),
+        accuracy: AccuracyCounts | None = None,
+    ) -> None:
         self._config = config
         self._width_ms = config.panes.width_ms
         self._most = config.panes.max_raw_events
         self._names = names
         self._layouts = Layouts(config)
         self._shifts = shifts
+        self._accuracy = accuracy or AccuracyCounts(config)
         self._open: dict[int, dict[int, _OpenPane]] = {}
         self.effective_shifts: set[int] = set()
         self.n_further_events = 0
@@ -143,7 +154,9 @@ class PaneBuilder:
         kept = rows[read.message_of]
         places = batch.partitions[rows], batch.offsets[rows], batch.times_ms[rows]
         events = events_at(read, *places)
-        labels = batch.rows.labels(kept) if self._shifts else None
+        labels = None
+        if self._shifts or self._accuracy.needs_labels:
+            labels = batch.rows.labels(kept)
         ends = np.searchsorted(read.message_of, edges).tolist()
         firsts = edges[:-1]
         groups = zip(
@@ -154,11 +167,11 @@ class PaneBuilder:
                 # None of the rows can be used.
                 continue
             part = events if end - begin == len(events) else _part(events, begin, end)
+            own = None if labels is None else labels[begin:end]
             if self._shifts:
-                own = None if labels is None else labels[begin:end]
                 self._add_shifted(part, code, layout, own)
             else:
-                self._pane(start_ms, code).parts.append(part)
+                self._put(part, start_ms, code, layout, own)
 
     def _with_room(
         self,
@@ -206,6 +219,7 @@ class PaneBuilder:
         shifted = next(simulate([whole], self._shifts))
         assert shifted.rows is not None  # noqa: S101 - simulate says which rows are left
         self.effective_shifts |= shifted.changed_by
+        own = None if labels is None else labels[shifted.rows]
         part = replace(part.take(shifted.rows), times_ms=shifted.times_ms)
         x = part.x.copy()
         x[:, slots] = shifted.x
@@ -220,9 +234,25 @@ class PaneBuilder:
             self._pane(int(starts[row]), code).dead_letters.append(letter)
         for start_ms in np.unique(starts[read.places]).tolist():
             kept = read.places[starts[read.places] == start_ms]
-            self._pane(start_ms, code).parts.append(part.take(kept))
+            of_kept = None if own is None else own[kept]
+            self._put(part.take(kept), start_ms, code, layout, of_kept)
+
+    def _put(
+        self,
+        part: EventColumns,
+        start_ms: int,
+        code: int,
+        layout: Layout,
+        labels: NDArray[np.object_] | None,
+    ) -> None:
+        pane = self._pane(start_ms, code)
+        pane.parts.append(part)
+        if self._accuracy.is_counted:
+            of_part = None if labels is None else labels.tolist()
+            pane.right = pane.right.and_also(self._accuracy.judge(layout, part, of_part))
 
     def _closed(self, model: str, start_ms: int, pane: _OpenPane) -> Pane:
+        self._accuracy.add(model, start_ms, pane.right)
         parts = pane.parts or [self._layouts.of(model).nothing()]
         events, n_duplicates = in_order(concatenate(parts))
         end_ms = start_ms + self._width_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,10 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay import result_tables
+from flink_jobs.replay.accuracy import read_counts
 
 RESULT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -25,9 +27,17 @@ SCORES_FILE = "scores.jsonl"
 ALERTS_FILE = "alerts.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 STATUSES_FILE = "statuses.jsonl"
+EVIDENCE_FILE = "evidence.jsonl"
+ACCURACY_FILE = "accuracy.parquet"
 MOST_DEAD_LETTERS = 1_000
 
-_Record = TypeVar("_Record", Alert, Score, "PlacedDeadLetter", ModelStatus)
+_Record = TypeVar("_Record", Alert, Score, Evidence, ModelStatus, "PlacedDeadLetter", "_OfAlert")
+
+
+class _OfAlert(Struct):
+    """Whose evidence a line is."""
+
+    alert_id: str
 
 
 class PlacedDeadLetter(DeadLetter, frozen=True, kw_only=True):
@@ -95,6 +105,8 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
         The files, or the topic, in the order of ``partition`` in the records.
     warnings : list of str
         What a reader of the result should know, a sentence each.
+    no_accuracy : str
+        Why labels were not held against answers; empty where they were, or nobody named labels.
     notices : list of str
         The first of what the monitor had to say to a log, ``model: text``.
     """
@@ -115,6 +127,7 @@ class BacktestSummary(Struct, frozen=True, kw_only=True):
     n_duplicates: int = 0
     sources: list[str] = msgspec.field(default_factory=list)
     warnings: list[str] = msgspec.field(default_factory=list)
+    no_accuracy: str = ""
     notices: list[str] = msgspec.field(default_factory=list)
 
     @property
@@ -176,6 +189,26 @@ class BacktestResult:
         These are no records of a stream: they have neither an identity nor a number.
         """
         return list(_records(self.folder / STATUSES_FILE, ModelStatus))
+
+    def evidence(self, alert_ids: Collection[str]) -> dict[str, Evidence]:
+        """The evidence of some alerts, by their ids; of those of which there is any.
+
+        None where somebody took the file away, since it holds events.
+        """
+        path = self.folder / EVIDENCE_FILE
+        if not path.exists():
+            return {}
+        decode = msgspec.json.Decoder(Evidence).decode
+        return {
+            each.alert_id: decode(line)
+            for each, line in _lines(path, _OfAlert)
+            if each.alert_id in alert_ids
+        }
+
+    def accuracy(self) -> pa.Table | None:
+        """Labelled and right answers, of :data:`~flink_jobs.replay.accuracy.COUNTS_SCHEMA`."""
+        path = self.folder / ACCURACY_FILE
+        return read_counts(path) if path.exists() else None
 
     def scores_table(self) -> pa.Table:
         """The scores as a table of :data:`~flink_jobs.replay.result_tables.SCORES_SCHEMA`."""
@@ -253,12 +286,16 @@ def _read(path: Path, kind: type[_Whole]) -> _Whole:
 
 
 def _records(path: Path, kind: type[_Record]) -> Iterator[_Record]:
+    return (record for record, _ in _lines(path, kind))
+
+
+def _lines(path: Path, kind: type[_Record]) -> Iterator[tuple[_Record, bytes]]:
     decode = msgspec.json.Decoder(kind).decode
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    yield decode(line)
+                    yield decode(line), line
                 except msgspec.DecodeError as error:
                     raise BacktestError(f"{path}:{number} is damaged: {error}") from error
     except OSError as error:

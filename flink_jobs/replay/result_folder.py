@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -12,9 +13,11 @@ from pathlib import Path
 
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.replay.result import (
+    ACCURACY_FILE,
     ALERTS_FILE,
     CONFIG_FILE,
     DEAD_LETTERS_FILE,
+    EVIDENCE_FILE,
     SCORES_FILE,
     STATUSES_FILE,
     SUMMARY_FILE,
@@ -23,12 +26,15 @@ from flink_jobs.replay.result import (
 PARTS = ".parts-"
 """How the names of folders for unfinished work begin."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # In the order in which they are removed: a folder with a summary is complete, and one with a
 # configuration is one of results.
 _RESULT_FILES = (
     SUMMARY_FILE,
     SCORES_FILE,
     ALERTS_FILE,
+    EVIDENCE_FILE,
+    ACCURACY_FILE,
     DEAD_LETTERS_FILE,
     STATUSES_FILE,
     CONFIG_FILE,
@@ -42,14 +48,36 @@ def fresh_folder(folder: Path | None) -> Iterator[Path]:
     Raises
     ------
     BacktestError
-        When it cannot be made, holds something else, or another backtest writes its result there.
+        When it cannot be made, holds something else, or another backtest writes its result there;
+        and when what is written meanwhile finds no room.
     """
     if folder is None:
-        yield Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
+        own = Path(tempfile.mkdtemp(prefix="loudly-backtest-"))
+        with told_if_full(own):
+            yield own
         return
-    with written_by_one(folder):
+    with written_by_one(folder), told_if_full(folder):
         _remove_result(folder)
         yield folder
+
+
+@contextmanager
+def told_if_full(folder: Path) -> Iterator[None]:
+    """Say plainly that a folder has no room for what is written inside.
+
+    Raises
+    ------
+    BacktestError
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise BacktestError(
+            f"{folder} has no room for the result ({error.strerror}): it is incomplete; make room "
+            "or name another folder, and run the backtest again"
+        ) from error
 
 
 @contextmanager

@@ -241,6 +241,11 @@ def late_warning(
     ]
 
 
+def accuracy_warning(problem: str) -> list[str]:
+    """Say why no accuracy was counted."""
+    return [f"accuracy is not counted: {problem}"] if problem else []
+
+
 def duplicate_warning(n_duplicates: int) -> list[str]:
     """Say that events came again."""
     if not n_duplicates:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
 from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.records.evidence import Evidence
 
 _COPY_BYTES = 1 << 20
 
@@ -24,17 +25,24 @@ class Segment(NamedTuple):
     end: int
 
 
-class Spool:
-    """Takes the alerts or scores of some models, each model's in the order of event time.
+_Record = TypeVar("_Record", bound=Alert | Score | Evidence)
+
+
+class Spool(Generic[_Record]):
+    """Takes records of one kind of some models, each model's in the order of event time.
 
     Parameters
     ----------
     path : Path
         Of the file with all lines as they come.
+    key : callable, optional
+        Gives the key of a record, of which later ones take the place, as on a compacted topic.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: Callable[[_Record], str] | None = None) -> None:
         self._path = path
+        self._latest_of = key
+        self._last: dict[str, int] = {}
         self._file = path.open("wb")
         self._encoder = msgspec.json.Encoder()
         self._keys: dict[tuple[str, str, str], int] = {}
@@ -44,9 +52,11 @@ class Spool:
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def write(self, records: Sequence[Alert | Score]) -> None:
+    def write(self, records: Sequence[_Record]) -> None:
         """Append records."""
         for record in records:
+            if self._latest_of is not None:
+                self._last[self._latest_of(record)] = len(self._lengths)
             key = (record.model, record.view, record.detector)
             line = self._encoder.encode(record) + b"\n"
             self._key_of.append(self._keys.setdefault(key, len(self._keys)))
@@ -58,7 +68,7 @@ class Spool:
         """Close the file; what lies there stays."""
         self._file.close()
 
-    def sort(self, path: Path, *, keep: Mapping[str, int] | None = None) -> list[Segment]:
+    def sort(self, path: Path) -> list[Segment]:
         """Write the records by model, view, detector and time of the test to ``path``.
 
         The spool is gone then. Records with equal keys stay in the order in which they came.
@@ -69,6 +79,8 @@ class Spool:
         table = np.array([ranks[number] for number in range(len(keys))], dtype=np.int32)
         rank_of = table[np.asarray(self._key_of)]
         order = np.lexsort((np.asarray(self._closed_ms), rank_of))
+        if self._latest_of is not None:
+            order = order[np.isin(order, list(self._last.values()))]
         starts = np.cumsum(self._lengths, dtype=np.int64) - self._lengths
         segments: list[Segment] = []
         with self._path.open("rb") as lines, path.open("wb") as target:
@@ -82,6 +94,11 @@ class Spool:
                 segments.append(Segment(model, path, start, target.tell()))
         self._path.unlink()
         return segments
+
+
+def evidence_spool(path: Path) -> Spool[Evidence]:
+    """Make a spool of evidence, of which each incident has no more than its records."""
+    return Spool[Evidence](path, lambda record: record.key)
 
 
 def merge(segments: Sequence[Segment], path: Path) -> None:

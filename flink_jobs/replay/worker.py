@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
@@ -16,13 +17,16 @@ from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.triage import Arrivals, Triage
+from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
 from flink_jobs.records.status import ModelStatus
+from flink_jobs.replay.accuracy import AccuracyCounts
 from flink_jobs.replay.columns_seen import ColumnsSeen
 from flink_jobs.replay.driver import DeadLetterLog, Replay
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.replay.result import ModelSummary
-from flink_jobs.replay.sorted_records import Segment, Spool
+from flink_jobs.replay.result_folder import told_if_full
+from flink_jobs.replay.sorted_records import Segment, Spool, evidence_spool
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
@@ -57,6 +61,9 @@ class PartResult:
     dead_letters: list[DeadLetter]
     alerts: list[Segment]
     scores: list[Segment]
+    evidence: list[Segment]
+    accuracy: pa.Table
+    no_accuracy: str
     n_alerts: int
     n_scores: int
     n_duplicates: int
@@ -80,7 +87,8 @@ def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], N
     tell : callable
         Told how many rows have been read, and how much of the source.
     """
-    with closing(_Part(order, part, n_parts)) as runner:
+    # The folder of this run lies in the one for the result.
+    with told_if_full(order.folder.parent), closing(_Part(order, part, n_parts)) as runner:
         n_read = 0
         for batch in _batches(order, runner.names, Exchange(order.folder, part, n_parts)):
             n_read += len(batch)
@@ -102,26 +110,32 @@ class _Part:
         self._order = order
         self._part, self._n_parts = part, n_parts
         self._triage = Triage(order.config, order.horizon_ms)
-        self._builder = PaneBuilder(order.config, self.names, order.shifts)
+        self._accuracy = AccuracyCounts(order.config)
+        self._builder = PaneBuilder(order.config, self.names, order.shifts, self._accuracy)
         self._log = DeadLetterLog()
-        self._alerts = Spool(order.folder / f"alerts-{part}.spool")
-        self._scores = Spool(order.folder / f"scores-{part}.spool")
-        self._replay = Replay(order.config, order.trained, self._alerts, self._scores, self._log)
+        self._alerts = Spool[Alert](order.folder / f"alerts-{part}.spool")
+        self._scores = Spool[Score](order.folder / f"scores-{part}.spool")
+        self._evidence = evidence_spool(order.folder / f"evidence-{part}.spool")
+        self._replay = Replay(
+            order.config, order.trained, self._alerts, self._scores, self._evidence, self._log
+        )
         self._columns = ColumnsSeen(order.config)
         self._n_events = self._n_heartbeats = 0
         self._start_ms, self._end_ms = FOREVER_MS, NEVER_MS
 
     def close(self) -> None:
         """Close the files that are written."""
-        self._alerts.close()
-        self._scores.close()
+        with ExitStack() as stack:
+            # All of them, also where a disk is full and one cannot be closed.
+            for spool in (self._alerts, self._scores, self._evidence):
+                stack.callback(spool.close)
 
     def take(self, batch: Batch) -> None:
         """Put own rows into panes and replay what is complete."""
         self._log.add(self._misplaced(batch))
         rows = self._own(batch)
         self._n_events += len(rows)
-        taken, refused = self._triage.judge(_arrivals(batch, rows))
+        taken, refused = self._triage.judge(arrivals(batch, rows))
         for reason, places in refused:
             wrong = rows[places].tolist()
             self._log.add(self._builder.refusal(batch, row, reason) for row in wrong)
@@ -158,6 +172,9 @@ class _Part:
             dead_letters=log.first(),
             alerts=self._alerts.sort(folder / f"alerts-{self._part}.sorted"),
             scores=self._scores.sort(folder / f"scores-{self._part}.sorted"),
+            evidence=self._evidence.sort(folder / f"evidence-{self._part}.sorted"),
+            accuracy=self._accuracy.table(),
+            no_accuracy=self._accuracy.problem,
             n_alerts=n_alerts,
             n_scores=n_scores,
             n_duplicates=replay.n_duplicates,
@@ -218,6 +235,7 @@ def misplaced_letters(
     ]
 
 
-def _arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
+def arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
+    """What triage looks at of the chosen rows."""
     sizes = batch.rows.sizes(rows) if batch.rows.has_payloads else np.zeros(len(rows), np.int64)
     return Arrivals(batch.codes[rows] >= 0, sizes, batch.times_ms[rows], batch.reached_ms[rows])

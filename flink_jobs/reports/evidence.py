@@ -1,45 +1,20 @@
-"""The columns of the events behind an alert: those of the reference next to those of the window."""
+"""Pictures of the events behind an alert, as the monitor kept them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.columns import Slot
-from flink_jobs.core.record_parts import is_gone
-from flink_jobs.records.alerts import CategoryShare
-from flink_jobs.reports.charts import distributions, shares
-from flink_jobs.reports.recorded_events import MOST_ROWS
+from flink_jobs.records.evidence import Evidence, EvidenceColumn
+from flink_jobs.reports.charts import distributions
 from flink_jobs.reports.words import share
 
 Floats = NDArray[np.float64]
 
 _PROBABILITIES = ("class_probabilities", "probability", "probabilities")
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """The events of one side of a comparison.
-
-    Attributes
-    ----------
-    x : ndarray of float64, shape (n, n_slots)
-        NaN is missing; in the slot of a category the code of a text.
-    texts : mapping of int to sequence of str
-        For each slot of a category the texts of its codes 0, 1, ... Both sides have dictionaries of
-        their own.
-    """
-
-    x: Floats
-    texts: Mapping[int, Sequence[str]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 class Drawn(NamedTuple):
@@ -49,96 +24,92 @@ class Drawn(NamedTuple):
     rows: list[tuple[str, str, str]]
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Both sides of an alert.
+class Both(NamedTuple):
+    """Some columns on both sides, each of shape (n_events, n_columns).
 
-    Attributes
-    ----------
-    slots : tuple of Slot
-        What the columns of both matrices stand for.
-    reference, window : Side
-        One without rows where its events are not at hand.
+    The window is without the exemplars that were not drawn by chance.
     """
 
-    slots: tuple[Slot, ...]
-    reference: Side
-    window: Side
+    reference: Floats
+    window: Floats
 
-    def __bool__(self) -> bool:
-        return bool(len(self.reference) and len(self.window))
 
-    def place(self, column: str) -> int | None:
-        """Find the slot of a column by the name that alerts give it; None for another's."""
-        names = [slot.name for slot in self.slots]
-        return names.index(column) if column in names else None
+class Shown:
+    """Evidence as a page or a notebook shows it.
 
-    def draw(self, column: str) -> Drawn | None:
-        """Draw a column: a histogram of a number, bars of a category's shares.
+    Parameters
+    ----------
+    evidence : Evidence
+    """
 
-        None where no events are at hand, or where they have no such column.
-        """
-        place = self.place(column)
-        if place is None or not self:
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    def histogram(self, column: str) -> Drawn | None:
+        """Draw a column of numbers; None where there is none of this name, or no event."""
+        found = self._chosen(lambda each: each.name == column and each.type == "number")
+        both = self._both(found)
+        if not found or not len(both.reference) or not len(both.window):
             return None
-        if self.slots[place].is_category:
-            bars = shares.of(self.categories(place), self.missing(place))
-            return Drawn(shares.chart(bars.drawn), shares.table(bars.listed))
-        is_probability = self.slots[place].column.kind in _PROBABILITIES
-        z_ref, z_test = self.reference.x[:, place], self.window.x[:, place]
-        histogram = distributions.histogram(z_ref, z_test, is_probability=is_probability)
+        is_probability = found[0].kind in _PROBABILITIES
+        histogram = distributions.histogram(
+            both.reference[:, 0], both.window[:, 0], is_probability=is_probability
+        )
         rows = distributions.table(histogram)
-        before, now = self.missing(place)
+        before, now = (float(np.isnan(side).mean()) for side in both)
         if before or now:
             rows.append(("missing", share(before), share(now)))
-        return Drawn(distributions.chart(histogram, self.slots[place].column.unit), rows)
+        return Drawn(distributions.chart(histogram, found[0].unit), rows)
 
-    def categories(self, place: int) -> list[CategoryShare]:
-        """Give the share of events with each text of a slot, those that moved most first.
+    def probabilities(self) -> tuple[Both, tuple[str, ...]] | None:
+        """Return the first column of class probabilities with the names of its classes, if any."""
+        of_classes = self._chosen(lambda each: each.kind == "class_probabilities")
+        found = [each for each in of_classes if each.of == of_classes[0].of]
+        if len(found) < 2:
+            return None
+        names = tuple(each.name for each in found)
+        are_named = names != tuple(f"{found[0].of}[{place}]" for place in range(len(found)))
+        return self._both(found), names if are_named else ()
 
-        A boolean has ``true`` first.
-        """
-        before, now = (_text_shares(side, place) for side in (self.reference, self.window))
-        found = [self._share(text, before[text], now[text]) for text in before | now]
-        if self.slots[place].column.type == "boolean":
-            return sorted(found, key=lambda each: each.category, reverse=True)
-        return sorted(found, key=lambda each: -abs(each.test_share - each.ref_share))
+    def images(self, n_pixels: int) -> Both | None:
+        """Return the features, where they are as many numbers as an image has."""
+        found = self._features()
+        return self._both(found) if len(found) == n_pixels else None
 
-    def _share(self, text: str, ref: float, test: float) -> CategoryShare:
-        return CategoryShare(
-            category=text,
-            ref_share=ref,
-            test_share=test,
-            is_new=ref == 0.0 and len(self.reference) < MOST_ROWS,
-            is_gone=test == 0.0 and is_gone(ref, len(self.window)),
+    def image_of(self, event_id: str) -> Floats | None:
+        """Return the features of an event of the window; None where it is not at hand."""
+        event_ids = self._evidence.event_ids
+        if event_id not in event_ids:
+            return None
+        place = event_ids.index(event_id)
+        return np.array([values_of(each.window)[place] for each in self._features()])
+
+    def pixel(self, column: str) -> int | None:
+        """Return the place of a column among the features."""
+        names = [each.name for each in self._features()]
+        return names.index(column) if column in names else None
+
+    def _features(self) -> list[EvidenceColumn]:
+        return self._chosen(lambda each: each.kind is None and each.type == "number")
+
+    def _chosen(self, is_chosen: Callable[[EvidenceColumn], bool]) -> list[EvidenceColumn]:
+        return [each for each in self._evidence.columns if is_chosen(each)]
+
+    def _both(self, columns: list[EvidenceColumn]) -> Both:
+        n = len(self._evidence.event_ids) - self._evidence.n_exemplars
+        before = [values_of(each.reference) for each in columns]
+        now = [values_of(each.window)[:n] for each in columns]
+        return Both(
+            *(np.column_stack(each) if each else np.empty((0, 0)) for each in (before, now))
         )
 
-    def missing(self, place: int) -> tuple[float, float]:
-        """Give the shares of missing values of a slot, before and now."""
-        sides = self.reference, self.window
-        before, now = (float(np.isnan(side.x[:, place]).mean()) for side in sides)
-        return before, now
 
-    def probabilities(self) -> list[int]:
-        """Find the slots of the first column of class probabilities; none without one."""
-        columns = [
-            slot.column
-            for slot in self.slots
-            if slot.column.kind == "class_probabilities" and slot.column.size > 1
-        ]
-        return [place for place, slot in enumerate(self.slots) if slot.column in columns[:1]]
+def values_of(data: bytes) -> Floats:
+    """Read the values of one side of a column of evidence.
 
-
-def _text_shares(side: Side, place: int) -> Counter[str]:
-    """Share of the events with each text, largest first; 0 for any other."""
-    values = side.x[:, place]
-    codes = values[np.isfinite(values)].astype(np.intp)
-    texts = side.texts.get(place, ())
-    counts = np.bincount(codes)
-    found: Counter[str] = Counter()
-    for code in np.argsort(-counts, kind="stable").tolist():
-        if counts[code]:
-            # A code without a text is one that the reference's dictionary puts with others.
-            text = texts[code] if code < len(texts) else "other values"
-            found[text] += counts[code] / len(values)
-    return found
+    Examples
+    --------
+    >>> values_of(np.array([0.5, np.nan]).tobytes())
+    array([0.5, nan])
+    """
+    return np.frombuffer(data, dtype="<f8")

@@ -10,20 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.column_shifts import CHANCE_LEVEL
-from flink_jobs.config.columns import Slot
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.input_files import InputFiles
+from flink_jobs.config.overrides import config_of_model
 from flink_jobs.records.alerts import Alert, AlertKind, ColumnShift, Exemplar
-from flink_jobs.records.shown import shown
+from flink_jobs.records.evidence import Evidence, strength_of
+from flink_jobs.records.shown import shown as shown_text
+from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports import column_words
-from flink_jobs.reports.alert_events import (
-    Comparison,
-    Shape,
-    compare,
-)
 from flink_jobs.reports.charts import classes, quantiles, shares
-from flink_jobs.reports.charts.images import Thumbnail, difference, image_scale, thumbnail
-from flink_jobs.reports.evidence import Evidence
+from flink_jobs.reports.charts.images import (
+    Shape,
+    Thumbnail,
+    difference,
+    image_scale,
+    thumbnail,
+)
+from flink_jobs.reports.evidence import Both, Shown
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import share
 
@@ -33,6 +35,10 @@ MOST_OF_A_STREAM = 4
 MOST_ROWS = 300
 """Columns of one incident in its table; 24 such tables take 2 MB of a page."""
 _MOST_OF_A_NAME = 60
+_NO_IMAGES = (
+    "its evidence holds no images of {} x {} numbers: name their columns in evidence.columns and "
+    "run the backtest again"
+)
 
 
 class MovedColumn(NamedTuple):
@@ -47,7 +53,7 @@ class MovedColumn(NamedTuple):
     @property
     def short_name(self) -> str:
         """The name, cut where it is too long for a heading."""
-        return shown(self.name, _MOST_OF_A_NAME)
+        return shown_text(self.name, _MOST_OF_A_NAME)
 
     @property
     def unit(self) -> str:
@@ -82,12 +88,12 @@ class IncidentView:
     columns : list of MovedColumn
         Those that are drawn, what moved most first.
     table : list of MovedColumn
-        All columns of the view where the events are at hand, and else those that the alert names;
-        at most 300, what moved most first.
+        All columns of the view where there is evidence, and else those that the alert names; at
+        most 300, what moved most first.
     n_columns : int
         How many columns were compared.
     is_whole : bool
-        Whether the table is of all events that are at hand rather than of the alert's sample.
+        Whether these are all columns of the view.
     events : list of Event
     means : list of Thumbnail
         Mean image of the reference and of the window, and their difference.
@@ -113,11 +119,7 @@ class IncidentView:
 
 
 def incidents(
-    views: Sequence[StreamView],
-    config: DriftJobConfig,
-    *,
-    history: str | None,
-    image_shape: Shape | None,
+    views: Sequence[StreamView], result: BacktestResult, *, image_shape: Shape | None = None
 ) -> dict[str, IncidentView]:
     """The incidents that are shown, by their id: the first of each stream."""
     pairs = [
@@ -125,24 +127,22 @@ def incidents(
         for view in views
         for started in view.started[:MOST_OF_A_STREAM]
     ]
-    return views_of(pairs[:MOST_INCIDENTS], config, history=history, image_shape=image_shape)
+    return views_of(pairs[:MOST_INCIDENTS], result, image_shape=image_shape)
 
 
 def views_of(
     pairs: Sequence[tuple[Alert, Alert]],
-    config: DriftJobConfig,
+    result: BacktestResult,
     *,
-    history: str | InputFiles | None,
     image_shape: Shape | None = None,
 ) -> dict[str, IncidentView]:
-    """The incidents that began with an alert and were strongest with another, by their id."""
-    if history is None:
-        return {started.incident_id: _plain(started, most) for started, most in pairs}
-    alerts = [alert for _, alert in pairs]
-    compared = compare(history, config, alerts, with_features=image_shape is not None)
+    """The incidents that began with an alert, as they were at another of theirs, by their id."""
+    evidence = result.evidence({alert.alert_id for _, alert in pairs})
     return {
-        started.incident_id: _with_events(started, most, comparison, image_shape)
-        for (started, most), comparison in zip(pairs, compared, strict=True)
+        started.incident_id: _view(
+            started, alert, evidence.get(alert.alert_id), result.config, image_shape
+        )
+        for started, alert in pairs
     }
 
 
@@ -155,14 +155,7 @@ def strongest(view: StreamView, started: Alert) -> Alert:
         and alert.kind is not AlertKind.RECOVERED
         and alert.statistic is not None
     ]
-    return max(same, key=_strength, default=started)
-
-
-def _strength(alert: Alert) -> tuple[float, float]:
-    # Windows of unequal size have statistics that cannot be compared; their p-values can, until
-    # these are too small for a number.
-    p_value = 1.0 if alert.p_value is None else alert.p_value
-    return -p_value, alert.statistic or 0.0
+    return max(same, key=strength_of, default=started)
 
 
 def _plain(started: Alert, strongest: Alert) -> IncidentView:
@@ -178,38 +171,59 @@ def _plain(started: Alert, strongest: Alert) -> IncidentView:
     )
 
 
-def _with_events(
-    started: Alert, strongest: Alert, both: Comparison, image_shape: Shape | None
+def _view(
+    started: Alert,
+    strongest: Alert,
+    evidence: Evidence | None,
+    config: DriftJobConfig,
+    image_shape: Shape | None,
 ) -> IncidentView:
     view = _plain(started, strongest)
-    view.note = both.note
-    if image_shape is not None and both.window.features.shape[1] != np.prod(image_shape):
-        image_shape = None
-    if both.evidence:
-        _add_columns(view, both, image_shape)
-    if image_shape is not None and len(both.window):
-        view.events = _with_images(both, strongest.exemplars, image_shape)
-        view.means = _means(both, image_shape)
-    if both.evidence and (places := both.evidence.probabilities()):
-        before, now = both.evidence.reference.x[:, places], both.evidence.window.x[:, places]
-        mix = classes.class_mix(before, now, seed=both.config.detector.seed)
-        names = both.evidence.slots[places[0]].column.class_names
-        view.mix, view.mix_chart = mix, classes.chart(mix, names)
-        view.mix_rows = classes.table(mix, names)
+    if evidence is None:
+        return view
+    shown, names = Shown(evidence), _Names(None, None)
+    if image_shape is not None:
+        images = shown.images(image_shape[0] * image_shape[1])
+        if images is None:
+            view.note = _NO_IMAGES.format(*image_shape)
+        else:
+            names = _Names(shown, image_shape)
+            view.events = _with_images(shown, images, strongest.exemplars, image_shape)
+            view.means = _means(images, image_shape)
+    _add_columns(view, evidence, shown, names)
+    if (found := shown.probabilities()) is not None:
+        both, classes_named = found
+        seed = config_of_model(config, evidence.model).detector.seed
+        mix = classes.class_mix(both.reference, both.window, seed=seed)
+        view.mix, view.mix_chart = mix, classes.chart(mix, classes_named)
+        view.mix_rows = classes.table(mix, classes_named)
     return view
 
 
-def _add_columns(view: IncidentView, both: Comparison, image_shape: Shape | None) -> None:
+class _Names(NamedTuple):
+    """Names of columns, which may be pixels of an image."""
+
+    shown: Shown | None
+    shape: Shape | None
+
+    def of(self, column: str) -> str:
+        """Say where in an image a number lies; empty where the events are not images."""
+        if self.shown is None or self.shape is None:
+            return ""
+        place = self.shown.pixel(column)
+        return "" if place is None else "pixel ({}, {})".format(*divmod(place, self.shape[1]))
+
+
+def _add_columns(view: IncidentView, evidence: Evidence, shown: Shown, names: _Names) -> None:
     """Draw columns with the events, and list all of them."""
-    slots = both.evidence.slots
+    moves = {move.column: move for move in evidence.moves}
     view.columns = [
-        _drawn(both.evidence, moved, _pixel(slots, moved.column, image_shape))
+        _drawn(shown, moves.get(moved.column, moved), names.of(moved.column))
         for moved in column_words.telling(view.strongest.top_columns[:MOST_COLUMNS])
     ]
-    view.n_columns, view.is_whole = len(both.moves), True
-    view.table = [
-        _told(moved, _pixel(slots, moved.column, image_shape)) for moved in both.moves[:MOST_ROWS]
-    ]
+    view.n_columns = sum(column.is_watched for column in evidence.columns)
+    view.is_whole = True
+    view.table = [_told(moved, names.of(moved.column)) for moved in evidence.moves[:MOST_ROWS]]
 
 
 def _told(moved: ColumnShift, name: str = "") -> MovedColumn:
@@ -236,40 +250,29 @@ def _column(moved: ColumnShift) -> MovedColumn:
     return of_alert._replace(chart=drawn, rows=rows)
 
 
-def _drawn(evidence: Evidence, moved: ColumnShift, name: str) -> MovedColumn:
-    """Draw a column with the events themselves, where they have it."""
-    drawn = evidence.draw(moved.column)
+def _drawn(shown: Shown, moved: ColumnShift, name: str) -> MovedColumn:
+    """Draw a number with the events themselves, a category with its shares."""
+    drawn = shown.histogram(moved.column)
     if drawn is None:
         return _column(moved)
     return _told(moved, name)._replace(chart=drawn.chart, rows=drawn.rows)
 
 
-def _pixel(slots: Sequence[Slot], column: str, image_shape: Shape | None) -> str:
-    """Say where in an image a number lies; empty where the events are no images."""
-    names = [slot.name for slot in slots]
-    if image_shape is None or len(names) != np.prod(image_shape) or column not in names:
-        return ""
-    return "pixel ({}, {})".format(*divmod(names.index(column), image_shape[1]))
-
-
-def _with_images(both: Comparison, exemplars: Sequence[Exemplar], shape: Shape) -> list[Event]:
-    scale = image_scale(both.window.features)
-    place_of = {event_id: place for place, event_id in enumerate(both.window.event_ids)}
+def _with_images(
+    shown: Shown, images: Both, exemplars: Sequence[Exemplar], shape: Shape
+) -> list[Event]:
+    scale = image_scale(images.window)
     events = []
     for exemplar in exemplars:
-        place = place_of.get(exemplar.event_id)
-        image = None
-        if place is not None:
-            text = f"image of event {exemplar.event_id}"
-            image = thumbnail(both.window.features[place], shape, scale, text)
+        pixels, image = shown.image_of(exemplar.event_id), None
+        if pixels is not None:
+            image = thumbnail(pixels, shape, scale, f"image of event {exemplar.event_id}")
         events.append(Event(exemplar, image))
     return events
 
 
-def _means(both: Comparison, shape: Shape) -> list[Thumbnail]:
-    if not len(both.reference):
-        return []
-    before, now = _mean(both.reference.features), _mean(both.window.features)
+def _means(images: Both, shape: Shape) -> list[Thumbnail]:
+    before, now = _mean(images.reference), _mean(images.window)
     scale = image_scale(np.concatenate([before, now]))
     moved = now - before
     most = float(np.abs(moved).max()) or 1.0

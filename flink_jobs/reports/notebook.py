@@ -11,13 +11,12 @@ import pyarrow as pa
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.evaluation.accuracy import accuracy_table, reading_outputs, stretch_ms
+from flink_jobs.evaluation.accuracy import accuracy_table
 from flink_jobs.evaluation.evaluate import Evaluation, evaluate_result
 from flink_jobs.histories.errors import BacktestError
-from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW, Alert, Score
+from flink_jobs.records.evidence import Place
 from flink_jobs.records.shown import shown, shown_html, shown_lines
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
@@ -71,26 +70,21 @@ def evaluate(result: BacktestResult, truth: Truth, *, tolerance_ms: int = 0) -> 
     return evaluate_result(result, _drifts(truth), tolerance_ms=tolerance_ms)
 
 
-def accuracy(result: BacktestResult, history: Any, *, every_ms: int | None = None) -> pa.Table:
-    """Return the accuracy of each model over time, where the history has labels and outputs.
+def accuracy(result: BacktestResult, *, every_ms: int | None = None) -> pa.Table:
+    """Return the accuracy of each model over time, where the history had labels and outputs.
 
     Parameters
     ----------
     result : BacktestResult
-    history : str, Path, pyarrow.Table or pandas.DataFrame
-        The history that was replayed.
     every_ms : int, optional
-        The length of each stretch; a hundredth of the history, in whole panes, if left out.
+        The length of each stretch, in whole panes; a hundredth of the history if left out.
 
     Returns
     -------
     pyarrow.Table
         See :func:`~flink_jobs.evaluation.accuracy.accuracy_table`.
     """
-    summary = result.summary
-    length_ms = every_ms or stretch_ms(result.config, summary.start_ms, summary.end_ms)
-    with at_hand(history, [reading_outputs(result.config)]) as named:
-        return accuracy_table(named, result.config, length_ms)
+    return accuracy_table(result, every_ms)
 
 
 def figure(
@@ -100,9 +94,10 @@ def figure(
     *,
     view: str | None = None,
     truth: Truth = (),
-    history: Any = None,
 ) -> Figure:
     """Draw statistic, threshold, alerts and true drifts against event time, as the report does.
+
+    Where the history had labels, accuracy stands next to the statistic.
 
     Parameters
     ----------
@@ -112,9 +107,6 @@ def figure(
         One of several views of the model; the main or else the first one.
     truth : str, Path or sequence of DriftInterval
         As :func:`evaluate` takes it.
-    history : str, Path, pyarrow.Table or pandas.DataFrame, optional
-        The history that was replayed; with it accuracy stands next to the statistic. It has to hold
-        labels.
 
     Returns
     -------
@@ -129,9 +121,8 @@ def figure(
     own = [drift for drift in _drifts(truth) if drift.concerns(model)]
     span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
     chart = timeline(seen, own, span_ms, n_columns=_N_COLUMNS)
-    if history is not None:
-        line = AccuracyLine.of(accuracy(result, history), model)
-        chart = line.drawn_on(chart)
+    if result.accuracy() is not None:
+        chart = AccuracyLine.of(accuracy_table(result), model).drawn_on(chart)
     return _finished(Figure(unpacked(chart)), shown_html(_title(seen)))
 
 
@@ -142,9 +133,12 @@ def moved_figure(
     *,
     view: str | None = None,
     incident: int = 0,
-    history: Any = None,
+    place: Place = "strongest",
 ) -> Figure:
-    """Draw the columns that moved in an incident of drift, at its strongest window.
+    """Draw the columns that moved in an incident of drift, at its strongest window with an alert.
+
+    Numbers are drawn by the events that the monitor kept as evidence; without evidence by the
+    quantiles that the alert has.
 
     Parameters
     ----------
@@ -154,9 +148,8 @@ def moved_figure(
         One of several views of the model; the main or else the first one.
     incident : int
         Its number, in the order in which they began; negative ones count from the last.
-    history : str, Path, pyarrow.Table or pandas.DataFrame, optional
-        The history that was replayed. With it each column shows the distributions of reference
-        and window, without it the quantiles or shares that the alert has.
+    place : str
+        ``first`` for the window that began the incident.
 
     Returns
     -------
@@ -165,7 +158,7 @@ def moved_figure(
     Raises
     ------
     BacktestError
-        When there is no such incident, or the history cannot be read.
+        When there is no such incident.
     """
     seen = _stream(result, model, view, detector)
     try:
@@ -176,11 +169,11 @@ def moved_figure(
             f"{_title(seen)} had {n} of drift, and number {incident} is none of "
             "them; they are counted from 0"
         ) from None
-    pair = started, strongest(seen, started)
-    moved = _incident(pair, result.config, history)
+    pair = started, started if place == "first" else strongest(seen, started)
+    moved = views_of([pair], result)[started.incident_id]
     lines = [
         f"{shown_html(_title(seen))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
-        "" if history is None else "filled: the reference; line: the window",
+        "filled: the reference; line: the window" if moved.is_whole else "",
         shown_html(moved.note),
     ]
     said = [line for line in lines if line]
@@ -213,14 +206,6 @@ def _stream(result: BacktestResult, model: str, view: str | None, detector: str)
         f"the result has no score of model {model!r}{of_view} and detector {detector!r}; its "
         f"models are {known}"
     )
-
-
-def _incident(pair: tuple[Alert, Alert], config: DriftJobConfig, history: Any) -> IncidentView:
-    started = pair[0].incident_id
-    if history is None:
-        return views_of([pair], config, history=None)[started]
-    with at_hand(history, [config]) as named:
-        return views_of([pair], config, history=named)[started]
 
 
 def _of_columns(seen: IncidentView) -> Figure:

@@ -10,13 +10,13 @@ import pyarrow as pa
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.overrides import config_of_model, variants
 from flink_jobs.config.views import views_of
-from flink_jobs.evaluation.accuracy import accuracy_table, stretch_ms
+from flink_jobs.evaluation.accuracy import accuracy_table
 from flink_jobs.evaluation.evaluate import evaluate_result
-from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports import page, verdict
-from flink_jobs.reports.alert_events import Shape
+from flink_jobs.reports.charts.images import Shape
 from flink_jobs.reports.incidents import incidents
 from flink_jobs.reports.page import Contents
 from flink_jobs.reports.streams import read_streams
@@ -27,7 +27,6 @@ def gather(
     *,
     truth: Sequence[DriftInterval] | None = None,
     tolerance_ms: int = 0,
-    history: str | None = None,
     image_shape: Shape | None = None,
 ) -> Contents:
     """Everything a report shows.
@@ -39,15 +38,13 @@ def gather(
         The labelled drifts; None where nothing is known, which differs from an empty list.
     tolerance_ms : int
         See :func:`~flink_jobs.evaluation.evaluate.evaluate`.
-    history : str, optional
-        The history that was replayed, for distributions, images, class mix and accuracy.
     image_shape : (int, int), optional
         Rows and columns, where the features are images.
 
     Raises
     ------
     BacktestError
-        When the result is damaged, or the history cannot be read.
+        When the result is damaged.
     """
     views = read_streams(result.scores(), result.alerts())
     evaluation = None
@@ -60,27 +57,18 @@ def gather(
         views=views,
         drifts=list(truth or []),
         evaluation=evaluation,
-        incidents=incidents(
-            ranked,
-            result.config,
-            history=history,
-            image_shape=image_shape,
-        ),
+        incidents=incidents(ranked, result, image_shape=image_shape),
         tolerance_ms=tolerance_ms,
-        accuracy=_accuracy(result, history),
+        accuracy=_accuracy(result),
     )
 
 
-def _accuracy(result: BacktestResult, history: str | None) -> pa.Table | str:
+def _accuracy(result: BacktestResult) -> pa.Table | str:
     """Accuracy over time; why there is none, or nothing where nobody named labels."""
-    config, summary = result.config, result.summary
-    if history is None or not config.columns.label:
+    if not result.config.columns.label:
         return ""
-    every_ms = stretch_ms(config, summary.start_ms, summary.end_ms)
     try:
-        return accuracy_table(history, config, every_ms)
-    except SourceError:
-        raise
+        return accuracy_table(result)
     except BacktestError as error:
         return str(error)
 

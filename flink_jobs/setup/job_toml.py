@@ -57,7 +57,7 @@ def _head(proposal: Proposal, output: str, n_unsure: int) -> str:
         "Next:",
         f"loudly validate {output} --sample {source}",
         f"loudly backtest --config {output} --input {source} --output replayed",
-        f"loudly report replayed --input {source} --output report.html",
+        "loudly report replayed --output report.html",
         f"loudly sandbox --config {output} --input {source}",
     )
     writer.block()

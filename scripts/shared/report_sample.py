@@ -72,6 +72,9 @@ top_columns = 6
 [silence]
 after_ms = 900000
 
+[evidence]
+columns = ["features"]
+
 [columns]
 label = "digit"
 """

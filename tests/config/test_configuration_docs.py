@@ -23,6 +23,7 @@ from flink_jobs.config.job import (
 from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.columns import ColumnsTable, FeatureTable, OutputTable
 from flink_jobs.config.tables.detectors import DetectorTable, ReducerConfig, TestConfig
+from flink_jobs.config.tables.evidence import EvidenceTable
 from flink_jobs.config.tables.many_models import FalseDiscoveriesTable, StormTable
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
@@ -49,6 +50,7 @@ TABLES: dict[str, type[Table]] = {
     "`overrides`": OverrideTable,
     "`policy`": PolicyTable,
     "`sample`": SampleTable,
+    "`evidence`": EvidenceTable,
     "`columns`": ColumnsTable,
     "`columns.features`": FeatureTable,
     "`columns.outputs`": OutputTable,

@@ -166,7 +166,7 @@ def test_accuracy_over_time_is_the_share_of_right_predictions(reducer: str) -> N
     table = labelled_table(labels, right=0.8)
     result = run_backtest(labelled_config(reducer=reducer), table, processes=1)
 
-    found = accuracy(result, table, every_ms=3_000).to_pylist()
+    found = accuracy(result, every_ms=3_000).to_pylist()
 
     outputs = np.column_stack([table[f"p{k}"] for k in range(3)])
     times_ms = table["time_ms"].to_numpy()
@@ -185,7 +185,7 @@ def test_truth_values_are_labels_of_two_outputs() -> None:
     table = table.append_column("q0", pa.array([0.9] * N)).append_column("q1", pa.array([0.1] * N))
     result = run_backtest(config, table, processes=1)
 
-    found = accuracy(result, table, every_ms=10**6)
+    found = accuracy(result, every_ms=10**6)
 
     assert found["accuracy"].to_pylist() == pytest.approx([2 / 3])
 
@@ -213,7 +213,7 @@ def test_accuracy_of_named_outputs_goes_by_what_each_of_them_is() -> None:
         config = named_config({"model_name": "m", "label": "y", **columns})
         result = run_backtest(config, table, processes=1)
 
-        found = accuracy(result, table, every_ms=10**6)
+        found = accuracy(result, every_ms=10**6)
 
         assert found["n_labelled"].to_pylist() == [N]
         assert found["accuracy"].to_pylist() == pytest.approx([n_right / N])
@@ -230,7 +230,7 @@ def test_names_of_classes_are_labels_of_named_probabilities() -> None:
     table = table.append_column("answer", answer)
     result = run_backtest(config, table, processes=1)
 
-    found = accuracy(result, table, every_ms=10**6)
+    found = accuracy(result, every_ms=10**6)
 
     predicted = np.array(answer.to_pylist()).argmax(axis=1)
     assert found["accuracy"].to_pylist() == pytest.approx([(predicted == np.arange(N) % 3).mean()])
@@ -240,18 +240,18 @@ def test_accuracy_without_labels_or_of_other_labels_is_refused() -> None:
     table = labelled_table(CLASSES["text"])
 
     with pytest.raises(BacktestError, match=r"name the labels in columns\.label"):
-        accuracy(run_backtest(labelled_config(label=""), table, processes=1), table)
+        accuracy(run_backtest(labelled_config(label=""), table, processes=1))
     with pytest.raises(BacktestError, match="'class-0' is not one of the 3 outputs"):
-        accuracy(run_backtest(labelled_config(), table, processes=1), table)
+        accuracy(run_backtest(labelled_config(), table, processes=1))
 
 
 def test_the_figure_shows_accuracy_beside_the_statistic() -> None:
     table = labelled_table(CLASSES["integers"], right=0.8)
     result = run_backtest(labelled_config(), table, processes=1)
 
-    (trace,) = figure(result, "m", history=table).select_traces({"name": "accuracy"})
+    (trace,) = figure(result, "m").select_traces({"name": "accuracy"})
 
-    np.testing.assert_allclose(trace.y, accuracy(result, table)["accuracy"].to_numpy())
+    np.testing.assert_allclose(trace.y, accuracy(result)["accuracy"].to_numpy())
     assert 0.6 < min(trace.y) <= max(trace.y) < 1.0
 
 
@@ -271,12 +271,12 @@ def test_the_report_shows_accuracy_in_a_line_and_in_words(tmp_path: Path) -> Non
     pq.write_table(table, history)
     result = run_backtest(labelled_config(), history, processes=1)
 
-    contents = gather(result, history=str(history))
+    contents = gather(result)
     write_html(contents, tmp_path / "report.html")
     write_png(contents, tmp_path / "report.png")
 
     page = (tmp_path / "report.html").read_text()
-    found = accuracy(result, table)
+    found = accuracy(result)
     overall = np.average(found["accuracy"], weights=found["n_labelled"])
     assert f"Accuracy {overall:.1%} of {N:,} labelled events" in page
     assert '"name":"accuracy"' in page
@@ -288,7 +288,7 @@ def test_a_report_says_why_it_shows_no_accuracy(tmp_path: Path) -> None:
     pq.write_table(table, history)
     result = run_backtest(labelled_config(), history, processes=1)
 
-    write_html(gather(result, history=str(history)), tmp_path / "report.html")
+    write_html(gather(result), tmp_path / "report.html")
 
     page = (tmp_path / "report.html").read_text()
     assert "Accuracy is not shown: the label &#39;class-0&#39; is not one of the 3 outputs" in page

@@ -25,7 +25,13 @@ from flink_jobs.histories.tables import shape as table_shape
 from flink_jobs.records.alerts import Alert, Cause
 from flink_jobs.replay import engine
 from flink_jobs.replay.engine import Progress, run_backtest
-from flink_jobs.replay.result import ALERTS_FILE, SCORES_FILE, STATUSES_FILE, BacktestResult
+from flink_jobs.replay.result import (
+    ALERTS_FILE,
+    EVIDENCE_FILE,
+    SCORES_FILE,
+    STATUSES_FILE,
+    BacktestResult,
+)
 from tests.histories.examples import (
     START_MS,
     Event,
@@ -120,7 +126,7 @@ def test_a_sequential_detector_alarms_for_the_model_that_drifts_and_for_no_other
     # The half of 1,000 events, 40 ms apart.
     drift_ms = START_MS + 500 * 40
     assert drift_ms < found[0].window.closed_ms <= drift_ms + 3_000
-    for name in (SCORES_FILE, ALERTS_FILE):
+    for name in (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE):
         assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
 
 
@@ -134,7 +140,15 @@ def test_the_number_of_processes_changes_no_byte(tmp_path: Path) -> None:
 
     one, three = (run_backtest(config, path, folder=tmp_path / str(n), processes=n) for n in (1, 3))
 
-    for name in (SCORES_FILE, ALERTS_FILE, STATUSES_FILE, "dead_letters.jsonl", "config.json"):
+    names = (
+        SCORES_FILE,
+        ALERTS_FILE,
+        EVIDENCE_FILE,
+        STATUSES_FILE,
+        "dead_letters.jsonl",
+        "config.json",
+    )
+    for name in names:
         assert (one.folder / name).read_bytes() == (three.folder / name).read_bytes()
     assert one.summary.models == three.summary.models
     assert one.summary.dead_letters == three.summary.dead_letters == {"undecodable": 1}
@@ -364,7 +378,7 @@ def test_of_two_backtests_with_one_folder_the_second_is_refused_and_the_first_is
     alone = run_backtest(config, path, processes=1)
     assert refused
     assert f"another backtest is writing to {folder}: wait" in refused[0]
-    for name in (SCORES_FILE, ALERTS_FILE):
+    for name in (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE):
         assert (folder / name).read_bytes() == (alone.folder / name).read_bytes()
     assert result.summary.n_events == len(make_events())
 

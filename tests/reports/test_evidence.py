@@ -1,151 +1,119 @@
-"""Columns of reference and window, drawn from rows and the texts of their categories."""
+"""Pictures of the events that evidence holds."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.config.columns import Column, slots_of
-from flink_jobs.reports.charts import shares
+from flink_jobs.records.evidence import Evidence, EvidenceColumn
+from flink_jobs.records.schemas import read_example
 from flink_jobs.reports.charts.packing import unpacked
-from flink_jobs.reports.evidence import Evidence, Side
+from flink_jobs.reports.evidence import Shown
+from flink_jobs.reports.words import share
 
-SLOTS = slots_of(
-    [
-        Column("tenure", "number", "feature"),
-        Column("plan", "category", "feature"),
-        Column("p", "number", "output", kind="probability"),
-    ]
-)
+EXAMPLE = msgspec.json.decode(read_example("evidence"), type=Evidence)
 NAN = float("nan")
+Values = list[float]
 
 
-def side(rows: Sequence[Sequence[float]], texts: Sequence[str] = ("basic", "family")) -> Side:
-    return Side(np.array(rows, dtype=np.float64).reshape(-1, len(SLOTS)), {1: list(texts)})
+def column(name: str, before: Values, now: Values, **others: Any) -> EvidenceColumn:
+    values: dict[str, Any] = {"of": name, "type": "number"} | others
+    sides: dict[str, Any] = {
+        side: np.array(each, dtype="<f8").tobytes()
+        for side, each in (("reference", before), ("window", now))
+    }
+    return EvidenceColumn(name=name, **values, **sides)
 
 
-def plans(texts: Sequence[str | None]) -> Side:
-    """Rows of which only the plan matters, in a dictionary of their own."""
-    known = list(dict.fromkeys(text for text in texts if text is not None))
-    codes = [NAN if text is None else float(known.index(text)) for text in texts]
-    return side([[0.0, code, 0.5] for code in codes], known)
+def shown(*columns: EvidenceColumn, n: int = 1, n_exemplars: int = 0) -> Shown:
+    return Shown(
+        msgspec.structs.replace(
+            EXAMPLE,
+            columns=list(columns),
+            event_ids=[f"e{place}" for place in range(n)],
+            n_exemplars=n_exemplars,
+        )
+    )
 
 
-def test_shares_are_of_texts_though_both_sides_number_them_differently() -> None:
-    evidence = Evidence(SLOTS, plans(["basic", "basic", "plus", None]), plans(["plus", "basic"]))
-
-    found = {each.category: (each.ref_share, each.test_share) for each in evidence.categories(1)}
-
-    assert found == {"basic": (0.5, 0.5), "plus": (0.25, 0.5)}
-    assert evidence.missing(1) == (0.25, 0.0)
+_values = st.lists(st.floats(-100, 100) | st.just(NAN), min_size=1, max_size=40)
 
 
-_plans = st.lists(st.sampled_from(["a", "b", "c", "", None]), min_size=1, max_size=40)
-
-
-@given(_plans, _plans)
-def test_shares_are_those_that_counting_gives(
-    before: list[str | None], now: list[str | None]
+@given(_values, _values)
+def test_the_shares_of_a_histogram_are_those_of_the_events_that_have_the_number(
+    before: Values, now: Values
 ) -> None:
-    evidence = Evidence(SLOTS, plans(before), plans(now))
+    drawn = shown(column("x", before, now), n=len(now)).histogram("x")
 
-    found = evidence.categories(1)
+    assert drawn is not None
+    bars, line = drawn.chart["data"]
+    n_there = np.isfinite(before).sum(), np.isfinite(now).sum()
+    assert float(unpacked(bars["y"]).sum()) == pytest.approx(n_there[0] / len(before))
+    # Of the outline each bin has two corners.
+    assert float(unpacked(line["y"]).sum()) / 2 == pytest.approx(n_there[1] / len(now))
+    if n_there != (len(before), len(now)):
+        missing = (share(1 - n_there[0] / len(before)), share(1 - n_there[1] / len(now)))
+        assert drawn.rows[-1] == ("missing", *missing)
 
-    counted = Counter(before), Counter(now)
-    for each in found:
-        assert each.ref_share == pytest.approx(counted[0][each.category] / len(before))
-        assert each.test_share == pytest.approx(counted[1][each.category] / len(now))
-    moves = [abs(each.test_share - each.ref_share) for each in found]
-    assert moves == sorted(moves, reverse=True)
-    assert {each.category for each in found} == {*before, *now} - {None}
 
+def test_exemplars_that_were_not_drawn_by_chance_are_in_no_histogram() -> None:
+    with_one = shown(column("x", [0.0, 1.0], [0.0, 1.0, 900.0]), n=3, n_exemplars=1)
+    without = shown(column("x", [0.0, 1.0], [0.0, 1.0]), n=2)
 
-def test_a_category_is_drawn_as_bars_and_a_number_as_a_histogram() -> None:
-    evidence = Evidence(SLOTS, side([[1, 0, 0.5], [2, 0, 0.1]]), side([[9, 1, 0.5]]))
-
-    plan, tenure = evidence.draw("plan"), evidence.draw("tenure")
-
-    assert plan is not None
-    assert plan.rows == [("basic (gone)", "100 %", "0 %"), ("family (new)", "0 %", "100 %")]
-    assert tenure is not None
-    assert [trace["type"] for trace in tenure.chart["data"]] == ["bar", "scatter"]
-    assert float(unpacked(tenure.chart["data"][0]["y"]).sum()) == pytest.approx(1.0)
+    assert with_one.histogram("x") == without.histogram("x")
+    image = with_one.image_of("e2")
+    assert image is not None
+    assert image.tolist() == [900.0]
 
 
 def test_a_probability_is_drawn_on_a_scale_of_log_odds() -> None:
-    evidence = Evidence(SLOTS, side([[1, 0, 0.5], [2, 0, 0.0001]]), side([[9, 1, 0.5]]))
-
-    drawn = evidence.draw("p")
+    drawn = shown(column("p", [0.5, 0.0001], [0.5], kind="probability")).histogram("p")
 
     assert drawn is not None
     assert "50 %" in drawn.chart["layout"]["xaxis"]["ticktext"]
 
 
-def test_missing_numbers_have_a_row_of_their_own() -> None:
-    evidence = Evidence(SLOTS, side([[1, 0, 0], [2, 0, 0]]), side([[NAN, 0, 0], [2, 0, 0]]))
+def test_nothing_is_drawn_of_a_category_or_of_a_column_that_is_not_there() -> None:
+    plan = column("plan", [0.0], [1.0], type="category", categories=["basic", "plus"])
 
-    drawn = evidence.draw("tenure")
-
-    assert drawn is not None
-    assert drawn.rows[-1] == ("missing", "0 %", "50 %")
-
-
-@pytest.mark.parametrize("column", ["plan", "tenure"])
-def test_nothing_is_drawn_without_events_or_of_a_column_that_is_not_there(column: str) -> None:
-    rows = side([[1, 0, 0]])
-
-    assert Evidence(SLOTS, side([]), rows).draw(column) is None
-    assert Evidence(SLOTS, rows, rows).draw("another") is None
+    assert shown(plan).histogram("plan") is None
+    assert shown(plan).histogram("another") is None
+    assert shown(column("x", [], [1.0])).histogram("x") is None
 
 
-def test_a_column_without_any_value_is_drawn_all_the_same() -> None:
-    evidence = Evidence(SLOTS, side([[NAN] * 3]), side([[NAN] * 3]))
+@pytest.mark.parametrize("names", [("cat", "dog"), ("p[0]", "p[1]")])
+def test_class_probabilities_come_with_the_names_of_classes(names: tuple[str, str]) -> None:
+    kind = {"of": "p", "kind": "class_probabilities"}
+    pair = [
+        column(name, [0.5, 0.2 + 0.6 * place], [place], **kind) for place, name in enumerate(names)
+    ]
 
-    drawn = [evidence.draw(slot.name) for slot in SLOTS]
+    found = shown(column("x", [1.0, 1.0], [1.0]), *pair).probabilities()
 
-    assert all(drawn)
-    assert drawn[1] is not None
-    assert drawn[1].rows == [("(missing)", "100 %", "100 %")]
-
-
-def test_of_many_categories_those_that_moved_most_are_bars_and_the_rest_is_one() -> None:
-    before = plans([f"c{place}" for place in range(100)])
-    evidence = Evidence(SLOTS, before, plans(["new"] * 50 + [f"c{n}" for n in range(50)]))
-
-    drawn = evidence.draw("plan")
-
-    assert drawn is not None
-    assert drawn.rows[0] == ("new (new)", "0 %", "50 %")
-    assert len(drawn.chart["layout"]["yaxis"]["tickvals"]) == 7
-    assert len(drawn.rows) == 31
-    assert drawn.rows[-1][0] == "(all others)"
+    assert found is not None
+    both, classes = found
+    assert both.reference.tolist() == [[0.5, 0.5], [0.2, 0.8]]
+    assert both.window.tolist() == [[0.0, 1.0]]
+    assert classes == (names if "[" not in names[0] else ())
 
 
-def test_texts_from_outside_are_no_markup_in_a_chart() -> None:
-    hostile = "<a href='https://example.org'>x</a>\u202e"
-
-    bars = shares.of(Evidence(SLOTS, plans([hostile]), plans(["b"])).categories(1), (0.0, 0.0))
-    chart: dict[str, Any] = shares.chart(bars.drawn)
-
-    written = [*chart["data"][0]["text"], *chart["layout"]["yaxis"]["ticktext"]]
-    # The marks of what is new and gone are ours.
-    written = [re.sub("<br><b>(new|gone)</b>$", "", text) for text in written]
-    assert not any("<" in text or "\u202e" in text for text in written)
+def test_one_probability_is_no_mix_of_classes() -> None:
+    assert shown(column("p", [0.5], [0.4], kind="probability")).probabilities() is None
 
 
-def test_a_table_of_200_columns_finds_its_column_by_name() -> None:
-    slots = slots_of(Column(f"x{place}", "number", "feature") for place in range(200))
-    rng = np.random.default_rng(0)
-    before, now = (Side(rng.normal(size=(50, 200))) for _ in range(2))
+def test_features_are_images_where_they_are_as_many_as_pixels() -> None:
+    pixels = [column(f"f[{place}]", [0.0], [float(place)], of="f") for place in range(4)]
+    seen = shown(*pixels, column("p", [0.1], [0.2], kind="probability"))
 
-    evidence = Evidence(slots, before, now)
-
-    assert evidence.place("x199") == 199
-    assert evidence.draw("x199") is not None
+    assert seen.images(9) is None
+    both = seen.images(4)
+    assert both is not None
+    assert both.window.tolist() == [[0.0, 1.0, 2.0, 3.0]]
+    assert seen.pixel("f[3]") == 3
+    assert seen.pixel("p") is None
+    assert seen.image_of("nobody") is None

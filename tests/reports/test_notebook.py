@@ -18,7 +18,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import read_shifts
 from flink_jobs.replay import BacktestResult, DriftInterval, run_backtest
-from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, SCORES_FILE
+from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, EVIDENCE_FILE, SCORES_FILE
 from flink_jobs.reports.notebook import evaluate, figure, moved_figure
 from tests.histories.examples import (
     FEATURES,
@@ -31,15 +31,19 @@ from tests.histories.examples import (
     write_parquet,
 )
 
+_FILES = (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE)
 TRUTH = [DriftInterval("c", START_MS + 8_000, START_MS + 20_000, "moved")]
 
 
-def config_and_events(**keys: Any) -> tuple[DriftJobConfig, list[Event]]:
-    return backtest_config(columns=columns(**keys)), make_events()
+def config_and_events(
+    evidence: dict[str, Any] | None = None, **keys: Any
+) -> tuple[DriftJobConfig, list[Event]]:
+    config = backtest_config(columns=columns(**keys), evidence=evidence or {})
+    return config, make_events()
 
 
 def bytes_of(result: BacktestResult, *names: str) -> list[bytes]:
-    return [(result.folder / name).read_bytes() for name in names or (SCORES_FILE, ALERTS_FILE)]
+    return [(result.folder / name).read_bytes() for name in names or _FILES]
 
 
 @pytest.fixture(scope="module")
@@ -252,23 +256,23 @@ def test_the_figure_of_a_model_shows_its_windows_alerts_and_drifts(result: Backt
     assert len(shown.to_html(include_plotlyjs=False)) > 1_000
 
 
-def test_what_moved_is_drawn_with_and_without_the_history(
+def test_what_moved_is_drawn_by_the_events_that_were_kept(
     result: BacktestResult, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
-    path = write_parquet(tmp_path / "a.parquet", make_events())
+    config, _ = config_and_events(evidence={"rows": 0})
+    without = run_backtest(config, frame, folder=tmp_path / "result", processes=1)
 
-    alone = moved_figure(result, "c")
-    of_frame = moved_figure(result, "c", history=frame)
-    of_file = moved_figure(result, "c", history=path, incident=-1)
+    drawn, first = moved_figure(result, "c"), moved_figure(result, "c", place="first")
+    alone = moved_figure(without, "c")
 
     # The quantiles that the alert holds, before and now.
     assert len(alone.data) == 2 * len(FEATURES)
     assert {len(trace.x) for trace in alone.data} == {3}
-    assert len(of_frame.data) == 2 * len(FEATURES)
-    assert sum(float(share) for share in of_frame.data[0].y) == pytest.approx(1.0)
-    assert of_frame.to_json() == moved_figure(result, "c", history=path).to_json()
-    assert len(of_file.data) == 2 * len(FEATURES)
-    assert "filled: the reference; line: the window" in of_frame.layout.title.text
+    for figure_ in (drawn, first):
+        assert len(figure_.data) == 2 * len(FEATURES)
+        assert sum(float(share) for share in figure_.data[0].y) == pytest.approx(1.0)
+        assert "filled: the reference; line: the window" in figure_.layout.title.text
+    assert drawn.to_json() != first.to_json()
     assert "filled" not in alone.layout.title.text
 
 

@@ -477,20 +477,17 @@ def test_untested_windows_and_dead_letters_are_counted_over_time():
     assert totals == {"windows tested": 9, "windows with too few events": 1, "late events": 1}
 
 
-def test_the_history_must_be_the_one_that_was_replayed(tmp_path):
+def test_images_that_evidence_does_not_hold_are_missed_with_a_reason(tmp_path):
     config = backtest_config(columns=columns())
-    replayed, another = tmp_path / "replayed.parquet", tmp_path / "another.parquet"
-    pq.write_table(to_table(make_events(("m",))), replayed)
-    # Of several models only the last one shifts.
-    pq.write_table(to_table(make_events(("m", "n"))), another)
-    result = run_backtest(config, replayed, folder=tmp_path / "result", processes=1)
+    history = tmp_path / "history.parquet"
+    pq.write_table(to_table(make_events(("m",))), history)
+    result = run_backtest(config, history, folder=tmp_path / "result", processes=1)
 
-    own = gather(result, history=str(replayed)).incidents.values()
-    other = gather(result, history=str(another)).incidents.values()
+    views = gather(result, image_shape=(8, 8)).incidents.values()
 
-    assert len(own) > 0
-    assert [view.note for view in own] == [""] * len(own)
-    assert all("shows another shift" in view.note for view in other)
+    assert len(views) > 0
+    assert all("evidence holds no images of 8 x 8 numbers" in view.note for view in views)
+    assert all(view.is_whole and not view.means for view in views)
 
 
 @pytest.mark.parametrize("name", ["courier", HOSTILE])

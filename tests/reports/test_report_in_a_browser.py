@@ -35,9 +35,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def report(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    contents = gather(
-        sample.result, truth=sample.truth, history=str(sample.history), image_shape=(8, 8)
-    )
+    contents = gather(sample.result, truth=sample.truth, image_shape=(8, 8))
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_html(replace(contents, configuration=[("reference", HOSTILE)]), path)
     return path
@@ -350,7 +348,7 @@ def test_the_command_writes_the_page_and_the_picture(sample, tmp_path):
         [
             str(sample.result.folder),
             *("--truth", str(truth), "--output", str(page), "--png", str(picture)),
-            *("--input", str(sample.history), "--image-shape", "8x8"),
+            *("--image-shape", "8x8"),
         ],
     )
 
@@ -361,7 +359,7 @@ def test_the_command_writes_the_page_and_the_picture(sample, tmp_path):
 
 
 def test_the_images_of_both_sides_are_compared(sample):
-    contents = gather(sample.result, history=str(sample.history), image_shape=(8, 8))
+    contents = gather(sample.result, image_shape=(8, 8))
 
     of_scanner = [v for v in contents.incidents.values() if v.started.model == SCANNER]
 
@@ -375,7 +373,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of a table of 200 columns with long names and one hostile category."""
     folder = tmp_path_factory.mktemp("wide")
     sample = run_wide(folder, category=BAR)
-    write_html(gather(sample.result, history=str(sample.history)), folder / "report.html")
+    write_html(gather(sample.result), folder / "report.html")
     return folder / "report.html"
 
 

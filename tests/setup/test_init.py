@@ -121,7 +121,8 @@ def test_the_commands_that_follow_can_be_pasted_into_a_shell(tmp_path):
     )
     assert [words[1] for words in written] == ["validate", "backtest", "report", "sandbox"]
     assert [words[1] for words in told] == ["validate", "backtest"]
-    assert all(str(path) in words for words in [*written, *told])
+    # The report reads the result alone.
+    assert all(str(path) in words for words in [*written, *told] if words[1] != "report")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "lines"])

@@ -25,6 +25,7 @@ from flink_jobs.replay.on_flink.run import run_on_flink
 from flink_jobs.replay.result import (
     ALERTS_FILE,
     DEAD_LETTERS_FILE,
+    EVIDENCE_FILE,
     SCORES_FILE,
     STATUSES_FILE,
     BacktestResult,
@@ -108,7 +109,7 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
     topics.wait_for(topics.dead_letters, lambda values: len(values) >= len(BAD), timeout_s=20)
     flink_cluster.rest.cancel(job_id)
 
-    for name in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
+    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         said = (here.folder / name).read_bytes()
         assert said == (bounded.folder / name).read_bytes() == (going_on.folder / name).read_bytes()
     scores = by_id(lines(going_on, SCORES_FILE), "score_id")
@@ -222,7 +223,7 @@ def test_views_of_named_columns_agree_in_all_three_ways_and_with_scipy(
     topics.wait_for(topics.dead_letters, lambda values: len(values) >= 1, timeout_s=20)
     flink_cluster.rest.cancel(job_id)
 
-    for name in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
+    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         said = (here.folder / name).read_bytes()
         assert said == (bounded.folder / name).read_bytes() == (going_on.folder / name).read_bytes()
     scores = by_id(lines(going_on, SCORES_FILE), "score_id")
@@ -357,7 +358,7 @@ def test_files_on_flink_and_in_process_agree_to_the_byte(
         progress=told.append,
     )
 
-    for each in (ALERTS_FILE, SCORES_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
+    for each in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         assert (here.folder / each).read_bytes() == (on_flink.folder / each).read_bytes()
     assert topic_names(topics) == before
     assert here.alerts()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,7 @@ from flink_jobs.core.references.fitted_sequential import FittedSequential
 from flink_jobs.core.sampling import hash_of, smallest
 from flink_jobs.core.views.encoding import Encoder
 from flink_jobs.intake.event_columns import EventColumns
+from flink_jobs.intake.texts import in_order_of_appearance
 
 # Restoring a detector of 1,000 events in 10 dimensions takes about 1 ms. Keeping it takes 170 kB:
 # twice its arrays, for what is derived from them, and 10 kB for the objects.
@@ -47,8 +50,23 @@ class UnusableReferenceError(ValueError):
     """Events that the detectors cannot be fitted to."""
 
 
+class RawRows(NamedTuple):
+    """Raw events: the floats of a view's columns, then those of columns that evidence shows.
+
+    Attributes
+    ----------
+    x : ndarray of float64, shape (n, n_slots)
+        NaN is missing; a category holds the code of its text.
+    texts : mapping of int to sequence of str
+        By place of a category: what its codes stand for.
+    """
+
+    x: NDArray[np.float64]
+    texts: Mapping[int, Sequence[str]]
+
+
 class ReferenceRows(NamedTuple):
-    """The raw rows of a reference.
+    """The raw rows of a reference, as :class:`RawRows` has them.
 
     Attributes
     ----------
@@ -87,8 +105,11 @@ class FittedView:
     detectors : tuple of DriftDetector
         One for each distinct test of the view, in the order of :func:`distinct_tests`. Those with
         equal reducers share one.
-    shifts : ColumnShifts
-        Of at most 1,000 raw rows of the reference.
+    sample : RawRows
+        At most 1,000 of the reference, by which alerts say what moved and which evidence shows. In
+        the order of their hashes: the first of them are a sample again.
+    n_slots : int
+        How many floats of a row the detectors see.
     n_ref : int
     autocorrelation_time : float
         Events of the stream that say as much as one independent event.
@@ -98,10 +119,24 @@ class FittedView:
 
     encoder: Encoder
     detectors: tuple[DriftDetector, ...]
-    shifts: ColumnShifts
+    sample: RawRows
+    n_slots: int
     n_ref: int
     autocorrelation_time: float
     sequential: tuple[FittedSequential, ...] = ()
+
+    def encoded(self, rows: RawRows) -> NDArray[np.float64]:
+        """Return what detectors see of raw rows, shape (n, n_slots)."""
+        return self.encoder.encode(rows.x[:, : self.n_slots], rows.texts)
+
+    @cached_property
+    def shifts(self) -> ColumnShifts:
+        """What tells how columns have moved from the sample."""
+        return self.shifts_from(self.sample)
+
+    def shifts_from(self, rows: RawRows) -> ColumnShifts:
+        """Return what tells how columns have moved from some rows."""
+        return ColumnShifts(sorted(self.encoder.texts)).fit(self.encoded(rows))
 
     @property
     def n_bytes(self) -> int:
@@ -126,7 +161,7 @@ class FittedView:
     def from_block(cls, block: bytes) -> FittedView:
         """Restore what :meth:`to_block` packed."""
         arrays = bytes_to_arrays(block)
-        n_tests, n_ref = arrays["sizes"].tolist()
+        n_tests, n_ref, n_slots = arrays["sizes"].tolist()
         detectors = [
             DriftDetector.from_arrays(arrays_below(f"{n}/", arrays)) for n in range(n_tests)
         ]
@@ -142,7 +177,8 @@ class FittedView:
         return cls(
             Encoder.from_array(arrays["encoder"].astype(np.uint8)),
             tuple(detectors),
-            ColumnShifts.from_arrays(arrays_below("shifts/", arrays)),
+            RawRows(arrays["sample"].astype(np.float64), _texts_of(arrays["texts"])),
+            n_slots,
             n_ref,
             arrays["autocorrelation_time"].item(),
             tuple(
@@ -153,10 +189,11 @@ class FittedView:
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {
-            "sizes": np.array([len(self.detectors), self.n_ref], dtype=np.int64),
+            "sizes": np.array([len(self.detectors), self.n_ref, self.n_slots], dtype=np.int64),
             "autocorrelation_time": np.array([self.autocorrelation_time]),
             "encoder": self.encoder.to_array(),
-            **{f"shifts/{name}": array for name, array in self.shifts.to_arrays().items()},
+            "sample": self.sample.x,
+            "texts": np.frombuffer(msgspec.json.encode(self.sample.texts), dtype=np.uint8),
         }
         for place, detector in enumerate(self.detectors):
             arrays |= {f"{place}/{name}": array for name, array in detector.to_arrays().items()}
@@ -183,12 +220,12 @@ def fit_view(
         When a detector fails in any other way.
     """
     try:
-        encoder = Encoder.fit(view, rows.x, rows.texts)
-        x_ref = encoder.encode(rows.x, rows.texts)
-        shifts = ColumnShifts(view.categorical).fit(x_ref[smallest(rows.keys, MOST_ROWS)])
+        x, n_slots = rows.x[:, : len(view.slots)], len(view.slots)
+        encoder = Encoder.fit(view, x, rows.texts)
+        x_ref = encoder.encode(x, rows.texts)
         time = 1.0 if is_compared_once else autocorrelation_time(x_ref, view.categorical)
         tests, sequential = _fit_detectors(view, x_ref, rows.keys, sample_size)
-        return FittedView(encoder, tests, shifts, len(x_ref), time, sequential)
+        return FittedView(encoder, tests, _sample_of(rows), n_slots, len(x_ref), time, sequential)
     except Exception as error:
         raise _not_fitted(error) from error
 
@@ -222,7 +259,7 @@ def compare_halves(
     with detector_code():
         half = ReferenceRows(rows.x[first], rows.texts, rows.keys[first])
         fitted = fit_view(own, half, sample_size, is_compared_once=True)
-        x_test = fitted.encoder.encode(rows.x[second], rows.texts)
+        x_test = fitted.encoded(RawRows(rows.x[second], rows.texts))
         detector = fitted.detectors[0]
         if detector.two_sample_test.needs is Needs.ROWS:
             x_test = x_test[smallest(rows.keys[second], sample_size)]
@@ -278,6 +315,20 @@ class FittedViews:
     def kept(self, key: tuple[str, ...], make: Callable[[], FittedView]) -> FittedView:
         """Return what was made under this key, or is made now."""
         return self._fitted.get(key, make)
+
+
+def _sample_of(rows: ReferenceRows) -> RawRows:
+    """Choose the rows with the smallest hashes, in their order, and the texts that they hold."""
+    chosen = np.argsort(rows.keys, kind="stable")[:MOST_ROWS]
+    x, texts = in_order_of_appearance(rows.x[chosen], rows.texts)
+    return RawRows(x, {place: list(own) for place, own in texts.items()})
+
+
+_texts_decoder = msgspec.json.Decoder(dict[int, list[str]])
+
+
+def _texts_of(array: NDArray[np.generic]) -> dict[int, list[str]]:
+    return _texts_decoder.decode(array.astype(np.uint8).tobytes())
 
 
 def _fit_detectors(

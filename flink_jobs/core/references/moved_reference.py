@@ -14,9 +14,8 @@ from flink_jobs.core.factory import make_test
 from flink_jobs.core.failures import detector_code
 from flink_jobs.core.references.fitted import (
     FittedView,
-    ReferenceRows,
+    RawRows,
     distinct_tests,
-    rows_of,
 )
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.slices.store import SliceStore
@@ -61,7 +60,7 @@ class MovedReference:
         def fit() -> FittedView:
             base = fitted.detectors[test]
             with detector_code():
-                z_ref = base.reduce(fitted.encoder.encode(self._rows.x, self._rows.texts))
+                z_ref = base.reduce(fitted.encoded(self._rows))
                 detector = base.with_test(make_test(table, view.plan.view), z_ref)
             return replace(fitted, detectors=(detector,), n_ref=len(z_ref))
 
@@ -70,11 +69,20 @@ class MovedReference:
 
     def shifts(self) -> ColumnShifts:
         """Return what tells how columns have moved from a sample of the cells."""
-        x = self._fitted.encoder.encode(self._rows.x, self._rows.texts)
-        return ColumnShifts(self._view.plan.view.categorical).fit(x)
+        return self._fitted.shifts_from(self._rows)
+
+    @property
+    def sample(self) -> RawRows:
+        """A sample of the cells, in the order of hashes."""
+        by_hash = np.argsort(self._stored.key_array, kind="stable")
+        return RawRows(self._rows.x[by_hash], self._rows.texts)
 
     @cached_property
-    def _rows(self) -> ReferenceRows:
+    def _stored(self) -> StoredRows:
         samples: list[StoredRows] = [s.sample for s in self._store.summaries(self._inside)]
-        sample = merge_samples(samples, self._view.sample_size)
-        return rows_of(sample.events(), sample.key_array)
+        return merge_samples(samples, self._view.sample_size)
+
+    @cached_property
+    def _rows(self) -> RawRows:
+        events = self._stored.events()
+        return RawRows(events.x, events.texts)

@@ -17,7 +17,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import FirstEvents, FirstTime, Seasonal, Trailing
 from flink_jobs.config.views import View
 from flink_jobs.core.events import PaneEvents
-from flink_jobs.core.references.fitted import FittedView
+from flink_jobs.core.references.fitted import FittedView, RawRows
 from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.records.alerts import ReferenceSummary
 
@@ -59,6 +59,11 @@ class Wanted(NamedTuple):
 
 class Moved(Protocol):
     """A reference that has moved on from what the detectors were fitted to."""
+
+    @property
+    def sample(self) -> RawRows:
+        """A sample of the reference, in the order of its hashes."""
+        ...
 
     def counts(self, test: int, n_cells: int) -> tuple[NDArray[np.int64], int]:
         """Return the counts of the cells of a test, and the number of events."""

@@ -11,7 +11,12 @@ import numpy as np
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.incidents.judge import Evidence
 from flink_jobs.core.record_parts import Named, column_shifts
-from flink_jobs.core.references.fitted import FittedView, ReferenceRows, compare_halves
+from flink_jobs.core.references.fitted import (
+    FittedView,
+    RawRows,
+    ReferenceRows,
+    compare_halves,
+)
 from flink_jobs.core.sampling import smallest
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.records.alerts import Cause, Ending, SampleSummary, Severity, WindowSummary
@@ -95,7 +100,7 @@ class Stability:
         chosen = smallest(rows.keys[second], self._view.sample_size)
         x = rows.x[second][chosen]
         with detector_code():
-            moves = fitted.shifts.compare(fitted.encoder.encode(x, rows.texts))
+            moves = fitted.shifts.compare(fitted.encoded(RawRows(x, rows.texts)))
         named = Named(fitted.encoder, fitted.encoder.other_shares(x, rows.texts), len(x))
         return Evidence(
             column_shifts(moves, view.slots, named, len(moves)),

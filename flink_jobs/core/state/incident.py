@@ -57,6 +57,8 @@ class Incident(Struct):
         back as the policy looks.
     n_suppressed : int
         Alerts held back since the last one that was written.
+    strongest : tuple of float, or None
+        How strong the strongest alert of the open incident was, of which evidence is kept.
     """
 
     incident_id: str = ""
@@ -71,3 +73,4 @@ class Incident(Struct):
     starts_ms: list[int] = msgspec.field(default_factory=list)
     written_ms: list[int] = msgspec.field(default_factory=list)
     n_suppressed: int = 0
+    strongest: tuple[float, float] | None = None

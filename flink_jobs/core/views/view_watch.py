@@ -83,7 +83,7 @@ class ViewWatch:
 
     def on_events(self, pane: PaneEvents) -> None:
         """Take a pane for the reference, and for the windows."""
-        seen = pane.of_view(self.plan.view.places, self._parts)
+        seen = pane.of_view(self.plan.view.row_places, self._parts)
         if not len(seen):
             # Requests alone, and the view is one of responses, or the other way round.
             self.wait_for_reference(pane.start_ms)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Dependence, DriftDetector, Needs, SummaryTest, TwoSampleResult, TwoSampleTest
+from detectors import (
+    ColumnMove,
+    ColumnShifts,
+    Dependence,
+    DriftDetector,
+    Needs,
+    SummaryTest,
+    TwoSampleResult,
+    TwoSampleTest,
+)
 from flink_jobs.config.views import View
+from flink_jobs.core.incidents.evidence import Sides
 from flink_jobs.core.incidents.judge import Evidence
-from flink_jobs.core.record_parts import Named, column_shifts, exemplars
-from flink_jobs.core.references.fitted import FittedView
+from flink_jobs.core.record_parts import MOST_CATEGORIES, Named, column_shifts, exemplars
+from flink_jobs.core.references.fitted import FittedView, RawRows
 from flink_jobs.core.references.rules import Compared
+from flink_jobs.core.sampling import smallest
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.slices.store import SliceStore
+from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.intake.event_columns import EventColumns
-from flink_jobs.records.alerts import SampleSummary
+from flink_jobs.records.alerts import ColumnShift, Exemplar, SampleSummary
 
 
 class WindowComparison:
@@ -89,18 +101,40 @@ class WindowComparison:
 
     def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
         """Say what moved most, and name the events that are least like the reference."""
-        shifts = self._moved.shifts() if self._moved else self._fitted.shifts
-        encoder, events = self._fitted.encoder, self._events
-        moves = shifts.compare(self._x)
-        others = encoder.other_shares(events.x, events.texts)
-        named = Named(encoder, others, len(events), is_of_reference=self._moved is None)
+        moves, sample = self.moves(n_columns)
         shown = []
         if n_exemplars:
-            shown = exemplars(events, self._detector.event_scores_reduced(self._z), n_exemplars)
-        return Evidence(
-            column_shifts(moves, self._view.slots, named, n_columns),
-            shown,
-            SampleSummary(n_ref=shifts.n_ref, n_test=len(events)),
+            scores = self._detector.event_scores_reduced(self._z)
+            shown = exemplars(self._events, scores, n_exemplars)
+        return Evidence(moves, shown, sample)
+
+    def moves(
+        self, most: int, most_categories: int = MOST_CATEGORIES
+    ) -> tuple[list[ColumnShift], SampleSummary]:
+        """Say how columns moved, what moved most first, and in how many events."""
+        encoder, events = self._fitted.encoder, self._events
+        others = encoder.other_shares(events.x, events.texts)
+        named = Named(encoder, others, len(events), is_of_reference=self._moved is None)
+        moves = column_shifts(self._moves, self._view.slots, named, most, most_categories)
+        return moves, SampleSummary(n_ref=self._shifts.n_ref, n_test=len(events))
+
+    def sides(self, most: int, shown: Sequence[Exemplar]) -> Sides:
+        """Return a sample of each side, and of the window the exemplars that it does not hold."""
+        reference = self._moved.sample if self._moved else self._fitted.sample
+        events = self._events
+        chosen = np.arange(len(events))[smallest(self._stored.key_array, most)]
+        wanted = {(each.partition, each.offset, each.row) for each in shown}
+        rest = np.setdiff1d(np.arange(len(events)), chosen)
+        places = zip(*(a.tolist() for a in (events.partitions, events.offsets, events.rows)),
+                     strict=True)  # fmt: skip
+        is_shown = np.array([place in wanted for place in places], dtype=np.bool_)
+        more = rest[is_shown[rest]]
+        taken = events.take(np.concatenate([chosen, more]))
+        return Sides(
+            RawRows(reference.x[:most], reference.texts),
+            RawRows(taken.x, taken.texts),
+            taken.event_ids,
+            len(more),
         )
 
     def _summary(self, test: SummaryTest) -> tuple[NDArray[Any], tuple[NDArray[Any], int] | None]:
@@ -117,12 +151,24 @@ class WindowComparison:
         return self._fitted.detectors[self._test_place]
 
     @cached_property
+    def _shifts(self) -> ColumnShifts:
+        return self._moved.shifts() if self._moved else self._fitted.shifts
+
+    @cached_property
+    def _moves(self) -> list[ColumnMove]:
+        return self._shifts.compare(self._x)
+
+    @cached_property
+    def _stored(self) -> StoredRows:
+        return self._store.sample(self._slices)
+
+    @cached_property
     def _events(self) -> EventColumns:
-        return self._store.sample(self._slices).events()
+        return self._stored.events()
 
     @cached_property
     def _x(self) -> NDArray[np.float64]:
-        return self._fitted.encoder.encode(self._events.x, self._events.texts)
+        return self._fitted.encoded(RawRows(self._events.x, self._events.texts))
 
     @cached_property
     def _z(self) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from detectors import SequentialDetector
 from flink_jobs.core.conditions.failed_tests import FailedTests
 from flink_jobs.core.failures import DetectorFailedError, detector_code
+from flink_jobs.core.incidents.evidence import keep_evidence
 from flink_jobs.core.incidents.judge import Evidence, top_place
 from flink_jobs.core.incidents.sequential_judge import Reading
 from flink_jobs.core.incidents.teller import Teller
@@ -17,7 +18,7 @@ from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.sequential import SequentialMemory, Stretch
 from flink_jobs.core.state.watch import LastResult, Watch
 from flink_jobs.core.watchers.work import PaneWork
-from flink_jobs.records.alerts import Ending, Score, ScoreStatus, WindowSummary
+from flink_jobs.records.alerts import Alert, Ending, Score, ScoreStatus, WindowSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.plan import SequentialPlan
@@ -197,6 +198,7 @@ class SequentialWatcher:
         )
         if alert is not None:
             self._context.actions.alerts.append(alert)
+            self._keep_evidence(alert, turn.slices)
         if has_recovered and self._view.plan.rule.is_new_on_recovery:
             self._view.status.wants_new_reference = True
 
@@ -209,6 +211,16 @@ class SequentialWatcher:
         except DetectorFailedError as error:
             self._view.notice(f"{self.watch.name}: it cannot be said which columns moved ({error})")
             return None
+
+    def _keep_evidence(self, alert: Alert, slices: Slices) -> None:
+        own, view = self._view.own, self._view.plan.view
+        try:
+            keep_evidence(
+                self._context, view, self.watch.incident, alert, lambda: own.comparison(slices)
+            )
+        except DetectorFailedError:
+            # It has been said, where the columns of the alert were asked for.
+            return
 
     def _begin_stretch_after(self, at_ms: int, stretch: Stretch) -> None:
         """Let what comes after an alarm have a score of its own, as has a pane that failed."""

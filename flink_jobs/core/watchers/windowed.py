@@ -11,6 +11,7 @@ import msgspec
 from flink_jobs.core.conditions.failed_tests import FailedTests
 from flink_jobs.core.conditions.untested_windows import UntestedWindows
 from flink_jobs.core.failures import DetectorFailedError
+from flink_jobs.core.incidents.evidence import keep_evidence
 from flink_jobs.core.incidents.judge import Verdict
 from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.record_parts import window_summary
@@ -233,14 +234,19 @@ class WindowedWatcher:
             self._plan.test_place, compared,
         )  # fmt: skip
         shown = window_summary(window, self._n_tested(window, comparison.needs_rows))
-        return self._plan.judge.test(
+        incident = self.watch.incident
+        verdict = self._plan.judge.test(
             self._context.model,
             shown,
             compared.summary,
             comparison,
-            self.watch.incident,
+            incident,
             is_snoozed=self._context.is_snoozed(window.closed_ms),
         )
+        if verdict.alert is not None:
+            view = self._view.plan.view
+            keep_evidence(self._context, view, incident, verdict.alert, lambda: comparison)
+        return verdict
 
     def _n_tested(self, window: ClosedWindow, sees_sample: bool) -> int:
         return min(window.n_kept, self._view.sample_size) if sees_sample else window.n_kept

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detectors import CountsTest, Needs, Reducer, SummaryTest
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError, detector_code
-from flink_jobs.core.references.fitted import FittedView
+from flink_jobs.core.references.fitted import FittedView, RawRows
 from flink_jobs.core.references.fitted_sequential import FittedSequential
 from flink_jobs.core.slices.counts import counts_of
 from flink_jobs.core.slices.summary import Measure, sample_rows
@@ -83,9 +83,8 @@ class PaneWork:
         if key not in self._reduced:
             assert self._fitted is not None  # noqa: S101 - the reducer is one of its
             events = self.pane.events
-            self._reduced[key] = reducer.transform(
-                self._fitted.encoder.encode(events.x, events.texts)
-            )
+            rows = RawRows(events.x, events.texts)
+            self._reduced[key] = reducer.transform(self._fitted.encoded(rows))
         return self._reduced[key]
 
     def _measured(self, test_place: int, rows: slice) -> Measure:

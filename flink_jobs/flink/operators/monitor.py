@@ -29,6 +29,7 @@ from flink_jobs.records.alerts import encode_record
 from flink_jobs.records.command_decoder import UnusableCommandError, decode_command, refusal
 from flink_jobs.records.control import Audit, PlacedCommand, StandingCommand, encode_audit
 from flink_jobs.records.dead_letters import encode_dead_letter
+from flink_jobs.records.evidence import encode_evidence
 from flink_jobs.records.status import encode_status
 from flink_jobs.version import __version__
 
@@ -38,6 +39,7 @@ SCORES = OutputTag("scores", RECORD_TYPE)
 DEAD_LETTERS = OutputTag("dead-letters", RECORD_TYPE)
 AUDITS = OutputTag("audits", RECORD_TYPE)
 STATUSES = OutputTag("statuses", RECORD_TYPE)
+EVIDENCE = OutputTag("evidence", RECORD_TYPE)
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 
@@ -121,6 +123,8 @@ class _MonitorOperator:
             yield Row(*encode_record(alert))
         for score in actions.scores:
             yield SCORES, Row(*encode_record(score))
+        for evidence in actions.evidence:
+            yield EVIDENCE, Row(*encode_evidence(evidence))
         for dead_letter in actions.dead_letters:
             yield DEAD_LETTERS, Row(*encode_dead_letter(dead_letter))
         yield from _audit_rows(actions.audits)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig, InputFormat
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.layouts import Layouts
-from flink_jobs.intake.triage import Arrivals, Triage
+from flink_jobs.intake.panes import events_at
+from flink_jobs.intake.triage import Triage
+from flink_jobs.replay.accuracy import AccuracyCounts, Judged
+from flink_jobs.replay.worker import arrivals
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 _OF_SEVERAL_ROWS: tuple[InputFormat, ...] = ("open_inference", "kserve_v1", "sagemaker")
@@ -76,6 +80,58 @@ class HistoryCounts:
             self.last_ms = max(self.last_ms, int(times_ms.max()))
 
 
+class AnswerCounts:
+    """Counts the right answers of a history, of the events that the job uses.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    horizon_ms : int
+    names : Names
+        With which the history is read.
+    """
+
+    def __init__(self, config: DriftJobConfig, horizon_ms: int, names: Names) -> None:
+        self._counts = AccuracyCounts(config)
+        self._width_ms = config.panes.width_ms
+        self._layouts = Layouts(config)
+        self._triage = Triage(config, horizon_ms)
+        self._names = names
+        self._panes: defaultdict[tuple[str, int], Judged] = defaultdict(Judged)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is counted; empty where all is well."""
+        return self._counts.problem
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        if not self._counts.is_counted:
+            return
+        rows = np.flatnonzero(batch.codes != self._names.get(HEARTBEAT_KEY, -2))
+        rows = rows[self._triage.judge(arrivals(batch, rows))[0]]
+        for code in np.unique(batch.codes[rows]).tolist():
+            self._add(batch, rows[batch.codes[rows] == code], self._names.all[code])
+
+    def table(self) -> pa.Table:
+        """The counts, as :meth:`~flink_jobs.replay.accuracy.AccuracyCounts.table` has them."""
+        for (model, start_ms), judged in sorted(self._panes.items()):
+            self._counts.add(model, start_ms, judged)
+        return self._counts.table()
+
+    def _add(self, batch: Batch, rows: NDArray[np.intp], model: str) -> None:
+        layout = self._layouts.of(model)
+        read = batch.rows.read(layout, rows, ([""] * len(rows)).copy)
+        events = events_at(read, batch.partitions[rows], batch.offsets[rows], batch.times_ms[rows])
+        labels = batch.rows.labels(rows[read.message_of]) if self._counts.needs_labels else None
+        starts = events.times_ms - events.times_ms % self._width_ms
+        for start_ms in np.unique(starts).tolist():
+            own = np.flatnonzero(starts == start_ms)
+            of_pane = None if labels is None else labels[own].tolist()
+            judged = self._counts.judge(layout, events.take(own), of_pane)
+            self._panes[model, start_ms] = self._panes[model, start_ms].and_also(judged)
+
+
 class _RowCounter:
     """Counts the events beyond the first one of messages, as far as the job reads them."""
 
@@ -86,11 +142,7 @@ class _RowCounter:
 
     def n_more(self, batch: Batch, rows: NDArray[np.intp]) -> dict[str, int]:
         """By model, of the chosen rows of a batch."""
-        codes = batch.codes[rows]
-        came = Arrivals(
-            codes >= 0, batch.rows.sizes(rows), batch.times_ms[rows], batch.reached_ms[rows]
-        )
-        rows = rows[self._triage.judge(came)[0]]
+        rows = rows[self._triage.judge(arrivals(batch, rows))[0]]
         found: dict[str, int] = {}
         for code in np.unique(batch.codes[rows]).tolist():
             model = self._counts.names.all[code]

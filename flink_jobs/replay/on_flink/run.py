@@ -27,14 +27,18 @@ from flink_jobs.kafka.ranges import RangeJob, TopicRange
 from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
+from flink_jobs.replay.accuracy import write_counts
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
-from flink_jobs.replay.on_flink.counts import HistoryCounts
+from flink_jobs.replay.on_flink.counts import AnswerCounts, HistoryCounts
 from flink_jobs.replay.on_flink.files_on_topic import FilesOnTopic
 from flink_jobs.replay.on_flink.own_topics import max_record_bytes, own_topics, topic_settings
 from flink_jobs.replay.result import (
+    ACCURACY_FILE,
     ALERTS_FILE,
+    EVIDENCE_FILE,
     SCORES_FILE,
     BacktestResult,
     BacktestSummary,
@@ -45,12 +49,12 @@ from flink_jobs.replay.result import (
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
 from flink_jobs.replay.result_warnings import event_warnings, storm_warnings
-from flink_jobs.replay.sorted_records import Spool, merge
+from flink_jobs.replay.sorted_records import Spool, evidence_spool, merge
 from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 
-Record = TypeVar("Record", Alert, Score, DeadLetter, ModelStatus)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Evidence, ModelStatus)
 
 
 def run_on_flink(
@@ -97,7 +101,8 @@ def run_on_flink(
     opened = open_source(source, config)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     counts = HistoryCounts(horizon_ms, config if isinstance(opened, KafkaRange) else None)
-    tell = _Teller(progress, opened, counts)
+    answers = AnswerCounts(config, horizon_ms, counts.names)
+    tell = _Teller(progress, opened, counts, answers)
     job_config = _bounded(config, opened)
     topics = _topics(job_config, opened)
     with fresh_folder(folder) as target, own_topics(job_config.kafka, topics):
@@ -118,7 +123,10 @@ def run_on_flink(
         found = _Found.read(job_config, target, files)
         letters = found.log.first()
         write_dead_letters(target, opened, files.with_payloads(letters) if files else letters)
-        write_summary(target, _summary(config, opened, counts, found, time.monotonic() - begin_s))
+        if not answers.problem:
+            write_counts(target / ACCURACY_FILE, [answers.table()])
+        summary = _summary(config, opened, counts, found, time.monotonic() - begin_s)
+        write_summary(target, msgspec.structs.replace(summary, no_accuracy=answers.problem))
     return BacktestResult.open(target)
 
 
@@ -126,9 +134,14 @@ class _Teller:
     """Counts a history, and tells how far it and the job have come."""
 
     def __init__(
-        self, progress: Callable[[Progress], None] | None, source: Source, counts: HistoryCounts
+        self,
+        progress: Callable[[Progress], None] | None,
+        source: Source,
+        counts: HistoryCounts,
+        answers: AnswerCounts,
     ) -> None:
         self._progress = progress
+        self._answers = answers
         self._source = source
         self._counts = counts
         # Files are read and written, and then the job reads them.
@@ -138,6 +151,7 @@ class _Teller:
         """The batches of the history."""
         for batch in self._source.batches(self._counts.names, self._counts.horizon_ms):
             self._counts.add(batch)
+            self._answers.add(batch)
             yield batch
             self._tell(batch.done)
 
@@ -211,8 +225,9 @@ class _Found:
         found.log.add(letters)
         with (
             TemporaryDirectory(prefix=PARTS, dir=folder) as scratch,
-            contextlib.closing(Spool(Path(scratch, "alerts.spool"))) as alerts,
-            contextlib.closing(Spool(Path(scratch, "scores.spool"))) as scores,
+            contextlib.closing(Spool[Alert](Path(scratch, "alerts.spool"))) as alerts,
+            contextlib.closing(Spool[Score](Path(scratch, "scores.spool"))) as scores,
+            contextlib.closing(evidence_spool(Path(scratch, "evidence.spool"))) as evidence,
         ):
             for alert in _records(config, kafka.alerts_topic, Alert):
                 alerts.write([alert if files is None else files.alert(alert)])
@@ -225,9 +240,13 @@ class _Found:
             assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
             statuses = _records(config, kafka.status_topic, ModelStatus)
             write_statuses(folder, {status.model: status for status in statuses}.values())
+            assert kafka.evidence_topic is not None  # noqa: S101 - the backtest has one of its own
+            for record in _records(config, kafka.evidence_topic, Evidence):
+                evidence.write([record])
             found.n_alerts, found.n_scores = len(alerts), len(scores)
             merge(alerts.sort(Path(scratch, "alerts.sorted")), folder / ALERTS_FILE)
             merge(scores.sort(Path(scratch, "scores.sorted")), folder / SCORES_FILE)
+            merge(evidence.sort(Path(scratch, "evidence.sorted")), folder / EVIDENCE_FILE)
         return found
 
     def _tally(self, model: str) -> Tally:
@@ -261,6 +280,7 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
         alerts_topic=f"{name}-alerts",
         scores_topic=f"{name}-scores",
         dead_letters_topic=f"{name}-dead-letters",
+        evidence_topic=f"{name}-evidence",
         control_topic=None,
         status_topic=f"{name}-status",
         group_id=name,
@@ -273,9 +293,11 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
 def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]:
     """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
-    assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
-    own = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic, kafka.status_topic
+    own = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic
     topics: dict[str, dict[str, str]] = {name: {} for name in own}
+    for name in (kafka.status_topic, kafka.evidence_topic):
+        assert name is not None  # noqa: S101 - of the bounded job
+        topics[name] = {}
     if not isinstance(source, KafkaRange):
         topics[kafka.inference_topic] = topic_settings(config)
     return topics

@@ -11,6 +11,8 @@ from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Shape = tuple[int, int]
+"""Rows and columns of an image."""
 
 
 class Thumbnail(NamedTuple):
