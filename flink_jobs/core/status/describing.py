@@ -167,7 +167,7 @@ def _detectors(view: View, status: ViewStatus) -> list[DetectorSummary]:
             kind="sequential",
             test=kind_of(each.table),
             promise=Promise(
-                run_time=each.table.run_time,
+                run_time=float(each.table.run_time),
                 unit=each.table.unit,
                 confidence=each.table.confidence,
             ),
@@ -184,9 +184,9 @@ def promise_of(table: CalibrationTable) -> Promise:
     if isinstance(table, LevelPerWindowConfig):
         return Promise(level=table.level)
     if table.events is not None:
-        return Promise(run_time=table.events, unit="events", confidence=table.confidence)
+        return Promise(run_time=float(table.events), unit="events", confidence=table.confidence)
     if table.time_ms is not None:
-        return Promise(run_time=table.time_ms, unit="ms", confidence=table.confidence)
+        return Promise(run_time=float(table.time_ms), unit="ms", confidence=table.confidence)
     return Promise(run_time=table.windows, unit="windows", confidence=table.confidence)
 
 

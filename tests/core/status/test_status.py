@@ -377,6 +377,18 @@ def test_each_view_has_a_reference_and_promises_of_its_own() -> None:
     assert status.state is ModelState.COLLECTING
 
 
+def test_a_record_that_was_read_is_written_as_the_same_bytes() -> None:
+    sequential = {"kind": "counts_e_detector", "run_time_events": 500, "n_cells": 3}
+    detectors = [{"name": "whole", "sequential": sequential}]
+    watched = Watched(followed(detectors=detectors))
+
+    watched.panes(0, 1, 2)
+
+    for status in watched.statuses:
+        written = msgspec.json.encode(status)
+        assert msgspec.json.encode(msgspec.json.decode(written, type=ModelStatus)) == written
+
+
 def test_a_job_that_decides_over_many_models_says_so() -> None:
     storm = {"within_ms": 60_000, "models": 5}
     watched = Watched(make_config(storm=storm, kafka={"status_topic": "s"}))
