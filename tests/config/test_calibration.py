@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from detectors import ExpectedRunTime, LevelPerWindow
+from detectors import ExpectedRunTime, KSTest, LevelPerWindow, MMDTest
 from flink_jobs.config.calibration import (
+    judge_halves,
     level_at,
     make_calibration,
     promises_of,
-    reference_level,
     windows_of,
 )
 from flink_jobs.config.checks import cross_check
@@ -168,11 +169,31 @@ def test_an_override_promises_another_run_time():
     assert isinstance(make_calibration(other, views_of(other)[0].detectors[0]), ExpectedRunTime)
 
 
-def test_the_halves_of_a_reference_have_a_level_of_their_own():
-    assert reference_level(promising().calibration) == 0.001
-    assert (
-        reference_level(
-            make_config(calibration={"kind": "level_per_window", "level": 0.02}).calibration
-        )
-        == 0.02
-    )
+@pytest.mark.parametrize(
+    ("table", "is_drift"),
+    [
+        (run_time(windows=500), False),
+        ({"kind": "level_per_window", "level": 0.02}, True),
+    ],
+)
+def test_the_halves_of_a_reference_have_a_level_of_their_own(table, is_drift):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(500, 1)), rng.normal(0.27, size=(500, 1))
+    test = KSTest().fit(first)
+    halves = test.test(second, rng=rng)
+    assert 1e-5 < halves.p_value < 0.001
+
+    judgement = judge_halves(make_config(calibration=table).calibration, test, halves)
+
+    assert judgement.is_drift is is_drift
+
+
+def test_halves_drift_at_the_lowest_p_value_of_a_test_that_permutes():
+    rng = np.random.default_rng(0)
+    test = MMDTest(n_permutations=99).fit(rng.normal(size=(100, 1)))
+    halves = test.test(rng.normal(3.0, size=(100, 1)), rng=rng)
+
+    judgement = judge_halves(promising().calibration, test, halves)
+
+    assert judgement.is_drift
+    assert judgement.threshold.p_value == 0.01

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Dependence, Judgement, LevelPerWindow, TwoSampleResult, TwoSampleTest
-from flink_jobs.config.calibration import make_calibration, reference_level
+from detectors import Dependence, Judgement, TwoSampleResult, TwoSampleTest
+from flink_jobs.config.calibration import judge_halves, make_calibration
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
@@ -93,7 +93,7 @@ class Judge(RecordWriter):
         self._policy = detector.policy
         self._seed = config.detector.seed
         self._calibration = make_calibration(config, detector)
-        self._of_halves = LevelPerWindow(reference_level(detector.calibration))
+        self._calibration_table = detector.calibration
         self._dimension_names = dimension_names(view, detector.test)
 
     def test(
@@ -158,7 +158,7 @@ class Judge(RecordWriter):
         DetectorFailedError when the calibration fails.
         """
         with detector_code():
-            judgement = self._of_halves.judge(test, halves)
+            judgement = judge_halves(self._calibration_table, test, halves)
         if judgement.is_drift == bool(incident_id):
             return None
         facts = self._facts(model, window, ReferenceSummary(n_events=0, fingerprint=""))
