@@ -23,7 +23,7 @@ from scripts.bench.environments import PeerUnavailableError
 from scripts.bench.harness import DOCS, machine, put_between
 from scripts.run_times.cases import CASES, PEER_CASES, OfPeer
 from scripts.run_times.delay_table import delay_table
-from scripts.run_times.delays import OURS, THEIRS, Passage, delays, passed, threshold_for
+from scripts.run_times.delays import BY_PEERS, OURS, THEIRS, Passage, delays, passed, threshold_for
 from scripts.run_times.kept import Kept
 from scripts.run_times.measure import Task, Watched, case_of, watch
 from scripts.run_times.peer_process import environment_of
@@ -87,7 +87,7 @@ def _available(names: Sequence[str]) -> list[str]:
 def peer_of(name: str) -> str | None:
     """Name the library of a detector; None for ours."""
     if name in OURS or name in THEIRS:
-        return THEIRS[name][0] if name in THEIRS else None
+        return BY_PEERS[name][0] if name in BY_PEERS else None
     detector = case_of(name).detector
     return detector.peer if isinstance(detector, OfPeer) else None
 
@@ -127,7 +127,9 @@ def _delays(kept: Kept, names: Sequence[str], n_streams: int, find: Callable[...
         for name, (threshold, _) in chosen.items()
         for shift in SHIFTS
     }
-    find([task for key, of_key in tasks.items() if key[0] in names for task in of_key], passed)
+    # All of a stream's number after each other: a peer's detector, slow to make, is the same.
+    wanted = [task for key, of_key in tasks.items() if key[0] in names for task in of_key]
+    find(sorted(wanted, key=lambda task: (task.detector, task.number)), passed)
     done = {
         name: run_time
         for name, (_, run_time) in chosen.items()

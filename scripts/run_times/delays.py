@@ -24,6 +24,7 @@ from detectors import (
     FourierMMDTest,
     KernelEDetector,
     MixedTest,
+    SlidingMMD,
     TwoSampleTest,
 )
 from detectors.base import FloatArray
@@ -69,15 +70,16 @@ class Passage:
 def passed(task: Passage) -> Records:
     """Run a detector; the scores that were higher than all before them."""
     n_before, n_after = (0, N_QUIET) if task.shift is None else (N_BEFORE, N_AFTER)
-    if task.detector in THEIRS:
-        peer, kind = THEIRS[task.detector]
+    if task.detector in BY_PEERS:
+        peer, kind = BY_PEERS[task.detector]
         request = {
             "do": "score", "kind": kind, "n_ref": N_REF, "number": task.number, "n_test": N_TEST,
             "n_before": n_before, "n_after": n_after, "shift": task.shift, "stop_at": task.stop_at,
         }  # fmt: skip
         return [(int(n), float(score)) for n, score in ask(peer, request)["records"]]
     x_ref, rows = reference_and_table(N_REF, task.number, n_before, n_after, task.shift)
-    return records_of(OURS[task.detector](x_ref, rows), task.stop_at)
+    scores = OURS.get(task.detector, _mmd_of_alibi)
+    return records_of(scores(x_ref, rows), task.stop_at)
 
 
 def threshold_for(quiet: Sequence[Records], run_time: float) -> tuple[float, float]:
@@ -151,6 +153,23 @@ def _evidence_of(make: Callable[[], _Evidence], *, needs_numbers: bool) -> Score
     return scores
 
 
+def _mmd_of_alibi(x_ref: FloatArray, rows: FloatArray) -> Iterator[tuple[int, float]]:
+    """Score each row as ``MMDDriftOnline`` does, a hundred times as fast.
+
+    ``make bench-detectors`` holds both statistics against each other. Like it, this sets two
+    windows less a row of the reference aside, and begins with a window of them.
+    """
+    reference, stream = as_numbers(x_ref, rows)
+    n_kept = N_REF - (2 * N_TEST - 1)
+    sliding = SlidingMMD(N_TEST).fit(reference[:n_kept])
+    for row in reference[-N_TEST:]:
+        sliding.update(row)
+    for n_rows, row in enumerate(stream, 1):
+        statistic = sliding.update(row)
+        assert statistic is not None
+        yield n_rows, statistic
+
+
 _RUN_TIME = 1_000.0  # Evidence does not depend on it.
 
 OURS: Mapping[str, Scores] = MappingProxyType(
@@ -170,13 +189,14 @@ OURS: Mapping[str, Scores] = MappingProxyType(
     }
 )
 
-THEIRS: Mapping[str, tuple[str, str]] = MappingProxyType(
+BY_PEERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "MMDDriftOnline": ("alibi", "mmd"),
         "LSDDDriftOnline": ("alibi", "lsdd"),
         "CVMDriftOnline": ("alibi", "cvm"),
         "ADWIN": ("river", "adwin"),
         "PageHinkley": ("river", "page_hinkley"),
     }
 )
-"""Worker and kind."""
+"""Worker and kind of those that other libraries compute themselves."""
+
+THEIRS = ("MMDDriftOnline", *BY_PEERS)

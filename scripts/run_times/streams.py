@@ -177,13 +177,16 @@ def reference_and_table(
 ) -> tuple[Rows, Rows]:
     """Draw a reference of the table and rows, the last ``n_after`` of which are shifted.
 
+    References of one number are the same, whatever the shift.
+
     Returns
     -------
     x_ref, rows : ndarray of float64, shape (n, 5)
         The first column holds codes of categories, the last one NaN where a value is missing.
     """
+    x_ref = _table(np.random.default_rng((n_ref, number)), n_ref)
     rng = np.random.default_rng((_number_of(shift or "none"), n_ref, number))
-    x_ref, rows = _table(rng, n_ref), _table(rng, n_before + n_after)
+    rows = _table(rng, n_before + n_after)
     if shift is not None:
         SHIFTS[shift][1](rows[n_before:], rng)
     return x_ref, rows

@@ -52,15 +52,14 @@ def test_a_shift_changes_rows_behind_it_alone(shift: str) -> None:
     assert moved > 0.3 or abs(second.mean(axis=0) - reference.mean(axis=0)).max() > 0.12
 
 
-@pytest.mark.parametrize("name", list(OURS))
-def test_a_large_shift_is_found_at_once_by_the_score_of_each(name: str) -> None:
-    quiet = passed(Passage(name, 0))
-    highest = quiet[-1][1]
+@pytest.mark.parametrize("name", [*OURS, "MMDDriftOnline"])
+def test_a_shift_that_grows_large_is_found_by_the_score_of_each(name: str) -> None:
+    highest = 1.1 * passed(Passage(name, 0))[-1][1]
 
-    found = first_passage(passed(Passage(name, 0, "class mix", highest + 1.0)), highest + 1.0)
+    found = first_passage(passed(Passage(name, 0, "gradual", highest)), highest)
 
     assert found is not None
-    assert N_BEFORE < found <= N_BEFORE + 600
+    assert found > N_BEFORE
 
 
 def test_a_row_says_who_is_first() -> None:

@@ -67,11 +67,6 @@ def test_distances_of_all_windows_are_those_of_the_test(
     np.testing.assert_allclose(found, one_by_one, atol=1e-12)
 
 
-def run_times_of(case: str, n_ref: int, n_detectors: int, n_windows: int) -> NDArray[np.float64]:
-    tasks = [Task(case, n_ref, n_windows, number) for number in range(n_detectors)]
-    return np.array([watch(task).run_time for task in tasks])
-
-
 def truth_of(case: str, n_ref: int, n_detectors: int, length: int) -> tuple[float, float]:
     target = CASES[case].sizes.target
     tasks = [Task(case, n_ref, round(length * target), n) for n in range(n_detectors)]
@@ -95,7 +90,9 @@ def test_nine_of_ten_references_run_as_long_as_promised_and_few_much_longer(n_re
     "case", ["counts_e_detector, 1", "ConformalEDetector, 10", "KernelEDetector, 10"]
 )
 def test_no_detector_with_a_proof_runs_shorter_than_promised(case: str) -> None:
-    assert (run_times_of(case, 2_000, 3, 400) >= 100.0).all()
+    tasks = [Task(case, 2_000, 1_000, number) for number in range(2)]
+
+    assert [watch(task).run_time >= 100.0 for task in tasks] == [True, True]
 
 
 def drawn_runs(
