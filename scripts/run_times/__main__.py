@@ -32,7 +32,7 @@ from scripts.run_times.tables import run_time_table, with_note
 
 _PAGE = DOCS / "run-times.md"
 _PACKAGES = ("numpy", "scipy")
-_RUN_TIME_ROWS = 1_000.0
+_RUN_TIME_ROWS = 5_000.0
 _NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
     {"run-times": list(CASES), "peers": list(PEER_CASES), "delays": [*OURS, *THEIRS]}
 )
@@ -75,7 +75,7 @@ def _nothing(tasks: Sequence[object], work: Callable[..., object]) -> None:
 def _available(names: Sequence[str]) -> list[str]:
     """Leave out the detectors of peers that cannot be installed, and say so."""
     unavailable = set()
-    for peer in sorted({peer_of(name) for name in names} - {None}):
+    for peer in sorted({peer for name in names if (peer := peer_of(name)) is not None}):
         try:
             environment_of(peer)
         except PeerUnavailableError as error:

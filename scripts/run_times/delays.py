@@ -33,7 +33,7 @@ from scripts.run_times.peer_process import ask
 from scripts.run_times.streams import as_numbers, reference_and_table
 
 N_REF, N_TEST, SLIDE = 1_000, 100, 20
-N_BEFORE, N_AFTER, N_QUIET = 200, 1_000, 2_500
+N_BEFORE, N_AFTER, N_QUIET = 200, 1_000, 10_000
 """Rows before a shift, after it, and of a stream without one."""
 _SMALLEST = 1e-300
 
@@ -92,7 +92,7 @@ def threshold_for(quiet: Sequence[Records], run_time: float) -> tuple[float, flo
     --------
     >>> quiet = [[(20, 1.0), (300, 2.0)], [(100, 1.5)]]
     >>> threshold_for(quiet, 1_000)
-    (2.0, 2800.0)
+    (2.0, 10300.0)
     """
     scores = sorted({score for records in quiet for _, score in records})
     low, high = 0, len(scores) - 1
