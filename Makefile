@@ -112,7 +112,7 @@ replicate: needs-torch $(TORCH) ## Repeat the experiments of the paper on real d
 	@$(BIN)/python -m scripts.replicate $(ARGS)
 
 .PHONY: statistics
-statistics: needs-setup $(PACKAGE) ## Measure whether detectors run as long as promised, about 2 hours (ARGS="--detectors 20")
+statistics: needs-torch $(TORCH) ## Measure run times and delays, ours and those of others, about 2 hours (ARGS="--part delays")
 	@$(BIN)/python -m scripts.run_times $(ARGS)
 
 .PHONY: type-one

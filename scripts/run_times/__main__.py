@@ -1,4 +1,4 @@
-"""Measures whether detectors run as long as promised, and writes the tables of the page.
+"""Measures whether detectors run as long as promised, and how fast they find drifts.
 
 Run by ``make statistics``, writes the tables of ``docs/run-times.md``.
 """
@@ -8,95 +8,155 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated
 
 # Before numpy comes in: workers take a core each, and inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import typer
 from rich.console import Console
 
+from scripts.bench.environments import PeerUnavailableError
 from scripts.bench.harness import DOCS, machine, put_between
-from scripts.run_times.cases import CASES
-from scripts.run_times.measure import Task, measure
-from scripts.shared.markdown import table
+from scripts.run_times.cases import CASES, PEER_CASES, OfPeer
+from scripts.run_times.delay_table import delay_table
+from scripts.run_times.delays import BY_PEERS, OURS, THEIRS, Passage, delays, passed, threshold_for
+from scripts.run_times.kept import Kept
+from scripts.run_times.measure import Task, Watched, case_of, watch
+from scripts.run_times.peer_process import environment_of
+from scripts.run_times.streams import SHIFTS
+from scripts.run_times.tables import run_time_table, with_note
 
 _PAGE = DOCS / "run-times.md"
-_N_TEST, _OVERLAP = 100, 5
-_REFERENCES = (2, 5, 20, 100)
-_WIDTH = 130
 _PACKAGES = ("numpy", "scipy")
+_RUN_TIME_ROWS = 5_000.0
+_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"run-times": list(CASES), "peers": list(PEER_CASES), "delays": [*OURS, *THEIRS]}
+)
+_PARTS = tuple(_NAMES)
+_NOT_OF_RESULTS = ("--no-write", "--fresh")
 _console = Console()
 
 
 def main(
-    detectors: Annotated[int, typer.Option(min=10, help="detectors of each row")] = 200,
-    target: Annotated[list[float] | None, typer.Option(help="promised run times")] = None,
-    length: Annotated[int, typer.Option(min=5, help="windows watched, in run times")] = 40,
+    part: Annotated[list[str] | None, typer.Option(help=f"of {', '.join(_PARTS)}; all")] = None,
     case: Annotated[list[str] | None, typer.Option(help="cases; all by default")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="processes, one core each")] = 2,
+    detectors: Annotated[int, typer.Option(min=2, help="detectors of each row")] = 40,
+    length: Annotated[int, typer.Option(min=2, help="windows watched, in run times")] = 20,
+    streams: Annotated[int, typer.Option(min=2, help="streams of each shift")] = 40,
+    processes: Annotated[int, typer.Option(min=1, help="one core each")] = 1,
+    measure: Annotated[bool, typer.Option(help="measure what was not measured yet")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="forget what was measured")] = False,
     write: Annotated[bool, typer.Option(help="put the tables into the page")] = True,
 ) -> None:
-    """Let detectors of every kind watch streams without a drift, each with its own reference."""
-    targets = tuple(target or (100.0,))
-    tasks = [
-        Task(name, n * _N_TEST, _N_TEST, _OVERLAP, targets, round(length * max(targets)), number)
-        for name in case or CASES
-        for n in (_REFERENCES if name == "ks, 1" else _REFERENCES[2:3])
-        for number in range(detectors)
+    """Let detectors watch streams without a drift, each with its own reference."""
+    for name in part or _PARTS:
+        kept = Kept(name, _command())
+        if fresh:
+            kept.forget()
+        find = partial(kept.find, n_processes=processes) if measure else _nothing
+        chosen = _available([each for each in case or _NAMES[name] if each in _NAMES[name]])
+        if name == "delays":
+            text = _delays(kept, chosen, streams, find)
+        else:
+            find([task for each in chosen for task in tasks_of(each, detectors, length)], count)
+            found = {Task(**record["task"]): _watched(record["answer"]) for record in kept.records}
+            text = run_time_table(found, _NAMES[name])
+        _publish(name, text, kept, write=write)
+
+
+def _nothing(tasks: Sequence[object], work: Callable[..., object]) -> None:
+    """Measure nothing."""
+
+
+def _available(names: Sequence[str]) -> list[str]:
+    """Leave out the detectors of peers that cannot be installed, and say so."""
+    unavailable = set()
+    for peer in sorted({peer for name in names if (peer := peer_of(name)) is not None}):
+        try:
+            environment_of(peer)
+        except PeerUnavailableError as error:
+            _console.print(f"{peer} is left out, it cannot be installed: {error}", markup=False)
+            unavailable.add(peer)
+    return [name for name in names if peer_of(name) not in unavailable]
+
+
+def peer_of(name: str) -> str | None:
+    """Name the library of a detector; None for ours."""
+    if name in OURS or name in THEIRS:
+        return BY_PEERS[name][0] if name in BY_PEERS else None
+    detector = case_of(name).detector
+    return detector.peer if isinstance(detector, OfPeer) else None
+
+
+def tasks_of(name: str, n_detectors: int, length: int) -> list[Task]:
+    """List the detectors of a case."""
+    sizes = case_of(name).sizes
+    return [
+        Task(name, n * sizes.n_test, round(length * sizes.target), number)
+        for n in sizes.references
+        for number in range(n_detectors)
     ]
-    found = measure(tasks, workers)
-    text = report(found, targets, detectors, length)
+
+
+def count(task: Task) -> tuple[list[int], int]:
+    """Let a detector watch; its runs, and the number of its windows."""
+    watched = watch(task)
+    return list(watched.runs), watched.n_windows
+
+
+def _watched(answer: tuple[list[int], int]) -> Watched:
+    runs, n_windows = answer
+    return Watched(tuple(runs), n_windows)
+
+
+def _delays(kept: Kept, names: Sequence[str], n_streams: int, find: Callable[..., None]) -> str:
+    """Measure thresholds first, then delays at them; the table of all that was kept."""
+    numbers = range(n_streams)
+    find([Passage(name, n) for name in names for n in numbers], passed)
+    chosen = {
+        name: threshold_for([kept.answer(Passage(name, n)) for n in numbers], _RUN_TIME_ROWS)
+        for name in _NAMES["delays"]
+        if kept.answer(Passage(name, n_streams - 1)) is not None
+    }
+    tasks = {
+        (name, shift): [Passage(name, n, shift, threshold) for n in numbers]
+        for name, (threshold, _) in chosen.items()
+        for shift in SHIFTS
+    }
+    # All of a stream's number after each other: a peer's detector, slow to make, is the same.
+    wanted = [task for key, of_key in tasks.items() if key[0] in names for task in of_key]
+    find(sorted(wanted, key=lambda task: (task.detector, task.number)), passed)
+    done = {
+        name: run_time
+        for name, (_, run_time) in chosen.items()
+        if all(kept.answer(task) is not None for s in SHIFTS for task in tasks[name, s])
+    }
+    found = {
+        shift: {
+            name: delays([kept.answer(task) for task in tasks[name, shift]], chosen[name][0])
+            for name in done
+        }
+        for shift in SHIFTS
+    }
+    return delay_table(found, done)
+
+
+def _command() -> str:
+    arguments = shlex.join(each for each in sys.argv[1:] if each not in _NOT_OF_RESULTS).replace(
+        '"', '\\"'
+    )
+    return f'make statistics ARGS="{arguments}"' if arguments else "make statistics"
+
+
+def _publish(name: str, text: str, kept: Kept, *, write: bool) -> None:
     _console.print(text, markup=False)
     if write:
-        arguments = shlex.join(sys.argv[1:]).replace('"', '\\"')
-        command = f'make statistics ARGS="{arguments}"' if arguments else "make statistics"
-        note = textwrap.fill(f"By `{command}` on {machine(_PACKAGES)}", _WIDTH)
-        put_between(_PAGE, "statistics", f"{text}\n\n{note}")
-
-
-def report(
-    found: Mapping[Task, Sequence[float]], targets: Sequence[float], n: int, length: int
-) -> str:
-    """The table: for each kind of detector, how its run times compare with the promise."""
-    rows: dict[tuple[str, int], list[Sequence[float]]] = {}
-    for task, run_times in found.items():
-        rows.setdefault((task.case, task.n_ref // task.n_test), []).append(run_times)
-    order = list(CASES)
-    cells = [
-        [
-            f"`{name}`",
-            CASES[name].rows,
-            str(n_ref),
-            f"{target:,.0f}",
-            *_cells(values, place, target),
-        ]
-        for (name, n_ref), values in sorted(
-            rows.items(), key=lambda e: (order.index(e[0][0]), e[0][1])
-        )
-        for place, target in enumerate(targets)
-    ]
-    header = [
-        "detector", "rows", "reference, windows", "promised", "at or above it", "lower decile",
-        "median", "upper decile",
-    ]  # fmt: skip
-    head = (
-        f"{n} detectors a row, each with its own reference, watched {length} run times: the last "
-        "three columns are multiples of the promise, and each has an error of about "
-        f"{1.0 / np.sqrt(length):.0%} for a single detector, which makes them look more different "
-        f"than they are. A detector without an incident counts as {length}. Windows of "
-        f"{_N_TEST} rows, {_OVERLAP} to a row, two in a row to start."
-    )
-    return "\n".join([textwrap.fill(head, _WIDTH), "", table(header, cells, n_left=2)])
-
-
-def _cells(values: Sequence[Sequence[float]], place: int, target: float) -> list[str]:
-    of_target = np.array([each[place] for each in values]) / target
-    deciles = np.quantile(of_target, [0.1, 0.5, 0.9])
-    return [f"{np.mean(of_target >= 1.0):.0%}", *(f"{value:.2f}" for value in deciles)]
+        commands = list(dict.fromkeys(record["command"] for record in kept.records))
+        put_between(_PAGE, f"statistics {name}", with_note(text, commands, machine(_PACKAGES)))
 
 
 if __name__ == "__main__":

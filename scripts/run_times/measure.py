@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
+from numpy.typing import NDArray
 
-from detectors import (
-    Dependence,
-    ExpectedRunTime,
-    IncidentRule,
-    TwoSampleTest,
-    autocorrelation_time,
-)
+from detectors import Dependence, ExpectedRunTime, KSTest, TwoSampleTest, autocorrelation_time
 from detectors.base import FloatArray
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, advance
 from flink_jobs.core.state.incident import Incident
-from scripts.run_times.cases import CASES
+from scripts.run_times.cases import CASES, PEER_CASES, Case, OfPeer, Sequential, Sizes, Windowed
+from scripts.run_times.peer_process import ask
+from scripts.run_times.sliding_ks import sliding_distances
+from scripts.run_times.streams import reference_and_rows
 
-POLICY = PolicyTable(flapping_after=0)
-RULE = IncidentRule(POLICY.windows_to_start, POLICY.windows_to_start, POLICY.windows_to_recover)
+_CONFIDENCE = 0.9
+_ALARMS_ENOUGH = 5
+# D is a ratio of whole numbers that is computed in another order than the threshold.
+_ROUNDING = 1e-12
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,93 +33,148 @@ class Task:
     Attributes
     ----------
     case : str
-    n_ref, n_test, overlap : int
-        Rows of the reference and of a window, and windows to which a row belongs.
-    targets : tuple of float
-        Promised run times, in windows; all judge the same windows.
+        One of ``CASES`` or ``PEER_CASES``.
+    n_ref : int
+        Rows of the reference.
     n_windows : int
+        Windows to watch.
     number : int
         Which of the detectors of its case.
     """
 
     case: str
     n_ref: int
-    n_test: int
-    overlap: int
-    targets: tuple[float, ...]
     n_windows: int
     number: int
 
 
-def measure(tasks: Sequence[Task], n_workers: int) -> dict[Task, tuple[float, ...]]:
-    """Run all tasks, with progress; a run time in windows for each target."""
-    context = multiprocessing.get_context("spawn")
-    columns = (*Progress.get_default_columns()[:-1], TimeElapsedColumn(), TimeRemainingColumn())
-    with ProcessPoolExecutor(n_workers, context) as pool, Progress(*columns) as progress:
-        bar = progress.add_task("detectors", total=len(tasks))
-        futures = {pool.submit(run_times, task): task for task in tasks}
-        found = {}
-        for future in as_completed(futures):
-            found[futures[future]] = future.result()
-            progress.advance(bar)
-    return found
+@dataclass(frozen=True)
+class Watched:
+    """What a detector did without a drift.
+
+    Attributes
+    ----------
+    runs : tuple of int
+        Windows without an incident before each incident that started.
+    n_windows : int
+        All windows without an incident.
+    """
+
+    runs: tuple[int, ...]
+    n_windows: int
+
+    @property
+    def run_time(self) -> float:
+        """Windows per incident; a stream without an incident counts as one with one."""
+        return self.n_windows / max(len(self.runs), 1)
 
 
-def run_times(task: Task) -> tuple[float, ...]:
-    """Give the windows without an incident per incident, for each target."""
-    rng = np.random.default_rng((hash_of(task.case), task.n_ref, task.overlap, task.number))
-    case = CASES[task.case]
-    x_ref = case.draw(rng, task.n_ref)
-    time = autocorrelation_time(x_ref)
-    test, reduce = _fitted(task, x_ref)
-    levels = [_level(task, target, test, Dependence(time, time)) for target in task.targets]
-    p_values = np.array(list(_p_values(task, test, reduce, rng)))
-    return tuple(run_time(p_values <= level) for level in levels)
+def case_of(name: str) -> Case:
+    """Give a case by its name."""
+    return CASES[name] if name in CASES else PEER_CASES[name]
 
 
-def hash_of(text: str) -> int:
-    """Give a number that is the same everywhere."""
-    return int.from_bytes(text.encode().ljust(8)[:24], "big")
+def watch(task: Task) -> Watched:
+    """Let one detector watch its stream."""
+    case = case_of(task.case)
+    if isinstance(case.detector, OfPeer):
+        return _watch_by_peer(task, case, case.detector)
+    n_rows = case.sizes.n_test + case.sizes.slide * (task.n_windows - 1)
+    x_ref, rows = reference_and_rows(case.stream, task.n_ref, task.number, n_rows)
+    if isinstance(case.detector, Sequential):
+        return _watch_in_sequence(case.detector, case.sizes, x_ref, rows)
+    return _watch_windows(case.detector, case.sizes, x_ref, rows)
 
 
-def run_time(is_drift: np.ndarray) -> float:  # type: ignore[type-arg]
-    """Count with the lifecycle of a job; a stream without an incident counts as one with one."""
-    incident, n_starts, n_open = Incident(), 0, 0
+def counted(is_drift: Bools, policy: PolicyTable) -> Watched:
+    """Count incidents with the lifecycle of a job."""
+    incident, runs, run, n_windows = Incident(), [], 0, 0
     for place, drifts in enumerate(is_drift.tolist()):
         before = incident.incident_id
         outcome = Outcome(place, place + 1, drifts, 0.5, 0.0)
-        advance(incident, outcome, policy=POLICY, new_incident_id=str(place))
-        n_starts += bool(incident.incident_id) and incident.incident_id != before
-        n_open += bool(incident.incident_id)
-    return (len(is_drift) - n_open) / max(n_starts, 1)
+        advance(incident, outcome, policy=policy, new_incident_id=str(place))
+        if not incident.incident_id:
+            run, n_windows = run + 1, n_windows + 1
+        elif incident.incident_id != before:
+            runs.append(run)
+            run = 0
+    return Watched(tuple(runs), n_windows)
 
 
-def _fitted(
-    task: Task, x_ref: FloatArray
-) -> tuple[TwoSampleTest, Callable[[FloatArray], FloatArray]]:
-    case = CASES[task.case]
-    if case.reducer is None:
-        return case.test().fit(x_ref), lambda rows: rows
-    reducer = case.reducer().fit(x_ref)
-    return case.test().fit(reducer.transform(x_ref)), reducer.transform
+def _watch_windows(
+    detector: Windowed, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
+) -> Watched:
+    time = autocorrelation_time(x_ref)
+    if detector.reducer is not None:
+        reducer = detector.reducer().fit(x_ref)
+        x_ref, rows = reducer.transform(x_ref), reducer.transform(rows)
+    test = detector.test().fit(x_ref)
+    width = x_ref.shape[1] if test.is_univariate else 1
+    calibration = ExpectedRunTime(sizes.target, _CONFIDENCE, sizes.overlap, detector.rule)
+    level = calibration.level_for(len(x_ref), sizes.n_test, width, Dependence(time, time))
+    policy = PolicyTable(
+        windows_to_start=detector.rule.to_start,
+        windows_to_recover=detector.rule.to_recover,
+        flapping_after=0,
+    )
+    return counted(_drifting(test, level, sizes, x_ref, rows), policy)
 
 
-def _level(task: Task, target: float, test: TwoSampleTest, dependence: Dependence) -> float:
-    calibration = ExpectedRunTime(target, 0.9, task.overlap, RULE)
-    width = CASES[task.case].draw(np.random.default_rng(0), 1).shape[1]
-    width = width if test.is_univariate else 1
-    return calibration.level_for(task.n_ref, task.n_test, width, dependence)
+def _drifting(
+    test: TwoSampleTest, level: float, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
+) -> Bools:
+    """Tell which windows drift; those of KS all at once."""
+    if isinstance(test, KSTest):
+        first = test.test(rows[: sizes.n_test], rng=np.random.default_rng(0))
+        threshold = test.critical_statistic(level, first)
+        distances = sliding_distances(x_ref, rows, sizes.n_test, sizes.slide)
+        return np.asarray(distances >= threshold - _ROUNDING)
+    return np.array([p_value <= level for p_value in _p_values(test, sizes, rows)], dtype=np.bool_)
 
 
-def _p_values(
-    task: Task,
-    test: TwoSampleTest,
-    reduce: Callable[[FloatArray], FloatArray],
-    rng: np.random.Generator,
-) -> Iterator[float]:
-    slide = task.n_test // task.overlap
-    rows = CASES[task.case].draw(rng, task.n_test + slide * (task.n_windows - 1))
-    reduced = reduce(rows)
-    for place in range(task.n_windows):
-        window = reduced[place * slide : place * slide + task.n_test]
-        yield test.test(window, rng=rng).p_value
+def _p_values(test: TwoSampleTest, sizes: Sizes, rows: FloatArray) -> Iterator[float]:
+    rng = np.random.default_rng(0)
+    for start in range(0, len(rows) - sizes.n_test + 1, sizes.slide):
+        yield test.test(rows[start : start + sizes.n_test], rng=rng).p_value
+
+
+def _watch_in_sequence(
+    detector: Sequential, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
+) -> Watched:
+    """Feed the rows of a slide at once, each slide of weight 1; an alarm begins anew.
+
+    The fifth alarm ends it: evidence grows so evenly that a last run without an alarm, cut off by
+    the end of a stream, would make the mean of five runs too long.
+    """
+    watching = detector.make(sizes.target)
+    watching.fit(x_ref)
+    alarms, starts = [], range(0, len(rows) - sizes.slide + 1, sizes.slide)
+    for place, start in enumerate(starts, 1):
+        if watching.update(rows[start : start + sizes.slide], weight=1.0) >= sizes.target:
+            alarms.append(place)
+            watching.reset()
+        if len(alarms) == _ALARMS_ENOUGH:
+            return _watched(alarms, place)
+    return _watched(alarms, len(starts))
+
+
+def _watched(alarms: Sequence[int], n_windows: int) -> Watched:
+    """Make runs of the windows, counted from 1, that alarmed, after each of which all begins."""
+    return Watched(tuple(np.diff([0, *alarms]).tolist()), n_windows)
+
+
+def _watch_by_peer(task: Task, case: Case, detector: OfPeer) -> Watched:
+    answer = ask(
+        detector.peer,
+        {
+            "do": "watch",
+            "kind": detector.kind,
+            "stream": case.stream,
+            "n_ref": task.n_ref,
+            "number": task.number,
+            "n_rows": task.n_windows,
+            "n_test": case.sizes.n_test,
+            "run_time": case.sizes.target,
+        },
+    )
+    return _watched(answer["alarms"], task.n_windows)
