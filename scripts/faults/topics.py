@@ -138,6 +138,8 @@ slide_ms = {window_ms}
 [reference]
 kind = "first_events"
 n_events = {stream.n_reference}
+[calibration]
+kind = "level_per_window"
 # An alert with every window that drifts: faults can lose or repeat each of them.
 [policy]
 windows_to_start = 1

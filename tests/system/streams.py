@@ -220,6 +220,8 @@ min_events = 2
 [reference]
 kind = "first_events"
 n_events = 100
+[calibration]
+kind = "level_per_window"
 [policy]
 windows_to_start = 1
 windows_to_recover = 1
