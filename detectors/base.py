@@ -330,7 +330,7 @@ class SequentialDetector(StreamDetector, Protocol):
 
     @property
     def derived_bytes(self) -> int:
-        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        """Bytes held in memory for all streams, without those that ``to_arrays`` gives."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit, Command
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.records.status import ModelStatus
 
 RECORDS: dict[str, Any] = {
     "alert": Alert,
@@ -23,6 +24,7 @@ RECORDS: dict[str, Any] = {
     "command": Command,
     "audit": Audit,
     "evidence": Evidence,
+    "status": ModelStatus,
 }
 _FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -25,6 +25,7 @@ from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Command, PlacedCommand
 from flink_jobs.records.dead_letters import DeadLetter
+from flink_jobs.records.status import ModelStatus
 
 WIDTH_MS = 1_000
 
@@ -249,6 +250,10 @@ class Replay:
     @property
     def scores(self) -> list[Score]:
         return [score for actions in self.actions for score in actions.scores]
+
+    @property
+    def statuses(self) -> list[ModelStatus]:
+        return [status for actions in self.actions for status in actions.statuses]
 
     @property
     def dead_letters(self) -> list[DeadLetter]:

@@ -17,6 +17,7 @@ from flink_jobs.cli.init import init
 from flink_jobs.cli.report import report
 from flink_jobs.cli.run import run
 from flink_jobs.cli.sandbox import sandbox
+from flink_jobs.cli.status import status
 from flink_jobs.cli.validate import validate
 from flink_jobs.cli.version import version
 
@@ -28,7 +29,20 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 for command in (
-    *(demo, init, validate, backtest, report, compare, sandbox, run, alerts, dashboard, version),
+    *(
+        demo,
+        init,
+        validate,
+        backtest,
+        report,
+        compare,
+        sandbox,
+        run,
+        status,
+        alerts,
+        dashboard,
+        version,
+    ),
 ):
     app.command()(command)
 app.add_typer(control)

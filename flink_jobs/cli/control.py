@@ -158,15 +158,16 @@ def _checked_command(tree: dict[str, Any]) -> Command:
 
 def _show(audit: Audit, *, as_json: bool) -> None:
     from flink_jobs.reports.text.alerts import to_json_line
-    from flink_jobs.reports.text.audits import audit_line, summary_table
+    from flink_jobs.reports.text.audits import audit_line
+    from flink_jobs.reports.text.statuses import status_table
 
     if as_json:
         typer.echo(to_json_line(audit))
         return
     console = stdout()
     console.print(audit_line(audit), soft_wrap=True)
-    if audit.summary is not None:
-        console.print(summary_table(audit.summary))
+    if audit.status is not None and audit.kind == "describe":
+        console.print(status_table(audit.status, audit.state_bytes))
 
 
 def _say_unanswered(model: str, topic: str, audit_topic: str, wait_s: float) -> None:

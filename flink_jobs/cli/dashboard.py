@@ -24,6 +24,13 @@ def dashboard(
         str | None,
         typer.Option(help="The topic of answers; drift-audit where there is a control topic."),
     ] = None,
+    status_topic: Annotated[
+        str | None,
+        typer.Option(
+            help="The topic of status records; without it the page knows only by answers to "
+            "commands which models are paused or collect a reference."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to serve the page on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Its port; 0 for any that is free.")
@@ -63,6 +70,7 @@ def dashboard(
             alerts=alerts_topic,
             scores=scores_topic,
             audit=audit_topic or ("drift-audit" if control_topic else None),
+            status=status_topic,
             n_scores=history,
             properties=parse_properties(properties or []),
         )

@@ -85,12 +85,14 @@ def run(
             with console.status(Text(f"Waiting until job {job_id} runs")):
                 launch.wait_until_it_runs(jobmanager, job_id, timeout_s=wait_s)
         verb = "runs" if wait_s else "was submitted"
+        watched = f"\nSee its models: loudly status --config {config}"
         console.print(
             Text.assemble(
                 ("✔", "green"),
                 f" Job {job_id} {verb}: http://{jobmanager}/#/job/{job_id}/overview\n"
                 "Follow its alerts: loudly alerts --bootstrap-servers "
-                f"{loaded.kafka.bootstrap_servers} --topic {loaded.kafka.alerts_topic}",
+                f"{loaded.kafka.bootstrap_servers} --topic {loaded.kafka.alerts_topic}"
+                f"{watched if loaded.kafka.status_topic else ''}",
             ),
             soft_wrap=True,
         )

@@ -62,7 +62,11 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
         for line in _of_override(config.overrides, place, lines, _of_model(variant, n_training))
     ]
     text = many_models_text(config)
-    of_job = [Line("control", _control(config)), Line("job", _job(config))]
+    of_job = [
+        Line("control", _control(config)),
+        Line("status", _status(config)),
+        Line("job", _job(config)),
+    ]
     of_job[:0] = [Line("many models", text)] if text else []
     if config.kafka.evidence_topic is not None:
         of_job.insert(-1, Line("evidence", _evidence(config)))
@@ -250,6 +254,14 @@ def _evidence(config: DriftJobConfig) -> str:
         f"at most {table.rows:,} events of each side of an incident, "
         f"{table.max_bytes / 1e6:.2g} MB a record, to {config.kafka.evidence_topic}"
     )
+
+
+def _status(config: DriftJobConfig) -> str:
+    topic = config.kafka.status_topic
+    if topic is None:
+        return "no status records; kafka.status_topic is not set"
+    every = duration(config.job.status_every_ms)
+    return f"of each model to {topic}, with each change and every {every} of its events"
 
 
 def _job(config: DriftJobConfig) -> str:

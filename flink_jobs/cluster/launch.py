@@ -100,13 +100,16 @@ def topics_of(config: DriftJobConfig) -> tuple[list[str], list[str]]:
         writes.append(kafka.audit_topic)
     if kafka.evidence_topic is not None:
         writes.append(kafka.evidence_topic)
+    if kafka.status_topic is not None:
+        writes.append(kafka.status_topic)
     return reads, writes
 
 
 def settings_of_topics(config: DriftJobConfig) -> dict[str, dict[str, str]]:
     """Return the settings of the job's topics that have some of their own, by name."""
-    evidence_topic = config.kafka.evidence_topic
-    return {} if evidence_topic is None else {evidence_topic: COMPACTED}
+    kafka = config.kafka
+    topics = (kafka.status_topic, kafka.evidence_topic)
+    return {topic: COMPACTED for topic in topics if topic is not None}
 
 
 def require_job_topics(config: DriftJobConfig) -> None:
@@ -128,8 +131,8 @@ def require_job_topics(config: DriftJobConfig) -> None:
         "make each by: kafka-topics.sh --bootstrap-server "
         f"{kafka.bootstrap_servers} --create --config retention.ms=-1 --topic NAME"
     )
-    if kafka.evidence_topic is not None:
-        advice += f", {kafka.evidence_topic} with --config cleanup.policy=compact"
+    for topic in settings_of_topics(config):
+        advice += f", {topic} with --config cleanup.policy=compact"
     require_topics(
         kafka.bootstrap_servers, kafka.properties, reads=reads, writes=writes, advice=advice
     )

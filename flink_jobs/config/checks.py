@@ -296,6 +296,8 @@ def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
         names += ["control_topic", "audit_topic"]
     if kafka.evidence_topic is not None:
         names.append("evidence_topic")
+    if kafka.status_topic is not None:
+        names.append("status_topic")
     seen: dict[str, str] = {}
     for name in names:
         topic = getattr(kafka, name)

@@ -52,6 +52,9 @@ class JobTable(Table, frozen=True, kw_only=True):
     forget_after_ms : int
         All state of a model that sent no event for this much event time is removed, and an alert
         says so; 0 for never.
+    status_every_ms : int
+        Where ``kafka.status_topic`` is set: event time from a status record of a model to one that
+        tells of no change, but of how far it has come.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,80}$")] = "loudly"
@@ -63,13 +66,15 @@ class JobTable(Table, frozen=True, kw_only=True):
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
     named_models: _NamedModels = msgspec.field(default_factory=list)
     forget_after_ms: NonNegativeInt = 0
+    status_every_ms: NonNegativeInt = 60_000
 
 
 class KafkaTable(Table, frozen=True, kw_only=True):
     """Sources of events and commands, and topics of alerts, scores and the rest.
 
-    Without ``control_topic`` the job takes no commands and needs no ``audit_topic``. Without
-    ``evidence_topic`` it keeps no evidence; a backtest writes it to its folder.
+    Without ``control_topic`` the job takes no commands and needs no ``audit_topic``; without
+    ``status_topic`` it writes no status records. Without ``evidence_topic`` it keeps no evidence; a
+    backtest writes it to its folder.
     """
 
     bootstrap_servers: str
@@ -80,6 +85,7 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     control_topic: TopicName | None = None
     audit_topic: TopicName = "drift-audit"
     evidence_topic: TopicName | None = None
+    status_topic: TopicName | None = None
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False

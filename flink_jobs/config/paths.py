@@ -60,18 +60,20 @@ def parse_path(text: str) -> Path:
 
 
 def path_text(path: Sequence[str | int]) -> str:
-    """Write a path as people write it.
+    """Write a path as people write it, such that :func:`parse_path` reads the same.
+
+    A first key that begins with ``@`` or ``$`` is quoted: bare ones are of a record, or the event.
 
     Examples
     --------
-    >>> path_text(("inputs", 0, "a.b", "c"))
-    'inputs[0]["a.b"].c'
+    >>> path_text(("inputs", 0, "a.b", "c")), path_text(("@", 0))
+    ('inputs[0]["a.b"].c', '["@"][0]')
     """
     text = ""
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif _BARE.fullmatch(step):
+        elif _BARE.fullmatch(step) and (text or step[0] not in "@$"):
             text += f".{step}" if text else step
         else:
             quoted = step.replace("\\", "\\\\").replace('"', '\\"')

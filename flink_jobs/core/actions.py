@@ -9,6 +9,7 @@ from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.records.status import ModelStatus
 
 
 @dataclass
@@ -64,6 +65,9 @@ class Actions:
     ----------
     evidence : list of Evidence
         Of alerts among ``alerts``.
+    statuses : list of ModelStatus
+        What changes, where ``kafka.status_topic`` is set; how a model is at the end of the input,
+        and that it was forgotten, always.
     wake_ms : int or None
         Event time for which the caller has to register a timer that calls ``on_time``.
     reference_age_events, reference_age_ms : int or None
@@ -78,6 +82,7 @@ class Actions:
     scores: list[Score] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)
+    statuses: list[ModelStatus] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     wake_ms: int | None = None

@@ -133,6 +133,7 @@ class DriftMonitor:
         self._take_commands(watched, standing)
         while (close_ms := watched.next_close_ms()) is not None:
             self._advance(watched, close_ms)
+        watched.status_teller.tell_end()
         self._finish(watched)
         return watched.context.actions
 
@@ -185,15 +186,20 @@ class DriftMonitor:
         self._commands.take(model, placed)
         if model.context.status.now_ms is not None:
             self._advance(model, model.context.status.now_ms)
+        else:
+            model.status_teller.on_time(0)
 
     def _advance(self, model: WatchedModel, until_ms: int) -> None:
         """Let event time pass: windows close, commands take effect, silence is noticed."""
-        for at_ms, placed in self._commands.due(model, until_ms):
+        while (at_ms := self._commands.next_due_ms(model, until_ms)) is not None:
             model.advance(at_ms)
+            # It waits until its moment, of which records before tell.
+            placed = model.context.status.pending.pop(0)
             if model.context.is_forgotten:
                 self._commands.refuse_forgotten(model, placed)
             else:
                 self._commands.carry_out(model, placed, at_ms)
+                model.status_teller.on_time(at_ms)
         if not model.context.is_forgotten:
             model.advance(until_ms)
 
@@ -214,6 +220,7 @@ class DriftMonitor:
         model.silence.end(at_ms, Ending.FORGOTTEN)
         for placed in context.status.pending:
             self._commands.refuse_forgotten(model, placed)
+        model.status_teller.tell_forgotten(at_ms)
         model.forget()
         context.actions.counts.alerts = len(context.actions.alerts)
 

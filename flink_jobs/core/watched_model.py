@@ -13,6 +13,7 @@ from flink_jobs.core.parts import Part, earliest
 from flink_jobs.core.plan import Plan, ViewPlan
 from flink_jobs.core.references.trained import TrainedRule
 from flink_jobs.core.state.status import STATUS, ViewStatus
+from flink_jobs.core.status.teller import StatusTeller
 from flink_jobs.core.views.view_watch import ViewWatch
 from flink_jobs.records.alerts import Ending
 
@@ -34,6 +35,7 @@ class WatchedModel:
     ----------
     views : list of ViewWatch
     silence : Silence
+    status_teller : StatusTeller
     """
 
     def __init__(self, context: Context, plan: Plan, memory: Memory) -> None:
@@ -107,9 +109,11 @@ class WatchedModel:
         ConfigChangedError
             Where the configuration says to refuse that.
         """
-        changed = self.changed_views(self.plan)
-        if not changed:
-            return
+        if changed := self.changed_views(self.plan):
+            self._begin_again(changed)
+        self.status_teller.look()
+
+    def _begin_again(self, changed: list[ViewWatch]) -> None:
         at_ms = self.context.now_ms
         for view in changed:
             what = self._what_changed(view)
@@ -189,10 +193,12 @@ class WatchedModel:
     def _make_parts(self) -> None:
         teller = self.views[0].teller
         self.silence = Silence(self.context, teller)
+        self.status_teller = StatusTeller(self)
         self._parts: list[Part] = [
             *self.views,
             self.silence,
             Forgetting(self.context, teller),
+            self.status_teller,
         ]
 
     def _view(self, status: ViewStatus) -> ViewWatch:

@@ -42,7 +42,7 @@ class CommandDesk:
     sender : CommandSender
         Entered.
     state : LiveState
-        Told of every command, and asked which models there are.
+        Asked which models there are.
     issued_by : str
         Who uses the page, for the audit.
     """
@@ -63,7 +63,6 @@ class CommandDesk:
             When the brokers do not take it.
         """
         command = self._command(_decoded(body))
-        self._state.remember(command)
         self._sender.send(command)
         return command
 

@@ -12,11 +12,13 @@ from typing import Any, Self
 from kafka.errors import KafkaError
 
 from flink_jobs.dashboard.state import LiveState
-from flink_jobs.dashboard.tail import TailFollower
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.reachable import require_reachable
+from flink_jobs.kafka.statuses import EVERYTHING
+from flink_jobs.kafka.tail import TailFollower
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
+from flink_jobs.records.status import ModelStatus
 
 _POLL_S = 0.1
 _RETRY_S = 2.0
@@ -36,6 +38,8 @@ class Topics:
     alerts, scores : str
     audit : str or None
         None for a job that takes no commands.
+    status : str or None
+        None for a job that writes no status records. All of it is read: it is compacted.
     n_scores, n_alerts : int
         Records before the end of each partition to start from.
     properties : mapping of str to str
@@ -46,13 +50,14 @@ class Topics:
     alerts: str = "drift-alerts"
     scores: str = "drift-scores"
     audit: str | None = None
+    status: str | None = None
     n_scores: int = 20_000
     n_alerts: int = 20_000
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class Feed:
-    """Follows scores, alerts and answers until the context is left.
+    """Follows scores, alerts, answers and status records until the context is left.
 
     Parameters
     ----------
@@ -98,6 +103,7 @@ class Feed:
         wanted: list[tuple[str | None, type[Any], int]] = [
             (topics.alerts, Alert, topics.n_alerts),
             (topics.audit, Audit, topics.n_alerts),
+            (topics.status, ModelStatus, EVERYTHING),
             (topics.scores, Score, topics.n_scores),
         ]
         with ExitStack() as stack:

@@ -1,10 +1,9 @@
-"""What scores, alerts and answers say about one model."""
+"""What scores, alerts and status records say about one model."""
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from enum import StrEnum
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
@@ -22,40 +21,18 @@ from flink_jobs.records.alerts import (
     ScoreStatus,
     Severity,
 )
-from flink_jobs.records.control import Acknowledge, Audit, Command, ModelSummary, Outcome
+from flink_jobs.records.status import (
+    ModelState,
+    ModelStatus,
+    OpenIncident,
+    state_of_incidents,
+    state_of_watching,
+    worse,
+)
 
 _MOST_WATCHERS = 32
 _N_RECENT = 40
 _N_ALERTS = 60
-_N_ACKNOWLEDGED = 16
-# The answer to a snooze says until when; nothing else of it lies on the topics that are followed.
-_HELD_BACK = re.compile(r"held back until (\d{1,15}) ms of event time")
-
-
-class ModelState(StrEnum):
-    """The one word that the list shows of a model, the worst first."""
-
-    CRITICAL = "critical"
-    DRIFT = "drift"
-    FAILING = "failing"
-    NO_REFERENCE = "no_reference"
-    SILENT = "silent"
-    FORGOTTEN = "forgotten"
-    UNSTABLE = "unstable"
-    PAUSED = "paused"
-    COLLECTING = "collecting"
-    UNTESTED = "untested"
-    QUIET = "quiet"
-
-
-_STATES = {
-    Cause.DRIFT: ModelState.DRIFT,
-    Cause.TEST_FAILED: ModelState.FAILING,
-    Cause.NO_REFERENCE: ModelState.NO_REFERENCE,
-    Cause.SILENCE: ModelState.SILENT,
-    Cause.UNSTABLE_REFERENCE: ModelState.UNSTABLE,
-    Cause.UNTESTED: ModelState.UNTESTED,
-}
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -68,13 +45,6 @@ class Mark(Struct, frozen=True, array_like=True):
     severity: Severity
     start_ms: int
     end_ms: int
-
-
-class _Acknowledged(Struct, frozen=True):
-    """``incident_id`` is empty where somebody else sent the command: its answer does not say."""
-
-    at_ms: int
-    incident_id: str
 
 
 class Model:
@@ -112,14 +82,11 @@ class Model:
         self._job = ""
         self._recent: deque[float | None] = deque(maxlen=_N_RECENT)
         self._incidents: dict[tuple[str, Watcher, Cause], IncidentRow] = {}
-        self._acknowledged: deque[_Acknowledged] = deque(maxlen=_N_ACKNOWLEDGED)
-        self._status: ScoreStatus | None = None
-        self._tested_ms = -1
-        self._is_paused = False
-        self._snoozed_until_ms: int | None = None
+        self._last_score: ScoreStatus | None = None
         self._forgotten_ms: int | None = None
-        self._collecting_from_ms: int | None = None
-        self._summary: ModelSummary | None = None
+        self._status: ModelStatus | None = None
+        self._is_answer = False
+        self._tested_ms = -1
 
     def take_score(self, score: Score) -> bool:
         """Remember a score; whether more changed than its numbers."""
@@ -131,7 +98,7 @@ class Model:
         if series is not None:
             series.add(score)
         if watcher == self.first_watcher:
-            self._status = score.status
+            self._last_score = score.status
             self._recent.append(ratio(score))
             self.unsent.append(ratio(score))
         if score.status is ScoreStatus.TESTED:
@@ -171,27 +138,19 @@ class Model:
         started_ms = known.started_ms if known is not None and is_known else window.closed_ms
         self._incidents[place] = _incident(alert, started_ms)
 
-    def take_answer(self, audit: Audit, command: Command | None) -> None:
-        """Learn from an answer; ``command`` is what was sent, where this page sent it."""
-        if audit.outcome is not Outcome.APPLIED:
+    def take_status(self, status: ModelStatus, *, is_answer: bool = False) -> None:
+        """Believe what the job says of the model.
+
+        An answer to a command is read from another topic: an old one does not take the place of
+        what is known already. On the topic of status records the last one holds.
+        """
+        if is_answer and self._status is not None and status.at_ms < self._status.at_ms:
             return
-        self._job = audit.job
-        at_ms = audit.effective_ms or 0
-        self._reach(at_ms or None)
-        match audit.kind:
-            case "pause" | "resume":
-                self._is_paused = audit.kind == "pause"
-            case "snooze":
-                found = _HELD_BACK.search(audit.reason)
-                self._snoozed_until_ms = int(found[1]) if found else None
-            case "rebaseline":
-                self._collecting_from_ms = at_ms
-            case "acknowledge":
-                of_mine = isinstance(command, Acknowledge)
-                incident_id = command.incident_id if of_mine else ""  # type: ignore[union-attr]
-                self._acknowledged.append(_Acknowledged(at_ms, incident_id))
-        if audit.summary is not None:
-            self._take_summary(audit.summary, audit.job, at_ms)
+        self._status, self._is_answer, self._job = status, is_answer, status.job
+        self._reach(max(status.at_ms, status.heard_ms or 0) or None)
+        if status.is_forgotten:
+            self._forgotten_ms = status.at_ms
+        self._put_incidents_right(status)
 
     def moved(self, watcher: Watcher) -> Alert | None:
         """Return the last alert of a watcher that says what moved."""
@@ -225,9 +184,7 @@ class Model:
             model=self.name,
             job=self._job,
             state=self._state().value,
-            is_paused=self._is_paused,
             snoozed_until_ms=self._snooze(),
-            is_collecting=self._is_collecting(),
             last_ms=self.last_ms,
             watchers=list(self.series),
             incidents=[
@@ -235,7 +192,7 @@ class Model:
                 for each in self._incidents.values()
             ],
             recent=list(self._recent),
-            summary=self._summary,
+            status=self._status,
         )
 
     def _series_of(self, watcher: Watcher) -> Series | None:
@@ -249,85 +206,88 @@ class Model:
 
     def _look(self) -> tuple[object, ...]:
         """What a score can change besides numbers."""
-        return self._state(), self._snooze(), self._is_collecting(), len(self.series), self._job
+        return self._state(), self._snooze(), len(self.series), self._job
 
     def _state(self) -> ModelState:
-        open_causes = {each.cause for each in self._incidents.values()}
-        if any(each.severity is Severity.CRITICAL for each in self._incidents.values()):
-            return ModelState.CRITICAL
-        for cause, state in _STATES.items():
-            if cause in open_causes:
-                return state
+        told = state_of_incidents((e.cause, e.severity) for e in self._incidents.values())
+        known = self._state_by_status()
+        if told is not None:
+            return told if known is None else worse(told, known)
         if self._forgotten_ms is not None and self._forgotten_ms == self.last_ms:
             return ModelState.FORGOTTEN
-        if self._is_paused:
-            return ModelState.PAUSED
-        if self._is_collecting():
-            return ModelState.COLLECTING
-        return ModelState.QUIET if self._status is ScoreStatus.TESTED else ModelState.UNTESTED
+        if known is not None and known is not ModelState.UNTESTED:
+            return known
+        # No status record, or none since the first windows: what scores say is newer.
+        is_tested = self._last_score is ScoreStatus.TESTED
+        return ModelState.QUIET if is_tested else ModelState.UNTESTED
+
+    def _state_by_status(self) -> ModelState | None:
+        """What the last status says; None where there is none, or it does not hold any more.
+
+        Nothing but a tested window says that an answer to a command is out of date.
+        """
+        status = self._status
+        if status is None or status.is_forgotten:
+            return None
+        if self._is_answer and self._tested_ms > status.at_ms:
+            return None
+        watched = state_of_watching(is_paused=status.is_paused, views=status.views)
+        untold = state_of_incidents((e.cause, e.severity) for e in _held_back(status))
+        return watched if untold is None else worse(watched, untold)
 
     def _snooze(self) -> int | None:
-        until_ms = self._snoozed_until_ms
+        until_ms = self._status.snoozed_until_ms if self._status is not None else None
         is_over = until_ms is not None and self.last_ms is not None and self.last_ms >= until_ms
         return None if is_over else until_ms
 
-    def _is_collecting(self) -> bool:
-        return self._collecting_from_ms is not None and self._tested_ms <= self._collecting_from_ms
-
     def _is_acknowledged(self, incident: IncidentRow) -> bool:
         """Whether it was, after its last alert: each alert that is written asks anew."""
-        if incident.cause is not Cause.DRIFT:
+        status = self._status
+        if status is None or incident.last_ms > status.at_ms:
             return False
-        return any(
-            each.incident_id == incident.incident_id
-            or (not each.incident_id and self._is_sole(each.at_ms))
-            for each in self._acknowledged
-            if each.at_ms >= incident.last_ms
-        )
+        seen = {each.incident_id for each in status.incidents if each.is_acknowledged}
+        return incident.incident_id in seen
 
-    def _is_sole(self, at_ms: int) -> bool:
-        """Whether one incident alone can be meant by who acknowledged one then."""
-        meant = [
-            each
-            for each in self._incidents.values()
-            if each.cause is Cause.DRIFT and each.started_ms <= at_ms
-        ]
-        return len(meant) == 1
+    def _put_incidents_right(self, status: ModelStatus) -> None:
+        """Close incidents that the job no longer has, and open those that alerts did not tell of.
 
-    def _take_summary(self, summary: ModelSummary, job: str, at_ms: int) -> None:
-        """The job's own word on what is open."""
-        self._summary = summary
-        self._is_paused = summary.is_paused
-        self._snoozed_until_ms = summary.snoozed_until_ms
-        self._collecting_from_ms = (
-            at_ms if any(view.phase == "collecting" for view in summary.views) else None
-        )
-        said = {each.incident_id for each in summary.incidents}
+        Alerts that came since are newer than the status.
+        """
+        job, at_ms = status.job, status.at_ms
+        said = {each.incident_id for each in status.incidents}
         self._incidents = {
             place: each
             for place, each in self._incidents.items()
             if place[0] != job or each.incident_id in said or each.last_ms > at_ms
         }
-        for each in summary.incidents:
-            if each.is_acknowledged:
-                self._acknowledged.append(_Acknowledged(at_ms, each.incident_id))
-            self._incidents.setdefault(
-                (job, (each.view, each.detector), each.cause),
-                IncidentRow(
-                    incident_id=each.incident_id,
-                    cause=each.cause,
-                    view=each.view,
-                    detector=each.detector,
-                    severity=each.severity,
-                    is_flapping=False,
-                    is_acknowledged=False,
-                    started_ms=at_ms,
-                    last_ms=at_ms,
-                    statistic=None,
-                    threshold=None,
-                    effect_size=None,
-                ),
-            )
+        # Where a stage over all models decides what is told, alerts alone say what it told.
+        for each in () if status.may_hold_back else status.incidents:
+            if each.is_told:
+                place = job, (each.view, each.detector), each.cause
+                self._incidents.setdefault(place, _untold_row(each, at_ms))
+
+
+def _held_back(status: ModelStatus) -> Iterable[OpenIncident]:
+    """The incidents of which the policy, or a snooze, let no alert tell."""
+    return [each for each in status.incidents if not (each.is_told or status.may_hold_back)]
+
+
+def _untold_row(incident: OpenIncident, at_ms: int) -> IncidentRow:
+    """An incident whose alerts the page has not read: it has no numbers."""
+    return IncidentRow(
+        incident_id=incident.incident_id,
+        cause=incident.cause,
+        view=incident.view,
+        detector=incident.detector,
+        severity=incident.severity,
+        is_flapping=False,
+        is_acknowledged=False,
+        started_ms=at_ms,
+        last_ms=at_ms,
+        statistic=None,
+        threshold=None,
+        effect_size=None,
+    )
 
 
 def _incident(alert: Alert, started_ms: int) -> IncidentRow:

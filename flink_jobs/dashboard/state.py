@@ -14,10 +14,10 @@ from flink_jobs.dashboard.model import Mark, Model
 from flink_jobs.dashboard.moved import Moved, moved_of
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
 from flink_jobs.records.alerts import Alert, Score, StormSummary
-from flink_jobs.records.control import Audit, Command, Outcome
+from flink_jobs.records.control import Audit, Outcome
+from flink_jobs.records.status import ModelStatus
 
 _N_ENTRIES = 200
-_N_SENT = 1_000
 # As long as a command's model may be: what is longer could not be acted on.
 _MOST_CHARACTERS = 1_024
 
@@ -95,13 +95,12 @@ class LiveState:
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._by_number: dict[int, Model] = {}
         self._entries: deque[tuple[Alert | Audit, int | None]] = deque(maxlen=_N_ENTRIES)
-        self._sent: OrderedDict[str, Command] = OrderedDict()
         self._new_rows: dict[int, Model] = {}
         self._new_ticks: dict[int, Model] = {}
         self._new_entries: deque[tuple[Alert | Audit, int | None]] = deque(maxlen=_N_ENTRIES)
         self._gone: list[int] = []
 
-    def take(self, records: Iterable[Alert | Score | Audit]) -> None:
+    def take(self, records: Iterable[Alert | Score | Audit | ModelStatus]) -> None:
         """Take records as they lie on their topics."""
         with self.lock:
             for record in records:
@@ -112,13 +111,6 @@ class LiveState:
         """Count a record that could not be read."""
         with self.lock:
             self.n_skipped += 1
-
-    def remember(self, command: Command) -> None:
-        """Remember a command that is being sent: answers do not repeat all of it."""
-        with self.lock:
-            self._sent[command.command_id] = command
-            while len(self._sent) > _N_SENT:
-                self._sent.popitem(last=False)
 
     def knows(self, name: str) -> bool:
         """Whether the page shows this model."""
@@ -178,7 +170,7 @@ class LiveState:
                 moved=None if alert is None or is_known else moved_of(alert),
             )
 
-    def _take(self, record: Alert | Score | Audit) -> None:
+    def _take(self, record: Alert | Score | Audit | ModelStatus) -> None:
         model = self._model_of(record)
         match record:
             case Score():
@@ -189,9 +181,11 @@ class LiveState:
             case Alert(storm=StormSummary()):
                 self._tell(record, record.window.closed_ms)
             case Audit():
-                if model is not None:
-                    model.take_answer(record, self._sent.get(record.command_id or ""))
+                if model is not None and record.status is not None:
+                    model.take_status(record.status, is_answer=True)
                 self._tell(record, record.effective_ms or (model.last_ms if model else None))
+            case ModelStatus() if model is not None:
+                model.take_status(record)
         if model is not None and not isinstance(record, Score):
             self._new_rows[model.number] = model
 
@@ -207,7 +201,7 @@ class LiveState:
         self._entries.append((record, at_ms))
         self._new_entries.append((record, at_ms))
 
-    def _model_of(self, record: Alert | Score | Audit) -> Model | None:
+    def _model_of(self, record: Alert | Score | Audit | ModelStatus) -> Model | None:
         if isinstance(record, Alert) and record.storm is not None:
             return None
         name = record.model or ""

@@ -14,7 +14,8 @@ from flink_jobs.records.alerts import (
     Ending,
     Severity,
 )
-from flink_jobs.records.control import Audit, ModelSummary, Outcome
+from flink_jobs.records.control import Audit, Outcome
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.records.wording import count
 from flink_jobs.reports.text.alerts import to_text
 
@@ -54,27 +55,27 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     number : int
         Names the model in addresses and ticks until the page is served anew.
     state : str
-        One of :class:`~flink_jobs.dashboard.model.ModelState`.
+        One of :class:`~flink_jobs.records.status.ModelState`.
     last_ms : int or None
         How far event time has come.
     recent : list of float or None
         For each of the last windows of the first watcher, how much of the threshold is reached.
     watchers : list of Watcher
         View and detector of each series of windows.
+    status : ModelStatus or None
+        The last one known; None for a job that writes none and answered no command.
     """
 
     number: int
     model: str
     job: str
     state: str
-    is_paused: bool
     snoozed_until_ms: int | None
-    is_collecting: bool
     last_ms: int | None
     watchers: list[Watcher]
     incidents: list[IncidentRow]
     recent: list[float | None]
-    summary: ModelSummary | None
+    status: ModelStatus | None
 
 
 class AlertEntry(Struct, frozen=True, kw_only=True, tag="alert", tag_field="entry"):

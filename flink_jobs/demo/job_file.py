@@ -18,12 +18,13 @@ from flink_jobs.demo.timing import (
 
 
 class Topics(NamedTuple):
-    """The four topics; by default those of a configuration that names none."""
+    """The five topics; by default as a configuration calls them."""
 
     inference: str = "inference"
     alerts: str = "drift-alerts"
     scores: str = "drift-scores"
     dead_letters: str = "drift-dead-letters"
+    status: str = "drift-status"
 
     def with_prefix(self, prefix: str) -> Topics:
         """The same topics with a common beginning.
@@ -59,6 +60,7 @@ inference_topic = "{topics.inference}"
 alerts_topic = "{topics.alerts}"
 scores_topic = "{topics.scores}"
 dead_letters_topic = "{topics.dead_letters}"
+status_topic = "{topics.status}"
 
 [input]
 max_out_of_orderness_ms = {out_of_orderness_ms}

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from flink_jobs.cluster.launch import submit_drift_job
+from flink_jobs.cluster.launch import require_cluster, submit_drift_job
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
@@ -73,6 +73,9 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
         When a part fails; the message says what to do or where to look.
     """
     require_parts(options.bootstrap_servers)
+    if options.jobmanager is not None:
+        # A broker takes seconds to start, for nothing where there is no cluster.
+        require_cluster(options.jobmanager)
     output = _fresh_folder(options.output)
     logs = output / "logs"
     streams = _announced_streams(options, console)

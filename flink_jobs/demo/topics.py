@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics
+from flink_jobs.kafka.topics import COMPACTED
 
 N_PARTITIONS = 2
 # Retention goes by the record's timestamp: with any limit, events of the past vanish at once.
@@ -17,7 +18,7 @@ _SETTINGS = {"retention.ms": "-1", "message.timestamp.type": "CreateTime"}
 
 
 def create_topics(bootstrap_servers: str, topics: Topics) -> None:
-    """Create those of the four topics that are missing.
+    """Create those of the five topics that are missing.
 
     Raises
     ------
@@ -29,7 +30,12 @@ def create_topics(bootstrap_servers: str, topics: Topics) -> None:
         with contextlib.closing(_admin(bootstrap_servers)) as admin:
             existing = set(admin.list_topics())
             wanted = [
-                NewTopic(name, N_PARTITIONS, replication_factor=-1, topic_configs=_SETTINGS)
+                NewTopic(
+                    name,
+                    N_PARTITIONS,
+                    replication_factor=-1,
+                    topic_configs=COMPACTED if name == topics.status else _SETTINGS,
+                )
                 for name in topics
                 if name not in existing
             ]

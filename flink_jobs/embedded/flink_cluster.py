@@ -54,8 +54,6 @@ class FlinkCluster:
         Slots of each TaskManager.
     settings : mapping of str to str, optional
         Flink settings that come on top of, or replace, those of this class.
-    jars : Path, optional
-        Folder with the sub-folder ``flink``; see :func:`flink_jobs.cluster.jars.find_jars`.
     submit_by : callable, optional
         What submits jobs instead of :func:`flink_jobs.cluster.submission.submit_job`, with its
         parameters. Tests that submit many jobs have a client that stays.
@@ -81,13 +79,12 @@ class FlinkCluster:
         *,
         n_slots: int = 2,
         settings: Mapping[str, str] | None = None,
-        jars: Path | None = None,
         submit_by: Callable[..., str] = submit_job,
     ) -> None:
         self._n_slots = n_slots
         self._submit_by = submit_by
         self._own_settings = dict(settings or {})
-        self._jars = find_jars("flink", jars)
+        self._jars = find_jars("flink")
         self._directory: Path | None = None
         self._flink: FlinkHome | None = None
         self._rest_port = 0

@@ -31,6 +31,7 @@ from flink_jobs.flink.operators.monitor import (
     EVIDENCE,
     RECORD_TYPE,
     SCORES,
+    STATUSES,
     ControlledMonitorFunction,
     MonitorFunction,
     shard_of,
@@ -100,6 +101,8 @@ def build(
     _sink(decided, config, kafka.alerts_topic)
     _sink(alerts.get_side_output(SCORES), config, kafka.scores_topic)
     _sink(alerts.get_side_output(DEAD_LETTERS).union(refused), config, kafka.dead_letters_topic)
+    if kafka.status_topic is not None:
+        _sink(alerts.get_side_output(STATUSES), config, kafka.status_topic)
     if config.input.heartbeat_every_ms and not kafka.bounded:
         sink = kafka_sink(config, kafka.inference_topic, "at_least_once")
         make_heartbeats(tables, config).sink_to(sink).name("heartbeats").uid("sink-heartbeats")

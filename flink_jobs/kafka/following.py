@@ -21,8 +21,9 @@ from flink_jobs.records.control import Audit
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.shown import shown
+from flink_jobs.records.status import ModelStatus
 
-Record = TypeVar("Record", Alert, Score, DeadLetter, Audit)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Audit, ModelStatus)
 Start = Literal["beginning", "end"]
 
 # The sinks flush at every checkpoint, so a replay after a failure repeats at most the records of
@@ -56,7 +57,7 @@ class FollowCounts:
     undecodable: int = 0
 
 
-def identity(record: Alert | Score | DeadLetter | Audit | Evidence) -> Hashable:
+def identity(record: Alert | Score | DeadLetter | Audit | Evidence | ModelStatus) -> Hashable:
     """Return what two copies of one record have in common."""
     match record:
         case Alert() | Evidence():
@@ -67,6 +68,8 @@ def identity(record: Alert | Score | DeadLetter | Audit | Evidence) -> Hashable:
             return (record.partition, record.offset, record.row)
         case Audit():
             return record.audit_id
+        case ModelStatus():
+            return record.status_id
 
 
 class RecordFollower(Generic[Record]):
@@ -79,7 +82,7 @@ class RecordFollower(Generic[Record]):
     topic : str
         The topic, which must exist.
     record_type : type
-        ``Alert``, ``Score``, ``DeadLetter`` or ``Audit``.
+        ``Alert``, ``Score``, ``DeadLetter``, ``Audit`` or ``ModelStatus``.
     start : {"beginning", "end"}, default "beginning"
         Where to start reading; a group that has committed goes on where it left off.
     group_id : str, optional
@@ -91,6 +94,9 @@ class RecordFollower(Generic[Record]):
         How many identifiers are remembered to recognise duplicates.
     on_undecodable : callable, optional
         Told of each record that could not be decoded, which is then skipped.
+    on_tombstone : callable, optional
+        Told of each key whose last record somebody took away, where the topic is compacted. Left
+        out, a record without a value is one that cannot be decoded.
 
     Attributes
     ----------
@@ -123,7 +129,9 @@ class RecordFollower(Generic[Record]):
         properties: Mapping[str, str] | None = None,
         capacity: int = DEFAULT_CAPACITY,
         on_undecodable: Callable[[Undecodable], None] | None = None,
+        on_tombstone: Callable[[str], object] | None = None,
     ) -> None:
+        self._on_tombstone = on_tombstone
         self.counts = FollowCounts()
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
@@ -258,6 +266,9 @@ class RecordFollower(Generic[Record]):
         )
 
     def _take(self, message: Any) -> Record | None:
+        if message.value is None and self._on_tombstone is not None:
+            self._on_tombstone((message.key or b"").decode(errors="replace"))
+            return None
         self.counts.received += 1
         try:
             record = self._decoder.decode(message.value or b"")

@@ -13,14 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from flink_jobs.records.alerts import (
-    MAIN_DETECTOR,
-    MAIN_VIEW,
-    Cause,
-    ReferenceSummary,
-    Severity,
-    record_id,
-)
+from flink_jobs.records.alerts import record_id
+from flink_jobs.records.status import ModelStatus
 
 # To the end of the year 9999: no integer that the state, a timer of Flink or a date cannot hold.
 ViewName = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -99,7 +93,7 @@ class Configure(_Command, frozen=True, kw_only=True, tag="configure"):
 
 
 class Describe(_Command, frozen=True, kw_only=True, tag="describe"):
-    """Answer with a summary of the model's state."""
+    """Answer with the status of the model, and change nothing."""
 
 
 Command = Rebaseline | ApproveCurrent | Snooze | Acknowledge | Pause | Resume | Configure | Describe
@@ -141,85 +135,6 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
 
 
-class OpenIncident(Struct, frozen=True, kw_only=True):
-    """An incident that has not recovered."""
-
-    incident_id: str
-    cause: Cause
-    view: str = MAIN_VIEW
-    detector: str = MAIN_DETECTOR
-    severity: Severity
-    is_acknowledged: bool = False
-
-
-class EvidenceSummary(Struct, frozen=True, kw_only=True):
-    """How far a sequential detector is from an alarm.
-
-    Attributes
-    ----------
-    detector : str
-    evidence, run_time : float
-        The evidence for a change since its last alarm; it alarms at ``run_time``.
-    unit : str
-        Of both: ``events`` or ``ms``.
-    """
-
-    detector: str
-    evidence: float
-    run_time: float
-    unit: Literal["events", "ms"]
-
-
-class ViewSummary(Struct, frozen=True, kw_only=True):
-    """The state of one view of a model: each has a reference of its own.
-
-    Attributes
-    ----------
-    phase : str
-        ``collecting`` the reference, or ``monitoring``.
-    n_collected : int
-        Usable events seen while collecting.
-    n_monitored : int
-        Usable events since the reference.
-    sequential : list of EvidenceSummary
-        Of the detectors without windows, in the order of the configuration.
-    """
-
-    view: str = MAIN_VIEW
-    phase: Literal["collecting", "monitoring"]
-    reference: ReferenceSummary
-    n_collected: int
-    n_monitored: int
-    sequential: list[EvidenceSummary] = msgspec.field(default_factory=list)
-
-
-class ModelSummary(Struct, frozen=True, kw_only=True):
-    """The state of a model, as ``describe`` answers it.
-
-    Attributes
-    ----------
-    views : list of ViewSummary
-        In the order of the configuration.
-    now_ms, heard_ms : int or None
-        How far event time has come; the end of the last pane with usable events.
-    change : str
-        JSON of the change that a command made to the configuration; empty without one.
-    state_bytes : int
-        Size of the model's blocks.
-    """
-
-    config_version: str
-    views: list[ViewSummary]
-    now_ms: int | None
-    heard_ms: int | None
-    is_paused: bool
-    snoozed_until_ms: int | None
-    change: str
-    incidents: list[OpenIncident]
-    n_pending: int
-    state_bytes: int
-
-
 class Audit(Struct, frozen=True, kw_only=True):
     """The answer to a command, as it lies on the audit topic (keyed by model).
 
@@ -235,8 +150,10 @@ class Audit(Struct, frozen=True, kw_only=True):
         Event time from which it holds. A command with this time gives the same alerts in a replay.
     partition, offset : int
         Where the command lies on the control topic.
-    summary : ModelSummary or None
-        The answer to ``describe``.
+    status : ModelStatus or None
+        Of the model, once the command has been applied.
+    state_bytes : int or None
+        Size of the model's state, with the answer to ``describe``.
     """
 
     schema_version: Literal[1] = 1
@@ -250,7 +167,8 @@ class Audit(Struct, frozen=True, kw_only=True):
     effective_ms: int | None = None
     partition: int
     offset: int
-    summary: ModelSummary | None = None
+    status: ModelStatus | None = None
+    state_bytes: int | None = None
     job: str
     job_version: str
 

@@ -16,6 +16,7 @@ from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, Score, ScoreStatus
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.result import MOST_DEAD_LETTERS, ModelSummary
 from flink_jobs.replay.sorted_records import Spool
 
@@ -70,6 +71,7 @@ class _Model:
     state: LiveEntries = field(default_factory=LiveEntries)
     tally: Tally = field(default_factory=Tally)
     timers_ms: set[int] = field(default_factory=set)
+    status: ModelStatus | None = None
 
 
 class Replay:
@@ -117,6 +119,11 @@ class Replay:
         """Of each model that had a pane."""
         return {name: model.tally for name, model in self._models.items()}
 
+    @property
+    def statuses(self) -> list[ModelStatus]:
+        """How each model is, once the history is over."""
+        return [model.status for model in self._models.values() if model.status is not None]
+
     def take(self, pane: Pane) -> None:
         """Take the next pane of a model."""
         name = pane.model
@@ -152,6 +159,8 @@ class Replay:
             self._scores.write(actions.scores)
             model.tally.add_scores(actions.scores)
         self._evidence.write(actions.evidence)
+        if actions.statuses:
+            model.status = actions.statuses[-1]
         self._dead_letters.add(actions.dead_letters)
         self.references_missing[name] = actions.reference_events_missing or 0
         self.references_unusable[name] += actions.counts.references_unusable

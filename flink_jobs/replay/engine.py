@@ -39,6 +39,7 @@ from flink_jobs.replay.result import (
     BacktestSummary,
     PlacedDeadLetter,
     write_config,
+    write_statuses,
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
@@ -165,6 +166,7 @@ def run_backtest(
         if not any(part.no_accuracy for part in parts):
             write_counts(target / ACCURACY_FILE, [part.accuracy for part in parts])
         write_dead_letters(target, opened, _first_letters(parts))
+        write_statuses(target, [status for part in parts for status in part.statuses])
         summary = _summary(config, opened, parts, shifts, time.monotonic() - begin_s)
         if decided is not None:
             summary = _as_decided(summary, decided)

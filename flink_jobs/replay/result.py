@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay import result_tables
 from flink_jobs.replay.accuracy import read_counts
 
@@ -25,11 +26,12 @@ SUMMARY_FILE = "summary.json"
 SCORES_FILE = "scores.jsonl"
 ALERTS_FILE = "alerts.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
+STATUSES_FILE = "statuses.jsonl"
 EVIDENCE_FILE = "evidence.jsonl"
 ACCURACY_FILE = "accuracy.parquet"
 MOST_DEAD_LETTERS = 1_000
 
-_Record = TypeVar("_Record", Alert, Score, Evidence, "PlacedDeadLetter", "_OfAlert")
+_Record = TypeVar("_Record", Alert, Score, Evidence, "PlacedDeadLetter", "_OfAlert", ModelStatus)
 
 
 class _OfAlert(Struct):
@@ -201,6 +203,13 @@ class BacktestResult:
         path = self.folder / ACCURACY_FILE
         return read_counts(path) if path.exists() else None
 
+    def statuses(self) -> list[ModelStatus]:
+        """How each model was when the history was over, ordered by model.
+
+        These are no records of a stream: they have neither an identity nor a number.
+        """
+        return list(_records(self.folder / STATUSES_FILE, ModelStatus))
+
     def scores_table(self) -> pa.Table:
         """The scores as a table of :data:`~flink_jobs.replay.result_tables.SCORES_SCHEMA`."""
         return result_tables.scores_table(self.scores())
@@ -237,6 +246,19 @@ def write_config(folder: Path, config: DriftJobConfig) -> None:
     kafka = msgspec.structs.replace(config.kafka, properties={})
     shown = msgspec.structs.replace(config, kafka=kafka)
     (folder / CONFIG_FILE).write_bytes(_pretty(shown))
+
+
+def write_statuses(folder: Path, statuses: Iterable[ModelStatus]) -> None:
+    """Write ``statuses.jsonl``, the last status of each model."""
+    ends = [
+        msgspec.structs.replace(
+            each, status_id="", number=0,
+            # A job may have told it later, at the end of an interval.
+            at_ms=each.at_ms if each.is_forgotten else each.settled_ms(),
+        )
+        for each in sorted(statuses, key=lambda status: status.model)
+    ]  # fmt: skip
+    (folder / STATUSES_FILE).write_bytes(msgspec.json.Encoder().encode_lines(ends))
 
 
 def write_summary(folder: Path, summary: BacktestSummary) -> None:

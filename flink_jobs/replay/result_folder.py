@@ -19,6 +19,7 @@ from flink_jobs.replay.result import (
     DEAD_LETTERS_FILE,
     EVIDENCE_FILE,
     SCORES_FILE,
+    STATUSES_FILE,
     SUMMARY_FILE,
 )
 
@@ -35,6 +36,7 @@ _RESULT_FILES = (
     EVIDENCE_FILE,
     ACCURACY_FILE,
     DEAD_LETTERS_FILE,
+    STATUSES_FILE,
     CONFIG_FILE,
 )
 

@@ -19,6 +19,7 @@ from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.triage import Arrivals, Triage
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.dead_letters import DeadLetter, dead_letter
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.accuracy import AccuracyCounts
 from flink_jobs.replay.columns_seen import ColumnsSeen
 from flink_jobs.replay.driver import DeadLetterLog, Replay
@@ -73,6 +74,7 @@ class PartResult:
     columns_seen: set[str] = field(default_factory=set)
     columns_unseen: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
+    statuses: list[ModelStatus] = field(default_factory=list)
 
 
 def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], None]) -> PartResult:
@@ -183,6 +185,7 @@ class _Part:
             columns_seen=self._columns.seen,
             columns_unseen=self._columns.unseen,
             notices=replay.notices,
+            statuses=replay.statuses,
         )
 
     def _advance(self, watermark_ms: int) -> None:

@@ -11,6 +11,7 @@ from flink_jobs.config.tables.windows import SessionWindow, TimeWindow, WindowTa
 from flink_jobs.config.views import views_of
 
 _CONTROL_TOPIC = "drift-control"
+_STATUS_TOPIC = "drift-status"
 # The monitor's timer for the end of a window fires four panes after it.
 _PANES_TO_THE_TIMER = 5
 
@@ -20,7 +21,8 @@ def sandbox_config(
 ) -> DriftJobConfig:
     """Describe the same job on a broker without passwords, with one worker.
 
-    Commands are always taken, so that the page has its buttons. A history comes as events of ours,
+    Commands are always taken and status records written, so that the page has its buttons and knows
+    how each model is watched. A history comes as events of ours,
     and the job sends no heartbeats: with the clock's time they would make a history late.
 
     Parameters
@@ -50,6 +52,7 @@ def sandbox_config(
         config.kafka,
         bootstrap_servers=bootstrap_servers,
         control_topic=config.kafka.control_topic or _CONTROL_TOPIC,
+        status_topic=config.kafka.status_topic or _STATUS_TOPIC,
         start="earliest",
         bounded=False,
         properties={},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flink_jobs.cluster.launch import submit_range_job, topics_of
+from flink_jobs.cluster.launch import settings_of_topics, submit_range_job, topics_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.feed import Topics
@@ -165,7 +165,7 @@ def _output_of(config: DriftJobConfig) -> JobOutput:
 def _make_topics(config: DriftJobConfig) -> None:
     reads, writes = topics_of(config)
     kafka = config.kafka
-    settings = {kafka.inference_topic: topic_settings(config)}
+    settings = {kafka.inference_topic: topic_settings(config)} | settings_of_topics(config)
     with admin_client(kafka.bootstrap_servers, kafka.properties) as admin:
         # One partition: a history then arrives in the order in which a backtest reads it.
         create_topics(admin, sorted({*reads, *writes}), settings, n_partitions=1)
@@ -178,6 +178,7 @@ def _page(config: DriftJobConfig, address: Address) -> Dashboard:
         alerts=kafka.alerts_topic,
         scores=kafka.scores_topic,
         audit=kafka.audit_topic,
+        status=kafka.status_topic,
     )
     return Dashboard(topics, address, control_topic=kafka.control_topic, issued_by="sandbox")
 

@@ -22,7 +22,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "init", "run", "sandbox", "validate", "alerts", "version"]
+    "command", ["demo", "init", "run", "sandbox", "validate", "status", "alerts", "version"]
 )
 def test_help_explains_every_command(command: str) -> None:
     assert command in run("--help")[1]

@@ -194,9 +194,9 @@ def test_two_commands_have_ids_of_their_own_and_the_senders_name(
 
 
 def test_describe_shows_a_table(topics: Topics) -> None:
-    summary = make_audit("describe").summary
+    status = make_audit("describe").status
 
-    with AnsweringJob(topics, lambda placed: [answered(placed, summary=summary)]):
+    with AnsweringJob(topics, lambda placed: [answered(placed, status=status)]):
         result = loudly(topics, "describe", "fraud")
 
     assert result.exit_code == 0
@@ -204,15 +204,15 @@ def test_describe_shows_a_table(topics: Topics) -> None:
 
 
 def test_with_json_nothing_but_answers_is_on_standard_output(topics: Topics) -> None:
-    summary = make_audit("describe").summary
+    status = make_audit("describe").status
 
-    with AnsweringJob(topics, lambda placed: [answered(placed, summary=summary)]):
+    with AnsweringJob(topics, lambda placed: [answered(placed, status=status)]):
         result = loudly(topics, "describe", "fraud", "--json", "--command-id", "c-1")
 
     (line,) = result.stdout.splitlines()
     audit = msgspec.json.decode(line, type=Audit)
     assert audit.command_id == "c-1"
-    assert audit.summary == summary
+    assert audit.status == status
 
 
 def test_a_refusal_is_shown_and_is_exit_status_1(topics: Topics) -> None:

@@ -21,8 +21,9 @@ from flink_jobs.flink.log import JobLog
 from flink_jobs.records.alerts import Alert, Exemplar
 from flink_jobs.records.shown import shown, shown_html, shown_in_plot, shown_json
 from flink_jobs.reports.text.alerts import to_json_line, to_text
-from flink_jobs.reports.text.audits import audit_line, summary_table
-from tests.records.examples import make_alert, make_audit
+from flink_jobs.reports.text.audits import audit_line
+from flink_jobs.reports.text.statuses import status_table, statuses_table
+from tests.records.examples import make_alert, make_audit, make_status
 
 HOSTILE = [
     "fr\x1b[31mred\x07\x1b]0;title\x07",
@@ -103,14 +104,28 @@ def test_an_alert_is_as_many_lines_whatever_its_names_are(name: str) -> None:
 
 
 @given(names)
-def test_an_answer_is_one_line_and_its_summary_a_table(name: str) -> None:
+def test_an_answer_is_one_line(name: str) -> None:
     audit = make_audit("describe")
-    assert audit.summary is not None
-    summary = msgspec.structs.replace(audit.summary, change=name, config_version=name)
     hostile = msgspec.structs.replace(audit, model=name, kind=name, reason=name)
 
-    assert hidden(printed(audit_line(hostile), summary_table(summary))) == []
+    assert hidden(printed(audit_line(hostile))) == []
     assert printed(audit_line(hostile)).count("\n") == 1
+
+
+@given(names)
+def test_a_status_shows_names_and_does_nothing(name: str) -> None:
+    status = make_status()
+    (view,) = status.views
+    detectors = [msgspec.structs.replace(each, detector=name, test=name) for each in view.detectors]
+    view = msgspec.structs.replace(view, view=name, reducer=name, detectors=detectors)
+    hostile = msgspec.structs.replace(
+        status, model=name, change=name, config_version=name, job=name, views=[view]
+    )
+
+    tables = printed(statuses_table([hostile]), status_table(hostile))
+
+    assert hidden(tables) == []
+    assert tables.isascii() or "\u202e" not in tables
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -203,7 +203,12 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
     lines = dict(
         lines_of(
             silence={"after_ms": 300_000},
-            kafka={"control_topic": "control", "audit_topic": "audit", "evidence_topic": "kept"},
+            kafka={
+                "control_topic": "control",
+                "audit_topic": "audit",
+                "evidence_topic": "kept",
+                "status_topic": "status",
+            },
             job={"state_backend": "rocksdb"},
         )
     )
@@ -212,6 +217,9 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
     assert lines["control"] == "commands from control, answers to audit"
     assert lines["evidence"] == (
         "at most 500 events of each side of an incident, 0.9 MB a record, to kept"
+    )
+    assert (
+        lines["status"] == "of each model to status, with each change and every 1 min of its events"
     )
     assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
 

@@ -306,13 +306,13 @@ def test_a_new_reference_ends_the_incident_and_says_so(monkeypatch: pytest.Monke
     assert watched.alerts[-1].ending is Ending.NEW_REFERENCE
 
 
-def test_its_summary_names_the_open_incident(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_status_names_the_open_incident(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = failing(monkeypatch)
 
     audit = watched.send("describe")
 
-    assert audit.summary is not None
-    (incident,) = audit.summary.incidents
+    assert audit.status is not None
+    (incident,) = audit.status.incidents
     assert (incident.cause, incident.incident_id) == (
         Cause.TEST_FAILED,
         watched.alerts[0].incident_id,

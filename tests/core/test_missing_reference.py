@@ -200,15 +200,15 @@ def test_another_configuration_ends_it_and_waits_anew() -> None:
     assert watched.alerts[1].ending is Ending.NEW_CONFIGURATION
 
 
-def test_its_summary_names_the_open_incident() -> None:
+def test_its_status_names_the_open_incident() -> None:
     watched = Watched(watching())
     watched.panes(0, n=9)
     watched.time(10_000)
 
-    summary = watched.send("describe").summary
+    status = watched.send("describe").status
 
-    assert summary is not None
-    assert [each.cause for each in summary.incidents] == [Cause.NO_REFERENCE]
+    assert status is not None
+    assert [each.cause for each in status.incidents] == [Cause.NO_REFERENCE]
 
 
 def test_how_long_is_long_keeps_the_reference_that_there_is() -> None:

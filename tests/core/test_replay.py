@@ -139,8 +139,16 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 
 
+# Status records are told of changes, and a few panes later of how far a model has come.
+TOLD: dict[str, Any] = {
+    "calibration": {"level": 0.05},
+    "kafka": {"status_topic": "status"},
+    "job": {"status_every_ms": 3_500},
+}
+
+
 def config_of(name: str) -> DriftJobConfig:
-    return make_config(**{"calibration": {"level": 0.05}} | TABLES[name])
+    return make_config(**TOLD | TABLES[name])
 
 
 CONFIGS = {name: config_of(name) for name in TABLES}
@@ -254,6 +262,7 @@ def told(it: Replay) -> tuple[Counter[bytes], dict[tuple[str, str], list[bytes]]
         ordered[alert.detector, alert.cause].append(msgspec.json.encode(alert))
     for score in it.scores:
         ordered[score.detector, "score"].append(msgspec.json.encode(score))
+    ordered["", "status"] = [msgspec.json.encode(status) for status in it.statuses]
     everything = [record for records in ordered.values() for record in records]
     letters = [msgspec.json.encode(letter) for letter in it.dead_letters]
     return Counter(everything + letters), dict(ordered)
@@ -295,6 +304,7 @@ def test_a_restore_at_any_point_changes_no_later_record(
 
     assert msgspec.json.encode(restarted.alerts) == msgspec.json.encode(undisturbed.alerts)
     assert msgspec.json.encode(restarted.scores) == msgspec.json.encode(undisturbed.scores)
+    assert msgspec.json.encode(restarted.statuses) == msgspec.json.encode(undisturbed.statuses)
     assert restarted.dead_letters == undisturbed.dead_letters
     assert restarted.state.entries == undisturbed.state.entries
 
@@ -315,6 +325,7 @@ def test_the_short_cuts_of_a_backtest_change_neither_a_record_nor_the_state(
 
     assert msgspec.json.encode(quick.alerts) == msgspec.json.encode(plain.alerts)
     assert msgspec.json.encode(quick.scores) == msgspec.json.encode(plain.scores)
+    assert msgspec.json.encode(quick.statuses) == msgspec.json.encode(plain.statuses)
     assert quick.dead_letters == plain.dead_letters
     assert isinstance(quick.state, LiveEntries)
     assert quick.state.objects.keys() == plain.state.entries.keys()

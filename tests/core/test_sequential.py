@@ -453,11 +453,12 @@ def test_describe_says_how_far_each_detector_is_from_an_alarm() -> None:
     watched = watched_by()
     watched.panes(*range(10, 15))
 
-    summary = watched.send("describe").summary
+    status = watched.send("describe").status
 
-    assert summary is not None
-    [each] = summary.views[0].sequential
-    assert (each.detector, each.run_time, each.unit) == ("whole", RUN_TIME, "events")
+    assert status is not None
+    each = status.views[0].detectors[-1]
+    promise = each.promise
+    assert (each.detector, promise.run_time, promise.unit) == ("whole", RUN_TIME, "events")
     assert each.evidence == scores_of(watched)[-1].statistic
 
 

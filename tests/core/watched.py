@@ -18,16 +18,17 @@ from flink_jobs.core.state.status import STATUS, Status
 from flink_jobs.intake.panes import Pane
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import KINDS, Audit, PlacedCommand, StandingCommand
+from flink_jobs.records.status import ModelStatus
 from tests.builders import WIDTH_MS, make_config, make_pane, restored
 
 MODEL = "model"
 SECOND = {"size_ms": 1_000, "slide_ms": 1_000}
 
 
-def commanded(**tables: Any) -> DriftJobConfig:
+def commanded(kafka: dict[str, Any] | None = None, **tables: Any) -> DriftJobConfig:
     """A job that takes commands; tumbling windows of one pane unless a test says otherwise."""
     tables = {"window": SECOND, "calibration": {"level": 1e-6}} | tables
-    return make_config(kafka={"control_topic": "control"}, **tables)
+    return make_config(kafka={"control_topic": "control"} | (kafka or {}), **tables)
 
 
 def place(offset: int, kind: str, *, model: str = MODEL, **keys: Any) -> PlacedCommand:
@@ -131,6 +132,11 @@ class Watched:
     def audits(self) -> list[Audit]:
         """All answers so far."""
         return [audit for each in self.actions for audit in each.audits]
+
+    @property
+    def statuses(self) -> list[ModelStatus]:
+        """All status records so far."""
+        return [status for each in self.actions for status in each.statuses]
 
     def windows(self) -> list[int]:
         """The panes in which tested windows start."""

@@ -9,6 +9,7 @@ from kafka import KafkaProducer
 
 from flink_jobs.records.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
 from flink_jobs.records.control import Audit, encode_audit
+from flink_jobs.records.status import ModelStatus, encode_status
 from tests.records.examples import make_alert, make_score
 
 BEGIN_MS = 1_767_225_600_000
@@ -64,11 +65,14 @@ def alert(model: str, place: int, variant: str = "", **changes: Any) -> Alert:
     return msgspec.structs.replace(example, **given)
 
 
-def write(producer: KafkaProducer, topic: str, *records: Alert | Score | Audit) -> None:
+def write(
+    producer: KafkaProducer, topic: str, *records: Alert | Score | Audit | ModelStatus
+) -> None:
     """Write records and wait until the broker has them."""
+    encoders = {Audit: encode_audit, ModelStatus: encode_status}
     for record in records:
-        encode = encode_audit if isinstance(record, Audit) else encode_record
-        key, value = encode(record)  # type: ignore[arg-type]
+        encode: Any = encoders.get(type(record), encode_record)
+        key, value = encode(record)
         producer.send(topic, key=key, value=value)
     producer.flush(30)
 

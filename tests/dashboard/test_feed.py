@@ -9,8 +9,8 @@ from kafka.errors import KafkaConnectionError
 
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.state import LiveState
-from flink_jobs.dashboard.tail import TailFollower
 from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.tail import TailFollower
 from flink_jobs.records.alerts import Score
 from tests.dashboard.records import score
 

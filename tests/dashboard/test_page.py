@@ -21,8 +21,9 @@ from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import AlertKind, Severity
 from flink_jobs.records.command_decoder import decode_command
 from flink_jobs.records.control import Command, Outcome, PlacedCommand, audit_id, kind_of
+from flink_jobs.records.status import ModelState, ModelStatus
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, write
-from tests.records.examples import make_audit
+from tests.records.examples import make_audit, make_status
 
 pytestmark = [pytest.mark.integration, pytest.mark.system]
 
@@ -36,16 +37,17 @@ class Setting:
     """The topics that the page follows, and what writes to them and reads from them."""
 
     def __init__(self, broker: KafkaBroker) -> None:
-        self.alerts, self.scores, self.control, self.audit = (
-            f"page-{name}" for name in ("alerts", "scores", "control", "audit")
-        )
-        for topic in (self.alerts, self.scores, self.control, self.audit):
+        names = ("alerts", "scores", "control", "audit", "status")
+        topics = [f"page-{name}" for name in names]
+        self.alerts, self.scores, self.control, self.audit, self.status = topics
+        for topic in topics:
             broker.create_topic(topic)
         self.topics = Topics(
             bootstrap_servers=broker.bootstrap_servers,
             alerts=self.alerts,
             scores=self.scores,
             audit=self.audit,
+            status=self.status,
         )
         self.producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
         self._consumer = KafkaConsumer(
@@ -64,7 +66,7 @@ class Setting:
         return decode_command(record.key, record.value, record.partition, record.offset)
 
     def answer(self, placed: PlacedCommand, reason: str, **changes: Any) -> None:
-        """As the job does."""
+        """As the job does; without a status unless one is given."""
         command: Command = placed.command
         given = {
             "audit_id": audit_id(0, placed.offset, command.model, Outcome.APPLIED),
@@ -73,6 +75,7 @@ class Setting:
             "command_id": command.command_id,
             "issued_by": command.issued_by,
             "reason": reason,
+            "status": None,
         }
         audit = msgspec.structs.replace(make_audit(changes.pop("variant", "")), **(given | changes))
         write(self.producer, self.audit, audit)
@@ -80,6 +83,26 @@ class Setting:
     def close(self) -> None:
         self.producer.close()
         self._consumer.close()
+
+
+def quiet(model: str) -> ModelStatus:
+    """The status of a model without an incident, after the windows that tests write."""
+    at_ms = BEGIN_MS + 10 * WINDOW_MS
+    return make_status(
+        model=model,
+        state=ModelState.QUIET,
+        at_ms=at_ms,
+        heard_ms=at_ms,
+        snoozed_until_ms=None,
+        incidents=[],
+    )
+
+
+def seen(model: str, incident_id: str) -> ModelStatus:
+    """The status of a model whose only incident somebody acknowledged."""
+    (incident,) = make_status().incidents
+    incident = msgspec.structs.replace(incident, incident_id=incident_id)
+    return make_status(model=model, incidents=[incident], snoozed_until_ms=None)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +239,11 @@ def test_an_incident_is_acknowledged_and_the_jobs_answer_is_shown(
     page.get_by_role("button", name=f"Acknowledge the incident of {model}").click()
     placed = setting.next_command()
     expect(answers(page)).to_contain_text("acknowledge: sent, waiting for the job's answer")
-    setting.answer(placed, "no ongoing alert is written until it becomes worse")
+    setting.answer(
+        placed,
+        "no ongoing alert is written until it becomes worse",
+        status=seen(model, "incident-7"),
+    )
 
     command = placed.command
     assert (kind_of(command), command.model, command.issued_by) == ("acknowledge", model, "on-call")
@@ -254,7 +281,8 @@ def test_what_drops_a_reference_asks_first_and_cancel_sends_nothing(
     # The first command on the topic is the one that was confirmed.
     placed = setting.next_command()
     assert (kind_of(placed.command), placed.command.model) == ("pause", model)
-    setting.answer(placed, "nothing is tested until the command resume")
+    paused = msgspec.structs.replace(quiet(model), is_paused=True, state=ModelState.PAUSED)
+    setting.answer(placed, "nothing is tested until the command resume", status=paused)
     expect(page.locator("#model-state")).to_have_text("‖ paused")
     press(page, "Resume")
     placed = setting.next_command()
@@ -279,7 +307,8 @@ def test_a_snooze_is_counted_in_the_models_own_event_time(page: Page, setting: S
     page.locator("#until").fill("2026-01-01T06:00:00")
     page.locator("#dialog-confirm").click()
     custom = setting.next_command()
-    setting.answer(custom, f"alerts are held back until {BEGIN_MS + 6 * HOUR_MS} ms of event time")
+    snoozed = msgspec.structs.replace(quiet(model), snoozed_until_ms=BEGIN_MS + 6 * HOUR_MS)
+    setting.answer(custom, "alerts are held back", status=snoozed)
 
     assert getattr(day.command, "until_ms", None) == BEGIN_MS + 2 * WINDOW_MS + 24 * HOUR_MS
     assert getattr(custom.command, "until_ms", None) == BEGIN_MS + 6 * HOUR_MS
@@ -293,11 +322,46 @@ def test_describe_shows_what_the_job_knows(page: Page, setting: Setting) -> None
 
     press(page, "Describe")
     placed = setting.next_command()
-    setting.answer(placed, "the summary is attached", variant="describe")
+    setting.answer(placed, "the status is attached", status=quiet(model))
 
-    expect(page.locator("#summary")).to_contain_text("phase")
-    expect(page.locator("#summary")).to_contain_text("since the reference")
-    expect(page.locator("#summary")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("phase")
+    expect(page.locator("#status")).to_contain_text("since the reference")
+    expect(page.locator("#status")).to_contain_text("30 d on average until a false alarm")
+    expect(page.locator("#status")).to_be_visible()
+
+
+def test_a_model_that_only_collects_is_shown_with_its_progress(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    write(setting.producer, setting.status, make_status("collecting", model=model))
+
+    choose(page, model)
+
+    progress = "400 of 2,000 events"
+    expect(page.locator("#model-state")).to_have_text("… collecting a reference")
+    expect(page.locator("#model-flags")).to_contain_text(progress)
+    expect(page.locator("#chart-note")).to_contain_text(f"being collected: {progress}")
+    expect(page.locator("#list li", has_text=model)).to_contain_text(progress)
+    newer = make_status("collecting", model=model, status_id="newer", at_ms=BEGIN_MS + HOUR_MS)
+    (view,) = newer.views
+    view = msgspec.structs.replace(view, n_collected=1_999)
+    write(setting.producer, setting.status, msgspec.structs.replace(newer, views=[view]))
+    expect(page.locator("#chart-note")).to_contain_text("1,999 of 2,000 events")
+
+
+def test_a_status_record_says_that_a_model_is_paused(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    paused = msgspec.structs.replace(
+        quiet(model), is_paused=True, state=ModelState.PAUSED, status_id=f"{model} paused"
+    )
+    write(setting.producer, setting.status, paused)
+
+    choose(page, model)
+
+    expect(page.locator("#model-state")).to_have_text("‖ paused")
+    expect(page.locator("#chart-note")).to_contain_text("Paused: nothing is tested")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
 def test_views_of_a_model_are_named_and_drawn_one_by_one(page: Page, setting: Setting) -> None:

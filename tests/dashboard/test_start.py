@@ -15,9 +15,9 @@ from flink_jobs.cli.dashboard import dashboard
 from flink_jobs.dashboard.errors import DashboardError
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
-from flink_jobs.dashboard.tail import TailFollower
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.tail import TailFollower
 from flink_jobs.records.alerts import Score
 from tests.dashboard.records import score, write
 

@@ -11,17 +11,24 @@ from flink_jobs.dashboard.moved import moved_of
 from flink_jobs.dashboard.state import ChartData, LiveState
 from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow, Watcher
 from flink_jobs.records.alerts import AlertKind, Cause, SampleSummary, Severity
-from flink_jobs.records.control import Acknowledge, Outcome
-from tests.core.watched import Watched
+from flink_jobs.records.control import Outcome
+from flink_jobs.records.status import ModelState
+from tests.core.watched import Watched, commanded
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
-from tests.records.examples import make_alert, make_audit
+from tests.records.examples import make_alert, make_audit, make_status
 
 MAIN = ("main", "main")
 
 
-def drifting() -> Watched:
+def followed(**tables: object) -> Watched:
+    """A real model whose job writes status records with every pane."""
+    kafka, job = {"status_topic": "status"}, {"status_every_ms": 0}
+    return Watched(commanded(kafka=kafka, job=job, **tables))
+
+
+def drifting(watched: Watched | None = None) -> Watched:
     """A real model whose drift has started with pane 2."""
-    watched = Watched()
+    watched = watched or Watched()
     watched.panes(0, 1)
     watched.panes(2, loc=3.0)
     return watched
@@ -31,9 +38,9 @@ def row_of(watched: Watched, *, is_replay: bool = False) -> ModelRow:
     """The model as the page shows it, from records in their order or topic by topic."""
     state = LiveState()
     if is_replay:
-        state.take([*watched.alerts, *watched.audits, *watched.scores])
+        state.take([*watched.alerts, *watched.audits, *watched.statuses, *watched.scores])
     for actions in () if is_replay else watched.actions:
-        state.take([*actions.scores, *actions.alerts, *actions.audits])
+        state.take([*actions.scores, *actions.alerts, *actions.audits, *actions.statuses])
     (row,) = state.everything().rows
     return row
 
@@ -73,7 +80,9 @@ def test_a_command_from_somewhere_else_acknowledges_the_only_incident(is_replay:
 def test_an_alert_after_it_was_acknowledged_asks_anew() -> None:
     state = LiveState()
     state.take([alert("m", 3, incident_id="i")])
-    state.take([make_audit(model="m", kind="acknowledge", effective_ms=at(4))])
+    (seen,) = make_status().incidents
+    seen = msgspec.structs.replace(seen, incident_id="i")
+    state.take([make_status(model="m", at_ms=at(4), heard_ms=at(4), incidents=[seen])])
     before = only_row(state).incidents[0].is_acknowledged
 
     critical = {"kind": AlertKind.ONGOING, "severity": Severity.CRITICAL}
@@ -88,28 +97,11 @@ def test_a_window_tested_early_takes_the_page_no_further_than_to_its_test() -> N
     state = LiveState()
     found = alert("m", 8, incident_id="i")
     early = msgspec.structs.replace(found.window, closed_ms=at(3), closed_early=True)
+
     state.take([msgspec.structs.replace(found, window=early)])
 
-    state.take([make_audit(model="m", kind="acknowledge", effective_ms=at(4))])
-
-    (incident,) = only_row(state).incidents
-    assert (incident.started_ms, incident.is_acknowledged) == (at(3), True)
-
-
-def test_of_two_incidents_only_the_one_that_this_page_named_is_acknowledged() -> None:
-    state = LiveState()
-    state.take([alert("m", 3, incident_id="i"), alert("m", 4, incident_id="j", detector="fast")])
-    state.take([make_audit(model="m", kind="acknowledge", command_id="elsewhere")])
-    unnamed = [each.is_acknowledged for each in only_row(state).incidents]
-
-    state.remember(Acknowledge(command_id="c-1", model="m", incident_id="j"))
-    state.take([make_audit(model="m", kind="acknowledge", command_id="c-1", effective_ms=at(5))])
-
-    assert unnamed == [False, False]
-    assert {each.incident_id: each.is_acknowledged for each in only_row(state).incidents} == {
-        "i": False,
-        "j": True,
-    }
+    assert only_row(state).incidents[0].started_ms == at(3)
+    assert only_row(state).last_ms == at(3)
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
@@ -120,8 +112,12 @@ def test_pause_and_resume_are_known_from_their_answers(is_replay: bool) -> None:
     paused = row_of(watched, is_replay=is_replay)
     watched.send("resume")
 
-    assert (paused.is_paused, paused.state) == (True, "paused")
-    assert not row_of(watched, is_replay=is_replay).is_paused
+    resumed = row_of(watched, is_replay=is_replay)
+    assert paused.state == "paused"
+    assert paused.status is not None
+    assert paused.status.is_paused
+    assert resumed.status is not None
+    assert not resumed.status.is_paused
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
@@ -146,14 +142,77 @@ def test_a_snooze_into_the_past_holds_nothing_back() -> None:
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
-def test_a_rebaseline_is_shown_until_windows_are_tested_again(is_replay: bool) -> None:
-    watched = drifting()
+@pytest.mark.parametrize("has_topic", [False, True])
+def test_a_rebaseline_is_shown_until_windows_are_tested_again(
+    is_replay: bool, has_topic: bool
+) -> None:
+    watched = drifting(followed() if has_topic else None)
     watched.send("rebaseline")
     collecting = row_of(watched, is_replay=is_replay)
     watched.panes(3, 4, 5)
 
-    assert (collecting.is_collecting, collecting.state) == (True, "collecting")
+    assert collecting.state == "collecting"
     assert row_of(watched, is_replay=is_replay).state == "quiet"
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_a_model_that_only_collects_is_shown_with_its_progress(is_replay: bool) -> None:
+    watched = followed(reference={"n_events": 100})
+
+    watched.panes(0, 1)
+
+    row = row_of(watched, is_replay=is_replay)
+    assert (row.state, row.watchers) == ("collecting", [])
+    assert row.status is not None
+    (view,) = row.status.views
+    assert (view.n_collected, view.n_wanted) == (80, 100)
+
+
+def test_a_model_that_drifts_while_it_is_snoozed_does_not_look_quiet() -> None:
+    watched = followed()
+    watched.panes(0, 1)
+    watched.send("snooze", until_ms=90_000)
+    watched.panes(2, 3, loc=3.0)
+
+    row = row_of(watched)
+
+    assert watched.alerts == []
+    assert (row.state, row.snoozed_until_ms, row.incidents) == ("drift", 90_000, [])
+
+
+def test_an_incident_that_alerts_did_not_tell_of_is_left_to_them_where_all_models_decide() -> None:
+    state = LiveState()
+    state.take([score("fraud", 0, 0.04)])
+
+    state.take([make_status(may_hold_back=True)])
+
+    assert only_row(state).incidents == []
+    assert only_row(state).state == "quiet"
+
+
+def test_an_old_answer_does_not_take_the_place_of_a_newer_status() -> None:
+    state = LiveState()
+    newer, older = make_status(), make_status(at_ms=5, is_paused=True, incidents=[])
+
+    state.take([newer, make_audit("describe", status=older)])
+
+    assert only_row(state).status == newer
+
+
+def test_the_last_status_of_the_topic_holds_though_a_job_began_again_with_older_events() -> None:
+    state = LiveState()
+    older = make_status("collecting")
+
+    state.take([make_status(), older])
+
+    assert only_row(state).status == older
+
+
+def test_a_status_says_that_a_model_is_gone() -> None:
+    state = LiveState()
+    state.take([make_status(), make_status("forgotten")])
+
+    assert (only_row(state).state, only_row(state).incidents) == (ModelState.FORGOTTEN, [])
 
 
 def test_a_refused_command_changes_nothing() -> None:
@@ -162,7 +221,8 @@ def test_a_refused_command_changes_nothing() -> None:
 
     state.take([make_audit("refused", model="m", kind="pause")])
 
-    assert not only_row(state).is_paused
+    assert only_row(state).status is None
+    assert only_row(state).state == "quiet"
 
 
 def test_describe_puts_right_what_alerts_did_not_say() -> None:
@@ -172,12 +232,14 @@ def test_describe_puts_right_what_alerts_did_not_say() -> None:
     state.take(watched.scores)
 
     audit = watched.send("describe")
-    state.take([msgspec.structs.replace(audit, effective_ms=at(2))])
+    assert audit.status is not None
+    status = msgspec.structs.replace(audit.status, at_ms=at(2))
+    state.take([msgspec.structs.replace(audit, status=status)])
 
     row = only_row(state)
     assert [each.incident_id for each in row.incidents] == [watched.alerts[0].incident_id]
-    assert row.summary is not None
-    assert row.summary.views[0].phase == "monitoring"
+    assert row.status is not None
+    assert row.status.views[0].phase == "monitoring"
 
 
 def test_a_new_incident_takes_the_place_of_one_whose_end_was_never_written() -> None:
@@ -297,7 +359,8 @@ def test_an_answer_makes_a_model_known_only_when_the_job_did_something() -> None
 
     state.take([make_audit("accepted", audit_id="1", model="all-*")])
     state.take([make_audit("refused", audit_id="2", model="typo")])
-    state.take([make_audit(audit_id="3", model="quiet", kind="pause", outcome=Outcome.APPLIED)])
+    status = make_status("collecting", model="quiet")
+    state.take([make_audit(audit_id="3", model="quiet", outcome=Outcome.APPLIED, status=status)])
 
     changes = state.everything()
     assert [row.model for row in changes.rows] == ["quiet"]

@@ -25,6 +25,7 @@ def test_without_a_prefix_topics_are_those_of_a_configuration_that_names_none() 
     assert kafka.alerts_topic == unnamed.alerts_topic
     assert kafka.scores_topic == unnamed.scores_topic
     assert kafka.dead_letters_topic == unnamed.dead_letters_topic
+    assert kafka.status_topic == unnamed.status_topic
 
 
 def test_addresses_and_topics_do_not_change_what_alerts_are_called(tmp_path: Path) -> None:

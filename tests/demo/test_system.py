@@ -76,25 +76,17 @@ def test_existing_parts_are_used_and_left_running(
     assert demo.files_left() == []
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "moment"),
-    [
-        (signal.SIGINT, 130, "✔ Flink cluster"),
-        (signal.SIGTERM, 143, "✔ Kafka broker"),
-    ],
-)
-def test_an_interrupted_demo_stops_everything_it_started(
-    demo: MarkedCommand, number: signal.Signals, status: int, moment: str
-) -> None:
+def test_an_interrupted_demo_stops_everything_it_started(demo: MarkedCommand) -> None:
+    """While its cluster starts; tests/sandbox interrupts one that runs, and sends SIGTERM."""
     process = demo.start("--quick")
     assert process.stdout is not None
-    assert any(moment in line for line in process.stdout)
+    assert any("✔ Kafka broker" in line for line in process.stdout)
     assert len(demo.processes_left()) > 1
 
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=120)
 
-    assert process.returncode == status, text
+    assert process.returncode == 130, text
     assert "Traceback" not in text
     assert demo.processes_left() == []
     assert demo.files_left() == []

@@ -14,6 +14,7 @@ import yaml
 from flink_jobs.config.digests import config_version
 from flink_jobs.config.loading import decode_config, load_config
 from flink_jobs.demo.job_file import Topics, job_text
+from flink_jobs.kafka.topics import COMPACTED
 
 _DOCKER = Path(__file__).resolve().parents[2] / "docker"
 _COMPOSE = _DOCKER / "compose.yaml"
@@ -88,6 +89,18 @@ def test_the_topics_made_are_those_of_the_job(compose: dict[str, Any]) -> None:
         kafka.dead_letters_topic,
     }
     assert kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_the_topic_of_status_records_is_compacted_as_the_jobs_own_would_be(
+    compose: dict[str, Any],
+) -> None:
+    [script] = compose["services"]["topics"]["command"]
+    made = re.search(r"--topic (\S+) --partitions 4((?: \\\s+| --config \S+)+)$", script.strip())
+
+    assert made is not None
+    settings = dict(each.split("=") for each in re.findall(r"--config (\S+)", made.group(2)))
+    assert made.group(1) == load_config(_DOCKER / "job.toml", environ={}).kafka.status_topic
+    assert settings == COMPACTED
 
 
 def test_the_job_judges_as_the_demonstration_does() -> None:

@@ -10,7 +10,6 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from flink_jobs.cluster.artefact import build_artefact
 from flink_jobs.cluster.errors import FlinkRestError, SubmissionError
-from flink_jobs.cluster.jars import find_jars
 from flink_jobs.cluster.submission import submit_job
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
@@ -48,26 +47,6 @@ def test_a_job_reads_and_writes_kafka_through_python(
     args = [kafka_broker.bootstrap_servers, source, sink]
     job_id = flink_cluster.submit("copy_job", args, python_files=[_COPY_JOB])
     flink_cluster.rest.wait_for(job_id, "FINISHED")
-    assert _read(kafka_broker, sink, len(_LINES)) == sorted(line.upper() for line in _LINES)
-
-
-def test_a_cluster_without_the_connector_gets_it_with_the_job(
-    kafka_broker: KafkaBroker, tmp_path: Path
-) -> None:
-    (tmp_path / "flink").mkdir()
-    unrelated = find_jars("kafka")[0]
-    (tmp_path / "flink" / unrelated.name).symlink_to(unrelated)
-    source, sink = _topics(kafka_broker, "shipped")
-    with FlinkCluster(jars=tmp_path) as cluster:
-        job_id = submit_job(
-            cluster.jobmanager,
-            "copy_job",
-            build_artefact(tmp_path),
-            [kafka_broker.bootstrap_servers, source, sink],
-            ship_jar=find_jars("flink")[0],
-            python_files=[_COPY_JOB],
-        )
-        cluster.rest.wait_for(job_id, "FINISHED")
     assert _read(kafka_broker, sink, len(_LINES)) == sorted(line.upper() for line in _LINES)
 
 

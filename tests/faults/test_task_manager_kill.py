@@ -16,6 +16,7 @@ from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert
+from flink_jobs.records.status import encode_status
 from tests.system.foreign_events import NESTED, nested
 from tests.system.streams import (
     START_MS,
@@ -62,7 +63,7 @@ STORM = {"[job]\n": "[storm]\nmodels = 2\nwithin_ms = 60_000\nongoing_every_ms =
 @pytest.mark.parametrize(
     ("written_as", "replaced"), [(own, {}), (nested, NESTED.replaced), (own, STORM)]
 )
-def test_a_killed_task_manager_changes_no_alert_and_no_score(
+def test_a_killed_task_manager_changes_no_alert_no_score_and_no_status(
     kafka_broker: KafkaBroker,
     cluster: FlinkCluster,
     tmp_path: Path,
@@ -75,8 +76,9 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         models, N_PANES, shifted_from_pane=15, shifted=[*models[-1:], "moved"]
     )
     stream = [written_as(record, number) for number, record in enumerate(own_events)]
-    _, config = topics.config(tmp_path, STORM if replaced is STORM else {})
-    path, _ = topics.config(tmp_path, replaced)
+    judged = STORM if replaced is STORM else {}
+    _, config = topics.config(tmp_path, judged, writes_status=True)
+    path, _ = topics.config(tmp_path, replaced, writes_status=True)
     job_id = cluster.submit(DRIFT_JOB, ["--config", str(path)])
     cluster.rest.wait_running(job_id)
     topics.write(stream[:N_BEFORE])
@@ -93,7 +95,9 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
     topics.heartbeat(END_MS + (20 if replaced is STORM else 1) * WIDTH_MS)
     places = zip(own_events, (offset for _, offset in topics.written), strict=False)
     as_own = replace(topics, written=list(places))
-    expected = as_own.expected(config)
+    # Event time goes on long enough for the last status records, which wait for their interval.
+    until_ms = END_MS + 15 * WIDTH_MS if replaced is STORM else None
+    expected = as_own.expected(config, until_ms=until_ms)
     if replaced is STORM:
         n_raised, expected.alerts = len(expected.alerts), decided(expected.alerts, config)
         assert 0 < len(expected.alerts) < n_raised
@@ -108,6 +112,12 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
         lambda v: len(by_id(v, "alert_id")) >= len(undisturbed_alerts),
         timeout_s=30,
     )
+    undisturbed_statuses = {s.status_id: encode_status(s)[1] for s in expected.statuses}
+    topics.wait_for(
+        topics.status,
+        lambda v: len(by_id(v, "status_id")) >= len(undisturbed_statuses),
+        timeout_s=30,
+    )
     n_restarts = cluster.rest.checkpoints(job_id)["counts"]["restored"]
     cluster.rest.cancel(job_id)
 
@@ -115,5 +125,6 @@ def test_a_killed_task_manager_changes_no_alert_and_no_score(
     assert n_restarts >= 1
     assert by_id(topics.read(topics.scores), "score_id") == undisturbed_scores
     assert by_id(topics.read(topics.alerts), "alert_id") == undisturbed_alerts
+    assert by_id(topics.read(topics.status), "status_id") == undisturbed_statuses
     assert undisturbed_alerts
     assert topics.read(topics.dead_letters) == []

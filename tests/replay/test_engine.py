@@ -25,7 +25,13 @@ from flink_jobs.histories.tables import shape as table_shape
 from flink_jobs.records.alerts import Alert, Cause
 from flink_jobs.replay import engine
 from flink_jobs.replay.engine import Progress, run_backtest
-from flink_jobs.replay.result import ALERTS_FILE, EVIDENCE_FILE, SCORES_FILE, BacktestResult
+from flink_jobs.replay.result import (
+    ALERTS_FILE,
+    EVIDENCE_FILE,
+    SCORES_FILE,
+    STATUSES_FILE,
+    BacktestResult,
+)
 from tests.histories.examples import (
     START_MS,
     Event,
@@ -134,10 +140,46 @@ def test_the_number_of_processes_changes_no_byte(tmp_path: Path) -> None:
 
     one, three = (run_backtest(config, path, folder=tmp_path / str(n), processes=n) for n in (1, 3))
 
-    for name in (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE, "dead_letters.jsonl", "config.json"):
+    compared = (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE, STATUSES_FILE)
+    for name in (*compared, "dead_letters.jsonl", "config.json"):
         assert (one.folder / name).read_bytes() == (three.folder / name).read_bytes()
     assert one.summary.models == three.summary.models
     assert one.summary.dead_letters == three.summary.dead_letters == {"undecodable": 1}
+
+
+def test_a_result_says_how_each_model_was_watched_at_the_end_with_and_without_a_topic(
+    tmp_path: Path,
+) -> None:
+    events = make_events()
+    path = write_json_lines(tmp_path / "a.jsonl", events)
+    plain, followed = backtest_config(), backtest_config(kafka={"status_topic": "status"})
+
+    result, other = (run_backtest(each, path, processes=1) for each in (plain, followed))
+
+    statuses = result.statuses()
+    last = {score.model: score.window for score in result.scores()}
+    assert [status.model for status in statuses] == sorted({event.model for event in events})
+    for status in statuses:
+        (view,) = status.views
+        window = view.detectors[0].last_window
+        assert (window is None) == (status.model not in last)
+        assert window is None or window.window == last[status.model]
+        n_events = sum(event.model == status.model for event in events)
+        assert view.n_collected + view.reference.n_events + view.n_monitored == n_events
+    assert other.statuses() == statuses
+
+
+def test_a_model_that_was_forgotten_in_a_history_is_said_to_be_gone(tmp_path: Path) -> None:
+    events = make_events(models=["gone", "here"], n=1_000)
+    kept = [e for e in events if e.model == "here" or e.time_ms < START_MS + 10_000]
+    config = backtest_config(job={"forget_after_ms": 10_000})
+
+    result = run_backtest(config, write_json_lines(tmp_path / "a.jsonl", kept), processes=1)
+
+    assert {status.model: status.is_forgotten for status in result.statuses()} == {
+        "gone": True,
+        "here": False,
+    }
 
 
 def test_files_of_a_folder_are_read_in_order_of_their_names(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scripts.replicate.results import key, read
 
 
 def replicate(folder: Path, n_workers: int = 1) -> None:
-    """Run the command here, where PyTorch is loaded already, which takes 5 s of processor time."""
+    """Run the command here, where PyTorch is loaded already, which takes 8 s of processor time."""
     app = typer.Typer()
     app.command()(main)
     arguments = ["--quick", "--workers", str(n_workers), "--results", str(folder)]

@@ -56,6 +56,7 @@ class Topics:
     dead_letters: str
     control: str = ""
     audit: str = ""
+    status: str = ""
     written: list[tuple[Record, int]] = field(default_factory=list)
 
     def write(self, records: Iterable[Record], pause_s: float = 0.0) -> None:
@@ -97,7 +98,7 @@ class Topics:
     ) -> list[bytes]:
         """Read on in a topic until it holds enough."""
         deadline, values = time.monotonic() + timeout_s, list[bytes]()
-        # One consumer for all looks: to make one takes 0.1 s of processor time.
+        # One consumer for all looks: a new one takes 15 ms of processor time, to ask it again 2 ms.
         with TopicReader(self.broker, topic) as reader:
             while True:
                 values += (new := reader.values())
@@ -107,13 +108,20 @@ class Topics:
                 time.sleep(_POLL_S)
 
     def config(
-        self, folder: Path, replaced: Mapping[str, str] = {}, *, takes_commands: bool = False
+        self,
+        folder: Path,
+        replaced: Mapping[str, str] = {},
+        *,
+        takes_commands: bool = False,
+        writes_status: bool = False,
     ) -> tuple[Path, DriftJobConfig]:
         """Write a job file for these topics, with some pieces of its text replaced."""
         text = _JOB.format(topics=self, servers=self.broker.bootstrap_servers, width_ms=WIDTH_MS)
         if takes_commands:
             names = f'control_topic = "{self.control}"\naudit_topic = "{self.audit}"\n'
             text = text.replace("[input]\n", names + "[input]\n")
+        if writes_status:
+            text = text.replace("[input]\n", f'status_topic = "{self.status}"\n[input]\n')
         for old, new in replaced.items():
             assert old in text
             text = text.replace(old, new)
@@ -182,6 +190,7 @@ def _add(total: Actions, actions: Actions) -> None:
     total.scores += actions.scores
     total.dead_letters += actions.dead_letters
     total.audits += actions.audits
+    total.statuses += actions.statuses
 
 
 _JOB = """
@@ -233,9 +242,12 @@ def make_topics(broker: KafkaBroker, n_partitions: int = N_PARTITIONS) -> Topics
         dead_letters=f"{prefix}-dead",
         control=f"{prefix}-control",
         audit=f"{prefix}-audit",
+        status=f"{prefix}-status",
     )
     broker.create_topic(topics.inference, n_partitions=n_partitions)
-    for name in (topics.alerts, topics.scores, topics.dead_letters, topics.control, topics.audit):
+    results = topics.alerts, topics.scores, topics.dead_letters
+    # Not compacted, so that no record is missed.
+    for name in (*results, topics.control, topics.audit, topics.status):
         broker.create_topic(name)
     return topics
 

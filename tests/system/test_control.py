@@ -225,9 +225,9 @@ def test_a_description_shows_the_state_that_earlier_commands_left(controlled: Co
 
     [audit] = [a for a in controlled.audits if a.offset == place]
 
-    assert audit.summary is not None
-    assert [incident.is_acknowledged for incident in audit.summary.incidents] == [True]
-    assert audit.summary.views[0].n_monitored == N_PANES * 50 - 100
+    assert audit.status is not None
+    assert [incident.is_acknowledged for incident in audit.status.incidents] == [True]
+    assert audit.status.views[0].n_monitored == N_PANES * 50 - 100
 
 
 def test_a_pattern_is_accepted_once_and_answered_by_each_model_that_matches(

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from scipy.stats import ks_2samp
 from flink_jobs.cluster.submission import DRIFT_JOB
 from flink_jobs.embedded.flink_cluster import FlinkCluster
 from flink_jobs.embedded.kafka_broker import KafkaBroker
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.engine import Progress, run_backtest
 from flink_jobs.replay.on_flink.run import run_on_flink
 from flink_jobs.replay.result import (
@@ -25,7 +27,9 @@ from flink_jobs.replay.result import (
     DEAD_LETTERS_FILE,
     EVIDENCE_FILE,
     SCORES_FILE,
+    STATUSES_FILE,
     BacktestResult,
+    write_statuses,
 )
 from tests.system.streams import (
     START_MS,
@@ -105,7 +109,7 @@ def test_in_process_bounded_and_streaming_agree_to_the_byte(
     topics.wait_for(topics.dead_letters, lambda values: len(values) >= len(BAD), timeout_s=20)
     flink_cluster.rest.cancel(job_id)
 
-    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE):
+    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         said = (here.folder / name).read_bytes()
         assert said == (bounded.folder / name).read_bytes() == (going_on.folder / name).read_bytes()
     scores = by_id(lines(going_on, SCORES_FILE), "score_id")
@@ -128,7 +132,7 @@ def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     topics: Topics, flink_cluster: FlinkCluster, tmp_path: Path
 ) -> None:
     bounded = MORE_DETECTORS | {"bounded = false": "bounded = true"}
-    path, config = topics.config(tmp_path, bounded)
+    path, config = topics.config(tmp_path, bounded, writes_status=True)
     source = f"kafka://{topics.broker.bootstrap_servers}/{topics.inference}"
     replayed = run_backtest(config, source, folder=tmp_path / "replayed", processes=1)
 
@@ -139,6 +143,10 @@ def test_a_job_over_a_bounded_topic_closes_its_last_windows(
     assert by_id(scores, "score_id") == by_id(lines(replayed, SCORES_FILE), "score_id")
     assert by_id(alerts, "alert_id") == by_id(lines(replayed, ALERTS_FILE), "alert_id")
     assert max(score.window.end_ms for score in replayed.scores()) >= END_MS
+    told = [msgspec.json.decode(each, type=ModelStatus) for each in topics.read(topics.status)]
+    write_statuses(tmp_path, {status.model: status for status in told}.values())
+    assert lines(replayed, STATUSES_FILE) == (tmp_path / STATUSES_FILE).read_bytes().splitlines()
+    assert {status.model for status in told} == {"steady", "bursty", "moved"}
 
 
 NAMED = {
@@ -215,7 +223,7 @@ def test_views_of_named_columns_agree_in_all_three_ways_and_with_scipy(
     topics.wait_for(topics.dead_letters, lambda values: len(values) >= 1, timeout_s=20)
     flink_cluster.rest.cancel(job_id)
 
-    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE):
+    for name in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         said = (here.folder / name).read_bytes()
         assert said == (bounded.folder / name).read_bytes() == (going_on.folder / name).read_bytes()
     scores = by_id(lines(going_on, SCORES_FILE), "score_id")
@@ -350,7 +358,7 @@ def test_files_on_flink_and_in_process_agree_to_the_byte(
         progress=told.append,
     )
 
-    for each in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE):
+    for each in (ALERTS_FILE, SCORES_FILE, EVIDENCE_FILE, DEAD_LETTERS_FILE, STATUSES_FILE):
         assert (here.folder / each).read_bytes() == (on_flink.folder / each).read_bytes()
     assert topic_names(topics) == before
     assert here.alerts()

@@ -14,12 +14,13 @@ import msgspec
 
 from flink_jobs.config.overrides import matches
 from flink_jobs.config.tables.base import ConfigError
-from flink_jobs.core.commands.describing import describe, open_incidents
 from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.plan import Plans
 from flink_jobs.core.references.fitted import FittedView, UnusableReferenceError, rows_of
+from flink_jobs.core.state.entries import encode
 from flink_jobs.core.state.status import Status
+from flink_jobs.core.status.describing import describe, open_incidents
 from flink_jobs.core.views.view_watch import ViewWatch
 from flink_jobs.core.watched_model import WatchedModel
 from flink_jobs.records.alerts import Cause
@@ -30,7 +31,6 @@ from flink_jobs.records.control import (
     Command,
     Configure,
     Describe,
-    ModelSummary,
     Outcome,
     Pause,
     PlacedCommand,
@@ -41,6 +41,7 @@ from flink_jobs.records.control import (
     audit_id,
     kind_of,
 )
+from flink_jobs.times import moment
 from flink_jobs.version import __version__
 
 _MOST_PENDING = 100
@@ -72,7 +73,7 @@ class Commands:
                 placed,
                 key=lambda each: (_moment(model, each), each.partition, each.offset),
             )
-            reason = f"takes effect at {at_ms} ms of event time"
+            reason = f"takes effect at {moment(at_ms)} of event time"
             self._answer(model, placed, Outcome.WAITING, reason, at_ms)
 
     def not_taken(
@@ -90,11 +91,11 @@ class Commands:
             if matches(command.model, model.name):
                 yield each.placed
 
-    def due(self, model: WatchedModel, until_ms: int) -> Iterator[tuple[int, PlacedCommand]]:
-        """Take from the waiting commands those whose moment has come, one by one."""
+    def next_due_ms(self, model: WatchedModel, until_ms: int) -> int | None:
+        """Return the moment of the first waiting command; None where it is after ``until_ms``."""
         pending = model.context.status.pending
-        while pending and (at_ms := _moment(model, pending[0])) <= until_ms:
-            yield at_ms, pending.pop(0)
+        at_ms = _moment(model, pending[0]) if pending else None
+        return at_ms if at_ms is not None and at_ms <= until_ms else None
 
     def carry_out(self, model: WatchedModel, placed: PlacedCommand, at_ms: int) -> None:
         """Carry a command out and answer it."""
@@ -103,12 +104,11 @@ class Commands:
         except RefusedCommandError as error:
             self._answer(model, placed, Outcome.REFUSED, str(error), None)
             return
-        summary = describe(model) if isinstance(placed.command, Describe) else None
-        self._answer(model, placed, Outcome.APPLIED, reason, at_ms, summary)
+        self._answer(model, placed, Outcome.APPLIED, reason, at_ms)
 
     def refuse_forgotten(self, model: WatchedModel, placed: PlacedCommand) -> None:
         """Answer a command that waited longer than its model was remembered."""
-        reason = f"all state of the model was removed at {model.context.forgotten_ms} ms"
+        reason = f"all state of the model was removed at {moment(model.context.forgotten_ms or 0)}"
         self._answer(model, placed, Outcome.REFUSED, reason, None)
 
     def _apply(self, model: WatchedModel, command: Command, at_ms: int) -> str:
@@ -119,8 +119,8 @@ class Commands:
             case Snooze():
                 status.snoozed_until_ms = command.until_ms
                 if command.until_ms <= at_ms:
-                    return f"no alert is held back: event time has reached {command.until_ms} ms"
-                return f"alerts are held back until {command.until_ms} ms of event time"
+                    return f"no alert is held back: event time has reached {moment(at_ms)}"
+                return f"alerts are held back until {moment(command.until_ms)} of event time"
             case Configure():
                 return self._configure(model, command, at_ms)
             case Resume():
@@ -137,7 +137,7 @@ class Commands:
             case Acknowledge():
                 return _acknowledge(model, command.incident_id)
             case _:
-                return "the summary is attached"
+                return "the status is attached"
 
     def _configure(self, model: WatchedModel, command: Configure, at_ms: int) -> str:
         change = msgspec.json.encode(command.change).decode() if command.change else ""
@@ -163,9 +163,9 @@ class Commands:
         outcome: Outcome,
         reason: str,
         effective_ms: int | None,
-        summary: ModelSummary | None = None,
     ) -> None:
-        command = placed.command
+        command, is_applied = placed.command, outcome is Outcome.APPLIED
+        is_described = is_applied and isinstance(command, Describe)
         audit = Audit(
             audit_id=audit_id(placed.partition, placed.offset, model.name, outcome),
             outcome=outcome,
@@ -177,11 +177,16 @@ class Commands:
             effective_ms=effective_ms,
             partition=placed.partition,
             offset=placed.offset,
-            summary=summary,
+            status=describe(model, effective_ms or 0) if is_applied else None,
+            state_bytes=_state_bytes(model) if is_described else None,
             job=model.context.config.job.name,
             job_version=__version__,
         )
         model.context.actions.audits.append(audit)
+
+
+def _state_bytes(model: WatchedModel) -> int:
+    return len(encode(model.context.status)) + model.n_bytes
 
 
 def _moment(model: WatchedModel, placed: PlacedCommand) -> int:

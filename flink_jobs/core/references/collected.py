@@ -11,7 +11,7 @@ from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError
 from flink_jobs.core.references.fitted import FittedView, UnusableReferenceError, rows_of
-from flink_jobs.core.references.rules import Compared
+from flink_jobs.core.references.rules import Compared, Wanted
 from flink_jobs.core.windows.closed_window import ClosedWindow
 from flink_jobs.records.alerts import Ending, ReferenceSummary
 
@@ -76,11 +76,15 @@ class CollectedReference(StoredReference, ABC):
 
     def missing_events(self, view: ViewWatch) -> int | None:
         """Return the number of events that the reference still needs."""
-        return max(0, self._n_wanted() - view.status.n_collected)
+        return max(0, self.wanted(view).n_events - view.status.n_collected)
+
+    @abstractmethod
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """Return how many events, and which event time, the reference has to reach."""
 
     def overdue_reason(self, view: ViewWatch) -> str:
         """Say how many events are missing."""
-        n_collected, n_wanted = view.status.n_collected, self._n_wanted()
+        n_collected, n_wanted = view.status.n_collected, self.wanted(view).n_events
         return f"the reference has {n_collected:,} of {n_wanted:,} events"
 
     def rebaseline(self, view: ViewWatch, at_ms: int) -> str:
@@ -96,10 +100,6 @@ class CollectedReference(StoredReference, ABC):
             raise RefusedCommandError(
                 'reference.rebaseline is "never": change it in job.toml, or send configure'
             )
-
-    @abstractmethod
-    def _n_wanted(self) -> int:
-        """The events of the smallest reference."""
 
     def _take(self, view: ViewWatch, pane: PaneEvents) -> None:
         if view.status.reference_start_ms is None:
@@ -136,8 +136,9 @@ class CollectedEvents(CollectedReference):
             self._complete(view, pane.start_ms if rest else pane.end_ms, pane.end_ms)
         return rest
 
-    def _n_wanted(self) -> int:
-        return self._table.n_events
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """Return how many events the reference has to reach."""
+        return Wanted(self._table.n_events)
 
 
 class CollectedTime(CollectedReference):
@@ -169,5 +170,8 @@ class CollectedTime(CollectedReference):
             return None
         return max(status.reference_start_ms + table.duration_ms, status.last_rows_ms)
 
-    def _n_wanted(self) -> int:
-        return self._table.min_events
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """Return how many events, and which event time, the reference has to reach."""
+        start_ms = view.status.reference_start_ms
+        until_ms = None if start_ms is None else start_ms + self._table.duration_ms
+        return Wanted(self._table.min_events, until_ms)

@@ -35,7 +35,7 @@ from flink_jobs.core.references.fitted import (
     rows_of,
 )
 from flink_jobs.core.references.moved_reference import MovedReference
-from flink_jobs.core.references.rules import Compared
+from flink_jobs.core.references.rules import Compared, Wanted
 from flink_jobs.core.slices.slices import Slice, Slices
 from flink_jobs.core.slices.store import SliceStore
 from flink_jobs.core.slices.summary import Summary, merge, merge_samples
@@ -143,6 +143,12 @@ class MovingRule:
     def missing_events(self, view: ViewWatch) -> int | None:
         """No number of events completes it."""
         return None
+
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """Return how many events, and which event time, the first reference has to reach."""
+        begun_ms = view.status.begun_ms
+        until_ms = None if begun_ms is None else begun_ms + covered_ms(self._table)
+        return Wanted(self._table.min_events, until_ms)
 
     def overdue_reason(self, view: ViewWatch) -> str:
         """Say what has been lacking."""

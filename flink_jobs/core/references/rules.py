@@ -42,6 +42,21 @@ class Compared(NamedTuple):
     moved: Moved | None = None
 
 
+class Wanted(NamedTuple):
+    """What a reference that is collected still has to reach.
+
+    Attributes
+    ----------
+    n_events : int
+        Events of the smallest one.
+    until_ms : int or None
+        The event time that it has to cover; None where events alone complete it.
+    """
+
+    n_events: int
+    until_ms: int | None = None
+
+
 class Moved(Protocol):
     """A reference that has moved on from what the detectors were fitted to."""
 
@@ -132,6 +147,10 @@ class ReferenceRule(Protocol):
 
     def missing_events(self, view: ViewWatch) -> int | None:
         """Return the number of events that the reference still needs; None where it moves."""
+        ...
+
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """Return what a reference that is collected has to reach."""
         ...
 
     def overdue_reason(self, view: ViewWatch) -> str:

@@ -24,6 +24,7 @@ from flink_jobs.core.references.fitted import (
     fit_view,
     rows_without_times,
 )
+from flink_jobs.core.references.rules import Wanted
 from flink_jobs.one_thread import use_one_thread
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class TrainedRule(StoredReference):
     def missing_events(self, view: ViewWatch) -> int | None:
         """No event is missing."""
         return 0
+
+    def wanted(self, view: ViewWatch) -> Wanted:
+        """It is complete."""
+        return Wanted(0)
 
     def overdue_reason(self, view: ViewWatch) -> str:
         """It is never overdue."""

@@ -87,6 +87,31 @@ class ViewStatus(Struct):
     wants_new_reference: bool = False
 
 
+class Told(Struct, array_like=True):
+    """The last status record of a model.
+
+    Attributes
+    ----------
+    number : int
+        Counts the model's records.
+    at_ms : int
+        Its moment.
+    digest : bytes
+        Of what is told as soon as it changes.
+    progress : list of int
+        What is told at intervals.
+    config_version : str
+    is_snoozed : bool
+    """
+
+    number: int
+    at_ms: int
+    digest: bytes
+    progress: list[int]
+    config_version: str
+    is_snoozed: bool
+
+
 class Status(Struct):
     """The memory of a model besides its views.
 
@@ -113,6 +138,8 @@ class Status(Struct):
         Commands to many models that this one has taken.
     wake_ms : int or None
         The timer that is outstanding.
+    told : Told or None
+        The last status record; None before the first, and where none are written.
     """
 
     views: list[ViewStatus] = msgspec.field(default_factory=list)
@@ -126,3 +153,4 @@ class Status(Struct):
     pending: list[PlacedCommand] = msgspec.field(default_factory=list)
     n_standing: int = 0
     wake_ms: int | None = None
+    told: Told | None = None

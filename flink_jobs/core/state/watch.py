@@ -8,6 +8,7 @@ from msgspec import Struct
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.sequential import SequentialMemory
+from flink_jobs.records.alerts import Score, ScoreStatus
 
 
 class LastWindow(Struct, array_like=True):
@@ -15,6 +16,48 @@ class LastWindow(Struct, array_like=True):
 
     first_event: int
     end_event: int
+
+
+class LastResult(Struct, array_like=True):
+    """What the score of the last closed window said, as small as it can be.
+
+    Attributes
+    ----------
+    start_ms, end_ms, closed_ms, first_event, n_events, n_tested, closed_early
+        Of :class:`~flink_jobs.records.alerts.WindowSummary`.
+    statistic, p_value, effect_size, is_drift
+        Of :class:`~flink_jobs.records.alerts.Score`.
+    level, threshold : float or None
+        The threshold on the scales of the p-value and of the statistic.
+    has_threshold : bool
+    """
+
+    status: ScoreStatus
+    start_ms: int
+    end_ms: int
+    closed_ms: int
+    first_event: int
+    n_events: int
+    n_tested: int
+    closed_early: bool
+    statistic: float | None
+    p_value: float | None
+    effect_size: float | None
+    is_drift: bool | None
+    has_threshold: bool
+    level: float | None
+    threshold: float | None
+
+    @classmethod
+    def of(cls, score: Score) -> LastResult:
+        """Take over what a score says."""
+        window, threshold = score.window, score.threshold
+        return cls(
+            score.status, window.start_ms, window.end_ms, window.closed_ms, window.first_event,
+            window.n_events, window.n_tested, window.closed_early, score.statistic, score.p_value,
+            score.effect_size, score.is_drift, threshold is not None,
+            threshold.p_value if threshold else None, threshold.statistic if threshold else None,
+        )  # fmt: skip
 
 
 class Untested(Struct):
@@ -65,6 +108,8 @@ class Watch(Struct):
         How many entries of slices have been written.
     sequential : SequentialMemory or None
         Of a detector without windows; None for one that has them.
+    last_result : LastResult or None
+        Of the last window that closed, tested or not, since windows began.
     """
 
     name: str
@@ -79,6 +124,7 @@ class Watch(Struct):
     failures: dict[int, str] = msgspec.field(default_factory=dict)
     n_parts: int = 0
     sequential: SequentialMemory | None = None
+    last_result: LastResult | None = None
 
     def remember(self, slices: Slices) -> None:
         """Note which events a command would make the reference: those that are tested."""

@@ -16,9 +16,9 @@ from flink_jobs.core.incidents.sequential_judge import Reading
 from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.sequential import SequentialMemory, Stretch
-from flink_jobs.core.state.watch import Watch
+from flink_jobs.core.state.watch import LastResult, Watch
 from flink_jobs.core.watchers.work import PaneWork
-from flink_jobs.records.alerts import Alert, Ending, ScoreStatus, WindowSummary
+from flink_jobs.records.alerts import Alert, Ending, Score, ScoreStatus, WindowSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.plan import SequentialPlan
@@ -79,8 +79,8 @@ class SequentialWatcher:
 
     def begin(self, from_ms: int) -> None:
         """Begin anew; the lifecycle of incidents goes on."""
-        self._memory = self.watch.sequential = SequentialMemory(from_ms=from_ms)
-        self._turn = None
+        self.watch.last_result = None
+        self._begin_memory(from_ms)
 
     def take(self, work: PaneWork, first_event: int) -> None:
         """Update the detector by a pane whose first event has this position."""
@@ -137,12 +137,16 @@ class SequentialWatcher:
 
     def forget(self) -> None:
         """Forget all events."""
-        self.begin(self._memory.from_ms)
+        self._begin_memory(self._memory.from_ms)
 
     @property
     def _is_quiet(self) -> bool:
         is_open = bool(self.watch.incident.incident_id)
         return is_open and self._memory.quiet >= self._plan.table.quiet
+
+    def _begin_memory(self, from_ms: int) -> None:
+        self._memory = self.watch.sequential = SequentialMemory(from_ms=from_ms)
+        self._turn = None
 
     def _update(self, work: PaneWork, weight: float) -> Reading:
         """Go on from the memory, and remember.
@@ -231,7 +235,7 @@ class SequentialWatcher:
         self._memory.stretch = None
         if stretch.failure:
             self._context.actions.counts.windows_failed += 1
-            self._context.actions.scores.append(
+            self._write(
                 self._plan.judge.not_tested(
                     self._context.model, window, self._view.reference_summary(),
                     ScoreStatus.FAILED, stretch.failure,
@@ -245,12 +249,16 @@ class SequentialWatcher:
 
     def _score(self, window: WindowSummary, evidence: float, top: int, *, is_alarm: bool) -> None:
         self._context.actions.counts.windows_tested += 1
-        self._context.actions.scores.append(
+        self._write(
             self._plan.judge.score(
                 self._context.model, window, self._view.reference_summary(), evidence, top,
                 is_alarm=is_alarm,
             )
         )  # fmt: skip
+
+    def _write(self, score: Score) -> None:
+        self._context.actions.scores.append(score)
+        self.watch.last_result = LastResult.of(score)
 
     def _window(self, stretch: Stretch, end_ms: int) -> WindowSummary:
         return WindowSummary(

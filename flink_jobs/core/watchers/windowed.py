@@ -21,11 +21,11 @@ from flink_jobs.core.slices.slices import Slice, Slices
 from flink_jobs.core.slices.store import SliceStore
 from flink_jobs.core.slices.summary import Summary
 from flink_jobs.core.state.rows import StoredRows
-from flink_jobs.core.state.watch import Watch
+from flink_jobs.core.state.watch import LastResult, Watch
 from flink_jobs.core.watchers.comparison import WindowComparison
 from flink_jobs.core.watchers.work import PaneWork
 from flink_jobs.core.windows.windows import ClosedWindow, Piece
-from flink_jobs.records.alerts import Ending, ScoreStatus, WindowSummary
+from flink_jobs.records.alerts import Ending, Score, ScoreStatus, WindowSummary
 
 if TYPE_CHECKING:
     from flink_jobs.core.plan import WatcherPlan
@@ -85,6 +85,7 @@ class WindowedWatcher:
         """Let windows begin anew; the lifecycle of incidents goes on."""
         self._store.forget_all()
         self.watch.failures, self.watch.sequential = {}, None
+        self.watch.last_result = None
         self._plan.windows.begin(self.watch, from_ms)
 
     def take(self, work: PaneWork, first_event: int) -> None:
@@ -265,15 +266,19 @@ class WindowedWatcher:
         shown = window_summary(window, window.n_kept)
         reference = self._view.plan.rule.summary(self._view, window)
         score = self._plan.judge.not_tested(self._context.model, shown, reference, status, reason)
-        self._context.actions.scores.append(score)
+        self._write(score)
         return shown
 
     def _keep(self, verdict: Verdict) -> None:
-        self._context.actions.scores.append(verdict.score)
+        self._write(verdict.score)
         if verdict.alert is not None:
             self._context.actions.alerts.append(verdict.alert)
         if verdict.has_recovered and self._view.plan.rule.is_new_on_recovery:
             self._view.status.wants_new_reference = True
+
+    def _write(self, score: Score) -> None:
+        self._context.actions.scores.append(score)
+        self.watch.last_result = LastResult.of(score)
 
     def _notice(self, window: ClosedWindow, text: str) -> None:
         self._context.notice_window(self._view.name, self.watch.name, window, text)

@@ -110,8 +110,6 @@ function shortMoment(ms) {
   if (ms === null || ms === undefined) return "–";
   return eventTimeMs !== null && day(ms) === day(eventTimeMs) ? `${clock(ms)} UTC` : moment(ms);
 }
-// The job's answers write event time as a number.
-const told = (reason) => shown(reason, MOST_OF_A_LINE).replace(/\b(\d{12,14}) ms of event time/g, (_, ms) => `${moment(Number(ms))} of event time`);
 function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -358,7 +356,8 @@ function fillItem(parts, row) {
 function rowWords(row) {
   const words = [STATES[row.state][1]];
   if (row.incidents.length && row.incidents.every((each) => each.is_acknowledged)) words.push("acknowledged");
-  if (row.is_paused && row.state !== "paused") words.push("paused");
+  if (row.status?.is_paused && row.state !== "paused") words.push("paused");
+  if (row.state === "collecting") words.push(...progressWords(row.status));
   if (row.snoozed_until_ms !== null) words.push("snoozed");
   const last = row.recent[row.recent.length - 1];
   if (last !== null && last !== undefined) words.push(`${last >= 10 ? Math.round(last) : last.toFixed(2)}×`);
@@ -544,15 +543,15 @@ function drawPanel() {
   $("model-state").className = `chip ${row.state}`;
   $("model-state").textContent = `${sign} ${words}`;
   const flags = [];
-  if (row.is_paused && row.state !== "paused") flags.push("‖ paused");
+  if (row.status?.is_paused && row.state !== "paused") flags.push("‖ paused");
   if (row.snoozed_until_ms !== null) flags.push(`◷ snoozed until ${moment(row.snoozed_until_ms)}`);
-  if (row.is_collecting && row.state !== "collecting") flags.push("… collecting a reference");
+  if (isCollecting(row.status)) flags.push(["… collecting a reference", ...progressWords(row.status)].join(" · "));
   $("model-flags").replaceChildren(...flags.map((text) => el("span", "chip", text)));
   drawFacts(row);
   drawActions(row);
   drawAnswers();
   drawWatchers(row);
-  drawSummary(row);
+  drawStatus(row);
 }
 
 function drawFacts(row) {
@@ -602,35 +601,80 @@ $("watcher").addEventListener("change", () => {
   refreshChart(true);
 });
 
-function viewLines(view, isNamed) {
-  const { reference } = view;
+const isCollecting = (status) => Boolean(status?.views.some((view) => view.phase === "collecting"));
+
+// How far the least complete reference has come.
+function progressWords(status) {
+  const collecting = (status?.views ?? []).filter((view) => view.phase === "collecting");
+  if (!collecting.length) return [];
+  const share = (view) => view.n_collected / Math.max(1, view.n_wanted);
+  return [progress(collecting.reduce((least, view) => (share(view) < share(least) ? view : least)))];
+}
+
+function progress(view) {
+  const until = view.complete_ms === null ? "" : `, until ${shortMoment(view.complete_ms)}`;
+  return `${view.n_collected.toLocaleString("en")} of ${many(view.n_wanted, "event")}${until}`;
+}
+
+function noWindowWords(status) {
+  if (status?.is_paused) return "Paused: nothing is tested until somebody resumes this model.";
+  const words = progressWords(status);
+  if (words.length) return `The reference is being collected: ${words[0]}. Windows are tested once it is complete.`;
+  return "No window of this model has closed since the page began to read.";
+}
+
+const amount = (value, unit) => (unit === "ms" ? span(value) : `${Math.round(value).toLocaleString("en")} ${unit}`);
+
+function promiseWords({ level, run_time: runTime, unit, confidence }) {
+  if (runTime === null) return `a window drifts at a p-value of ${number(level)} or less`;
+  return `${amount(runTime, unit)} on average until a false alarm, for ${Math.round(100 * confidence)} % of references`;
+}
+
+function windowWords({ status, window, statistic, threshold, is_drift: isDrift }) {
+  const verdict = status === "tested" ? (isDrift ? "drift" : "no drift") : `not tested (${shown(status).replaceAll("_", " ")})`;
+  const numbers = statistic === null ? "" : `, statistic ${number(statistic)}${threshold?.statistic ? ` against ${number(threshold.statistic)}` : ""}`;
+  return `${moment(window.start_ms).replace(" UTC", "")} to ${moment(window.end_ms)}: ${verdict}${numbers}`;
+}
+
+function detectorLines(detector) {
+  const named = detector.detector === "main" ? "" : `, detector ${shown(detector.detector)}`;
+  const { evidence, promise, last_window: last } = detector;
   return [
-    ...(isNamed || view.view !== "main" ? [["view", shown(view.view)]] : []),
-    ["phase", view.phase],
-    ["reference", reference.n_events ? `${many(reference.n_events, "event")} (${shown(reference.fingerprint)})` : "none yet"],
-    ["events", view.phase === "collecting" ? `${many(view.n_collected, "event")} for the reference so far` : `${many(view.n_monitored, "event")} since the reference`],
-    ...(view.sequential || []).map((each) => ["evidence", `${number(each.evidence)} of ${number(each.run_time)} ${each.unit}, ${shown(each.detector)}`]),
+    ["promise", `${promiseWords(promise)}${named}`],
+    ...(evidence === null ? [] : [["evidence", `${amount(evidence, promise.unit)} of ${amount(promise.run_time, promise.unit)}${named}`]]),
+    ...(last === null ? [] : [["last window", `${windowWords(last)}${named}`]]),
   ];
 }
 
-function drawSummary(row) {
-  const summary = row.summary;
-  $("described").hidden = !summary;
-  if (!summary) return;
-  const lines = [
-    ...summary.views.flatMap((each) => viewLines(each, summary.views.length > 1)),
-    ["event time", moment(summary.now_ms)],
-    ["last events", moment(summary.heard_ms)],
-    ["paused", summary.is_paused ? "yes, until resume" : "no"],
-    ["snoozed", summary.snoozed_until_ms === null ? "no" : `until ${moment(summary.snoozed_until_ms)}`],
-    ...summary.incidents.map((each) => ["incident", `${[CAUSES[each.cause], ...watcherWords(each)].join(", ")}, ${each.severity}${each.is_acknowledged ? ", acknowledged" : ""} (${shown(each.incident_id)})`]),
-    ...(summary.incidents.length ? [] : [["incident", "none is open"]]),
-    ["configuration", shown(summary.config_version)],
-    ["change", shown(summary.change) || "none, as in the job's file"],
-    ["waiting", many(summary.n_pending, "command")],
-    ["state", many(summary.state_bytes, "byte")],
+function viewLines(view, isNamed) {
+  const { reference } = view;
+  const since = reference.end_ms === null ? "" : `, since ${moment(reference.end_ms)}`;
+  return [
+    ...(isNamed || view.view !== "main" ? [["view", shown(view.view)]] : []),
+    ["phase", view.phase],
+    ["reference", view.phase === "collecting" ? `${progress(view)} so far` : `${many(reference.n_events, "event")}${since} (${shown(reference.fingerprint)})`],
+    ["events", `${many(view.n_monitored, "event")} since the reference`],
+    ...view.detectors.flatMap(detectorLines),
   ];
-  $("summary").replaceChildren(...lines.flatMap(([name, value]) => [el("dt", "", name), el("dd", "", value)]));
+}
+
+function drawStatus(row) {
+  const { status } = row;
+  $("described").hidden = !status;
+  if (!status) return;
+  const lines = [
+    ...status.views.flatMap((each) => viewLines(each, status.views.length > 1)),
+    ["event time", status.at_ms ? moment(status.at_ms) : "not known yet"],
+    ["last events", moment(status.heard_ms)],
+    ["paused", status.is_paused ? "yes, until resume" : "no"],
+    ["snoozed", status.snoozed_until_ms === null ? "no" : `until ${moment(status.snoozed_until_ms)}`],
+    ...status.incidents.map((each) => ["incident", `${[CAUSES[each.cause], ...watcherWords(each)].join(", ")}, ${each.severity}${each.is_acknowledged ? ", acknowledged" : ""}${each.is_told ? "" : ", held back"} (${shown(each.incident_id)})`]),
+    ...(status.incidents.length ? [] : [["incident", "none is open"]]),
+    ["configuration", shown(status.config_version)],
+    ["change", shown(status.change) || "none, as in the job's file"],
+    ["waiting", many(status.n_pending, "command")],
+  ];
+  $("status").replaceChildren(...lines.flatMap(([name, value]) => [el("dt", "", name), el("dd", "", value)]));
 }
 
 // ---- commands
@@ -638,7 +682,7 @@ function drawSummary(row) {
 function drawActions(row) {
   $("actions").hidden = !facts?.has_commands;
   if (!facts?.has_commands) return;
-  const kinds = ["snooze", row.is_paused ? "resume" : "pause", "rebaseline", "approve_current", "describe"];
+  const kinds = ["snooze", row.status?.is_paused ? "resume" : "pause", "rebaseline", "approve_current", "describe"];
   const there = [...$("actions").children].map((button) => button.dataset.kind);
   if (there.join() === kinds.join()) return;
   const focused = document.activeElement?.dataset?.kind;
@@ -749,7 +793,7 @@ function answerWords(mine) {
     return ["◷", "", `${kind}: sent, waiting for the job's answer${hint}`];
   }
   const [sign, words] = OUTCOMES[mine.outcome];
-  return [sign, mine.outcome, `${kind} ${words}${since}: ${told(mine.reason)}`];
+  return [sign, mine.outcome, `${kind} ${words}${since}: ${shown(mine.reason, MOST_OF_A_LINE)}`];
 }
 
 let answersText = "";
@@ -882,7 +926,7 @@ function entryItem(entry) {
   } else {
     const by = entry.issued_by ? ` by ${shown(entry.issued_by)}` : "";
     head.append(`${shown(entry.kind ?? "no command").replace("_", " ")}${by} ${words}`);
-    item.append(symbol, head, name, el("div", "soft", told(entry.reason)));
+    item.append(symbol, head, name, el("div", "soft", shown(entry.reason, MOST_OF_A_LINE)));
   }
   return item;
 }
@@ -931,7 +975,7 @@ async function fetchChart() {
   const row = models.get(chosen);
   if (!row || document.hidden) return;
   if (!row.watchers.length) {
-    drawNoChart("No window of this model has closed since the page began to read.");
+    drawNoChart(noWindowWords(row.status));
     return;
   }
   chartBusy = true;

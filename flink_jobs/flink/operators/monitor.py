@@ -30,6 +30,7 @@ from flink_jobs.records.command_decoder import UnusableCommandError, decode_comm
 from flink_jobs.records.control import Audit, PlacedCommand, StandingCommand, encode_audit
 from flink_jobs.records.dead_letters import encode_dead_letter
 from flink_jobs.records.evidence import encode_evidence
+from flink_jobs.records.status import encode_status
 from flink_jobs.version import __version__
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -38,6 +39,7 @@ SCORES = OutputTag("scores", RECORD_TYPE)
 DEAD_LETTERS = OutputTag("dead-letters", RECORD_TYPE)
 AUDITS = OutputTag("audits", RECORD_TYPE)
 EVIDENCE = OutputTag("evidence", RECORD_TYPE)
+STATUSES = OutputTag("statuses", RECORD_TYPE)
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 
@@ -126,6 +128,9 @@ class _MonitorOperator:
         for dead_letter in actions.dead_letters:
             yield DEAD_LETTERS, Row(*encode_dead_letter(dead_letter))
         yield from _audit_rows(actions.audits)
+        if self._config.kafka.status_topic is not None:
+            for status in actions.statuses:
+                yield STATUSES, Row(*encode_status(status))
 
 
 class MonitorFunction(_MonitorOperator, KeyedProcessFunction):

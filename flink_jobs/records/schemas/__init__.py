@@ -8,7 +8,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Literal
 
-RecordName = Literal["alert", "score", "dead_letter", "event", "command", "audit", "evidence"]
+RecordName = Literal[
+    "alert", "score", "dead_letter", "event", "command", "audit", "evidence", "status"
+]
 
 
 def read_schema(name: RecordName) -> bytes:

@@ -28,6 +28,7 @@ from flink_jobs.kafka.recent_ids import RecentIds
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.records.evidence import Evidence
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.replay.accuracy import write_counts
 from flink_jobs.replay.driver import DeadLetterLog, Tally
 from flink_jobs.replay.engine import Progress, write_dead_letters
@@ -43,6 +44,7 @@ from flink_jobs.replay.result import (
     BacktestSummary,
     ModelSummary,
     write_config,
+    write_statuses,
     write_summary,
 )
 from flink_jobs.replay.result_folder import PARTS, fresh_folder
@@ -52,7 +54,7 @@ from flink_jobs.times import NEVER_MS
 
 _POLL_S = 0.5
 
-Record = TypeVar("Record", Alert, Score, DeadLetter, Evidence)
+Record = TypeVar("Record", Alert, Score, DeadLetter, Evidence, ModelStatus)
 
 
 def run_on_flink(
@@ -238,6 +240,9 @@ class _Found:
             assert kafka.evidence_topic is not None  # noqa: S101 - the backtest has one of its own
             for record in _records(config, kafka.evidence_topic, Evidence):
                 evidence.write([record])
+            assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+            statuses = _records(config, kafka.status_topic, ModelStatus)
+            write_statuses(folder, {status.model: status for status in statuses}.values())
             found.n_alerts, found.n_scores = len(alerts), len(scores)
             merge(alerts.sort(Path(scratch, "alerts.sorted")), folder / ALERTS_FILE)
             merge(scores.sort(Path(scratch, "scores.sorted")), folder / SCORES_FILE)
@@ -277,6 +282,7 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
         dead_letters_topic=f"{name}-dead-letters",
         evidence_topic=f"{name}-evidence",
         control_topic=None,
+        status_topic=f"{name}-status",
         group_id=name,
         bounded=True,
     )
@@ -288,9 +294,10 @@ def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]
     """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
     names = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic
-    topics: dict[str, dict[str, str]] = {name: {} for name in names}
     assert kafka.evidence_topic is not None  # noqa: S101 - one of its own
-    topics[kafka.evidence_topic] = {}
+    assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+    own = *names, kafka.evidence_topic, kafka.status_topic
+    topics: dict[str, dict[str, str]] = {name: {} for name in own}
     if not isinstance(source, KafkaRange):
         topics[kafka.inference_topic] = topic_settings(config)
     return topics

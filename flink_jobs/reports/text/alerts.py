@@ -21,6 +21,7 @@ from flink_jobs.records.alerts import (
 )
 from flink_jobs.records.control import Audit
 from flink_jobs.records.shown import shown, shown_json
+from flink_jobs.records.status import ModelStatus
 from flink_jobs.records.wording import count
 from flink_jobs.reports.column_words import sentence, telling
 from flink_jobs.reports.text.storms import storm_lines
@@ -54,8 +55,8 @@ _MOVED = "moved most: "
 _MOST_COLUMNS = 10
 
 
-def to_json_line(record: Alert | Audit) -> str:
-    """The alert, or the answer to a command, as one line of JSON, all of it printable.
+def to_json_line(record: Alert | Audit | ModelStatus) -> str:
+    """The alert, the answer to a command or the status as one line of JSON, all of it printable.
 
     Examples
     --------

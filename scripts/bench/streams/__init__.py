@@ -1,1 +1,1 @@
-"""What an event costs after a million others, for every detector of streams."""
+"""Cost of an event after a million others, for every detector of streams."""

@@ -33,7 +33,7 @@ _RUN_TIME = 1e6
 
 
 class Watch(Protocol):
-    """What all detectors of a stream have in common here."""
+    """Common interface of all detectors of a stream."""
 
     def fit(self, x_ref: FloatArray, /) -> object:
         """Take a reference."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from scripts.bench.harness import machine
@@ -10,7 +11,10 @@ from scripts.shared.markdown import table
 
 PACKAGES = ("numpy", "scipy")
 MOST = 1.1
-"""An old detector takes at most so much of the time of a new one, in the median."""
+"""The ratio to a new detector grows at most to so much of itself from the first mark to the last.
+
+It need not be 1: a classifier that has just begun has nothing to bet on yet, and takes less time.
+"""
 _INTRODUCTION = f"""\
 Each detector watches normal events of {N_COLUMNS} columns against a reference of {N_REF:,}, on one
 thread, in updates of {ROWS} events; sliding ones have a window of {WINDOW} and take one event at a
@@ -35,12 +39,13 @@ def report(measured: Measured) -> str:
         [
             "# The cost of long streams",
             "",
-            f"Written by `make bench-streams` on {machine(PACKAGES)}",
+            textwrap.fill(f"Written by `make bench-streams` on {machine(PACKAGES)}", 100),
             "",
             _INTRODUCTION,
             table(header, rows),
             "",
-            f"Flat (median ratio at most {MOST}, and not a byte more): {verdict}.",
+            f"Flat (the last median ratio at most {MOST} times the first, and not a byte more): "
+            f"{verdict}.",
             "",
             f"Load average: {before:.2f} before, {after:.2f} after.",
             "",
@@ -51,7 +56,7 @@ def report(measured: Measured) -> str:
 def is_flat(marks: Sequence[Mark]) -> bool:
     """Tell whether the last mark costs no more than the first, and keeps no more."""
     sizes = {(mark.kept_bytes, mark.memory_bytes) for mark in marks}
-    return len(sizes) == 1 and marks[-1].ratios.median <= MOST
+    return len(sizes) == 1 and marks[-1].ratios.median <= MOST * marks[0].ratios.median
 
 
 def _cells(mark: Mark) -> list[str]:

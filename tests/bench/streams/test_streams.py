@@ -31,7 +31,7 @@ def test_a_short_stream_keeps_as_much_at_its_end_as_at_its_beginning() -> None:
 
 
 def test_what_stays_as_it_was_is_flat() -> None:
-    assert "Flat (median ratio at most 1.1, and not a byte more): yes." in said(*FLAT)
+    assert "at most 1.1 times the first, and not a byte more): yes." in said(*FLAT)
 
 
 def test_more_time_or_a_byte_more_is_not_flat() -> None:

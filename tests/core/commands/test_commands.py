@@ -34,7 +34,17 @@ def test_an_answer_says_who_asked_for_what_and_from_when_on_it_holds() -> None:
     assert (audit.outcome, audit.effective_ms) == (Outcome.APPLIED, 2_000)
     assert (audit.command_id, audit.kind, audit.model) == ("c-7", "pause", "model")
     assert (audit.issued_by, audit.partition, audit.offset) == ("on-call", 0, 0)
-    assert (audit.job, audit.job_version, audit.summary) == ("loudly", __version__, None)
+    assert (audit.job, audit.job_version, audit.state_bytes) == ("loudly", __version__, None)
+
+
+def test_an_applied_command_is_answered_with_the_status_that_it_left() -> None:
+    watched = Watched()
+    watched.panes(0, 1)
+
+    audits = [watched.send("pause"), watched.send("resume"), watched.send("resume")]
+
+    statuses = [audit.status for audit in audits]
+    assert [None if each is None else each.is_paused for each in statuses] == [True, False, None]
 
 
 def test_rebaseline_collects_the_next_events_and_tests_nothing_until_they_are_there() -> None:
@@ -123,7 +133,7 @@ def test_snooze_holds_alerts_back_and_the_next_one_says_how_many() -> None:
     audit = watched.send("snooze", until_ms=5_000)
     watched.panes(2, 3, 4, loc=3.0)
 
-    assert "5000" in audit.reason
+    assert "until 1970-01-01 00:00:05 UTC" in audit.reason
     assert [(a.kind, a.window.start_ms) for a in watched.alerts] == [(STARTED, 4_000)]
     assert watched.alerts[0].n_suppressed == 2
     assert len(watched.scores) == 5

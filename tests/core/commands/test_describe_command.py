@@ -1,4 +1,4 @@
-"""The summary of a model's state that describe answers with."""
+"""The status of a model's state that describe answers with."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ def test_describe_tells_all_that_commands_have_changed() -> None:
     watched.send("configure", change={"policy": {"exemplars": 0}})
     watched.send("pause", effective_ms=90_000)
 
-    summary = watched.send("describe").summary
+    audit = watched.send("describe")
 
-    assert summary is not None
-    (view,) = summary.views
+    status = audit.status
+    assert status is not None
+    (view,) = status.views
     assert (view.view, view.phase, view.reference.n_events) == ("main", "monitoring", 30)
-    assert (view.n_monitored, summary.now_ms, summary.heard_ms) == (90, 3_000, 3_000)
-    assert (summary.is_paused, summary.snoozed_until_ms, summary.n_pending) == (False, 50_000, 1)
-    assert summary.change == '{"policy":{"exemplars":0}}'
-    assert [(i.incident_id, i.is_acknowledged) for i in summary.incidents] == [(incident_id, True)]
-    assert summary.config_version == watched.panes(3).scores[-1].config_version
-    assert summary.state_bytes > len(watched.reference_block or b"")
+    assert (view.n_monitored, status.at_ms, status.heard_ms) == (90, 3_000, 3_000)
+    assert (status.is_paused, status.snoozed_until_ms, status.n_pending) == (False, 50_000, 1)
+    assert status.change == '{"policy":{"exemplars":0}}'
+    assert [(i.incident_id, i.is_acknowledged) for i in status.incidents] == [(incident_id, True)]
+    assert status.config_version == watched.panes(3).scores[-1].config_version
+    assert audit.state_bytes is not None
+    assert audit.state_bytes > len(watched.reference_block or b"")
 
 
 def test_describe_lists_the_incidents_of_every_cause() -> None:
@@ -34,13 +36,13 @@ def test_describe_lists_the_incidents_of_every_cause() -> None:
     watched.panes(1, loc=5.0)
     watched.time(9_000)
 
-    summary = watched.send("describe").summary
+    status = watched.send("describe").status
 
-    assert summary is not None
-    assert {(i.cause, i.incident_id) for i in summary.incidents} == {
+    assert status is not None
+    assert {(i.cause, i.incident_id) for i in status.incidents} == {
         (a.cause, a.incident_id) for a in watched.alerts
     }
-    assert len(summary.incidents) == 2
+    assert len(status.incidents) == 2
 
 
 def test_describe_changes_nothing() -> None:

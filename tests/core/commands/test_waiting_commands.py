@@ -234,8 +234,8 @@ def test_more_waiting_commands_than_a_model_can_hold_are_refused() -> None:
 
     assert outcomes == [Outcome.WAITING] * 100 + [Outcome.REFUSED]
     assert "100 commands wait already" in watched.audits[100].reason
-    assert at_once.summary is not None
-    assert at_once.summary.n_pending == 100
+    assert at_once.status is not None
+    assert at_once.status.n_pending == 100
 
 
 def test_waiting_commands_survive_a_restart() -> None:

@@ -16,7 +16,7 @@ class TailFollower(RecordFollower[Any]):
 
     Parameters
     ----------
-    bootstrap_servers, topic, record_type, properties, on_undecodable
+    bootstrap_servers, topic, record_type, properties, on_undecodable, on_tombstone
         As for :class:`~flink_jobs.kafka.following.RecordFollower`.
     n_last : int
         How many records before the end of each partition to start.
@@ -36,6 +36,7 @@ class TailFollower(RecordFollower[Any]):
         n_last: int,
         properties: Mapping[str, str] | None = None,
         on_undecodable: Callable[[Undecodable], None] | None = None,
+        on_tombstone: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(
             bootstrap_servers,
@@ -44,6 +45,7 @@ class TailFollower(RecordFollower[Any]):
             start="end",
             properties=properties,
             on_undecodable=on_undecodable,
+            on_tombstone=on_tombstone,
         )
         self._n_last = n_last
         self._ends: dict[object, int] = {}

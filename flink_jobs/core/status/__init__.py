@@ -1,0 +1,1 @@
+"""Status records: what is known of a model, and when it is told."""
