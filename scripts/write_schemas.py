@@ -23,8 +23,8 @@ RECORDS: dict[str, Any] = {
     "event": InferenceEvent,
     "command": Command,
     "audit": Audit,
-    "status": ModelStatus,
     "evidence": Evidence,
+    "status": ModelStatus,
 }
 _FOLDER = Path(__file__).resolve().parents[1] / "flink_jobs" / "records" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -246,14 +246,6 @@ def _control(config: DriftJobConfig) -> str:
     return f"commands from {kafka.control_topic}, answers to {kafka.audit_topic}"
 
 
-def _status(config: DriftJobConfig) -> str:
-    topic = config.kafka.status_topic
-    if topic is None:
-        return "no status records; kafka.status_topic is not set"
-    every = duration(config.job.status_every_ms)
-    return f"of each model to {topic}, with each change and every {every} of its events"
-
-
 def _evidence(config: DriftJobConfig) -> str:
     table = config.evidence
     if not table.rows:
@@ -262,6 +254,14 @@ def _evidence(config: DriftJobConfig) -> str:
         f"at most {table.rows:,} events of each side of an incident, "
         f"{table.max_bytes / 1e6:.2g} MB a record, to {config.kafka.evidence_topic}"
     )
+
+
+def _status(config: DriftJobConfig) -> str:
+    topic = config.kafka.status_topic
+    if topic is None:
+        return "no status records; kafka.status_topic is not set"
+    every = duration(config.job.status_every_ms)
+    return f"of each model to {topic}, with each change and every {every} of its events"
 
 
 def _job(config: DriftJobConfig) -> str:

@@ -98,17 +98,18 @@ def topics_of(config: DriftJobConfig) -> tuple[list[str], list[str]]:
     if kafka.control_topic is not None:
         reads.append(kafka.control_topic)
         writes.append(kafka.audit_topic)
-    if kafka.status_topic is not None:
-        writes.append(kafka.status_topic)
     if kafka.evidence_topic is not None:
         writes.append(kafka.evidence_topic)
+    if kafka.status_topic is not None:
+        writes.append(kafka.status_topic)
     return reads, writes
 
 
 def settings_of_topics(config: DriftJobConfig) -> dict[str, dict[str, str]]:
     """Return the settings of the job's topics that have some of their own, by name."""
-    compacted = config.kafka.status_topic, config.kafka.evidence_topic
-    return {topic: COMPACTED for topic in compacted if topic is not None}
+    kafka = config.kafka
+    topics = (kafka.status_topic, kafka.evidence_topic)
+    return {topic: COMPACTED for topic in topics if topic is not None}
 
 
 def require_job_topics(config: DriftJobConfig) -> None:

@@ -294,9 +294,10 @@ def _check_topics(kafka: KafkaTable) -> Iterator[Problem]:
     names = ["inference_topic", "alerts_topic", "scores_topic", "dead_letters_topic"]
     if kafka.control_topic is not None:
         names += ["control_topic", "audit_topic"]
-    for name in ("status_topic", "evidence_topic"):
-        if getattr(kafka, name) is not None:
-            names.append(name)
+    if kafka.evidence_topic is not None:
+        names.append("evidence_topic")
+    if kafka.status_topic is not None:
+        names.append("status_topic")
     seen: dict[str, str] = {}
     for name in names:
         topic = getattr(kafka, name)

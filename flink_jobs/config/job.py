@@ -84,8 +84,8 @@ class KafkaTable(Table, frozen=True, kw_only=True):
     dead_letters_topic: TopicName = "drift-dead-letters"
     control_topic: TopicName | None = None
     audit_topic: TopicName = "drift-audit"
-    status_topic: TopicName | None = None
     evidence_topic: TopicName | None = None
+    status_topic: TopicName | None = None
     group_id: str = "loudly"
     start: Literal["earliest", "latest", "committed"] = "earliest"
     bounded: bool = False

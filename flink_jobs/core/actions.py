@@ -63,11 +63,11 @@ class Actions:
 
     Attributes
     ----------
+    evidence : list of Evidence
+        Of alerts among ``alerts``.
     statuses : list of ModelStatus
         What changes, where ``kafka.status_topic`` is set; how a model is at the end of the input,
         and that it was forgotten, always.
-    evidence : list of Evidence
-        Of alerts among ``alerts``.
     wake_ms : int or None
         Event time for which the caller has to register a timer that calls ``on_time``.
     reference_age_events, reference_age_ms : int or None

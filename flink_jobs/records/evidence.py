@@ -79,8 +79,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     sample : SampleSummary
         The events that ``moves`` compare.
     moves : list of ColumnShift
-        How each column of the view moved, what moved most first: at most 300, each with up to 30
-        categories.
+        How each column of the view moved: first those that the alert tells of, in its order, then
+        the others, what moved most first. At most 300, each with up to 30 categories.
     columns : list of EvidenceColumn
     event_ids : list of str
         Names of the window's events. The last ``n_exemplars`` of them were not drawn by chance:

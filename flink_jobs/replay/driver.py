@@ -158,9 +158,9 @@ class Replay:
         if actions.scores:
             self._scores.write(actions.scores)
             model.tally.add_scores(actions.scores)
+        self._evidence.write(actions.evidence)
         if actions.statuses:
             model.status = actions.statuses[-1]
-        self._evidence.write(actions.evidence)
         self._dead_letters.add(actions.dead_letters)
         self.references_missing[name] = actions.reference_events_missing or 0
         self.references_unusable[name] += actions.counts.references_unusable

@@ -31,11 +31,11 @@ EVIDENCE_FILE = "evidence.jsonl"
 ACCURACY_FILE = "accuracy.parquet"
 MOST_DEAD_LETTERS = 1_000
 
-_Record = TypeVar("_Record", Alert, Score, Evidence, ModelStatus, "PlacedDeadLetter", "_OfAlert")
+_Record = TypeVar("_Record", Alert, Score, Evidence, "PlacedDeadLetter", "_OfAlert", ModelStatus)
 
 
 class _OfAlert(Struct):
-    """Whose evidence a line is."""
+    """What is read of evidence to see whose it is."""
 
     alert_id: str
 
@@ -183,13 +183,6 @@ class BacktestResult:
         """The first 1,000 dead letters in the order of the history."""
         return list(_records(self.folder / DEAD_LETTERS_FILE, PlacedDeadLetter))
 
-    def statuses(self) -> list[ModelStatus]:
-        """How each model was when the history was over, ordered by model.
-
-        These are no records of a stream: they have neither an identity nor a number.
-        """
-        return list(_records(self.folder / STATUSES_FILE, ModelStatus))
-
     def evidence(self, alert_ids: Collection[str]) -> dict[str, Evidence]:
         """The evidence of some alerts, by their ids; of those of which there is any.
 
@@ -209,6 +202,13 @@ class BacktestResult:
         """Labelled and right answers, of :data:`~flink_jobs.replay.accuracy.COUNTS_SCHEMA`."""
         path = self.folder / ACCURACY_FILE
         return read_counts(path) if path.exists() else None
+
+    def statuses(self) -> list[ModelStatus]:
+        """How each model was when the history was over, ordered by model.
+
+        These are no records of a stream: they have neither an identity nor a number.
+        """
+        return list(_records(self.folder / STATUSES_FILE, ModelStatus))
 
     def scores_table(self) -> pa.Table:
         """The scores as a table of :data:`~flink_jobs.replay.result_tables.SCORES_SCHEMA`."""

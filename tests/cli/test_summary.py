@@ -206,8 +206,8 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
             kafka={
                 "control_topic": "control",
                 "audit_topic": "audit",
-                "status_topic": "status",
                 "evidence_topic": "kept",
+                "status_topic": "status",
             },
             job={"state_backend": "rocksdb"},
         )
@@ -215,11 +215,11 @@ def test_silence_commands_and_the_state_backend_are_told() -> None:
 
     assert lines["silence"] == "alert after 5 min without events"
     assert lines["control"] == "commands from control, answers to audit"
-    assert (
-        lines["status"] == "of each model to status, with each change and every 1 min of its events"
-    )
     assert lines["evidence"] == (
         "at most 500 events of each side of an incident, 0.9 MB a record, to kept"
+    )
+    assert (
+        lines["status"] == "of each model to status, with each change and every 1 min of its events"
     )
     assert lines["job"].startswith("state on disk (rocksdb), checkpoint every 10 s")
 

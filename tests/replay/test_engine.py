@@ -140,15 +140,8 @@ def test_the_number_of_processes_changes_no_byte(tmp_path: Path) -> None:
 
     one, three = (run_backtest(config, path, folder=tmp_path / str(n), processes=n) for n in (1, 3))
 
-    names = (
-        SCORES_FILE,
-        ALERTS_FILE,
-        EVIDENCE_FILE,
-        STATUSES_FILE,
-        "dead_letters.jsonl",
-        "config.json",
-    )
-    for name in names:
+    compared = (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE, STATUSES_FILE)
+    for name in (*compared, "dead_letters.jsonl", "config.json"):
         assert (one.folder / name).read_bytes() == (three.folder / name).read_bytes()
     assert one.summary.models == three.summary.models
     assert one.summary.dead_letters == three.summary.dead_letters == {"undecodable": 1}

@@ -86,6 +86,7 @@ def keep_evidence(
     compared = make()
     with detector_code():
         moves, sample = compared.moves(_MOST_MOVES, _MOST_CATEGORIES)
+    moves = _as_told(alert, moves)
     n_rows, a_row = table.rows, _BYTES_A_VALUE * len(view.row_places)
     while True:
         record = _record(alert, place, moves, sample, view, compared.sides(n_rows, alert.exemplars))
@@ -100,6 +101,18 @@ def keep_evidence(
         else:
             break
     context.notice(f"evidence.max_bytes has no room for an event of {alert.alert_id}", view.name)
+
+
+def _as_told(alert: Alert, moves: list[ColumnShift]) -> list[ColumnShift]:
+    """Put what the alert tells first, and as it tells it, but for the number of categories."""
+    told = {each.column: (place, each) for place, each in enumerate(alert.top_columns)}
+    last = len(told)
+    return [
+        msgspec.structs.replace(told[each.column][1], categories=each.categories)
+        if each.column in told
+        else each
+        for each in sorted(moves, key=lambda each: told.get(each.column, (last, each))[0])
+    ]
 
 
 def _place_of(incident: Incident, alert: Alert) -> Place | None:

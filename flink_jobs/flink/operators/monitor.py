@@ -38,8 +38,8 @@ RECORD_TYPE = Types.ROW_NAMED(["key", "value"], [_BYTES, _BYTES])
 SCORES = OutputTag("scores", RECORD_TYPE)
 DEAD_LETTERS = OutputTag("dead-letters", RECORD_TYPE)
 AUDITS = OutputTag("audits", RECORD_TYPE)
-STATUSES = OutputTag("statuses", RECORD_TYPE)
 EVIDENCE = OutputTag("evidence", RECORD_TYPE)
+STATUSES = OutputTag("statuses", RECORD_TYPE)
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Literal
 
 RecordName = Literal[
-    "alert", "score", "dead_letter", "event", "command", "audit", "status", "evidence"
+    "alert", "score", "dead_letter", "event", "command", "audit", "evidence", "status"
 ]
 
 

@@ -237,12 +237,12 @@ class _Found:
             for score in _records(config, kafka.scores_topic, Score):
                 scores.write([score])
                 found._tally(score.model).add_scores([score])
-            assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
-            statuses = _records(config, kafka.status_topic, ModelStatus)
-            write_statuses(folder, {status.model: status for status in statuses}.values())
             assert kafka.evidence_topic is not None  # noqa: S101 - the backtest has one of its own
             for record in _records(config, kafka.evidence_topic, Evidence):
                 evidence.write([record])
+            assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+            statuses = _records(config, kafka.status_topic, ModelStatus)
+            write_statuses(folder, {status.model: status for status in statuses}.values())
             found.n_alerts, found.n_scores = len(alerts), len(scores)
             merge(alerts.sort(Path(scratch, "alerts.sorted")), folder / ALERTS_FILE)
             merge(scores.sort(Path(scratch, "scores.sorted")), folder / SCORES_FILE)
@@ -293,11 +293,11 @@ def _bounded(config: DriftJobConfig, source: Source) -> DriftJobConfig:
 def _topics(config: DriftJobConfig, source: Source) -> dict[str, dict[str, str]]:
     """The topics that are the backtest's own, and their settings."""
     kafka = config.kafka
-    own = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic
+    names = kafka.alerts_topic, kafka.scores_topic, kafka.dead_letters_topic
+    assert kafka.evidence_topic is not None  # noqa: S101 - one of its own
+    assert kafka.status_topic is not None  # noqa: S101 - of the bounded job
+    own = *names, kafka.evidence_topic, kafka.status_topic
     topics: dict[str, dict[str, str]] = {name: {} for name in own}
-    for name in (kafka.status_topic, kafka.evidence_topic):
-        assert name is not None  # noqa: S101 - of the bounded job
-        topics[name] = {}
     if not isinstance(source, KafkaRange):
         topics[kafka.inference_topic] = topic_settings(config)
     return topics

@@ -180,6 +180,23 @@ def test_a_column_that_is_carried_is_shown_and_changes_no_statistic() -> None:
     assert as_set(matrix(found, "reference")) == as_set(before)
 
 
+def test_an_alarm_of_a_sequential_detector_has_evidence_too() -> None:
+    whole = {"kind": "counts_e_detector", "run_time_events": 500, "score_every_ms": 5_000}
+    watched = Watched(
+        config(reference={"n_events": 120}, detectors=[{"name": "whole", "sequential": whole}])
+    )
+    watched.panes(0, 1, 2, 3, 4)
+    watched.panes(5, 6, 7, loc=9.0)
+
+    (found, *_) = [each for each in evidence_of(watched) if each.detector == "whole"]
+
+    alert = next(each for each in alerts_of(watched) if each.alert_id == found.alert_id)
+    assert found.moves[: len(alert.top_columns)] == alert.top_columns
+    shown = as_set(matrix(found, "window"))
+    assert shown <= as_set(np.concatenate([rows(i, loc=9.0 * (i > 4)) for i in range(3, 8)]))
+    assert any(row[0] > 5 for row in shown)
+
+
 _strengths = st.lists(
     st.tuples(st.sampled_from([0.0, 1e-9, 0.01]), st.sampled_from([0.1, 0.5, 0.9])), min_size=1
 )
