@@ -15,7 +15,7 @@ from detectors.checks import check_level
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a result had to cross, in both of its units.
+    """The bound that a result had to cross, in both of its units.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether a result is drift, and the threshold that decided it."""
+    """A verdict on a result, and the threshold that decided it."""
 
     is_drift: bool
     threshold: Threshold

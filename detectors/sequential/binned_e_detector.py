@@ -184,7 +184,7 @@ class BinnedEDetector:
 
     @property
     def derived_bytes(self) -> int:
-        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        """The bytes that it holds in memory for all streams besides those of ``to_arrays``."""
         return 0
 
     def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:

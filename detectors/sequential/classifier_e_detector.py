@@ -167,7 +167,7 @@ class ClassifierEDetector(RowsEDetector):
 
     @property
     def derived_bytes(self) -> int:
-        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        """The bytes that it holds in memory for all streams besides those of ``to_arrays``."""
         return self._learning.nbytes + self._held_out.nbytes
 
     def cost(self, n_ref: int, n_dimensions: int) -> StreamCost:

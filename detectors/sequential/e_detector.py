@@ -245,7 +245,7 @@ class RowsEDetector(EDetector):
 
     @property
     def derived_bytes(self) -> int:
-        """What it holds in memory for all streams besides what ``to_arrays`` gives."""
+        """The bytes that it holds in memory for all streams besides those of ``to_arrays``."""
         return 0
 
     def rows_to_find(
@@ -270,7 +270,7 @@ class RowsEDetector(EDetector):
 
     @abstractmethod
     def _learned(self) -> list[FloatArray]:
-        """What updates change, but for the evidence."""
+        """The numbers that updates change, except the evidence."""
 
     @abstractmethod
     def _go_on_from(self, learned: list[FloatArray]) -> None:

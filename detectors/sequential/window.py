@@ -1,4 +1,4 @@
-"""What the statistics of a sliding window have in common."""
+"""The frame of the statistics of a sliding window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLOAT64 = np.dtype(np.float64)
 
 
 class SlidingWindow:
-    """What the statistics of the last ``window_size`` events have in common."""
+    """The frame of the statistics of the last ``window_size`` events."""
 
     min_rows: ClassVar[int] = 1
 
@@ -36,7 +36,7 @@ class SlidingWindow:
 
     @property
     def statistic(self) -> float | None:
-        """What the last ``update`` returned: None before the window is full."""
+        """The result of the last ``update``: None before the window is full."""
         return self._statistic
 
 

@@ -23,7 +23,7 @@ NO_STATUS = 3
 
 
 class Order(StrEnum):
-    """Which models come first."""
+    """The order of the models."""
 
     WORST = "worst"
     NEWEST = "newest"
@@ -82,7 +82,7 @@ def status(
 
 
 def _where(config: Path) -> _Where:
-    """What the job's file says."""
+    """The job's own configuration."""
     from flink_jobs.config.loading import load_config
 
     kafka = load_config(config).kafka

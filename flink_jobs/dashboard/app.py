@@ -32,7 +32,7 @@ _TYPES = {"page.css": "text/css", "page.js": "text/javascript"}
 
 @dataclass(frozen=True)
 class Pages:
-    """What the addresses answer from.
+    """The parts from which the addresses answer.
 
     Attributes
     ----------

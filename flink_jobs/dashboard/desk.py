@@ -23,7 +23,7 @@ class RefusedOrderError(ValueError):
 
 
 class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a button asks for: a kind of command, for one model that the page shows.
+    """The request of a button: a kind of command, for one model that the page shows.
 
     ``configure`` is not among them: a change belongs into a file that somebody reviews.
     """

@@ -1,4 +1,4 @@
-"""What keeps the live page from starting."""
+"""Errors that keep the live page from starting."""
 
 from __future__ import annotations
 

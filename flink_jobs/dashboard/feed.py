@@ -30,7 +30,7 @@ _GIVEN_UP = (KafkaError, FollowError, OSError)
 
 @dataclass(frozen=True, kw_only=True)
 class Topics:
-    """What is followed.
+    """The topics that are followed.
 
     Attributes
     ----------

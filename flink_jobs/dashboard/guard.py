@@ -35,7 +35,7 @@ HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine alone.
+    """Say whether a host name or address is this machine alone.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What scores, alerts and status records say about one model."""
+"""One model, as scores, alerts and status records describe it."""
 
 from __future__ import annotations
 
@@ -174,11 +174,11 @@ class Model:
 
     @property
     def has_incident(self) -> bool:
-        """Whether one is open."""
+        """Say whether one is open."""
         return bool(self._incidents)
 
     def row(self) -> ModelRow:
-        """What the list shows."""
+        """The line of the list."""
         return ModelRow(
             number=self.number,
             model=self.name,
@@ -205,7 +205,7 @@ class Model:
             self.last_ms = time_ms if self.last_ms is None else max(self.last_ms, time_ms)
 
     def _look(self) -> tuple[object, ...]:
-        """What a score can change besides numbers."""
+        """Everything besides numbers that a score can change."""
         return self._state(), self._snooze(), len(self.series), self._job
 
     def _state(self) -> ModelState:
@@ -222,7 +222,7 @@ class Model:
         return ModelState.QUIET if is_tested else ModelState.UNTESTED
 
     def _state_by_status(self) -> ModelState | None:
-        """What the last status says; None where there is none, or it does not hold any more.
+        """The last status; None where there is none, or it does not hold any more.
 
         Nothing but a tested window says that an answer to a command is out of date.
         """
@@ -241,7 +241,7 @@ class Model:
         return None if is_over else until_ms
 
     def _is_acknowledged(self, incident: IncidentRow) -> bool:
-        """Whether it was, after its last alert: each alert that is written asks anew."""
+        """Say whether it was, after its last alert: each alert that is written asks anew."""
         status = self._status
         if status is None or incident.last_ms > status.at_ms:
             return False

@@ -1,4 +1,4 @@
-"""What moved in a model's last window with an alert, in the words of its alerts."""
+"""The columns that moved in a model's last window with an alert, in the words of its alerts."""
 
 from __future__ import annotations
 

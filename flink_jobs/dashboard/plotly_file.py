@@ -1,4 +1,4 @@
-"""Where plotly.js lies, and which styles it has to be allowed."""
+"""The place of plotly.js, and the styles that it has to be allowed."""
 
 from __future__ import annotations
 

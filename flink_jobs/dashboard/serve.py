@@ -27,7 +27,7 @@ _STOP_S = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where the page is served.
+    """The address at which the page is served.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ class ChartData(Struct, frozen=True, kw_only=True):
 
 
 class LiveState:
-    """What the followed topics said, bounded in memory and safe to use from several threads.
+    """The content of the followed topics, bounded in memory and safe to use from several threads.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ class LiveState:
             self.n_skipped += 1
 
     def knows(self, name: str) -> bool:
-        """Whether the page shows this model."""
+        """Say whether the page shows this model."""
         with self.lock:
             return name in self._models
 
     def drain(self) -> Changes:
-        """What is new since the last call; there is one caller."""
+        """Everything new since the last call; there is one caller."""
         with self.lock:
             rows = [model.row() for model in self._new_rows.values()]
             ticks: list[Tick] = [

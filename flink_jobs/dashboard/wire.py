@@ -1,4 +1,4 @@
-"""What the page is sent: plain records, in which everything from Kafka is text."""
+"""Messages to the page: plain records, in which everything from Kafka is text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class IncidentRow(Struct, frozen=True, kw_only=True):
 
 
 class ModelRow(Struct, frozen=True, kw_only=True):
-    """What the list shows of a model.
+    """A model in the list.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ Entry = AlertEntry | AuditEntry
 
 
 class Changes(Struct, frozen=True, omit_defaults=True):
-    """What is new since the last ones; empty lists are left out."""
+    """Everything new since the last ones; empty lists are left out."""
 
     rows: list[ModelRow] = []
     ticks: list[Tick] = []

@@ -66,7 +66,7 @@ class TailFollower(RecordFollower[Any]):
         return self
 
     def has_caught_up(self) -> bool:
-        """Whether what was there on entering has been read."""
+        """Say whether all records that were there on entering have been read."""
         consumer = self._consumer
         self._ends = {
             partition: end

@@ -1,1 +1,1 @@
-"""What lies on the topics: events in; alerts, scores, dead letters and answers out."""
+"""Records on the topics: events in; alerts, scores, dead letters and answers out."""

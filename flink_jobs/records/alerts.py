@@ -37,7 +37,7 @@ predicted class itself; or a vector in a space of its own."""
 
 
 class AlertKind(StrEnum):
-    """Where an incident stands."""
+    """The stage of an incident."""
 
     STARTED = "started"
     ONGOING = "ongoing"

@@ -155,7 +155,7 @@ def _key_problem(key: bytes | None, model: str) -> str:
 
 
 def _change_problem(change: Mapping[str, Any]) -> str:
-    """What no configuration holds and the state cannot."""
+    """Values that no configuration holds and the state cannot."""
     level: list[Any] = [change]
     for _ in range(_MAX_DEPTH):
         numbers = [each for each in level if type(each) is int]

@@ -22,7 +22,7 @@ EventTimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
 class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What all commands share.
+    """The fields that all commands share.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class StandingCommand(Struct, frozen=True):
 
 
 class Outcome(StrEnum):
-    """What became of a command.
+    """The outcome of a command.
 
     ``waiting`` is answered when it has still to take effect, ``accepted`` for a pattern, which each
     model takes with its next pane; each is followed by ``applied`` or ``refused`` for each model.
@@ -185,7 +185,7 @@ def kind_of(command: Command) -> str:
 
 
 def is_pattern(model: str) -> bool:
-    """Whether a command's model stands for several.
+    """Say whether a command's model stands for several.
 
     Examples
     --------

@@ -80,7 +80,7 @@ class OpenIncident(Struct, frozen=True, kw_only=True):
 
 
 class Promise(Struct, frozen=True, kw_only=True):
-    """What a detector promises while nothing drifts.
+    """The promise of a detector while nothing drifts.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class ViewSummary(Struct, frozen=True, kw_only=True):
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
-    """What is known of one model at one moment of event time.
+    """Everything known of one model at one moment of event time.
 
     Attributes
     ----------
@@ -222,7 +222,7 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
 
     @property
     def is_collecting(self) -> bool:
-        """Whether a view collects its reference."""
+        """Say whether a view collects its reference."""
         return any(view.phase == "collecting" for view in self.views)
 
     def settled_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""Which columns held a value at all: one that never does is most often a path that is wrong."""
+"""The columns that held a value at all: one that never does is most often a path that is wrong."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from flink_jobs.replay.sorted_records import Segment, Spool
 
 
 class Decided(NamedTuple):
-    """What goes on of the alerts of a backtest.
+    """The alerts of a backtest that go on.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class _Taken:
 
 
 class _Test(Struct):
-    """What counts of a score."""
+    """The part of a score that counts."""
 
     status: ScoreStatus
     window: WindowSummary

@@ -119,7 +119,7 @@ def _start(
 
 
 def _received(children: dict[Connection, _Child]) -> Iterator[tuple[int, object]]:
-    """What has come from which task, waited for; raises what is an error, and lets the done go."""
+    """Wait for results of tasks; raise one that is an error, and let finished processes go."""
     for connection in wait(list(children)):
         assert isinstance(connection, Connection)  # noqa: S101 - nothing else is waited for
         place, process = children[connection]
@@ -210,7 +210,7 @@ def _few_collections() -> Iterator[None]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """What is started inside uses one thread: see :mod:`flink_jobs.one_thread`."""
+    """Let processes started inside use one thread: see :mod:`flink_jobs.one_thread`."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:

@@ -35,7 +35,7 @@ _Record = TypeVar("_Record", Alert, Score, Evidence, "PlacedDeadLetter", "_OfAle
 
 
 class _OfAlert(Struct):
-    """What is read of evidence to see whose it is."""
+    """The part of evidence that tells whose it is."""
 
     alert_id: str
 
@@ -76,7 +76,7 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
 
 
 class BacktestSummary(Struct, frozen=True, kw_only=True):
-    """What a backtest read and found.
+    """Everything that a backtest read and found.
 
     Attributes
     ----------

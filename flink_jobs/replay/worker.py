@@ -32,7 +32,7 @@ from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 @dataclass(frozen=True)
 class Order:
-    """What all processes of a backtest have in common."""
+    """The job that all processes of a backtest share."""
 
     config: DriftJobConfig
     source: Source
@@ -44,7 +44,7 @@ class Order:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What one process found.
+    """The findings of one process.
 
     ``n_read`` counts all rows, ``n_events`` those that are its own, and ``n_further_events`` what
     these hold more than one event each; the first process counts the heartbeats.
@@ -236,6 +236,6 @@ def misplaced_letters(
 
 
 def arrivals(batch: Batch, rows: NDArray[np.intp]) -> Arrivals:
-    """What triage looks at of the chosen rows."""
+    """The fields of the chosen rows that triage looks at."""
     sizes = batch.rows.sizes(rows) if batch.rows.has_payloads else np.zeros(len(rows), np.int64)
     return Arrivals(batch.codes[rows] >= 0, sizes, batch.times_ms[rows], batch.reached_ms[rows])

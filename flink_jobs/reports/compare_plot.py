@@ -171,7 +171,7 @@ def _most_false_alarms(comparison: Comparison) -> int:
 
 
 def _top_ms(comparison: Comparison) -> float:
-    """Where the axis of delays ends: with room for a mark and its name above the longest."""
+    """The end of the axis of delays: with room for a mark and its name above the longest."""
     delays_ms = (_delay_ms(outcome, comparison) for outcome in comparison.outcomes)
     return 1.12 * (max(delays_ms, default=0.0) or 1.0)
 
@@ -210,7 +210,7 @@ def _largest_delay_ms(comparison: Comparison) -> float:
 
 
 def _delay_ms(outcome: Outcome, comparison: Comparison) -> float:
-    """Where a configuration that found no drift has no delay, it stands above all others."""
+    """The height of a configuration; one that found no drift stands above all others."""
     delay_ms = outcome.figures.detector.mean_delay_ms
     return delay_ms if delay_ms is not None else 1.15 * (_largest_delay_ms(comparison) or 1.0)
 
@@ -245,7 +245,7 @@ def _hover(outcome: Outcome) -> str:
 
 
 def _table(comparison: Comparison, chosen: Outcome | None) -> str:
-    """What the plot shows, and more, for those who read it or hear it."""
+    """The content of the plot, and more, for people who read it or hear it."""
     looks = {o.label: look.name for look, group in _groups(comparison, chosen) for o in group}
     lines = ["<tr>", *(f'<th scope="col">{shown_html(name)}</th>' for name in HEADER)]
     lines.append('<th scope="col">is</th></tr>')

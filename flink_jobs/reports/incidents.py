@@ -1,4 +1,4 @@
-"""What is shown of an incident of drift: what moved, which events, which classes."""
+"""The page's part on an incident of drift: what moved, which events, which classes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class MovedColumn(NamedTuple):
 
     @property
     def is_chance(self) -> bool:
-        """Whether chance lets a column move as much."""
+        """Say whether chance lets a column move as much."""
         return self.moved.p_value > CHANCE_LEVEL
 
 

@@ -44,7 +44,7 @@ _MANY_STREAMS = 50
 
 @dataclass
 class StreamBlock:
-    """What the page shows of one stream."""
+    """One stream on the page."""
 
     view: StreamView
     place: int
@@ -276,7 +276,7 @@ def _sentence(view: StreamView, promised: tuple[float, float] | None, found: str
 
 
 def _least_found(tested: Windows) -> str:
-    """What the last window would have found."""
+    """The shift that the last window would have found."""
     threshold, level = tested.threshold[-1], tested.level[-1]
     if not np.isfinite(threshold):
         return "no statistic of the last window would have been drift"

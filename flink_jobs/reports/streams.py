@@ -54,7 +54,7 @@ class Windows:
 
     @property
     def is_tested(self) -> NDArray[np.bool_]:
-        """Which windows were tested."""
+        """The windows that were tested."""
         return self.has_status(ScoreStatus.TESTED)
 
     @property
@@ -63,7 +63,7 @@ class Windows:
         return np.asarray(-np.log10(np.maximum(self.p_value, _SMALLEST_P)))
 
     def has_status(self, status: ScoreStatus) -> NDArray[np.bool_]:
-        """Which windows ended so."""
+        """The windows that ended so."""
         return np.asarray(self.status == STATUSES.index(status))
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Windows:

@@ -1,4 +1,4 @@
-"""What a backtest comes down to: a sentence, and a line for each stream."""
+"""The verdict of a backtest: a sentence, and a line for each stream."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def p_value(value: float) -> str:
 
 
 def about(alert: Alert) -> str:
-    """What an alert says, in a few words."""
+    """An alert in a few words."""
     words = [str(alert.kind)]
     if alert.cause is not Cause.DRIFT:
         words.append(str(alert.cause).replace("_", " "))

@@ -50,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Watched:
-    """What a detector did without a drift.
+    """The incidents of a detector without a drift.
 
     Attributes
     ----------

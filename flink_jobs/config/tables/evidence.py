@@ -13,7 +13,7 @@ MOST_ROWS = 1_000
 
 
 class EvidenceTable(Table, frozen=True, kw_only=True):
-    """What is kept of the events behind an incident, for reports and ``kafka.evidence_topic``.
+    """The sample of events that is kept of an incident, for reports and ``kafka.evidence_topic``.
 
     Attributes
     ----------

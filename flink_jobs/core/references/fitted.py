@@ -131,7 +131,7 @@ class FittedView:
 
     @cached_property
     def shifts(self) -> ColumnShifts:
-        """What tells how columns have moved from the sample."""
+        """The measures of how far columns have moved, from the sample."""
         return self.shifts_from(self.sample)
 
     def shifts_from(self, rows: RawRows) -> ColumnShifts:

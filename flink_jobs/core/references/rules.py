@@ -43,7 +43,7 @@ class Compared(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a reference that is collected still has to reach.
+    """The size that a collected reference still has to reach.
 
     Attributes
     ----------

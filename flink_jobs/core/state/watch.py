@@ -19,7 +19,7 @@ class LastWindow(Struct, array_like=True):
 
 
 class LastResult(Struct, array_like=True):
-    """What the score of the last closed window said, as small as it can be.
+    """The score of the last closed window, as small as it can be.
 
     Attributes
     ----------

@@ -121,7 +121,7 @@ class StatusTeller:
         return context.status.told if self._is_followed and not is_over else None
 
     def _is_unseen(self) -> bool:
-        """Whether nothing is known of the model: no event has come, and no command holds."""
+        """Say that nothing is known of the model: no event has come, and no command holds."""
         status = self._context.status
         is_told = status.told is not None or status.is_paused or bool(status.pending)
         is_commanded = status.snoozed_until_ms is not None or bool(status.change)

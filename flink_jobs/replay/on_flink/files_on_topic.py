@@ -236,7 +236,7 @@ class _Place(NamedTuple):
 
 
 class _Places:
-    """Which row of the files each record is: runs of consecutive rows, or of events of one row."""
+    """The rows of the files that records are: runs of consecutive rows, or of events of one row."""
 
     def __init__(self) -> None:
         self.n = 0

@@ -207,7 +207,7 @@ def _written(
 
 
 class _Found:
-    """What the job wrote."""
+    """The records that the job wrote."""
 
     def __init__(self) -> None:
         self.log = DeadLetterLog()

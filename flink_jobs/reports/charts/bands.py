@@ -17,7 +17,7 @@ Band = tuple[dict[str, Any], dict[str, Any]]
 
 
 def reference_bands(view: StreamView) -> Iterator[Band]:
-    """Where the reference comes from."""
+    """The stretch from which the reference comes."""
     spans = {(r.start_ms, r.end_ms) for r in view.references.values() if r.start_ms is not None}
     if len(spans) > 5:
         # A moving reference is everywhere.

@@ -1,4 +1,4 @@
-"""Whether windows without drift drift as often as the level says."""
+"""A check that windows without drift drift as often as the level says."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Calibration(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether the level lies in the interval, or above it: a test may be cautious."""
+        """Say whether the level lies in the interval, or above it: a test may be cautious."""
         return self.level >= self.low
 
 

@@ -207,7 +207,7 @@ def _marks(axis: Axes, view: StreamView, top: float) -> None:
 
 
 def _labels(axis: Axes, alerts: Sequence[Alert], top: float) -> None:
-    """What alerts of other causes say, below their marks, each where there is room for it."""
+    """Write alerts of other causes below their marks, each where there is room for it."""
     days = _days(np.array([alert.window.end_ms for alert in alerts], dtype=np.float64))
     begin, end = axis.get_xlim()
     free_from = [begin] * 2

@@ -1,4 +1,4 @@
-"""What of the history could not be used or not be tested, and when."""
+"""The events that could not be used and windows that could not be tested, over time."""
 
 from __future__ import annotations
 
@@ -213,6 +213,6 @@ def _of_letters(letters: Sequence[PlacedDeadLetter], edges: NDArray[np.float64])
 
 
 def _counted(times: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """What lies outside, by a wrong clock, counts at the edges; a window's end belongs to it."""
+    """Count by bins; times outside count at the edges, and a window's end belongs to it."""
     inside = np.clip(times, edges[0], np.nextafter(edges[-1], 0))
     return np.asarray(np.histogram(inside, edges)[0])

@@ -105,7 +105,7 @@ def _axis(view: StreamView) -> str:
 
 
 def _top(tested: Windows) -> float:
-    """Where the axis ends: above everything that a statistic reached, with room for marks."""
+    """The end of the axis: above everything that a statistic reached, with room for marks."""
     highest = max((float(v) for v in tested.statistic), default=0.0)
     if len(tested) and np.isnan(tested.p_value).all():
         # Evidence of a sequential detector may be a million times its threshold in one pane.

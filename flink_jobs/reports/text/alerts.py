@@ -120,7 +120,7 @@ def method_of(reducer: str, test: str) -> str:
 
 
 def _remarks(alert: Alert) -> list[str]:
-    """What sets the alert apart from most others."""
+    """The words that set the alert apart from most others."""
     remarks = [
         *([] if alert.storm else names_of(alert.view, alert.detector)),
         _CAUSES[alert.cause],

@@ -92,7 +92,7 @@ def _state(status: ModelStatus) -> Text:
 
 
 def _remarks(status: ModelStatus) -> Iterator[str]:
-    """What the word for the state does not say."""
+    """Details that the word for the state does not say."""
     if status.is_paused and status.state is not ModelState.PAUSED:
         yield "paused"
     if status.snoozed_until_ms is not None:
