@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -68,9 +69,9 @@ def pytest_xdist_auto_num_workers() -> int:
     return n_processes()
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> PartsBesideTheRest | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PartsBesideTheRest | None:
     """Have two processes run the tests with parts, and the others those without meanwhile."""
-    return make_scheduler(config)
+    return make_scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -47,6 +48,9 @@ class PartsBesideTheRest(LoadFileScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
 
-def make_scheduler(config: pytest.Config) -> PartsBesideTheRest | None:
-    """Give the scheduler for ``--dist loadfile``; None for xdist's own otherwise."""
-    return PartsBesideTheRest(config) if config.getvalue("dist") == "loadfile" else None
+def make_scheduler(config: pytest.Config, log: Any) -> PartsBesideTheRest | None:
+    """Give the scheduler for ``--dist loadfile``; None for xdist's own otherwise.
+
+    ``log`` is that of xdist, which is silent unless asked; a scheduler's own prints each step.
+    """
+    return PartsBesideTheRest(config, log) if config.getvalue("dist") == "loadfile" else None
