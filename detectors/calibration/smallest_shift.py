@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import chdtri, chndtr, ndtr, ndtri
 
 from detectors.base import FloatArray, TwoSampleTest
@@ -113,11 +113,16 @@ def smallest_shift(
             return None
 
 
+def _root(excess: Callable[[float], float], largest: float) -> float:
+    # Loaded where it is called: scipy.optimize takes a second, and no window needs it.
+    return float(scipy.optimize.brentq(excess, 0.0, largest, xtol=1e-4))
+
+
 def _solved(excess: Callable[[float], float], largest: float) -> float:
     """The shift at which an excess, which grows with it, is 0; infinite where it never is."""
     if excess(largest) < 0.0:
         return float("inf")
-    return float(brentq(excess, 0.0, largest, xtol=1e-4)) if excess(0.0) < 0.0 else 0.0
+    return _root(excess, largest) if excess(0.0) < 0.0 else 0.0
 
 
 @lru_cache(maxsize=1_024)

@@ -10,7 +10,7 @@ from flink_jobs.version import __version__
 
 PACKAGES = ("detectors", "flink_jobs")
 _ROOT = Path(__file__).resolve().parents[2]
-_SHIPPED_SUFFIXES = frozenset({".py", ".json", ".typed"})
+_SHIPPED_SUFFIXES = frozenset({".py", ".json", ".typed", ".npz"})
 # The oldest time that a zip file can hold; a fixed one makes equal contents equal files.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 

@@ -112,8 +112,8 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
     ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
     ... reference = {kind = "first_events", n_events = 1000}
     ... ''')
-    >>> changed(config, {"calibration": {"windows": 5_000}}).calibration.windows
-    5000.0
+    >>> changed(config, {"calibration": {"level": 0.01}}).calibration.level
+    0.01
     """
     problems = _check_tables(change)
     if problems:

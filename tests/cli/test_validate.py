@@ -63,8 +63,7 @@ def test_a_right_configuration_gets_a_summary(tmp_path: Path) -> None:
 
     assert answer.exit_code == 0
     assert "10 outputs of each, reducer softmax_outputs, in panes of 1 min" in answer.stdout
-    assert "main: 10 min, every 2 min, from 20 events on; ks at " in answer.stdout
-    assert "a false alarm in 1,000 windows or more (confidence 0.9)" in answer.stdout
+    assert "main: 10 min, every 2 min, from 20 events on; ks at 0.001" in answer.stdout
     assert "the first 3,000 events of each model" in answer.stdout
     assert "up to 2.7 MB for each model, however much it sends" in answer.stdout
     assert "reference: 324 kB, 450 kB while it is collected" in answer.stdout

@@ -34,6 +34,30 @@ def test_only_code_and_schemas_are_shipped(tmp_path: Path) -> None:
     ]
 
 
+def test_what_code_reads_next_to_it_is_shipped(tmp_path: Path) -> None:
+    """A run time whose curves were missing was simulated anew, and the job's alerts differed."""
+    setting = "Setting(1.0, 5, 4, IncidentRule(1, 1, 3))"
+    program = (
+        "from detectors.calibration.null_streams import IncidentRule\n"
+        "from detectors.calibration.run_time_curves import Setting, level_for\n"
+        f"print(level_for({setting}, 1_000.0, 0.9))"
+    )
+
+    here, shipped = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONPATH": str(path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for path in (Path(__file__).parents[2], build_artefact(tmp_path))
+    )
+
+    assert shipped == here
+
+
 def test_the_same_code_gives_the_same_file(tmp_path: Path) -> None:
     first = build_artefact(tmp_path / "one", root=_checkout(tmp_path / "a"))
     second = build_artefact(tmp_path / "two", root=_checkout(tmp_path / "b"))

@@ -89,12 +89,12 @@ def test_a_vector_alone_is_a_list_or_has_its_name() -> None:
     assert pane.events.x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_columns_that_no_view_reads_are_checked_and_not_packed() -> None:
+def test_of_columns_that_no_view_reads_only_the_answer_and_what_tells_of_it_are_packed() -> None:
     config = named_config(views=[{"name": "plans", "columns": ["plan"]}])
 
     pane = pack_and_unpack(config, [event("a"), event("b", tenure="many")])
 
-    assert decoded(pane.events) == [["family", "eu", "yes"]]
+    assert decoded(pane.events) == [["family", 0.25, "eu", "yes"]]
     assert [letter.detail for letter in pane.dead_letters] == [
         "tenure is 'many', expected a number"
     ]

@@ -57,9 +57,10 @@ def _other_detector(folder: Path) -> dict[str, str]:
         'kind = "first_events"\nn_events = 100\n': (
             f'kind = "artefact"\npath = "{training_set}"\nsha256 = "{digest}"\n'
         ),
+        'kind = "level_per_window"\n': 'kind = "level_per_window"\nlevel = 0.005\n',
         "[job]\n": (
             '[detector]\nreducer = {kind = "pca", n_components = 2}\n'
             'test = {kind = "mmd", n_permutations = 199}\n'
-            '[calibration]\nkind = "level_per_window"\nlevel = 0.005\n[job]\n'
+            "[job]\n"
         ),
     }

@@ -87,7 +87,7 @@ def test_missing_values_are_allowed_in_both_kinds_of_column(rng):
 
 @pytest.mark.parametrize("columns", [[3], [1, 7]])
 def test_a_column_outside_the_reference_is_refused_in_fit(columns, rng):
-    with pytest.raises(InvalidParameterError, match="none of the 3 columns"):
+    with pytest.raises(InvalidParameterError, match="not one of the 3 columns"):
         MixedTest(columns).fit(rows(rng, 20))
 
 
