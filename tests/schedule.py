@@ -1,4 +1,4 @@
-"""Which of several processes runs which test files.
+"""The distribution of test files over several processes.
 
 Tests with a broker or a cluster wait for processes to start much of the time, and each process that
 runs some has parts of its own. So two processes run those files, one after the other, and all

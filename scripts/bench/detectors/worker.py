@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from scripts.bench.environments import Peer
-from scripts.bench.harness import ROOT
-
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-
-
-class WorkerFailedError(Exception):
-    """A worker ended without an answer."""
+from scripts.bench.peer_process import PeerProcess
 
 
 class Worker:
@@ -35,41 +26,17 @@ class Worker:
     """
 
     def __init__(self, peer: Peer, python: Path, data: Path, log: Path) -> None:
-        self._name = peer.name
-        self._log = log
-        with log.open("w") as errors:
-            self._process = subprocess.Popen(
-                [python, "-m", f"scripts.bench.detectors.workers.{peer.name}", data],
-                cwd=ROOT,
-                env={**os.environ, **_ONE_THREAD, "PYTHONWARNINGS": "ignore"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        module = f"scripts.bench.detectors.workers.{peer.name}"
+        self._process = PeerProcess(peer.name, python, module, data, log=log)
 
     def prepare(self, name: str, case: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Have a case built under ``name``; returns what the worker has to say of it."""
-        return self._ask({"do": "prepare", "name": name, "case": case, "parameters": parameters})
+        request = {"do": "prepare", "name": name, "case": case, "parameters": parameters}
+        return self._process.ask(request)
 
     def run(self, name: str) -> dict[str, Any]:
         """One timed call: ``{"seconds": ..., "value": {...}}``."""
-        return self._ask({"do": "run", "name": name})
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        to_worker, from_worker = self._process.stdin, self._process.stdout
-        assert to_worker is not None  # both are pipes
-        assert from_worker is not None
-        try:
-            to_worker.write(json.dumps(request) + "\n")
-            to_worker.flush()
-            line = from_worker.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise WorkerFailedError(f"{self._name}: {self._log.read_text().strip()[-2_000:]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return self._process.ask({"do": "run", "name": name})
 
     def __enter__(self) -> Self:
         return self
@@ -80,5 +47,4 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.stop()

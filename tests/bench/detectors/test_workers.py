@@ -8,9 +8,10 @@ from scripts.bench.detectors.data import make_data, write_data
 from scripts.bench.detectors.long_stream import measure_long_stream
 from scripts.bench.detectors.measure import measure
 from scripts.bench.detectors.rows import rows
-from scripts.bench.detectors.worker import Worker, WorkerFailedError
+from scripts.bench.detectors.worker import Worker
 from scripts.bench.detectors.workers import ours
 from scripts.bench.environments import OURS, SCIPY
+from scripts.bench.peer_process import PeerFailedError
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_ks_is_measured_against_scipy_and_agrees(start):
 
 
 def test_a_worker_that_fails_says_why(start):
-    with start(SCIPY) as worker, pytest.raises(WorkerFailedError, match=r"KeyError: 'no such'"):
+    with start(SCIPY) as worker, pytest.raises(PeerFailedError, match=r"KeyError: 'no such'"):
         worker.prepare("name", "no such", {})
 
 
