@@ -1,9 +1,10 @@
-"""How large a shift the detectors of a view find in how many events, in words."""
+"""How large a shift the detectors of a view find in how many events, as numbers and in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from detectors import INDEPENDENT, Dependence, smallest_shift
 from flink_jobs.config.calibration import level_at
@@ -18,8 +19,9 @@ from flink_jobs.config.two_sample_tests import (
     n_dimensions,
 )
 from flink_jobs.config.views import Detector, Sequential, View, views_of
+from flink_jobs.records.status import FoundShift
 
-# Probabilities with which a window finds a shift, and in which words they are said.
+# Probabilities with which a window finds a shift.
 _OFTEN, _AS_OFTEN_AS_NOT = 0.9, 0.5
 # Shifts that a sequential detector is asked for, in standard deviations.
 _LARGE, _SMALL = 0.5, 0.25
@@ -42,7 +44,23 @@ def found_by_views(config: DriftJobConfig) -> dict[tuple[str, str], str]:
 def found_by_view(
     config: DriftJobConfig, view: View, n_ref: int, dependence: Dependence = INDEPENDENT
 ) -> Iterator[tuple[str, str]]:
-    """Say by detector what is found with a reference of so many events; those that are known.
+    """Say by detector what is found with a reference of so many events; those that are known."""
+    for name, found in shifts_found(config, view, n_ref, dependence).items():
+        if found:
+            yield name, in_words(found)
+
+
+def shifts_found(
+    config: DriftJobConfig,
+    view: View,
+    n_ref: int,
+    dependence: Dependence = INDEPENDENT,
+    n_test: Mapping[str, int] | None = None,
+) -> dict[str, list[FoundShift]]:
+    """Give by detector the shifts that are found with a reference of so many events.
+
+    Of events two digits count, rounded down: references and windows that last for a time all have
+    other numbers, and each pair of numbers takes 25 ms.
 
     Parameters
     ----------
@@ -52,34 +70,99 @@ def found_by_view(
     n_ref : int
     dependence : Dependence
         How much events depend on those before them.
+    n_test : mapping of str to int
+        The events of a window by detector; those of the smallest window where there are none.
+
+    Returns
+    -------
+    dict of str to list of FoundShift
+        Nothing of a detector where it is not known.
     """
-    for detector in view.detectors:
-        if text := _found_by_window(config, view, detector, n_ref, dependence):
-            yield detector.name, text
-    for own in view.sequential:
-        if text := _found_by_stream(view, own, n_ref, config.panes.width_ms):
-            yield own.name, text
+    n_ref = rounded_down(n_ref)
+    sizes = {each.name: fewest_events(each) for each in view.detectors} | dict(n_test or {})
+    windowed = {
+        each.name: _found_by_window(
+            config, view, each, n_ref, rounded_down(sizes[each.name]), dependence
+        )
+        for each in view.detectors
+    }
+    width_ms = config.panes.width_ms
+    sequential = {
+        each.name: _found_by_stream(view, each, n_ref, width_ms) for each in view.sequential
+    }
+    return windowed | sequential
+
+
+def in_words(found: Sequence[FoundShift]) -> str:
+    """Say what a detector finds.
+
+    Examples
+    --------
+    >>> large = FoundShift(size=0.5, unit="deviations", of="column", n_events=220)
+    >>> in_words([large])
+    'a shift of the mean of one column by 0.5 standard deviations is found in about 220 events'
+    """
+    first, *rest = found
+    if first.probability is not None:
+        return _window_in_words(first, found[-1])
+    shift = f"a shift of the mean of one {first.of} by {first.size:g} standard deviations"
+    said = f"{shift} {_events_in_words(first)}"
+    for other in rest:
+        if other.n_events is None:
+            return f"{said}; one by {other.size:g} {_events_in_words(other)}"
+        said += f", one by {other.size:g} in about {other.n_events:,}"
+    return said
 
 
 def _found_by_window(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, dependence: Dependence
-) -> str:
-    n_test = fewest_events(detector)
+    config: DriftJobConfig,
+    view: View,
+    detector: Detector,
+    n_ref: int,
+    n_test: int,
+    dependence: Dependence,
+) -> list[FoundShift]:
     lowest = lowest_p_value(view, detector.test, n_ref, n_test)
     level = max(level_at(config, view, detector, n_ref, n_test, dependence), lowest)
     if level >= 1.0:
-        return ""
-    often, half = (
-        smallest_shift(
-            make_test(detector.test, view), level, n_ref, n_test,
-            n_dimensions(view, detector.test), power, dependence,
-        )
+        return []
+    test, n = make_test(detector.test, view), n_dimensions(view, detector.test)
+    shifts = [
+        (power, smallest_shift(test, level, n_ref, n_test, n, power, dependence))
         for power in (_OFTEN, _AS_OFTEN_AS_NOT)
-    )  # fmt: skip
-    if often is None or half is None:
-        return ""
-    window = f"a window of {n_test:,} events finds"
-    if not math.isfinite(often.size):
+    ]
+    return [
+        FoundShift(
+            size=shift.size if math.isfinite(shift.size) else None,
+            unit=shift.unit, of=_part(view), n_events=n_test, probability=power,
+        )
+        for power, shift in shifts
+        if shift is not None
+    ]  # fmt: skip
+
+
+def _found_by_stream(view: View, own: Sequential, n_ref: int, width_ms: int) -> list[FoundShift]:
+    made, n = make_sequential(own.table, view), n_dimensions(view, own.table)
+    if n_ref < made.min_rows:
+        return []
+    # Of time, as much passes with a pane of one event as with one of many.
+    weight = own.table.weight(1, width_ms)
+    found = []
+    for size in (_LARGE, _SMALL):
+        n_events = made.rows_to_find(size, n_ref, n, weight)
+        if n_events is None:
+            return []
+        in_time = _rounded(n_events) if n_events <= _MOST_EVENTS else None
+        found.append(FoundShift(size=size, unit="deviations", of=_part(view), n_events=in_time))
+        if in_time is None:
+            # A smaller shift takes a larger reference still.
+            break
+    return found
+
+
+def _window_in_words(often: FoundShift, half: FoundShift) -> str:
+    window = f"a window of {often.n_events:,} events finds"
+    if often.size is None or half.size is None:
         return f"{window} no shift of a single column 9 times in 10"
     if often.unit == "share":
         return (
@@ -87,36 +170,39 @@ def _found_by_window(
             f"9 times in 10, and {100 * half.size:.2g} points every other time"
         )
     return (
-        f"{window} a shift of the mean of one {_part(view)} by {often.size:.2g} standard "
+        f"{window} a shift of the mean of one {often.of} by {often.size:.2g} standard "
         f"deviations 9 times in 10, and one by {half.size:.2g} every other time"
     )
 
 
-def _found_by_stream(view: View, own: Sequential, n_ref: int, width_ms: int) -> str:
-    made, n = make_sequential(own.table, view), n_dimensions(view, own.table)
-    if n_ref < made.min_rows:
-        return ""
-    # Of time, as much passes with a pane of one event as with one of many.
-    weight = own.table.weight(1, width_ms)
-    large, small = (made.rows_to_find(size, n_ref, n, weight) for size in (_LARGE, _SMALL))
-    if large is None or small is None:
-        return ""
-    what = f"a shift of the mean of one {_part(view)} by"
-    if large > _MOST_EVENTS:
-        takes = f"takes a larger reference than {n_ref:,} events"
-        return f"{what} {_LARGE:g} standard deviations {takes}"
-    found = f"{what} {_LARGE:g} standard deviations is found in about {_rounded(large)} events"
-    if small > _MOST_EVENTS:
-        return f"{found}; one by {_SMALL:g} takes a larger reference than {n_ref:,} events"
-    return f"{found}, one by {_SMALL:g} in about {_rounded(small)}"
+def _events_in_words(shift: FoundShift) -> str:
+    if shift.n_events is None:
+        return "takes a larger reference"
+    return f"is found in about {shift.n_events:,} events"
 
 
-def _part(view: View) -> str:
+def _part(view: View) -> Literal["column", "component"]:
     is_mixed = isinstance(view.reducer, PCAConfig | SparseRandomProjectionConfig)
     return "component" if is_mixed else "column"
 
 
-def _rounded(n: float) -> str:
+def _rounded(n: float) -> int:
     """Two digits: it is an order of magnitude."""
-    step = 10 ** max(0, int(math.log10(n)) - 1)
-    return f"{round(n / step) * step:,}"
+    step = _step(n)
+    return round(n / step) * step
+
+
+def rounded_down(n: int) -> int:
+    """Keep two digits.
+
+    Examples
+    --------
+    >>> rounded_down(1_234), rounded_down(99), rounded_down(7)
+    (1200, 99, 7)
+    """
+    step = _step(n)
+    return n // step * step
+
+
+def _step(n: float) -> int:
+    return int(10 ** max(0, int(math.log10(max(n, 1))) - 1))

@@ -17,7 +17,7 @@ from flink_jobs.config.tables.references import (
     MovingReference,
     TrainingSet,
 )
-from flink_jobs.config.tables.windows import CountWindow
+from flink_jobs.config.tables.windows import CountWindow, TimeWindow
 from flink_jobs.config.views import Detector, View
 
 MANY_EVENTS = 10_000
@@ -65,6 +65,22 @@ def fewest_events(detector: Detector) -> int:
     """Give the number of events of the smallest window that is tested."""
     window = detector.window
     return window.size if isinstance(window, CountWindow) else window.min_events
+
+
+def expected_events(detector: Detector, n_ref: int, ref_ms: int | None) -> int:
+    """Give the number of events of a window, if they come as those of the reference did.
+
+    Parameters
+    ----------
+    detector : Detector
+    n_ref, ref_ms : int
+        Events of the reference, and the time in which they came; None where it is not known.
+    """
+    fewest, window = fewest_events(detector), detector.window
+    if not isinstance(window, TimeWindow) or not ref_ms:
+        return fewest
+    expected = max(fewest, n_ref * window.size_ms // ref_ms)
+    return min(expected, window.max_events) if window.max_events else expected
 
 
 def most_events(detector: Detector) -> int:

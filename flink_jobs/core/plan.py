@@ -60,6 +60,8 @@ class ViewPlan:
     Attributes
     ----------
     view : View
+    config_version : str
+        Digest of the whole configuration.
     fingerprint : str
         Digest of the configuration that its state depends on.
     rule : ReferenceRule
@@ -68,6 +70,7 @@ class ViewPlan:
     """
 
     view: View
+    config_version: str
     fingerprint: str
     rule: ReferenceRule
     watchers: tuple[WatcherPlan, ...]
@@ -142,11 +145,14 @@ class Plans:
 
 def make_plan(config: DriftJobConfig, trained: Mapping[str, bytes]) -> Plan:
     """The plan of a configuration without overrides."""
-    views = tuple(_view_plan(config, view, trained) for view in views_of(config))
-    return Plan(config, config_version(config), views)
+    version = config_version(config)
+    views = tuple(_view_plan(config, version, view, trained) for view in views_of(config))
+    return Plan(config, version, views)
 
 
-def _view_plan(config: DriftJobConfig, view: View, trained: Mapping[str, bytes]) -> ViewPlan:
+def _view_plan(
+    config: DriftJobConfig, version: str, view: View, trained: Mapping[str, bytes]
+) -> ViewPlan:
     remember_last = config.kafka.control_topic is not None
     width_ms, places = config.panes.width_ms, test_places(view)
     watchers = tuple(
@@ -164,4 +170,4 @@ def _view_plan(config: DriftJobConfig, view: View, trained: Mapping[str, bytes])
     )
     fingerprint = view_fingerprint(config, view)
     rule = make_rule(config, view, fingerprint, trained)
-    return ViewPlan(view, fingerprint, rule, watchers, sequential)
+    return ViewPlan(view, version, fingerprint, rule, watchers, sequential)

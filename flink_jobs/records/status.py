@@ -101,6 +101,32 @@ class Promise(Struct, frozen=True, kw_only=True):
     confidence: float | None = None
 
 
+class FoundShift(Struct, frozen=True, kw_only=True):
+    """A shift of one column that a detector finds, and in how many events.
+
+    Attributes
+    ----------
+    size : float or None
+        None where a window finds no shift as often as that.
+    unit : str
+        ``deviations``, of the mean of a column, in standard deviations; or ``share``: by how much
+        a category gains that half of the events have.
+    of : str
+        ``column``, or ``component`` where the reducer mixes columns.
+    n_events : int or None
+        Those of a window, or those until a sequential detector alarms; None where it takes a
+        larger reference.
+    probability : float or None
+        With which a window finds it; None for a sequential detector, of which it is the mean.
+    """
+
+    size: float | None
+    unit: Literal["deviations", "share"]
+    of: Literal["column", "component"]
+    n_events: int | None
+    probability: float | None = None
+
+
 class WindowResult(Struct, frozen=True, kw_only=True):
     """The last window of a detector that closed: the numbers of its score."""
 
@@ -124,6 +150,9 @@ class DetectorSummary(Struct, frozen=True, kw_only=True):
         Of a sequential detector: the evidence for a change since its last alarm, in the unit of its
         promise; it alarms when this reaches the promised run time. None before there is a
         reference.
+    finds : list of FoundShift
+        How large a shift it finds against this reference; empty before there is one, and where it
+        is not known.
     last_window : WindowResult or None
         None until one has closed against the present reference, and after a pause.
     """
@@ -133,6 +162,7 @@ class DetectorSummary(Struct, frozen=True, kw_only=True):
     test: str
     promise: Promise
     evidence: float | None = None
+    finds: list[FoundShift] = []
     last_window: WindowResult | None = None
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flink_jobs.config.tables.watching import CalibrationTable, LevelPerWindowConfig
-from flink_jobs.config.views import View
 from flink_jobs.core.many_models.stage import decides_over_models
 from flink_jobs.core.record_parts import kind_of
 from flink_jobs.core.state.incident import Incident
-from flink_jobs.core.state.status import ViewStatus
 from flink_jobs.core.state.watch import LastResult, Watch
 from flink_jobs.core.views.view_watch import ViewWatch
 from flink_jobs.records.alerts import (
@@ -145,18 +143,20 @@ def _view_summary(view: ViewWatch) -> ViewSummary:
         complete_ms=wanted.until_ms if is_collecting else None,
         n_monitored=status.n_monitored,
         reducer=kind_of(view.plan.view.reducer),
-        detectors=_detectors(view.plan.view, status),
+        detectors=_detectors(view),
     )
 
 
-def _detectors(view: View, status: ViewStatus) -> list[DetectorSummary]:
-    watches = {watch.name: watch for watch in status.watches}
+def _detectors(watched: ViewWatch) -> list[DetectorSummary]:
+    view, finds = watched.plan.view, watched.shifts_found()
+    watches = {watch.name: watch for watch in watched.status.watches}
     windowed = [
         DetectorSummary(
             detector=each.name,
             kind=kind_of(each.window),  # type: ignore[arg-type]
             test=kind_of(each.test),
             promise=promise_of(each.calibration),
+            finds=finds.get(each.name, []),
             last_window=_last_window(watches.get(each.name), kind_of(each.window)),
         )
         for each in view.detectors
@@ -172,6 +172,7 @@ def _detectors(view: View, status: ViewStatus) -> list[DetectorSummary]:
                 confidence=each.table.confidence,
             ),
             evidence=_evidence(watches.get(each.name)),
+            finds=finds.get(each.name, []),
             last_window=_last_window(watches.get(each.name), "sequential"),
         )
         for each in view.sequential

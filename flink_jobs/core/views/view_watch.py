@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from detectors import Dependence
 from flink_jobs.config.calibration import promises_of
-from flink_jobs.config.smallest_shifts import found_by_view
+from flink_jobs.config.smallest_shifts import in_words, rounded_down, shifts_found
+from flink_jobs.config.two_sample_tests import expected_events
 from flink_jobs.core.conditions.missing_reference import MissingReference
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -28,6 +29,7 @@ from flink_jobs.core.watchers.watcher import Watcher
 from flink_jobs.core.watchers.windowed import WindowedWatcher
 from flink_jobs.core.watchers.work import PaneWork
 from flink_jobs.records.alerts import Ending, ReferenceSummary
+from flink_jobs.records.status import FoundShift
 
 if TYPE_CHECKING:
     from flink_jobs.core.plan import ViewPlan
@@ -220,6 +222,7 @@ class ViewWatch:
         status.phase = "monitoring"
         status.reference_fingerprint = fingerprint
         status.n_reference = fitted.n_ref
+        status.autocorrelation_time = fitted.autocorrelation_time
         status.n_collected = 0
         self.rows.clear()
         self.begin_windows(from_ms)
@@ -229,10 +232,37 @@ class ViewWatch:
             self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
         ):
             self.notice(text)
-        dependence = Dependence(fitted.autocorrelation_time, fitted.autocorrelation_time)
-        found = found_by_view(self.context.config, self.plan.view, fitted.n_ref, dependence)
-        for name, text in found:
-            self.notice(f"{name}: {text}")
+        for name, found in self.shifts_found().items():
+            if found:
+                self.notice(f"{name}: {in_words(found)}")
+
+    def shifts_found(self) -> dict[str, list[FoundShift]]:
+        """Return by detector how large a shift it finds, in windows like the last one."""
+        status, context, view = self.status, self.context, self.plan.view
+        if not status.n_reference:
+            return {}
+        times, n_test = status.autocorrelation_time, self._window_events()
+        sizes = (status.n_reference, *n_test.values())
+        key = (self.plan.config_version, self.name, times, tuple(map(rounded_down, sizes)))
+        return self.memory.shifts_found(
+            key,
+            lambda: shifts_found(
+                context.config, view, status.n_reference, Dependence(times, times), n_test
+            ),
+        )
+
+    def _window_events(self) -> dict[str, int]:
+        """Return by detector the events of its last window; those to expect before the first."""
+        status = self.status
+        start_ms, end_ms = status.reference_start_ms, status.reference_end_ms
+        ref_ms = None if start_ms is None or end_ms is None else end_ms - start_ms
+        last = {watch.name: watch.last_result for watch in status.watches}
+        return {
+            each.name: result.n_tested
+            if (result := last.get(each.name)) is not None and result.level is not None
+            else expected_events(each, status.n_reference, ref_ms)
+            for each in self.plan.view.detectors
+        }
 
     def begin_windows(self, from_ms: int) -> None:
         """Let the windows of every detector begin anew; lifecycles go on."""
@@ -273,6 +303,7 @@ class ViewWatch:
         status.phase = "collecting"
         status.reference_fingerprint = ""
         status.n_reference = status.n_collected = status.n_monitored = 0
+        status.autocorrelation_time = 1.0
         status.reference_start_ms = status.reference_end_ms = None
         status.is_approved = False
         # Up to some megabytes that nothing reads again.

@@ -630,6 +630,14 @@ function promiseWords({ level, run_time: runTime, unit, confidence }) {
   return `${amount(runTime, unit)} on average until a false alarm, for ${Math.round(100 * confidence)} % of references`;
 }
 
+// How large a shift is found, of what, in how many events, and how often.
+function findWords({ size, unit, of, n_events: nEvents, probability }) {
+  const often = probability === null ? "on average" : `${Math.round(10 * probability)} times in 10`;
+  if (size === null) return `no shift of a single column ${often}`;
+  const what = unit === "share" ? `a share of one half that gains ${number(100 * size)} points` : `a mean of one ${of} that moves by ${number(size)} standard deviations`;
+  return nEvents === null ? `${what}: takes a larger reference` : `${what}: in ${many(nEvents, "event")}, ${often}`;
+}
+
 function windowWords({ status, window, statistic, threshold, is_drift: isDrift }) {
   const verdict = status === "tested" ? (isDrift ? "drift" : "no drift") : `not tested (${shown(status).replaceAll("_", " ")})`;
   const numbers = statistic === null ? "" : `, statistic ${number(statistic)}${threshold?.statistic ? ` against ${number(threshold.statistic)}` : ""}`;
@@ -641,6 +649,7 @@ function detectorLines(detector) {
   const { evidence, promise, last_window: last } = detector;
   return [
     ["promise", `${promiseWords(promise)}${named}`],
+    ...detector.finds.map((each) => ["finds", `${findWords(each)}${named}`]),
     ...(evidence === null ? [] : [["evidence", `${amount(evidence, promise.unit)} of ${amount(promise.run_time, promise.unit)}${named}`]]),
     ...(last === null ? [] : [["last window", `${windowWords(last)}${named}`]]),
   ];

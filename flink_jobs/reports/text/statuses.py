@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rich.table import Table
 from rich.text import Text
 
+from flink_jobs.config.smallest_shifts import in_words
 from flink_jobs.records.alerts import MAIN_VIEW, ReferenceSummary, ScoreStatus
 from flink_jobs.records.shown import shown
 from flink_jobs.records.status import (
@@ -196,6 +197,8 @@ def _reference(view: ViewSummary) -> str:
 
 def _detector_rows(detector: DetectorSummary) -> Iterator[tuple[str, str]]:
     yield "promise", _promise(detector.promise)
+    if detector.finds:
+        yield "finds", in_words(detector.finds)
     if detector.evidence is not None:
         yield "evidence", _evidence(detector, detector.evidence)
     if detector.last_window is not None:

@@ -22,6 +22,8 @@ from scripts.shared.processes import processor_seconds
 
 _POLL_S = 0.2
 _PATIENCE_S = 180.0
+# No score comes before the references of all models are there: 200 s for 20,000 on a busy machine.
+_PATIENCE_FOR_A_REFERENCE_S = 0.02
 _CHECKPOINT_MS = 5_000
 # The first tenth warms the workers up; what comes last comes without anything behind it.
 _FROM, _UNTIL = 0.1, 0.9
@@ -93,13 +95,14 @@ class Bench:
         path = run.write_job_file(self.folder, self.broker.bootstrap_servers)
         job_id = self.cluster.submit(DRIFT_JOB, ["--config", str(path)])
         self.cluster.rest.wait_running(job_id)
-        readings = self._watch(job_id, run.scores, n_windows(stream))
+        readings = self._watch(job_id, run.scores, stream)
         self.cluster.rest.stop_with_savepoint(job_id, self.folder)
         results = read_results(self.broker, run.name)
         return summarise(stream, readings, results)
 
-    def _watch(self, job_id: str, scores: str, n_due: int) -> list[Reading]:
-        partition = TopicPartition(scores, 0)
+    def _watch(self, job_id: str, scores: str, stream: Stream) -> list[Reading]:
+        partition, n_due = TopicPartition(scores, 0), n_windows(stream)
+        patience_s = _PATIENCE_S + _PATIENCE_FOR_A_REFERENCE_S * stream.n_models
         consumer = KafkaConsumer(bootstrap_servers=self.broker.bootstrap_servers)
         readings, changed = [self._reading(0)], time.monotonic()
         try:
@@ -108,7 +111,7 @@ class Bench:
                 readings.append(self._reading(int(consumer.end_offsets([partition])[partition])))
                 if readings[-1].n_scores > readings[-2].n_scores:
                     changed = time.monotonic()
-                if time.monotonic() - changed > _PATIENCE_S:
+                if time.monotonic() - changed > patience_s:
                     causes = self.cluster.rest.exceptions(job_id)
                     raise RuntimeError(
                         f"{scores}: {readings[-1].n_scores:,} of {n_due:,} scores: {causes[:1]}"

@@ -398,3 +398,30 @@ def test_a_job_that_decides_over_many_models_says_so() -> None:
     status = last_of(watched)
     assert status is not None
     assert status.may_hold_back
+
+
+def test_once_there_is_a_reference_a_record_says_how_large_a_shift_is_found() -> None:
+    watched = Watched(followed())
+
+    watched.panes(0, 1, 2)
+
+    collecting, *_, monitoring = (each.views[0].detectors[0] for each in watched.statuses)
+    assert collecting.finds == []
+    often, half = monitoring.finds
+    assert (often.probability, half.probability) == (0.9, 0.5)
+    assert often.size is not None and half.size is not None  # noqa: PT018
+    assert 0.0 < half.size < often.size
+    assert often.n_events == half.n_events
+
+
+def test_another_level_finds_another_shift_against_the_same_reference() -> None:
+    watched = Watched(followed())
+    watched.panes(0, 1, 2)
+    before = watched.statuses[-1].views[0]
+
+    watched.send("configure", change={"calibration": {"kind": "level_per_window", "level": 1e-12}})
+    watched.panes(3)
+
+    after = watched.statuses[-1].views[0]
+    assert after.reference == before.reference
+    assert (after.detectors[0].finds[0].size or 0.0) > (before.detectors[0].finds[0].size or 0.0)
