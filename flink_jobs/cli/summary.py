@@ -14,6 +14,7 @@ from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
 from flink_jobs.config.overrides import matches, variants
+from flink_jobs.config.seasons import lasting_ms, seasons_left_out
 from flink_jobs.config.smallest_shifts import found_by_view
 from flink_jobs.config.tables.references import (
     FirstEvents,
@@ -95,6 +96,9 @@ def _of_view(
         yield Line("view", f"{view.name}: {_columns(view)}, reducer {_kind(view.reducer)}")
     if view is views[0] or view.reference != views[0].reference:
         yield Line("reference", _reference(view, fewest))
+        lasting = lasting_ms(view.reference)
+        if lasting is not None and (left_out := seasons_left_out(lasting)):
+            yield Line("seasons", left_out)
     for each in view.detectors:
         yield Line("detector", _detector(config, view, each, fewest))
     for own in view.sequential:

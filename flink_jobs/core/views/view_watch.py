@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from detectors import Dependence
 from flink_jobs.config.calibration import promises_of
+from flink_jobs.config.seasons import lasting_ms, seasons_left_out
 from flink_jobs.config.smallest_shifts import in_words, rounded_down, shifts_found
 from flink_jobs.config.two_sample_tests import expected_events
 from flink_jobs.core.conditions.missing_reference import MissingReference
@@ -228,6 +229,8 @@ class ViewWatch:
         self.begin_windows(from_ms)
         what = f"a reference of {fitted.n_ref} events ({fingerprint})"
         self.notice(f"monitoring starts at {from_ms} ms against {what}")
+        if (ref_ms := self._reference_ms()) is not None and (left_out := seasons_left_out(ref_ms)):
+            self.notice(f"the reference is short: {left_out}")
         for text in promises_of(
             self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
         ):
@@ -251,11 +254,16 @@ class ViewWatch:
             ),
         )
 
+    def _reference_ms(self) -> int | None:
+        """How long the reference lasts in event time; None where it comes from no stream."""
+        if (ref_ms := lasting_ms(self.plan.view.reference)) is not None:
+            return ref_ms
+        start_ms, end_ms = self.status.reference_start_ms, self.status.reference_end_ms
+        return None if start_ms is None or end_ms is None else end_ms - start_ms
+
     def _window_events(self) -> dict[str, int]:
         """Return by detector the events of its last window; those to expect before the first."""
-        status = self.status
-        start_ms, end_ms = status.reference_start_ms, status.reference_end_ms
-        ref_ms = None if start_ms is None or end_ms is None else end_ms - start_ms
+        status, ref_ms = self.status, self._reference_ms()
         last = {watch.name: watch.last_result for watch in status.watches}
         return {
             each.name: result.n_tested
