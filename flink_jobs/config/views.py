@@ -21,7 +21,7 @@ from flink_jobs.config.tables.detectors import (
     TestConfig,
 )
 from flink_jobs.config.tables.policy import PolicyTable
-from flink_jobs.config.tables.references import ReferenceTable
+from flink_jobs.config.tables.references import ReferenceTable, TrainingSet
 from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
@@ -67,8 +67,8 @@ class View:
         Those with windows: the view's own one, ``main``, and further ones.
     sequential : tuple of Sequential
     carried : tuple of Column
-        Further columns that evidence shows: they lie behind the others in the rows that are kept,
-        and no test sees them.
+        Further columns that evidence shows, and segments: they lie behind the others in the rows
+        that are kept, and no test sees them.
     row_places : tuple of int
         The places of the floats of all these columns among those of the model's panes.
     """
@@ -90,6 +90,11 @@ class View:
         """The names of all detectors, those with windows first."""
         with_windows = [each.name for each in self.detectors]
         return with_windows + [each.name for each in self.sequential]
+
+    @property
+    def row_slots(self) -> tuple[Slot, ...]:
+        """The floats of a row that is kept: those of the view's columns, then of carried ones."""
+        return (*self.slots, *slots_of(self.carried))
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -203,8 +208,8 @@ def default_test(columns: Sequence[Column], reducer: ReducerConfig) -> TestConfi
 def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> View:
     columns = columns_of_view(config, table)
     slots = slots_of(columns)
-    shown = named_columns(config, config.evidence.columns)
-    carried = tuple(column for column in shown if column not in columns)
+    reference = table.reference or config.reference
+    carried = _carried(config, columns, reference)
     reducer = table.reducer or default_reducer(columns)
     return View(
         name=table.name,
@@ -213,11 +218,25 @@ def _view(config: DriftJobConfig, table: ViewTable, placed: dict[Slot, int]) -> 
         places=tuple(placed[slot] for slot in slots),
         reducer=reducer,
         seed=config.detector.seed,
-        reference=table.reference or config.reference,
+        reference=reference,
         detectors=_detectors(config, table, table.test or default_test(columns, reducer)),
         sequential=_sequential(config, table),
         carried=carried,
         row_places=tuple(placed[slot] for slot in (*slots, *slots_of(carried))),
+    )
+
+
+def _carried(
+    config: DriftJobConfig, columns: Sequence[Column], reference: ReferenceTable
+) -> tuple[Column, ...]:
+    """List the columns that are kept and not tested; a training set need not have segments."""
+    shown = named_columns(config, config.evidence.columns)
+    has_segments = not isinstance(reference, TrainingSet)
+    return tuple(
+        column
+        for column in columns_of(config)
+        if column not in columns
+        and (column in shown or (has_segments and column.role == "segment"))
     )
 
 

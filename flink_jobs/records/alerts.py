@@ -242,6 +242,33 @@ class ColumnShift(_Record, frozen=True, kw_only=True):
     test_missing: float = 0.0
 
 
+class SegmentMove(_Record, frozen=True, kw_only=True):
+    """A segment of the traffic to which the move of a column is confined, by the alert's sample.
+
+    Attributes
+    ----------
+    segment, category : str
+        The segment column, and its value.
+    column : str
+        It moved where the segment has this value, and no more than by chance elsewhere.
+    statistic, elsewhere : float
+        As of the column's shift, inside the segment and outside.
+    p_value : float
+        Inside.
+    n_ref, n_test : int
+        Rows of each sample inside.
+    """
+
+    segment: str
+    category: str
+    column: str
+    statistic: float
+    p_value: float
+    elsewhere: float
+    n_ref: int
+    n_test: int
+
+
 class Exemplar(_Record, frozen=True, kw_only=True):
     """An event of the window that is least like the reference.
 
@@ -278,6 +305,9 @@ class StormSummary(_Record, frozen=True, kw_only=True):
     columns : list of Shared
         Columns in which they moved, that of most models first, at most 20; a vector is named as one
         column. Empty where the cause has no columns.
+    segments : list of Shared
+        Segments to which moves are confined, such as ``region: EU``, that of most models first, at
+        most 20.
     views : list of Shared
         The views in which they moved, that of most models first.
     first_ms, last_ms : int
@@ -289,6 +319,7 @@ class StormSummary(_Record, frozen=True, kw_only=True):
     n_open: int
     models: list[str]
     columns: list[Shared]
+    segments: list[Shared] = msgspec.field(default_factory=list)
     views: list[Shared]
     first_ms: int
     last_ms: int
@@ -352,6 +383,7 @@ class Alert(_Record, frozen=True, kw_only=True):
     missing_p_value: float | None = None
     sample: SampleSummary | None = None
     top_columns: list[ColumnShift] = msgspec.field(default_factory=list)
+    segments: list[SegmentMove] = msgspec.field(default_factory=list)
     exemplars: list[Exemplar] = msgspec.field(default_factory=list)
     storm: StormSummary | None = None
     error_budget: ErrorBudget | None = None

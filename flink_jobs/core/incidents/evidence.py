@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.columns import Slot, slots_of
+from flink_jobs.config.columns import Slot
 from flink_jobs.config.views import View
 from flink_jobs.core.context import Context
 from flink_jobs.core.failures import detector_code
@@ -162,11 +162,10 @@ def _columns(view: View, sides: Sides) -> list[EvidenceColumn]:
     x, texts = joined([each.x for each in pair], [each.texts for each in pair])
     x, texts = in_order_of_appearance(x, texts)
     n_ref = len(sides.reference.x)
-    slots = (*view.slots, *slots_of(view.carried))
     return [
         _column(slot, place < len(view.slots), texts.get(place, ()), x[:n_ref, place],
                 x[n_ref:, place])
-        for place, slot in enumerate(slots)
+        for place, slot in enumerate(view.row_slots)
     ]  # fmt: skip
 
 

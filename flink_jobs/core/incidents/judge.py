@@ -34,6 +34,7 @@ from flink_jobs.records.alerts import (
     SampleSummary,
     Score,
     ScoreStatus,
+    SegmentMove,
     WindowSummary,
 )
 
@@ -46,10 +47,11 @@ class Verdict(NamedTuple):
     has_recovered: bool = False
 
 
-class Evidence(NamedTuple):
+class WhatMoved(NamedTuple):
     """The events as an alert shows them, of which it sees a sample."""
 
     columns: list[ColumnShift]
+    segments: list[SegmentMove]
     exemplars: list[Exemplar]
     sample: SampleSummary
 
@@ -70,7 +72,7 @@ class Comparison(Protocol):
         """Say how much the tested events depend on each other."""
         ...
 
-    def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
+    def evidence(self, n_columns: int, n_exemplars: int) -> WhatMoved:
         """Say what moved most, and name the events that are least like the reference."""
         ...
 
@@ -149,7 +151,7 @@ class Judge(RecordWriter):
         return Verdict(score, alert, has_recovered)
 
     def reference_stability(
-        self, model: str, halves: TwoSampleResult, test: TwoSampleTest, evidence: Evidence,
+        self, model: str, halves: TwoSampleResult, test: TwoSampleTest, evidence: WhatMoved,
         window: WindowSummary, incident_id: str,
     ) -> Alert | None:  # fmt: skip
         """Return an alert where the halves of a new reference differ, or agree again.
@@ -181,7 +183,7 @@ class Judge(RecordWriter):
         transition: lifecycle.Transition,
         result: TwoSampleResult,
         judgement: Judgement,
-        evidence: Evidence,
+        evidence: WhatMoved,
     ) -> Alert:
         is_over = transition.kind is AlertKind.RECOVERED
         return Alert(
@@ -193,6 +195,7 @@ class Judge(RecordWriter):
             is_flapping=transition.is_flapping,
             n_suppressed=transition.n_suppressed,
             top_columns=evidence.columns,
+            segments=evidence.segments,
             exemplars=evidence.exemplars,
             sample=evidence.sample,
             **result_fields(result, judgement),

@@ -14,7 +14,7 @@ from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputs
 from flink_jobs.config.tables.sequential import policy_of_sequential
 from flink_jobs.config.views import Sequential, View
 from flink_jobs.core.incidents import lifecycle
-from flink_jobs.core.incidents.judge import Evidence, top_name
+from flink_jobs.core.incidents.judge import WhatMoved, top_name
 from flink_jobs.core.incidents.record_writer import RecordWriter
 from flink_jobs.core.record_parts import Facts
 from flink_jobs.core.state.incident import Incident
@@ -94,7 +94,7 @@ class SequentialJudge(RecordWriter):
         reference: ReferenceSummary,
         reading: Reading,
         incident: Incident,
-        shown: Callable[[int, int], Evidence | None],
+        shown: Callable[[int, int], WhatMoved | None],
         *,
         is_alarm: bool,
         is_snoozed: bool,
@@ -135,12 +135,13 @@ class SequentialJudge(RecordWriter):
         facts: Facts,
         transition: lifecycle.Transition,
         reading: Reading,
-        evidence: Evidence | None,
+        evidence: WhatMoved | None,
     ) -> Alert:
         shown: dict[str, Any] = {}
         if evidence is not None:
             shown = {
                 "top_columns": self._ordered(evidence.columns, reading.dimensions),
+                "segments": evidence.segments,
                 "exemplars": evidence.exemplars,
                 "sample": evidence.sample,
             }

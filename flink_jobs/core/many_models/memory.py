@@ -23,6 +23,8 @@ class Waiting(Struct):
     traits : frozenset of Trait
     n_alerts : int
         How many alerts it stands for: itself, and those that were held back before it.
+    segments : frozenset of str
+        Those to which its move is confined.
     followers : list of int
         Further alerts of its incident.
     """
@@ -34,6 +36,7 @@ class Waiting(Struct):
     severity: Severity
     traits: frozenset[Trait]
     n_alerts: int
+    segments: frozenset[str] = frozenset()
     followers: list[int] = msgspec.field(default_factory=list)
 
 
@@ -42,6 +45,7 @@ class Member(Struct, array_like=True):
 
     n_open: int = 0
     columns: set[str] = msgspec.field(default_factory=set)
+    segments: set[str] = msgspec.field(default_factory=set)
     views: set[str] = msgspec.field(default_factory=set)
 
 

@@ -49,6 +49,20 @@ def traits_of(alert: Alert) -> frozenset[Trait]:
     return frozenset(Trait(alert.cause, _name(each)) for each in moved)
 
 
+def segments_of(alert: Alert) -> frozenset[str]:
+    """Return the segments to which a move is confined, as a storm names them.
+
+    Examples
+    --------
+    >>> import msgspec
+    >>> from flink_jobs.records.schemas import read_example
+    >>> alert = msgspec.json.decode(read_example("alert"), type=Alert)
+    >>> sorted(segments_of(alert))
+    ['region: EU']
+    """
+    return frozenset(f"{each.segment}: {each.category}" for each in alert.segments)
+
+
 def _has_moved(column: ColumnShift, enough: float | None) -> bool:
     if column.evidence is not None and enough is not None and column.evidence >= enough:
         return True

@@ -83,6 +83,7 @@ class StormTeller:
             n_open=storm.n_open,
             models=list(islice(storm.members, self._most_named)),
             columns=_shared(name for each in members for name in each.columns if name),
+            segments=_shared(name for each in members for name in each.segments),
             views=_shared(name for each in members for name in each.views),
             first_ms=storm.first_ms,
             last_ms=storm.last_ms,

@@ -21,7 +21,7 @@ from flink_jobs.config.tables.many_models import StormTable
 from flink_jobs.core.many_models.decisions import Decisions, as_start
 from flink_jobs.core.many_models.kept import KeptAlerts
 from flink_jobs.core.many_models.memory import Held, Member, Storm, StormMemory, Waiting
-from flink_jobs.core.many_models.moves import Trait, traits_of
+from flink_jobs.core.many_models.moves import Trait, segments_of, traits_of
 from flink_jobs.core.many_models.storm_alerts import StormTeller
 from flink_jobs.core.parts import earliest
 from flink_jobs.records.alerts import Alert, AlertKind, Severity, record_id
@@ -89,8 +89,9 @@ class Storms:
         decisions: Decisions,
     ) -> None:
         waiting = Waiting(
-            number, at_ms, alert.model, alert.view, alert.severity, traits, 1 + alert.n_suppressed
-        )
+            number, at_ms, alert.model, alert.view, alert.severity, traits, 1 + alert.n_suppressed,
+            segments_of(alert),
+        )  # fmt: skip
         for storm_id, storm in self._memory.storms.items():
             if storm.takes_in and traits <= storm.traits:
                 self._join(storm_id, alert.incident_id, waiting, decisions)
@@ -142,6 +143,7 @@ class Storms:
         member = storm.members.setdefault(start.model, Member())
         member.n_open += 1
         member.columns |= {trait.column for trait in start.traits}
+        member.segments |= start.segments
         member.views.add(start.view)
         storm.n_open += 1
         storm.last_ms = max(storm.last_ms, start.at_ms)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from flink_jobs.core.failures import DetectorFailedError, detector_code
-from flink_jobs.core.incidents.judge import Evidence
+from flink_jobs.core.incidents.judge import WhatMoved
 from flink_jobs.core.record_parts import Named, column_shifts
 from flink_jobs.core.references.fitted import (
     FittedView,
@@ -93,7 +93,7 @@ class Stability:
         view.context.actions.alerts.append(alert)
         status.unstable_id = "" if status.unstable_id else alert.incident_id
 
-    def _evidence(self, rows: ReferenceRows, fitted: FittedView) -> Evidence:
+    def _evidence(self, rows: ReferenceRows, fitted: FittedView) -> WhatMoved:
         """How the second half differs from the first."""
         view = self._view.plan.view
         second = slice(len(rows.x) // 2, None)
@@ -102,8 +102,9 @@ class Stability:
         with detector_code():
             moves = fitted.shifts.compare(fitted.encoded(RawRows(x, rows.texts)))
         named = Named(fitted.encoder, fitted.encoder.other_shares(x, rows.texts), len(x))
-        return Evidence(
+        return WhatMoved(
             column_shifts(moves, view.slots, named, len(moves)),
+            [],
             [],
             SampleSummary(n_ref=fitted.shifts.n_ref, n_test=len(x)),
         )

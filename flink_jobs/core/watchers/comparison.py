@@ -21,7 +21,8 @@ from detectors import (
 )
 from flink_jobs.config.views import View
 from flink_jobs.core.incidents.evidence import Sides
-from flink_jobs.core.incidents.judge import Evidence
+from flink_jobs.core.incidents.judge import WhatMoved
+from flink_jobs.core.incidents.segments import Segments, Side, confined_moves
 from flink_jobs.core.record_parts import MOST_CATEGORIES, Named, column_shifts, exemplars
 from flink_jobs.core.references.fitted import FittedView, RawRows
 from flink_jobs.core.references.rules import Compared
@@ -30,7 +31,8 @@ from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.slices.store import SliceStore
 from flink_jobs.core.state.rows import StoredRows
 from flink_jobs.intake.event_columns import EventColumns
-from flink_jobs.records.alerts import ColumnShift, Exemplar, SampleSummary
+from flink_jobs.intake.texts import joined
+from flink_jobs.records.alerts import ColumnShift, Exemplar, SampleSummary, SegmentMove
 
 
 class WindowComparison:
@@ -99,14 +101,14 @@ class WindowComparison:
         )
         return Dependence(*(1.0 + more * share for share in shares))
 
-    def evidence(self, n_columns: int, n_exemplars: int) -> Evidence:
+    def evidence(self, n_columns: int, n_exemplars: int) -> WhatMoved:
         """Say what moved most, and name the events that are least like the reference."""
         moves, sample = self.moves(n_columns)
         shown = []
         if n_exemplars:
             scores = self._detector.event_scores_reduced(self._z)
             shown = exemplars(self._events, scores, n_exemplars)
-        return Evidence(moves, shown, sample)
+        return WhatMoved(moves, self._confined(), shown, sample)
 
     def moves(
         self, most: int, most_categories: int = MOST_CATEGORIES
@@ -120,8 +122,7 @@ class WindowComparison:
 
     def sides(self, most: int, shown: Sequence[Exemplar]) -> Sides:
         """Return a sample of each side, and of the window the exemplars that it does not hold."""
-        reference = self._moved.sample if self._moved else self._fitted.sample
-        events = self._events
+        reference, events = self._ref_sample, self._events
         chosen = np.arange(len(events))[smallest(self._stored.key_array, most)]
         wanted = {(each.partition, each.offset, each.row) for each in shown}
         rest = np.setdiff1d(np.arange(len(events)), chosen)
@@ -135,6 +136,25 @@ class WindowComparison:
             RawRows(taken.x, taken.texts),
             taken.event_ids,
             len(more),
+        )
+
+    def _confined(self) -> list[SegmentMove]:
+        """Name the segments to which what moved is confined."""
+        slots = self._view.row_slots
+        places = [place for place, slot in enumerate(slots) if slot.column.role == "segment"]
+        if not places:
+            return []
+        reference, events = self._ref_sample, self._events
+        x, texts = joined([reference.x, events.x], [reference.texts, events.texts])
+        n_ref = len(reference.x)
+        return confined_moves(
+            Side(self._fitted.encoded(reference), x[:n_ref, places]),
+            Side(self._x, x[n_ref:, places]),
+            self._moves,
+            self._view.slots,
+            Segments(
+                [slots[place].name for place in places], [texts.get(place, ()) for place in places]
+            ),
         )
 
     def _summary(self, test: SummaryTest) -> tuple[NDArray[Any], tuple[NDArray[Any], int] | None]:
@@ -153,6 +173,10 @@ class WindowComparison:
     @cached_property
     def _shifts(self) -> ColumnShifts:
         return self._moved.shifts() if self._moved else self._fitted.shifts
+
+    @property
+    def _ref_sample(self) -> RawRows:
+        return self._moved.sample if self._moved else self._fitted.sample
 
     @cached_property
     def _moves(self) -> list[ColumnMove]:

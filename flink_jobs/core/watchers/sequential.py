@@ -11,7 +11,7 @@ from detectors import SequentialDetector
 from flink_jobs.core.conditions.failed_tests import FailedTests
 from flink_jobs.core.failures import DetectorFailedError, detector_code
 from flink_jobs.core.incidents.evidence import keep_evidence
-from flink_jobs.core.incidents.judge import Evidence, top_place
+from flink_jobs.core.incidents.judge import WhatMoved, top_place
 from flink_jobs.core.incidents.sequential_judge import Reading
 from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.slices.slices import Slices
@@ -202,7 +202,7 @@ class SequentialWatcher:
         if has_recovered and self._view.plan.rule.is_new_on_recovery:
             self._view.status.wants_new_reference = True
 
-    def _shown(self, slices: Slices, n_columns: int, n_exemplars: int) -> Evidence | None:
+    def _shown(self, slices: Slices, n_columns: int, n_exemplars: int) -> WhatMoved | None:
         """Say what moved in the newest events; an alarm stands without it."""
         try:
             comparison = self._view.own.comparison(slices)

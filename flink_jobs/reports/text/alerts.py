@@ -16,6 +16,7 @@ from flink_jobs.records.alerts import (
     ColumnShift,
     Ending,
     ErrorBudget,
+    SegmentMove,
     Severity,
     ThresholdSummary,
 )
@@ -79,6 +80,7 @@ def to_text(alert: Alert) -> Text:
         moved most: `plan`: `family` 0 % → 40 % (new), `basic` 70 % → 30.1 %; missing 0 % → 1.2 % \
 (p 1.2e-81, effect size 0.41)
                     `tenure`: median 12.1 → 30.4 months, up (p 4.1e-18, effect size 0.2)
+        only where `region` is EU: `plan` (0.81 there, 0.02 elsewhere)
         most unlike the reference: fraud-006007, fraud-006009
     """
     symbol, style = _KINDS[alert.kind]
@@ -140,10 +142,17 @@ def _details(alert: Alert) -> list[str]:
     if alert.error_budget is not None:
         lines.append(_budget(alert.error_budget))
     lines += _columns(telling(alert.top_columns))
+    lines += [_confined(each) for each in alert.segments]
     if alert.exemplars:
         ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
         lines.append(f"most unlike the reference: {ids}")
     return lines
+
+
+def _confined(move: SegmentMove) -> str:
+    where = f"only where `{shown(move.segment)}` is {shown(move.category)}"
+    sizes = f"{move.statistic:.2g} there, {move.elsewhere:.2g} elsewhere"
+    return f"{where}: `{shown(move.column)}` ({sizes})"
 
 
 def _said(alert: Alert) -> str:

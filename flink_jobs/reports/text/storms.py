@@ -24,7 +24,7 @@ def storm_lines(alert: Alert, storm: StormSummary) -> Iterator[str]:
     >>> for line in storm_lines(alert, alert.storm):
     ...     print(line)
     100 models moved within 5 min, since 2026-01-01 00:30 UTC; 100 incidents are open
-    in common: `plan` (100), `tenure` (61); view inputs (100)
+    in common: `plan` (100), `tenure` (61); segment region: EU (93); view inputs (100)
     models: fraud-000, fraud-001, fraud-002 and 97 more
     """
     took = duration(storm.last_ms - storm.first_ms)
@@ -37,7 +37,11 @@ def storm_lines(alert: Alert, storm: StormSummary) -> Iterator[str]:
         f"since {moment(storm.first_ms)}; {'no incident is open' if is_over else are_open}"
     )
     views = [each for each in storm.views if each.name != MAIN_VIEW]
-    shares = [_named(storm.columns, "`{}`"), _named(views, "view {}")]
+    shares = [
+        _named(storm.columns, "`{}`"),
+        _named(storm.segments, "segment {}"),
+        _named(views, "view {}"),
+    ]
     if said := "; ".join(filter(None, shares)):
         yield f"in common: {said}"
     if storm.models:

@@ -11,6 +11,7 @@ from flink_jobs.records.alerts import (
     Cause,
     ColumnShift,
     ReferenceSummary,
+    SegmentMove,
     Severity,
     WindowSummary,
 )
@@ -38,6 +39,7 @@ def raised(
     n_suppressed: int = 0,
     by_chance: Sequence[str] = (),
     p_value: float | None = None,
+    segments: Sequence[str] = (),
 ) -> Alert:
     """An alert whose columns moved, and others that show what chance makes of them."""
     incident = incident or f"{model}/{view}"
@@ -66,6 +68,19 @@ def raised(
         top_columns=[
             *(ColumnShift(column=c, type="number", statistic=0.9, p_value=1e-9) for c in columns),
             *(ColumnShift(column=c, type="number", statistic=0.1, p_value=0.2) for c in by_chance),
+        ],
+        segments=[
+            SegmentMove(
+                segment="region",
+                category=each,
+                column=columns[0],
+                statistic=0.9,
+                p_value=1e-9,
+                elsewhere=0.1,
+                n_ref=50,
+                n_test=50,
+            )
+            for each in segments
         ],
         job="loudly",
         job_version="0",

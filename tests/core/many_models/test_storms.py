@@ -63,6 +63,18 @@ def test_one_alert_says_how_many_which_since_when_and_what_they_share() -> None:
     assert alert.n_suppressed == decisions.counts.in_storms == 3
 
 
+def test_the_segments_that_moves_are_confined_to_are_counted_by_models() -> None:
+    confined: tuple[list[str], ...] = (["EU"], ["EU", "US"], [])
+    starts = [raised(model, 0, segments=each) for model, each in zip("abc", confined, strict=True)]
+
+    (alert,) = decide(starts).alerts
+
+    assert alert.storm is not None
+    assert [(each.name, each.n_models) for each in alert.storm.segments] == [
+        ("region: EU", 2), ("region: US", 1),
+    ]  # fmt: skip
+
+
 def test_a_column_with_evidence_enough_for_an_alarm_has_moved_whatever_the_sample_says() -> None:
     def by_evidence(model: str, evidence: float) -> Alert:
         """Of a stream of which the newest events alone show nothing."""

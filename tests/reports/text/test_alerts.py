@@ -10,6 +10,7 @@ from flink_jobs.records.alerts import (
     CategoryShare,
     ColumnShift,
     Ending,
+    SegmentMove,
     Severity,
     ThresholdSummary,
 )
@@ -93,15 +94,20 @@ def test_column_names_and_category_texts_from_outside_drive_no_terminal() -> Non
         column=hostile, type="category", statistic=0.5, p_value=0.1, categories=[share]
     )
 
-    text = plain(make_alert(top_columns=[moved], exemplars=[]))
+    confined = SegmentMove(
+        segment=hostile, category=hostile, column=hostile, statistic=0.5, p_value=1e-9,
+        elsewhere=0.0, n_ref=50, n_test=50,
+    )  # fmt: skip
+
+    text = plain(make_alert(top_columns=[moved], segments=[confined], exemplars=[]))
 
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 3
+    assert len(text.splitlines()) == 4
     assert "`\\x1b[2J\\n'x' 0 % → 100 %`: `\\x1b[2J" in text
 
 
 def test_an_alert_without_columns_and_exemplars_has_two_lines() -> None:
-    assert len(plain(make_alert(top_columns=[], exemplars=[])).splitlines()) == 2
+    assert len(plain(make_alert(top_columns=[], segments=[], exemplars=[])).splitlines()) == 2
 
 
 def test_a_model_that_was_forgotten_is_said_to_be() -> None:
