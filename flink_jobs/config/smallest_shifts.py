@@ -9,7 +9,11 @@ from detectors import INDEPENDENT, Dependence, smallest_shift
 from flink_jobs.config.calibration import level_at
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.sequential_detectors import make_sequential
-from flink_jobs.config.tables.detectors import PCAConfig, SparseRandomProjectionConfig
+from flink_jobs.config.tables.detectors import (
+    OwnModelConfig,
+    PCAConfig,
+    SparseRandomProjectionConfig,
+)
 from flink_jobs.config.two_sample_tests import (
     fewest_events,
     fewest_reference_events,
@@ -112,8 +116,13 @@ def _found_by_stream(view: View, own: Sequential, n_ref: int, width_ms: int) -> 
 
 
 def _part(view: View) -> str:
-    is_mixed = isinstance(view.reducer, PCAConfig | SparseRandomProjectionConfig)
-    return "component" if is_mixed else "column"
+    match view.reducer:
+        case PCAConfig() | SparseRandomProjectionConfig():
+            return "component"
+        case OwnModelConfig():
+            return "output"
+        case _:
+            return "column"
 
 
 def _rounded(n: float) -> str:
