@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ def layers_of(widths: Sequence[int], seed: int = 3) -> list[Layer]:
     rng = np.random.default_rng(seed)
     return [
         Layer(_single(rng.normal(size=(n_in, n_out))), _single(rng.normal(size=n_out)))
-        for n_in, n_out in zip(widths, widths[1:], strict=False)
+        for n_in, n_out in itertools.pairwise(widths)
     ]
 
 
@@ -86,3 +87,31 @@ def parsed(text: str, opsets: str = f'"": {_OPSET}') -> bytes:
 
 def _single(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return x.astype(np.float32).astype(np.float64)
+
+
+def large_file(n_rows: int, n_in: int = 2, n_out: int = 3) -> bytes:
+    """A classifier of 4 · n_out · n_rows bytes that is quick: a table from which it takes a row."""
+    table = np.random.default_rng(4).normal(size=(n_rows, n_out)).astype(np.float32)
+    layer = layers_of((n_in, n_out))[0]
+    weights = {"w": layer.weights.astype(np.float32), "table": table}
+    weights["columns"] = np.array([1], dtype=np.int64)
+    nodes = [
+        helper.make_node("MatMul", ["inputs", "w"], ["z"]),
+        helper.make_node("ReduceSum", ["inputs", "columns"], ["sum"], keepdims=0),
+        helper.make_node("Abs", ["sum"], ["size"]),
+        helper.make_node("Cast", ["size"], ["place"], to=7),
+        helper.make_node("Gather", ["table", "place"], ["row"]),
+        helper.make_node("Add", ["z", "row"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["outputs"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "large",
+        [helper.make_tensor_value_info("inputs", _FLOAT, ["n", n_in])],
+        [helper.make_tensor_value_info("outputs", _FLOAT, ["n", n_out])],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
+    )
+    return bytes(model.SerializeToString())

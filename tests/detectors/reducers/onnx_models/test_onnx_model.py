@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -62,10 +63,10 @@ def test_a_damaged_file_is_refused_or_runs(place, value):
     data = bytearray(DATA)
     data[place] = value
 
-    try:
-        OnnxModel(bytes(data)).bound({"x": 7})(np.zeros((2, 7)))
-    except DetectorError as error:
-        assert str(error)
+    # Anything else that is raised, or the end of the process, fails the test.
+    with contextlib.suppress(DetectorError):
+        outputs = OnnxModel(bytes(data)).bound({"x": 7})(np.zeros((2, 7)))
+        assert outputs.shape[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_an_operator_that_onnx_runtime_does_not_have_is_named(text, opsets, name
 
 
 def test_a_model_of_a_later_standard_is_refused_with_the_reason():
-    with pytest.raises(InvalidParameterError, match="cannot load the model: .*opset"):
+    with pytest.raises(InvalidParameterError, match=r"cannot load the model: .*opset"):
         OnnxModel(parsed("later (float[n, 2] x) => (float[n, 2] y) {y = Abs(x)}", '"": 9999'))
 
 

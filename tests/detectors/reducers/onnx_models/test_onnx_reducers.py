@@ -226,10 +226,10 @@ def test_numbers_that_overflow_are_refused_with_their_row():
         parsed("scaled (float[n, 7] x) => (float[n, 7] y) {y = Mul(x, x)}"),
     )
 
-    with pytest.raises(NonFiniteError, match="model's outputs for x .* row 2"):
+    with pytest.raises(NonFiniteError, match=r"model's outputs for x .* row 2"):
         OnnxEmbedding(scaled).fit(rows()).transform(np.vstack([rows(2), np.full((1, 7), 1e30)]))
     # The hyperbolic tangent of infinity is finite again.
-    with pytest.raises(NonFiniteError, match="x in float32 .* row 2"):
+    with pytest.raises(NonFiniteError, match=r"x in float32 .* row 2"):
         OnnxEmbedding(network()).fit(rows()).transform(np.vstack([rows(2), np.full((1, 7), 1e300)]))
 
 
