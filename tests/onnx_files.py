@@ -1,4 +1,4 @@
-"""Small models in ONNX format, written for tests, and what they should give."""
+"""Small models in ONNX format, written for tests, and the outputs that they should have."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def network_file(
 
 
 def network_outputs(layers: Sequence[Layer], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the same network gives, computed by NumPy in double precision."""
+    """Compute what the same network gives by NumPy, in double precision."""
     for layer in layers[:-1]:
         x = np.tanh(x @ layer.weights + layer.bias)
     return np.asarray(x @ layers[-1].weights + layers[-1].bias)

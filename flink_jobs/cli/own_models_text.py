@@ -1,4 +1,4 @@
-"""What the models of the user's own cost that reducers evaluate, in words."""
+"""Costs of the models of the user's own that reducers evaluate, in words."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from detectors.reducers.onnx_models.model import BoundModel, OnnxModel
 
 _TIMED_ROWS = 50
-# The file as it came with the job, and the weights as they are run.
-_TIMES_IN_MEMORY = 2
+# The file as it came with the job, and the weights as they are run; and ONNX Runtime itself.
+_TIMES_IN_MEMORY, _RUNTIME_MB = 2, 30
 
 
 def own_model_texts(config: DriftJobConfig, models: Mapping[str, bytes]) -> Iterator[str]:
@@ -41,7 +41,8 @@ def _text(table: OwnModelConfig, model: OnnxModel, bound: BoundModel) -> str:
     return (
         f"{shown(PurePath(table.path).name)}, {megabytes:.2g} MB: from {shown(inputs)} to "
         f"{bound.n_outputs:,} numbers of {shown(bound.output.name)!r}{_time(bound)}; each worker "
-        f"process holds it in about {_TIMES_IN_MEMORY * megabytes:.2g} MB, and no state does"
+        f"process takes about {_TIMES_IN_MEMORY * megabytes + _RUNTIME_MB:,.0f} MB for it; it is "
+        "not part of the state"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a job takes along of the files that its configuration names."""
+"""The files that a configuration names, as a job takes them along."""
 
 from __future__ import annotations
 

@@ -43,12 +43,11 @@ def test_a_model_travels_with_the_job_and_gives_the_records_of_the_monitor(
 
     job_id = flink_cluster.submit(DRIFT_JOB, ["--config", str(path)])
     topics.wait_for(topics.scores, lambda v: len(v) >= len(expected_scores), timeout_s=120)
-    # All that the job needs was shipped; what a checkpoint holds does not depend on the file.
-    file.unlink()
-    checkpoint = flink_cluster.rest.wait_for_checkpoint(job_id)
+    flink_cluster.rest.wait_for_checkpoint(job_id)
+    state_bytes = flink_cluster.rest.checkpoints(job_id)["latest"]["completed"]["state_size"]
     flink_cluster.rest.cancel(job_id)
 
-    assert checkpoint is not None
+    assert state_bytes < 1_000_000 < file.stat().st_size
     assert by_id(topics.read(topics.scores), "score_id") == expected_scores
     alerts = by_id(topics.read(topics.alerts), "alert_id")
     assert alerts == expected_alerts

@@ -32,7 +32,7 @@ _MOST_CHECKED = 100
 
 
 class OnnxEmbedding:
-    """What a model gives for each row: an embedding, a score or any other numbers.
+    """Numbers that a model gives for each row: an embedding, a score or anything else.
 
     Rows are evaluated one at a time on one thread, so that a row is reduced to the same bits
     whatever rows come with it. A small network takes 4 to 10 µs a row.
