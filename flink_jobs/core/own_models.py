@@ -21,7 +21,7 @@ from flink_jobs.one_thread import use_one_thread
 if TYPE_CHECKING:
     from detectors.reducers.onnx_models.model import BoundModel, OnnxModel
 
-MOST_BYTES = 200_000_000
+MOST_BYTES = 100_000_000
 """Of one model. It travels within the job, and each worker process holds it about twice."""
 
 

@@ -157,7 +157,7 @@ def test_a_model_of_the_users_own_is_checked_and_its_cost_said(tmp_path: Path) -
     right = validate_text(tmp_path, f'{text}[detector]\nreducer = {{{table}, gives = "logits"}}\n')
 
     assert refused.exit_code == 1
-    assert "detector.reducer.gives: 'probabilities', and what" in refused.stderr
+    assert "detector.reducer.gives  'probabilities', and what" in refused.stderr
     assert right.exit_code == 0
     assert "10 features of each, reducer onnx_softmax" in right.stdout
     assert "model.onnx, 0.00" in right.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -196,12 +197,17 @@ def test_a_monitor_without_the_model_does_not_start() -> None:
 # What is read where the job is submitted ---------------------------------------------------------
 
 
-def job_file(folder: Path, table: dict[str, Any], data: bytes | None = FILE, **more: str) -> Path:
+def job_file(
+    folder: Path,
+    table: dict[str, Any],
+    data: bytes | None = FILE,
+    replaced: Mapping[str, str] = {},
+) -> Path:
     if data is not None:
         (folder / "model.onnx").write_bytes(data)
     keys = ", ".join(f"{k} = {v!r}".replace("'", '"') for k, v in table.items())
     text = BASE.replace('reducer = {kind = "none"}\ntest = {kind = "ks"}', f"reducer = {{{keys}}}")
-    for old, new in more.items():
+    for old, new in replaced.items():
         text = text.replace(old, new)
     (folder / "job.toml").write_text(text)
     return folder / "job.toml"
@@ -240,7 +246,7 @@ def test_a_training_set_is_reduced_by_the_model_where_the_job_is_submitted(tmp_p
     path = job_file(
         tmp_path,
         reducer("onnx_softmax", path="model.onnx"),
-        **{
+        replaced={
             'kind = "first_events"\nn_events = 30': (
                 f'kind = "artefact"\npath = "training.npz"\nsha256 = "{digest}"'
             )

@@ -1,4 +1,4 @@
-"""A model of the user's own in the job: the file goes along, and records are those of the monitor."""
+"""A model of the user's own in the job: the file goes along, and records are the monitor's."""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ class OnnxModel:
         self.session = session_of(data)
         self.inputs = _tensors(self.session.get_inputs())
         self.outputs = _tensors(self.session.get_outputs())
+        self._bound: dict[tuple[object, ...], BoundModel] = {}
         # Restored reducers share what is loaded: each copy would take a few times the file.
         self._known[self.sha256] = self
 
@@ -139,7 +140,11 @@ class OnnxModel:
         ShapeError
             If an input takes another number of floats.
         """
-        return BoundModel(self, _feeds(self.inputs, columns), self.output(output))
+        tensor = self.output(output)
+        key = (tensor.name, *columns.items())
+        if key not in self._bound:
+            self._bound[key] = BoundModel(self.session, _feeds(self.inputs, columns), tensor)
+        return self._bound[key]
 
 
 class _Feed(NamedTuple):
@@ -163,10 +168,12 @@ class BoundModel:
     output : Tensor
     """
 
-    def __init__(self, model: OnnxModel, feeds: Sequence[_Feed], output: Tensor) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, feeds: Sequence[_Feed], output: Tensor
+    ) -> None:
         self.output = output
         self.n_columns = feeds[-1].places.stop
-        self._model = model
+        self._session = session
         self._feeds = feeds
         given = self._probed()
         if not np.array_equal(given, self._probed(), equal_nan=True):
@@ -208,7 +215,7 @@ class BoundModel:
     def _bound(
         self, buffers: Sequence[NDArray[np.generic]], given: NDArray[np.generic]
     ) -> onnxruntime.IOBinding:
-        binding = self._model.session.io_binding()
+        binding = self._session.io_binding()
         for feed, buffer in zip(self._feeds, buffers, strict=True):
             place = buffer.ctypes.data
             binding.bind_input(feed.name, "cpu", 0, feed.dtype, buffer.shape, place)
@@ -218,7 +225,7 @@ class BoundModel:
 
     def _run(self, binding: onnxruntime.IOBinding) -> None:
         try:
-            self._model.session.run_with_iobinding(binding)
+            self._session.run_with_iobinding(binding)
         except Exception as error:
             raise InvalidSampleError(f"the model cannot be run: {reason_of(error)}") from error
 
@@ -226,7 +233,7 @@ class BoundModel:
         """Return what the model gives for a row of zeros."""
         row = {feed.name: np.zeros((1, *feed.shape), feed.dtype) for feed in self._feeds}
         try:
-            (given,) = self._model.session.run([self.output.name], row)
+            (given,) = self._session.run([self.output.name], row)
         except Exception as error:
             raise InvalidParameterError(
                 f"the model cannot be run on one row of zeros: {reason_of(error)}"

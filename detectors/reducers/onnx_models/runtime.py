@@ -10,8 +10,8 @@ try:
     import onnxruntime
 except ImportError as error:
     raise ImportError(
-        "a model of your own needs ONNX Runtime: in Loudly's folder run make setup, or "
-        "pip install '.[onnx]'"
+        "a model of your own needs ONNX Runtime, here and in the Python of a cluster's workers: in "
+        "Loudly's folder run make setup, or pip install '.[onnx]'"
     ) from error
 
 __all__ = ["onnxruntime", "reason_of", "session_of"]

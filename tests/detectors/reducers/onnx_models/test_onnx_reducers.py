@@ -264,6 +264,7 @@ def test_restored_reducers_share_a_loaded_model_and_need_no_file():
     restored = OnnxEmbedding.from_arrays(arrays)
 
     assert restored._model is model
+    assert restored._bound is model.bound({"x": 7})
     del restored, model
     gc.collect()
     with pytest.raises(InvalidStateError, match="is not loaded here"):
