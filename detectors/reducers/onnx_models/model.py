@@ -176,11 +176,7 @@ class BoundModel:
         self._session = session
         self._feeds = feeds
         given = self._probed()
-        if not np.array_equal(given, self._probed(), equal_nan=True):
-            raise InvalidParameterError(
-                "the model gives other numbers for the same row: export it in evaluation mode, "
-                "without random numbers"
-            )
+        check_equal(given, self._probed())
         if given.shape[:1] != (1,) or not given.size:
             raise InvalidParameterError(
                 f"the output {output} must have one row for a row, and for one it has the shape "
@@ -239,6 +235,15 @@ class BoundModel:
                 f"the model cannot be run on one row of zeros: {reason_of(error)}"
             ) from error
         return np.asarray(given)
+
+
+def check_equal(given: NDArray[np.generic], again: NDArray[np.generic]) -> None:
+    """Refuse a model that has given other numbers for the same rows."""
+    if not np.array_equal(given, again, equal_nan=True):
+        raise InvalidParameterError(
+            "the model gives other numbers for the same row: export it in evaluation mode, without "
+            "random numbers"
+        )
 
 
 def _tensors(arguments: Sequence[onnxruntime.NodeArg]) -> tuple[Tensor, ...]:

@@ -175,6 +175,12 @@ def test_another_number_of_outputs_than_was_said_is_refused():
         ),
         ("noise (float[n, 7] x) => (float[n, 7] y) {y = RandomNormalLike(x)}", "other numbers for"),
         (
+            "training (float[n, 7] x) => (float[n, 7] y) {rate = Constant<value_float=0.5>() "
+            "one = Constant<value_int=1>() is_training = Cast<to=9>(one) "
+            "y = Dropout(x, rate, is_training)}",
+            "other numbers for",
+        ),
+        (
             "square (float[n, 7] x) => (float[n, 7] y) {y = MatMul(x, x)}",
             "cannot be run on one row",
         ),
