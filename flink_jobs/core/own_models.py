@@ -17,12 +17,15 @@ from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.detectors import OwnClassifierConfig, OwnModelConfig
 from flink_jobs.config.views import View, views_of
 from flink_jobs.one_thread import use_one_thread
+from flink_jobs.records.wording import first_names
 
 if TYPE_CHECKING:
     from detectors.reducers.onnx_models.model import BoundModel, OnnxModel
 
 MOST_BYTES = 100_000_000
 """Of one model. It travels within the job, and each worker process holds it about twice."""
+
+_MOST_NAMED = 8
 
 
 def load_models(models: Mapping[str, bytes]) -> dict[str, OnnxModel]:
@@ -107,8 +110,9 @@ def _check(view: View, table: OwnModelConfig, model: OnnxModel, key: str) -> Non
     try:
         bound = bound_to(view, table, model)
     except DetectorError as error:
-        columns = ", ".join(f"{name} ({n})" for name, n in columns_of_model(view).items())
-        allowed = f"a model that takes one row of {columns}, by one input or by one for each"
+        columns = [f"{name} ({n})" for name, n in columns_of_model(view).items()]
+        row = first_names(columns, _MOST_NAMED)
+        allowed = f"a model that takes one row of {row}, by one input or by one for each"
         raise ConfigError([Problem(f"{key}.path", str(error), allowed)]) from error
     if bound.n_outputs != table.size:
         wrong = f"{table.size}, and the model gives {bound.n_outputs} numbers for an event"
