@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -17,42 +17,14 @@ from numpy.typing import NDArray
 
 from detectors.base import FloatArray
 from detectors.checks import as_finite
-from detectors.errors import InvalidParameterError, InvalidSampleError, ShapeError
+from detectors.errors import InvalidParameterError, InvalidSampleError
+from detectors.reducers.onnx_models.feeds import Feed, Tensor, aligned, converted, feeds_of
 from detectors.reducers.onnx_models.runtime import onnxruntime, reason_of, session_of
 
-_INPUT_DTYPES: Mapping[str, type[np.generic]] = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(int64)": np.int64,
-    "tensor(bool)": np.bool_,
-}
 _OUTPUT_DTYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
 }
-# Eigen adds up what lies before an aligned address apart, so that sums may depend on it.
-_ALIGNMENT = 64
-_LARGEST_INT = 2.0**53
-
-
-class Tensor(NamedTuple):
-    """An input or output of a model.
-
-    Attributes
-    ----------
-    name, type : str
-        The type as ONNX Runtime says it: ``tensor(float)``.
-    shape : tuple of int or None
-        None for a dimension of any size.
-    """
-
-    name: str
-    type: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        sizes = ", ".join("n" if size is None else str(size) for size in self.shape)
-        return f"{self.name!r}, {self.type} ({sizes})"
 
 
 class OnnxModel:
@@ -143,17 +115,8 @@ class OnnxModel:
         tensor = self.output(output)
         key = (tensor.name, *columns.items())
         if key not in self._bound:
-            self._bound[key] = BoundModel(self.session, _feeds(self.inputs, columns), tensor)
+            self._bound[key] = BoundModel(self.session, feeds_of(self.inputs, columns), tensor)
         return self._bound[key]
-
-
-class _Feed(NamedTuple):
-    """One input: the floats of a row that it takes, and the form in which it takes them."""
-
-    name: str
-    places: slice
-    shape: tuple[int, ...]
-    dtype: type[np.generic]
 
 
 class BoundModel:
@@ -169,7 +132,7 @@ class BoundModel:
     """
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, feeds: Sequence[_Feed], output: Tensor
+        self, session: onnxruntime.InferenceSession, feeds: Sequence[Feed], output: Tensor
     ) -> None:
         self.output = output
         self.n_columns = feeds[-1].places.stop
@@ -196,9 +159,9 @@ class BoundModel:
         # Kernels may treat the last few numbers of a batch apart, so that a row's bits depend on
         # the rows around it: that breaks ties between panes, and a value with 30 % of the events
         # then shows D = 0.3 of drift.
-        inputs = [_converted(rows[:, feed.places], feed, name) for feed in self._feeds]
-        buffers = [_aligned((1, *feed.shape), feed.dtype) for feed in self._feeds]
-        given = _aligned(self._shape, _OUTPUT_DTYPES[self.output.type])
+        inputs = [converted(rows[:, feed.places], feed, name) for feed in self._feeds]
+        buffers = [aligned((1, *feed.shape), feed.dtype) for feed in self._feeds]
+        given = aligned(self._shape, _OUTPUT_DTYPES[self.output.type])
         outputs = np.empty((len(rows), self.n_outputs))
         binding = self._bound(buffers, given)
         for place in range(len(rows)):
@@ -251,68 +214,3 @@ def _tensors(arguments: Sequence[onnxruntime.NodeArg]) -> tuple[Tensor, ...]:
         Tensor(each.name, each.type, tuple(n if isinstance(n, int) else None for n in each.shape))
         for each in arguments
     )
-
-
-def _feeds(inputs: Sequence[Tensor], columns: Mapping[str, int]) -> list[_Feed]:
-    widths = dict(columns)
-    if len(inputs) == 1:
-        widths = {inputs[0].name: sum(columns.values())}
-    by_name = {each.name: each for each in inputs}
-    if by_name.keys() != widths.keys():
-        raise InvalidParameterError(
-            f"the model has the inputs {', '.join(by_name) or 'none'}, and the columns are "
-            f"{', '.join(widths)}: it takes all columns by one input, or each by one of its name"
-        )
-    feeds, start = [], 0
-    for name, width in widths.items():
-        feeds.append(_feed(by_name[name], width, start))
-        start += width
-    return feeds
-
-
-def _feed(tensor: Tensor, width: int, start: int) -> _Feed:
-    if tensor.type not in _INPUT_DTYPES:
-        raise InvalidParameterError(
-            f"the input {tensor} must take {', '.join(_INPUT_DTYPES)}: export it with float inputs"
-        )
-    if tensor.shape and tensor.shape[0] not in (None, 1):
-        raise InvalidParameterError(
-            f"the input {tensor} takes {tensor.shape[0]} rows at a time: export it for one row, or "
-            "with a dynamic first dimension"
-        )
-    known = [size for size in tensor.shape[1:] if size is not None]
-    # One size that is left open is what the others leave of the row.
-    left, rest = divmod(width, int(np.prod(known, dtype=np.int64)) or 1)
-    n_open = len(tensor.shape[1:]) - len(known)
-    if not tensor.shape or rest or n_open > 1 or (n_open == 0 and left != 1):
-        raise ShapeError(f"the input {tensor} does not take the {width} numbers of a row")
-    shape = tuple(left if size is None else size for size in tensor.shape[1:])
-    return _Feed(tensor.name, slice(start, start + width), shape, _INPUT_DTYPES[tensor.type])
-
-
-def _converted(values: FloatArray, feed: _Feed, name: str) -> NDArray[np.generic]:
-    """Return what an input takes of some rows, shape (n, *feed.shape)."""
-    shape = (len(values), *feed.shape)
-    if np.issubdtype(feed.dtype, np.floating):
-        with np.errstate(over="ignore"):
-            converted = values.astype(feed.dtype)
-        as_finite(converted.astype(np.float64), f"{name} in {np.dtype(feed.dtype)}")
-        return converted.reshape(shape)
-    with np.errstate(invalid="ignore"):
-        converted = values.astype(feed.dtype)
-    is_other = (converted != values) | (np.abs(values) > _LARGEST_INT)
-    if is_other.any():
-        row = int(np.argwhere(is_other)[0, 0])
-        takes = "0 and 1" if feed.dtype is np.bool_ else "whole numbers"
-        raise InvalidSampleError(
-            f"the input {feed.name!r} takes {takes}, and {name} holds {values[row]} in row {row}"
-        )
-    return converted.reshape(shape)
-
-
-def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[np.generic]:
-    """Return an array whose numbers begin at the same place of a cache line each time."""
-    n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    memory = np.empty(n_bytes + _ALIGNMENT, dtype=np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + n_bytes].view(dtype).reshape(shape)
