@@ -53,7 +53,8 @@ def check_can_watch(
             f"{key}.kind",
             f"{table.__struct_config__.tag!r} takes numbers whose size means something, and the "
             f"reducer {view.reducer.__struct_config__.tag!r} leaves the number of a class",
-            "'counts_e_detector', or a reducer that leaves probabilities, such as 'softmax_outputs'",
+            "'counts_e_detector', or a reducer that leaves probabilities, such as "
+            "'softmax_outputs'",
         )
     yield from _check_components(reference_key, view)
     fewest = make_sequential(table, view).min_rows
