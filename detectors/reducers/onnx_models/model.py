@@ -47,6 +47,17 @@ class OnnxModel:
     InvalidParameterError
         If ``data`` is not a model that ONNX Runtime can run: it is not in ONNX format, keeps its
         weights in another file, or uses operators that are not ONNX Runtime's own.
+
+    Examples
+    --------
+    >>> from onnx.parser import parse_model
+    >>> written = parse_model('''<ir_version: 8, opset_import: ["": 17]>
+    ... twice (float[n, 2] x) => (float[n, 2] y) {y = Add(x, x)}''')
+    >>> model = OnnxModel(written.SerializeToString())
+    >>> print(model.inputs[0])
+    'x', tensor(float) (n, 2)
+    >>> model.bound({"age": 1, "income": 1})(np.array([[1.0, 2.0]]))
+    array([[2., 4.]])
     """
 
     _known: ClassVar[WeakValueDictionary[str, OnnxModel]] = WeakValueDictionary()
