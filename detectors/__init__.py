@@ -1,7 +1,8 @@
 """Drift detectors: dimensionality reducers, two-sample tests and the judgement of their results.
 
 Needs nothing beyond the standard library, NumPy and SciPy. What needs PyTorch is in
-:mod:`detectors.reducers.neural`, imported on its own.
+:mod:`detectors.reducers.neural`, what needs ONNX Runtime in :mod:`detectors.reducers.onnx_models`,
+each imported on its own.
 """
 
 from detectors.arrays_io import arrays_to_bytes, bytes_to_arrays
@@ -54,7 +55,7 @@ from detectors.reducers import (
     needs_preparation,
     normalised,
 )
-from detectors.reducers.kinds import TORCH_REDUCERS
+from detectors.reducers.kinds import ONNX_REDUCERS, TORCH_REDUCERS
 from detectors.registry import (
     REDUCERS,
     SEQUENTIAL_DETECTORS,
@@ -94,6 +95,7 @@ __all__ = [
     "INDEPENDENT",
     "KERNELS",
     "LEARNING_ROWS",
+    "ONNX_REDUCERS",
     "PCA",
     "REDUCERS",
     "SEQUENTIAL_DETECTORS",

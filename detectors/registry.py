@@ -8,6 +8,7 @@ from types import MappingProxyType
 from detectors.base import Reducer, SequentialDetector, TwoSampleTest
 from detectors.reducers.kinds import (
     NUMPY_REDUCERS,
+    ONNX_REDUCERS,
     TORCH_REDUCERS,
     complete_reducer_of_kind,
     unknown_kind,
@@ -69,7 +70,7 @@ def reducer_of_kind(kind: str) -> type[Reducer]:
     InvalidStateError
         If there is none.
     ImportError
-        If it needs torch, which is not installed.
+        If it needs PyTorch or ONNX Runtime, which is not installed.
 
     Examples
     --------
@@ -78,9 +79,10 @@ def reducer_of_kind(kind: str) -> type[Reducer]:
     """
     if kind in REDUCERS:
         return REDUCERS[kind]
-    if kind in TORCH_REDUCERS:
+    others = [*TORCH_REDUCERS, *ONNX_REDUCERS]
+    if kind in others:
         return complete_reducer_of_kind(kind)
-    raise unknown_kind(kind, [*REDUCERS, *TORCH_REDUCERS])
+    raise unknown_kind(kind, [*REDUCERS, *others])
 
 
 def two_sample_test_of_kind(kind: str) -> type[TwoSampleTest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
@@ -16,6 +16,7 @@ from flink_jobs.config.overrides import check_overrides
 from flink_jobs.config.tables.watching import LevelPerWindowConfig
 from flink_jobs.config.views import views_of
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.references.fitted import FittedView, fit_view, rows_without_times
 from flink_jobs.core.state.model_state import InMemoryEntries, LiveEntries
@@ -100,10 +101,10 @@ def fitted_to(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> FittedView:
     return fit_view(view, rows_without_times(x_ref, {}, view.seed), config.sample.size)
 
 
-def trained_on(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> dict[str, bytes]:
+def trained_on(config: DriftJobConfig, x_ref: NDArray[np.float64]) -> Artefacts:
     """The reference block of a training set of these rows, as a monitor is given it."""
     (view,) = views_of(config)
-    return {trained_key(view): fitted_to(config, x_ref).to_block()}
+    return Artefacts({trained_key(view): fitted_to(config, x_ref).to_block()})
 
 
 def make_pane(
@@ -196,22 +197,22 @@ class Replay:
         self,
         config: DriftJobConfig,
         *,
-        trained: Mapping[str, bytes] | None = None,
+        artefacts: Artefacts | None = None,
         fires_timers: bool = True,
         as_in_a_backtest: bool = False,
     ) -> None:
         self.config = config
         self.state = LiveEntries() if as_in_a_backtest else InMemoryEntries()
         self.actions: list[Actions] = []
-        self._trained = dict(trained or {})
+        self._artefacts = artefacts
         self._fires_timers = fires_timers
         self._timers_ms: set[int] = set()
-        self._monitor = DriftMonitor(config, self._trained)
+        self._monitor = DriftMonitor(config, self._artefacts)
 
     def restart(self) -> None:
         """Go on from what survives a restore: bytes, and the timers that Flink keeps."""
         self.state = restored(self.state)
-        self._monitor = DriftMonitor(self.config, self._trained)
+        self._monitor = DriftMonitor(self.config, self._artefacts)
 
     def pane(self, pane: Pane) -> Actions:
         return self._done(self._monitor.on_pane(pane, self.state))

@@ -1,4 +1,4 @@
-"""Reducers of complete rows by kind; those that need torch are imported where one is asked for."""
+"""Reducers of complete rows by kind; what needs further packages is imported where asked for."""
 
 from __future__ import annotations
 
@@ -26,11 +26,19 @@ TORCH_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "untrained_autoencoder": ("detectors.reducers.neural.autoencoders", "UntrainedAutoencoder"),
         "trained_autoencoder": ("detectors.reducers.neural.autoencoders", "TrainedAutoencoder"),
-        "torch_softmax": ("detectors.reducers.neural.classifiers", "TorchSoftmax"),
-        "torch_hard_predictions": ("detectors.reducers.neural.classifiers", "TorchHardPredictions"),
     }
 )
 """Module and class of the reducers that import torch, which happens where one is asked for."""
+
+_ONNX = "detectors.reducers.onnx_models.reducers"
+ONNX_REDUCERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "onnx_embedding": (_ONNX, "OnnxEmbedding"),
+        "onnx_softmax": (_ONNX, "OnnxSoftmax"),
+        "onnx_hard_predictions": (_ONNX, "OnnxHardPredictions"),
+    }
+)
+"""Module and class of the reducers that import ONNX Runtime, where one is asked for."""
 
 
 def complete_reducer_of_kind(kind: str) -> type[Reducer]:
@@ -41,18 +49,19 @@ def complete_reducer_of_kind(kind: str) -> type[Reducer]:
     InvalidStateError
         If there is none.
     ImportError
-        If it needs torch, which is not installed.
+        If it needs PyTorch or ONNX Runtime, which is not installed.
 
     Examples
     --------
     >>> complete_reducer_of_kind("pca").__name__
     'PCA'
     """
-    if kind in TORCH_REDUCERS:
-        module, name = TORCH_REDUCERS[kind]
+    others = {**TORCH_REDUCERS, **ONNX_REDUCERS}
+    if kind in others:
+        module, name = others[kind]
         return cast(type[Reducer], getattr(importlib.import_module(module), name))
     if kind not in NUMPY_REDUCERS:
-        raise unknown_kind(kind, [*NUMPY_REDUCERS, *TORCH_REDUCERS])
+        raise unknown_kind(kind, [*NUMPY_REDUCERS, *others])
     return NUMPY_REDUCERS[kind]
 
 

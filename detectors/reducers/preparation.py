@@ -17,7 +17,7 @@ from detectors.errors import (
     InvalidStateError,
     ShapeError,
 )
-from detectors.reducers.kinds import complete_reducer_of_kind
+from detectors.reducers.kinds import ONNX_REDUCERS, complete_reducer_of_kind
 from detectors.reducers.prepared_columns import PreparedColumns
 
 KIND = "reducer_kind"
@@ -27,9 +27,7 @@ _PROJECTIONS = frozenset({"pca", "sparse_random_projection"})
 _DISTANCES = frozenset({"mmd", "energy", "mmd_features", "binomial"})
 # Sequential detectors that take rows of finite numbers.
 _OF_ROWS = frozenset({"kernel_e_detector", "conformal_e_detector", "classifier_e_detector"})
-_OWN_UNITS = frozenset(
-    {"softmax_outputs", "hard_predictions", "torch_softmax", "torch_hard_predictions"}
-)
+_OWN_UNITS = frozenset({"softmax_outputs", "hard_predictions", *ONNX_REDUCERS})
 
 
 def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
@@ -38,8 +36,8 @@ def needs_preparation(reducer_kind: str, test_kind: str) -> bool:
     Projections do, whatever tests them, and distances between whole rows do: both add columns up,
     so that the one with the largest unit decides and the others are not seen. Sequential detectors
     of rows do, since they take neither categories nor missing values. Tests of one column after the
-    other see columns as they are, and a reducer that hands on the outputs of a classifier
-    sees shares, which have a unit already.
+    other see columns as they are. So does a model of the user's own, which learned from them, and a
+    reducer that hands on the outputs of a classifier sees shares, which have a unit already.
 
     Parameters
     ----------

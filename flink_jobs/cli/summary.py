@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flink_jobs.cli.many_models_text import many_models_text
+from flink_jobs.cli.own_models_text import own_model_texts
 from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
 from flink_jobs.config.calibration import level_at, windows_of
 from flink_jobs.config.columns import Column
@@ -46,7 +47,11 @@ class Line(NamedTuple):
     text: str
 
 
-def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Line]:
+def summarise(
+    config: DriftJobConfig,
+    n_training: Mapping[str, int],
+    models: Mapping[str, bytes] | None = None,
+) -> list[Line]:
     """Say what is tested on which windows, how much state that takes and what it can find.
 
     Parameters
@@ -54,9 +59,12 @@ def summarise(config: DriftJobConfig, n_training: Mapping[str, int]) -> list[Lin
     config : DriftJobConfig
     n_training : mapping of str to int
         Events of each training set, by :func:`~flink_jobs.config.digests.trained_key`.
+    models : mapping of str to bytes, optional
+        Models of the user's own by their SHA-256, for what they cost.
     """
     base, *others = variants(config)
     lines = _of_model(base, n_training)
+    lines += [Line("own model", text) for text in own_model_texts(config, models or {})]
     blocks = [
         line
         for place, variant in enumerate(others)

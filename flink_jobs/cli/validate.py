@@ -34,15 +34,13 @@ def validate(
 
         from flink_jobs.cli.summary import summarise
         from flink_jobs.config.loading import load_config
-        from flink_jobs.core.references.fitted import FittedView
-        from flink_jobs.core.references.trained import fit_training_sets
+        from flink_jobs.core.artefacts import read_artefacts
 
         loaded = load_config(config)
-        blocks = fit_training_sets(loaded)
-        n_training = {key: FittedView.from_block(b).n_ref for key, b in blocks.items()}
+        artefacts = read_artefacts(loaded)
         console = stdout()
         console.print(Text.assemble(("✔", "green"), f" {config} is right."), soft_wrap=True)
-        for name, text in summarise(loaded, n_training):
+        for name, text in summarise(loaded, artefacts.n_training, artefacts.models):
             console.print(f"  {name:<12}", style="bold", end="")
             console.print(text, soft_wrap=True)
         if sample is not None:

@@ -19,7 +19,10 @@ from flink_jobs.config.tables.detectors import (
     KSConfig,
     MixedConfig,
     NoReductionConfig,
+    OwnClassifierConfig,
+    OwnModelConfig,
     PCAConfig,
+    PredictedClass,
     PSIConfig,
     SoftmaxOutputsConfig,
     TestConfig,
@@ -157,6 +160,8 @@ def check_reducer(config: DriftJobConfig, view: View, key: str) -> Iterator[Prob
         kinds = [column.kind for column in view.columns]
         if kinds != ["class_probabilities"] or view.columns[0].size < 2:
             yield _reads_outputs(config, view, key, kind_and_parameters(reducer)[0])
+    if isinstance(reducer, OwnModelConfig):
+        yield from _check_own_model(view, reducer, key)
     if isinstance(reducer, PCAConfig) and isinstance(reducer.n_components, int):
         most = len(view.slots)
         if isinstance(view.reference, FirstEvents):
@@ -168,6 +173,28 @@ def check_reducer(config: DriftJobConfig, view: View, key: str) -> Iterator[Prob
                 f"{reducer.n_components} components from {most} features or reference events",
                 f"1 to {most}, or a share of variance between 0 and 1",
             )
+
+
+def _check_own_model(view: View, reducer: OwnModelConfig, key: str) -> Iterator[Problem]:
+    kind = kind_and_parameters(reducer)[0]
+    categories = [column.name for column in view.columns if column.type == "category"]
+    if categories:
+        yield Problem(
+            f"{key}.kind",
+            f"{kind!r} over the category {categories[0]}",
+            "over numbers, vectors and booleans: a model that reads texts gets them encoded before "
+            "the event is written, or a view of the other columns",
+        )
+    missing = [column.name for column in view.columns if column.may_be_missing]
+    if missing:
+        yield Problem(
+            f"{key}.kind",
+            f"{kind!r} over {missing[0]}, which may be missing",
+            "over columns that every event has",
+        )
+    if isinstance(reducer, OwnClassifierConfig) and reducer.size < 2:
+        allowed = "2 or more classes, or kind = 'onnx_embedding' for a score"
+        yield Problem(f"{key}.size", f"{reducer.size} number", allowed)
 
 
 def _reads_outputs(config: DriftJobConfig, view: View, key: str, kind: str) -> Problem:
@@ -189,12 +216,12 @@ def check_categories(view: View, test: TestConfig, key: str) -> Iterator[Problem
     if isinstance(test, MixedConfig):
         yield from _check_places(view, test, key)
     if isinstance(test, ChiSquareConfig | MixedConfig) and not isinstance(
-        reducer, NoReductionConfig | HardPredictionsConfig
+        reducer, NoReductionConfig | PredictedClass
     ):
         yield Problem(
             f"{key}.kind",
             "this reducer leaves no categories to compare",
-            "with the reducer 'hard_predictions', or 'none' where features are categories",
+            "with a reducer of hard predictions, or 'none' where features are categories",
         )
     if not isinstance(reducer, NoReductionConfig):
         return
@@ -209,7 +236,7 @@ def check_categories(view: View, test: TestConfig, key: str) -> Iterator[Problem
 
 
 def _check_places(view: View, test: MixedConfig, key: str) -> Iterator[Problem]:
-    is_one = isinstance(view.reducer, HardPredictionsConfig)
+    is_one = isinstance(view.reducer, PredictedClass)
     width = 1 if is_one else len(view.slots)
     key = f"{key}.categorical_columns"
     places = test.categorical_columns

@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from flink_jobs.config.job import DriftJobConfig, InputTable
+from flink_jobs.config.tables.detectors import OwnModelConfig, ReducerConfig
 from flink_jobs.config.tables.references import FirstEvents, ReferenceTable, TrainingSet
 from flink_jobs.config.tables.sequential import sequential_identity
 from flink_jobs.config.views import View, views_of
@@ -66,7 +67,15 @@ def _view_parts(view: View) -> tuple[object, ...]:
         [(c.name, c.type, c.role, c.size, c.may_be_missing, c.kind) for c in each]
         for each in (view.columns, view.carried)
     )
-    return columns, view.reducer, view.seed, *((carried,) if carried else ())
+    return columns, _reducer_identity(view.reducer), view.seed, *((carried,) if carried else ())
+
+
+def _reducer_identity(reducer: ReducerConfig) -> object:
+    """Return the reducer's table; of a model its digest counts, wherever the file lies."""
+    if not isinstance(reducer, OwnModelConfig):
+        return reducer
+    tree = msgspec.to_builtins(reducer)
+    return {name: value for name, value in tree.items() if name != "path"}
 
 
 def _reference_identity(reference: ReferenceTable) -> object:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from flink_jobs.config.artefacts import verify_artefacts, with_absolute_artefacts
 from flink_jobs.config.checks import cross_check
 from flink_jobs.config.errors import explain
-from flink_jobs.config.job import DriftJobConfig, OverrideTable
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.kafka_properties import DEFAULTS, SECRET, check_properties
-from flink_jobs.config.overrides import check_overrides, variants
+from flink_jobs.config.overrides import check_overrides
 from flink_jobs.config.tables.base import ConfigError, Problem
-from flink_jobs.config.tables.references import TrainingSet
-from flink_jobs.config.training_set import read_verified
-from flink_jobs.config.views import views_of
 
 BOOTSTRAP_VARIABLE = "LOUDLY_BOOTSTRAP_SERVERS"
 
@@ -45,11 +42,8 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> DriftJob
     config = decode_config(data)
     config = _with_address(config, environ.get(BOOTSTRAP_VARIABLE))
     config = _with_absolute_schemas(config, path.parent)
-    config = _with_absolute_artefacts(config, path.parent)
-    for variant in variants(config):
-        for view in views_of(variant):
-            if isinstance(view.reference, TrainingSet):
-                read_verified(view.reference)
+    config = with_absolute_artefacts(config, path.parent)
+    verify_artefacts(config)
     return config
 
 
@@ -146,36 +140,3 @@ def _with_absolute_schemas(config: DriftJobConfig, folder: Path) -> DriftJobConf
         raise ConfigError(problems)
     read = msgspec.structs.replace(config.input, schemas=schemas)
     return msgspec.structs.replace(config, input=read)
-
-
-def _with_absolute_artefacts(config: DriftJobConfig, folder: Path) -> DriftJobConfig:
-    replaced = msgspec.structs.replace
-    overrides = [_at(override, folder) for override in config.overrides]
-    views = []
-    for view in config.views:
-        if isinstance(view.reference, TrainingSet):
-            view = replaced(view, reference=_absolute(view.reference, folder))
-        views.append(view)
-    config = replaced(config, overrides=overrides, views=views)
-    if not isinstance(config.reference, TrainingSet):
-        return config
-    return replaced(config, reference=_absolute(config.reference, folder))
-
-
-def _at(override: OverrideTable, folder: Path) -> OverrideTable:
-    """The override with absolute paths in its reference and in those of its views."""
-
-    def absolute(tables: dict[str, Any]) -> dict[str, Any]:
-        reference = tables.get("reference")
-        if not isinstance(reference, dict) or "path" not in reference:
-            return tables
-        path = str((folder / reference["path"]).resolve())
-        return tables | {"reference": reference | {"path": path}}
-
-    reference = absolute({"reference": override.reference})["reference"]
-    views = override.views and [absolute(view) for view in override.views]
-    return msgspec.structs.replace(override, reference=reference, views=views)
-
-
-def _absolute(reference: TrainingSet, folder: Path) -> TrainingSet:
-    return msgspec.structs.replace(reference, path=str((folder / reference.path).resolve()))

@@ -10,7 +10,9 @@ from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
     NoReductionConfig,
+    OnnxHardPredictionsConfig,
     PCAConfig,
+    PredictedClass,
 )
 from flink_jobs.config.tables.references import FirstEvents, MovingReference
 from flink_jobs.config.tables.sequential import (
@@ -46,14 +48,13 @@ def check_can_watch(
             "reference that stays",
             "a view with a reference of kind first_events, first_time or artefact",
         )
-    if isinstance(view.reducer, HardPredictionsConfig) and not isinstance(
-        table, CountsEDetectorConfig
-    ):
+    if isinstance(view.reducer, PredictedClass) and not isinstance(table, CountsEDetectorConfig):
         yield Problem(
             f"{key}.kind",
             f"{table.__struct_config__.tag!r} takes numbers whose size means something, and the "
-            "reducer 'hard_predictions' leaves the number of a class",
-            "'counts_e_detector', or the reducer 'softmax_outputs'",
+            f"reducer {view.reducer.__struct_config__.tag!r} leaves the number of a class",
+            "'counts_e_detector', or a reducer that leaves probabilities, such as "
+            "'softmax_outputs'",
         )
     yield from _check_components(reference_key, view)
     fewest = make_sequential(table, view).min_rows
@@ -82,7 +83,7 @@ def _check_components(reference_key: str, view: View) -> Iterator[Problem]:
 def _categorical(view: View) -> tuple[int, ...]:
     """The dimensions, after the reducer, whose numbers stand for categories."""
     match view.reducer:
-        case HardPredictionsConfig():
+        case HardPredictionsConfig() | OnnxHardPredictionsConfig():
             return (0,)
         case NoReductionConfig():
             return view.categorical

@@ -10,7 +10,11 @@ from detectors import INDEPENDENT, Dependence, smallest_shift
 from flink_jobs.config.calibration import level_at
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.sequential_detectors import make_sequential
-from flink_jobs.config.tables.detectors import PCAConfig, SparseRandomProjectionConfig
+from flink_jobs.config.tables.detectors import (
+    OwnModelConfig,
+    PCAConfig,
+    SparseRandomProjectionConfig,
+)
 from flink_jobs.config.two_sample_tests import (
     fewest_events,
     fewest_reference_events,
@@ -181,9 +185,14 @@ def _events_in_words(shift: FoundShift) -> str:
     return f"is found in about {shift.n_events:,} events"
 
 
-def _part(view: View) -> Literal["column", "component"]:
-    is_mixed = isinstance(view.reducer, PCAConfig | SparseRandomProjectionConfig)
-    return "component" if is_mixed else "column"
+def _part(view: View) -> Literal["column", "component", "output"]:
+    match view.reducer:
+        case PCAConfig() | SparseRandomProjectionConfig():
+            return "component"
+        case OwnModelConfig():
+            return "output"
+        case _:
+            return "column"
 
 
 def _rounded(n: float) -> int:

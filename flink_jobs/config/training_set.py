@@ -6,41 +6,18 @@ TaskManager needs the file. Nothing in it is unpickled.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flink_jobs.config.artefacts import read_verified
 from flink_jobs.config.columns import BOOLEAN_TEXTS, Column
 from flink_jobs.config.tables.base import ConfigError, Problem
 from flink_jobs.config.tables.references import TrainingSet
 from flink_jobs.config.views import View
-
-
-def read_verified(reference: TrainingSet) -> bytes:
-    """The file's bytes, after checking its digest.
-
-    Raises
-    ------
-    ConfigError
-        When the file cannot be read or has another digest.
-    """
-    try:
-        data = Path(reference.path).read_bytes()
-    except OSError as error:
-        wrong = f"{reference.path} cannot be read ({error.strerror})"
-        allowed = "an npz file that this process can read"
-        raise ConfigError([Problem("reference.path", wrong, allowed)]) from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != reference.sha256:
-        wrong = f"{reference.path} has the digest {digest}"
-        allowed = "the SHA-256 of the file at reference.path"
-        raise ConfigError([Problem("reference.sha256", wrong, allowed)])
-    return data
 
 
 class TrainingRows(NamedTuple):
@@ -70,7 +47,7 @@ def read_training_set(view: View) -> TrainingRows:
         When the file cannot be used or does not hold the arrays that are needed.
     """
     assert isinstance(view.reference, TrainingSet)  # noqa: S101 - asked where it is one
-    data = read_verified(view.reference)
+    data = read_verified(view.reference, "reference")
     floats: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
     for column in (*view.columns, *view.carried):

@@ -6,6 +6,8 @@ from detectors import Cost, Needs, TwoSampleTest, needs_preparation, two_sample_
 from flink_jobs.config.tables.base import Table
 from flink_jobs.config.tables.detectors import (
     HardPredictionsConfig,
+    OnnxHardPredictionsConfig,
+    OwnModelConfig,
     PCAConfig,
     SparseRandomProjectionConfig,
     TestConfig,
@@ -128,8 +130,10 @@ def n_dimensions(view: View, test: Table) -> int:
             n = n_components
         case SparseRandomProjectionConfig(n_components=n_components):
             n = n_components
-        case HardPredictionsConfig():
+        case HardPredictionsConfig() | OnnxHardPredictionsConfig():
             return 1
+        case OwnModelConfig(size=size):
+            return size
         case _:
             n = len(view.slots)
     reducer_kind, _ = kind_and_parameters(view.reducer)

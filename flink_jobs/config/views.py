@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from flink_jobs.config.tables.detectors import (
     MixedConfig,
     NoReductionConfig,
     PCAConfig,
+    PredictedClass,
     ReducerConfig,
     SoftmaxOutputsConfig,
     TestConfig,
@@ -26,6 +28,9 @@ from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.tables.watching import CalibrationTable, MoreDetectorTable, ViewTable
 from flink_jobs.config.tables.windows import WindowTable
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW
+
+if TYPE_CHECKING:
+    from detectors.reducers.onnx_models.model import OnnxModel
 
 _MOST_COMPONENTS = 32
 
@@ -71,6 +76,8 @@ class View:
         that are kept, and no test sees them.
     row_places : tuple of int
         The places of the floats of all these columns among those of the model's panes.
+    model : OnnxModel or None
+        What the reducer evaluates where it is a model of the user's own, once it is loaded.
     """
 
     name: str
@@ -84,6 +91,7 @@ class View:
     sequential: tuple[Sequential, ...] = ()
     carried: tuple[Column, ...] = ()
     row_places: tuple[int, ...] = ()
+    model: OnnxModel | None = None
 
     @property
     def detector_names(self) -> list[str]:
@@ -194,7 +202,7 @@ def default_reducer(columns: Sequence[Column]) -> ReducerConfig:
 
 def default_test(columns: Sequence[Column], reducer: ReducerConfig) -> TestConfig:
     """Choose the test that suits reduced columns: by counts for categories, KS for numbers."""
-    if isinstance(reducer, HardPredictionsConfig):
+    if isinstance(reducer, PredictedClass):
         return ChiSquareConfig()
     if isinstance(reducer, NoReductionConfig):
         n_categories = sum(column.is_category for column in columns)

@@ -7,11 +7,12 @@ the state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.commands.commands import Commands
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -35,13 +36,18 @@ class DriftMonitor:
     Parameters
     ----------
     config : DriftJobConfig
-    trained : mapping of str to bytes, optional
-        The reference blocks fitted on training sets, by
-        :func:`~flink_jobs.config.digests.trained_key`; needed where the configuration names one.
+    artefacts : Artefacts, optional
+        By :func:`~flink_jobs.core.artefacts.read_artefacts`; needed where the configuration names
+        files.
+
+    Raises
+    ------
+    ImportError
+        When there are models of the user's own, and ONNX Runtime is not installed.
     """
 
-    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes] | None = None) -> None:
-        self._plans = Plans(config, trained or {})
+    def __init__(self, config: DriftJobConfig, artefacts: Artefacts | None = None) -> None:
+        self._plans = Plans(config, artefacts or Artefacts())
         self._memory = Memory()
         self._commands = Commands(self._plans)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,15 +13,21 @@ from flink_jobs.config.digests import config_version, trained_key, view_fingerpr
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import PerOverride, changed
 from flink_jobs.config.tables.base import ConfigError, Problem
+from flink_jobs.config.tables.detectors import OwnModelConfig
 from flink_jobs.config.tables.references import TrainingSet
 from flink_jobs.config.tables.sequential import SequentialTable
 from flink_jobs.config.views import View, columns_read, views_of
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.incidents.judge import Judge
 from flink_jobs.core.incidents.sequential_judge import SequentialJudge
+from flink_jobs.core.own_models import load_models, with_model
 from flink_jobs.core.references.fitted import test_places
 from flink_jobs.core.references.rules import ReferenceRule, make_rule
 from flink_jobs.core.windows.windows import Windows, make_windows
+
+if TYPE_CHECKING:
+    from detectors.reducers.onnx_models.model import OnnxModel
 
 # A change is what somebody wrote into a command; making its plan again takes 0.5 ms.
 _CHANGED_PLANS = 1_024
@@ -98,13 +104,19 @@ class Plans:
     ----------
     config : DriftJobConfig
         Of the job, with its overrides.
-    trained : mapping of str to bytes
-        Reference blocks of training sets by :func:`~flink_jobs.config.digests.trained_key`.
+    artefacts : Artefacts
+        What the files that the configuration names hold.
+
+    Raises
+    ------
+    ImportError
+        When there are models of the user's own, and ONNX Runtime is not installed.
     """
 
-    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes]) -> None:
-        self._trained = trained
-        self._plans = PerOverride(config, partial(make_plan, trained=trained))
+    def __init__(self, config: DriftJobConfig, artefacts: Artefacts) -> None:
+        self._trained = artefacts.trained
+        self._models = load_models(artefacts.models)
+        self._plans = PerOverride(config, self._made)
         self._changed_plans: BoundedCache[Plan] = BoundedCache(_CHANGED_PLANS, lambda _: 1)
 
     def of(self, model: str, change: str = "") -> Plan:
@@ -120,8 +132,11 @@ class Plans:
             return plan
         return self._changed_plans.get(
             (plan.config_version, change),
-            lambda: make_plan(self._changed(plan.config, change), self._trained),
+            lambda: self._made(self._changed(plan.config, change)),
         )
+
+    def _made(self, config: DriftJobConfig) -> Plan:
+        return make_plan(config, self._trained, self._models)
 
     def _changed(self, base: DriftJobConfig, change: str) -> DriftJobConfig:
         config = changed(base, msgspec.json.decode(change))
@@ -140,13 +155,23 @@ class Plans:
                 raise ConfigError(
                     [Problem("reference", wrong, "what job.toml has: change it there")]
                 )
+            reducer = view.reducer
+            if isinstance(reducer, OwnModelConfig) and reducer.sha256 not in self._models:
+                wrong = "a model is read where the job is submitted"
+                raise ConfigError([Problem("reducer", wrong, "what job.toml has: change it there")])
         return config
 
 
-def make_plan(config: DriftJobConfig, trained: Mapping[str, bytes]) -> Plan:
+def make_plan(
+    config: DriftJobConfig,
+    trained: Mapping[str, bytes],
+    models: Mapping[str, OnnxModel] | None = None,
+) -> Plan:
     """The plan of a configuration without overrides."""
-    version = config_version(config)
-    views = tuple(_view_plan(config, version, view, trained) for view in views_of(config))
+    loaded, version = models or {}, config_version(config)
+    views = tuple(
+        _view_plan(config, version, with_model(view, loaded), trained) for view in views_of(config)
+    )
     return Plan(config, version, views)
 
 

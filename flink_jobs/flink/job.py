@@ -17,8 +17,8 @@ from pyflink.table.window import Tumble
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.many_models.stage import decides_over_models
-from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.flink.barrier import behind_barrier
 from flink_jobs.flink.control_source import read_commands
 from flink_jobs.flink.heartbeats import make_heartbeats
@@ -167,7 +167,7 @@ def pane_stream(
 
 def monitor(panes: DataStream, config: DriftJobConfig) -> DataStream:
     """The stream of alerts; scores and dead letters are its side outputs."""
-    function = MonitorFunction(_monitored(config), fit_training_sets(config))
+    function = MonitorFunction(_monitored(config), read_artefacts(config))
     return (
         panes.key_by(shard_of, key_type=Types.INT())
         .process(function, output_type=RECORD_TYPE)
@@ -181,7 +181,7 @@ def monitor_with_commands(
 ) -> DataStream:
     """The stream of alerts; audits are a side output besides. Its state is that of ``monitor``."""
     commands = read_commands(tables, config)
-    function = ControlledMonitorFunction(_monitored(config), fit_training_sets(config))
+    function = ControlledMonitorFunction(_monitored(config), read_artefacts(config))
     return (
         panes.union(commands.to_one)
         .key_by(shard_of, key_type=Types.INT())

@@ -112,7 +112,7 @@ class FoundShift(Struct, frozen=True, kw_only=True):
         ``deviations``, of the mean of a column, in standard deviations; or ``share``: by how much
         a category gains that half of the events have.
     of : str
-        ``column``, or ``component`` where the reducer mixes columns.
+        ``column``; ``component`` where the reducer mixes columns; ``output`` of a model of the user.
     n_events : int or None
         Those of a window, or those until a sequential detector alarms; None where it takes a
         larger reference.
@@ -122,7 +122,7 @@ class FoundShift(Struct, frozen=True, kw_only=True):
 
     size: float | None
     unit: Literal["deviations", "share"]
-    of: Literal["column", "component"]
+    of: Literal["column", "component", "output"]
     n_events: int | None
     probability: float | None = None
 

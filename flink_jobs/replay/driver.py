@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.panes import Pane
@@ -80,8 +81,8 @@ class Replay:
     Parameters
     ----------
     config : DriftJobConfig
-    trained : mapping of str to bytes
-        The reference blocks fitted on training sets.
+    artefacts : Artefacts
+        What the files that the configuration names hold.
     alerts, scores, evidence : Spool
     dead_letters : DeadLetterLog
         Where what the monitor writes goes.
@@ -96,13 +97,13 @@ class Replay:
     def __init__(
         self,
         config: DriftJobConfig,
-        trained: Mapping[str, bytes],
+        artefacts: Artefacts,
         alerts: Spool[Alert],
         scores: Spool[Score],
         evidence: Spool[Evidence],
         dead_letters: DeadLetterLog,
     ) -> None:
-        self._monitor = DriftMonitor(config, trained)
+        self._monitor = DriftMonitor(config, artefacts)
         self._alerts = alerts
         self._scores = scores
         self._evidence = evidence

@@ -17,8 +17,8 @@ import msgspec
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.config.tables.base import ConfigError
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.many_models.stage import decides_over_models
-from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.in_memory import at_hand, is_table
@@ -108,7 +108,7 @@ def run_backtest(
     SourceError
         When the history cannot be read or holds no event.
     ConfigError
-        When a shift, or the training set that the configuration names, cannot be used.
+        When a shift, or a file that the configuration names, cannot be used.
     BacktestError
         When the folder cannot be written or a process dies.
 
@@ -145,12 +145,12 @@ def run_backtest(
                 config, files, folder=folder, processes=processes, progress=progress, shifts=shifts
             )
     opened = open_source(str(source) if isinstance(source, Path) else source, config)
-    trained = fit_training_sets(config)
+    artefacts = read_artefacts(config)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
     with fresh_folder(None if folder is None else Path(folder)) as target:
         with tempfile.TemporaryDirectory(prefix=PARTS, dir=target) as scratch:
-            order = Order(config, opened, Path(scratch), trained, horizon_ms, tuple(shifts))
+            order = Order(config, opened, Path(scratch), artefacts, horizon_ms, tuple(shifts))
             parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))
             _refuse_disagreement(opened, parts)
             # First of all: by it a folder is known as one of results, should this be killed.

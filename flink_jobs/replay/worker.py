@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
 from flink_jobs.histories.known_drifts.shift_table import Shift
 from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
@@ -37,7 +38,7 @@ class Order:
     config: DriftJobConfig
     source: Source
     folder: Path
-    trained: Mapping[str, bytes]
+    artefacts: Artefacts
     horizon_ms: int
     shifts: Sequence[Shift] = ()
 
@@ -117,7 +118,7 @@ class _Part:
         self._scores = Spool[Score](order.folder / f"scores-{part}.spool")
         self._evidence = evidence_spool(order.folder / f"evidence-{part}.spool")
         self._replay = Replay(
-            order.config, order.trained, self._alerts, self._scores, self._evidence, self._log
+            order.config, order.artefacts, self._alerts, self._scores, self._evidence, self._log
         )
         self._columns = ColumnsSeen(order.config)
         self._n_events = self._n_heartbeats = 0

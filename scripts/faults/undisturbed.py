@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flink_jobs.config.loading import decode_config
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.panes import PanePacker, unpack_pane
@@ -70,7 +70,7 @@ def undisturbed(job_toml: str, records: Iterable[Record]) -> Expected:
             start_ms = record.time_ms - record.time_ms % width_ms
             panes.setdefault((model, start_ms), []).append(record)
     use_one_thread()
-    packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
+    packer, monitor = PanePacker(config), DriftMonitor(config, read_artefacts(config))
     states: dict[str, InMemoryEntries] = {}
     for model, start_ms in sorted(panes):
         rows = panes[model, start_ms]

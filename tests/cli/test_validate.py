@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flink_jobs.cli import app
+from tests.onnx_files import layers_of, network_file
 
 TEXT = """\
 version = 1
@@ -141,6 +142,28 @@ def test_a_right_artefact_counts_as_the_reference(tmp_path: Path) -> None:
 
     assert answer.exit_code == 0
     assert "500 events of" in answer.stdout
+
+
+def test_a_model_of_the_users_own_is_checked_and_its_cost_said(tmp_path: Path) -> None:
+    data = network_file(layers_of((10, 5, 3)))
+    (tmp_path / "model.onnx").write_bytes(data)
+    table = (
+        'kind = "onnx_softmax", path = "model.onnx", size = 3, '
+        f'sha256 = "{hashlib.sha256(data).hexdigest()}"'
+    )
+    text = TEXT.replace("n_outputs = 10", "n_features = 10")
+
+    refused = validate_text(tmp_path, f"{text}[detector]\nreducer = {{{table}}}\n")
+    right = validate_text(tmp_path, f'{text}[detector]\nreducer = {{{table}, gives = "logits"}}\n')
+
+    assert refused.exit_code == 1
+    assert "detector.reducer.gives  'probabilities', and what" in refused.stderr
+    assert right.exit_code == 0
+    assert "10 features of each, reducer onnx_softmax" in right.stdout
+    assert "model.onnx, 0.00" in right.stdout
+    assert "from 'inputs', tensor(float) (n, 10) to 3 numbers of 'outputs', " in right.stdout
+    assert "it is not part of the state" in right.stdout
+    assert "one output" in right.stdout
 
 
 def test_the_training_set_of_an_override_is_read_and_counted_too(tmp_path: Path) -> None:

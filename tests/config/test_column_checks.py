@@ -46,6 +46,20 @@ def reducer(kind: str, **more: Any) -> dict[str, Any]:
     return {"reducer": {"kind": kind} | more}
 
 
+def own_model(kind: str) -> dict[str, Any]:
+    return reducer(kind, path="model.onnx", sha256="0" * 64, size=1)
+
+
+def test_a_model_of_ones_own_reads_booleans_and_no_column_that_may_be_missing() -> None:
+    features = {"owner": "boolean", "age": {"type": "number", "may_be_missing": True}}
+    view = {"name": "a", "columns": ["owner"]} | own_model("onnx_embedding")
+
+    assert problems(columns={"features": features}, views=[view]) == []
+    (problem,) = problems(columns={"features": features}, views=[view | {"columns": ["features"]}])
+    assert problem.key == "views[0].reducer.kind"
+    assert "over age, which may be missing" in problem.wrong
+
+
 def test_views_of_named_columns_are_right() -> None:
     answers = {"name": "answers", "columns": ["probs"]}
     numbers = {"name": "numbers", "columns": ["age", "score", "emb"], "test": {"kind": "psi"}}
@@ -124,6 +138,21 @@ def test_a_vector_alone_may_be_called_as_its_role() -> None:
             with_view(columns=["outputs"], **reducer("hard_predictions")),
             "views[1].reducer.kind",
             "'hard_predictions' over probs, score",
+        ),
+        (
+            with_view(columns=["age", "plan"], **own_model("onnx_embedding")),
+            "views[1].reducer.kind",
+            "'onnx_embedding' over the category plan",
+        ),
+        (
+            with_view(columns=["age"], **own_model("onnx_softmax")),
+            "views[1].reducer.size",
+            "1 number",
+        ),
+        (
+            with_view(columns=["age"], test={"kind": "chi_square"}, **own_model("onnx_embedding")),
+            "views[1].test.kind",
+            "leaves no categories",
         ),
         (
             with_view(columns=["emb"], **reducer("pca", n_components=5)),

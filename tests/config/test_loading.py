@@ -14,7 +14,7 @@ from flink_jobs.config.loading import decode_config, load_config, resolve_secret
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.training_set import read_training_set
 from flink_jobs.config.views import views_of
-from flink_jobs.core.references.trained import fit_training_sets
+from flink_jobs.core.artefacts import read_artefacts
 from tests.builders import BASE, fingerprint_of, make_config
 
 
@@ -183,7 +183,7 @@ def test_a_training_set_that_makes_no_reference_is_refused(tmp_path: Path) -> No
     config = load_config(path, environ={})
 
     with pytest.raises(ConfigError, match=r"reference.path: its 4 rows make no reference"):
-        fit_training_sets(config)
+        read_artefacts(config)
 
 
 def test_the_address_comes_from_the_environment_where_it_is_set(tmp_path: Path) -> None:

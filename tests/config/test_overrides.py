@@ -18,8 +18,8 @@ from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.tables.references import FirstTime
 from flink_jobs.config.tables.windows import CountWindow, TimeWindow
 from flink_jobs.config.views import views_of
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
@@ -272,12 +272,12 @@ def test_each_override_may_have_a_training_set_of_its_own(tmp_path: Path) -> Non
     (tmp_path / "job.toml").write_text(text)
     config = load_config(tmp_path / "job.toml", environ={})
 
-    trained = fit_training_sets(config)
+    artefacts = read_artefacts(config)
 
     base, wide, strict = variants(config)
     assert key_of(strict) == key_of(base)
-    assert trained.keys() == {key_of(base), key_of(wide)}
-    monitor = DriftMonitor(config, trained)
+    assert artefacts.trained.keys() == {key_of(base), key_of(wide)}
+    monitor = DriftMonitor(config, artefacts)
     n_refs = {}
     for model, n_columns in (("wide", 4), ("strict", 3), ("other", 3)):
         pane = make_pane(0, np.zeros((30, n_columns)), model=model)
@@ -302,7 +302,7 @@ def test_a_training_set_of_an_override_that_cannot_be_used_is_named_by_its_place
     config = load_config(tmp_path / "job.toml", environ={})
 
     with pytest.raises(ConfigError, match=r"overrides\[0\]\.reference\.path: .*shape \(50, 2\)"):
-        fit_training_sets(config)
+        read_artefacts(config)
 
 
 VIEWS = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core import plan
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.plan import Plan, Plans
 from flink_jobs.intake.layouts import Layouts
@@ -27,12 +29,12 @@ def test_models_of_one_override_share_one_plan_however_many_they_are(
     made: list[DriftJobConfig] = []
     make_plan = plan.make_plan
 
-    def counted(config: DriftJobConfig, trained: dict[str, bytes]) -> Plan:
+    def counted(config: DriftJobConfig, *given: Any) -> Plan:
         made.append(config)
-        return make_plan(config, trained)
+        return make_plan(config, *given)
 
     monkeypatch.setattr(plan, "make_plan", counted)
-    plans = Plans(make_config(overrides=OVERRIDES), {})
+    plans = Plans(make_config(overrides=OVERRIDES), Artefacts())
     change = '{"policy":{"cooldown_ms":1}}'
 
     for _ in range(2):

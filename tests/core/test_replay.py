@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.references import Seasonal, TrainingSet
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.state.model_state import LiveEntries
 from flink_jobs.intake.formats.json import InferenceEvent, encode_event
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
@@ -155,9 +156,9 @@ CONFIGS = {name: config_of(name) for name in TABLES}
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-def trained(config: DriftJobConfig) -> dict[str, bytes]:
+def artefacts(config: DriftJobConfig) -> Artefacts:
     if not isinstance(config.reference, TrainingSet):
-        return {}
+        return Artefacts()
     x_ref = np.random.default_rng(9).normal(size=(60, 3))
     return trained_on(config, x_ref)
 
@@ -241,7 +242,7 @@ def replay(
     """A replay to which commands with a time were sent before the first pane."""
     it = Replay(
         config,
-        trained=trained(config),
+        artefacts=artefacts(config),
         fires_timers=fires_timers,
         as_in_a_backtest=as_in_a_backtest,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.entries import decode
 from flink_jobs.core.state.model_state import InMemoryEntries
@@ -53,14 +54,14 @@ class Watched:
     Parameters
     ----------
     config : DriftJobConfig
-    trained : dict of str to bytes, optional
+    artefacts : Artefacts, optional
     model : str
     """
 
     def __init__(
         self,
         config: DriftJobConfig | None = None,
-        trained: dict[str, bytes] | None = None,
+        artefacts: Artefacts | None = None,
         model: str = MODEL,
     ) -> None:
         self.model = model
@@ -68,9 +69,9 @@ class Watched:
         self.standing: Sequence[StandingCommand] = ()
         self.actions: list[Actions] = []
         self._config = config or commanded()
-        self._trained = trained
+        self._artefacts = artefacts
         self._n_sent = 0
-        self._monitor = DriftMonitor(self._config, trained)
+        self._monitor = DriftMonitor(self._config, artefacts)
 
     def panes(self, *indices: int, n: int = 40, loc: float = 0.0) -> Actions:
         """Panes of normal rows around ``loc``; the actions of the last."""
@@ -105,7 +106,7 @@ class Watched:
         """Another process goes on, to which the bytes of the state are all that is left."""
         self.state = restored(self.state)
         self._config = config or self._config
-        self._monitor = DriftMonitor(self._config, self._trained)
+        self._monitor = DriftMonitor(self._config, self._artefacts)
 
     @property
     def status(self) -> Status:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import binomtest
 
 from detectors import (
+    ONNX_REDUCERS,
     PCA,
     REDUCERS,
     TORCH_REDUCERS,
@@ -53,16 +53,19 @@ from detectors import (
     reducer_of_kind,
 )
 from detectors.reducers.neural.autoencoders import TrainedAutoencoder, UntrainedAutoencoder
-from detectors.reducers.neural.classifiers import TorchHardPredictions, TorchSoftmax
 from detectors.reducers.neural.training import Training
+from detectors.reducers.onnx_models.model import OnnxModel
+from detectors.reducers.onnx_models.reducers import (
+    OnnxEmbedding,
+    OnnxHardPredictions,
+    OnnxSoftmax,
+)
+from tests.onnx_files import Layer, network_file
 
 
-def classifier() -> torch.nn.Module:
-    model = torch.nn.Linear(4, 3)
-    with torch.no_grad():
-        model.weight.copy_(torch.arange(12.0).reshape(3, 4).sin())
-        model.bias.zero_()
-    return model
+def classifier() -> OnnxModel:
+    weights = np.sin(np.arange(12.0)).reshape(4, 3)
+    return OnnxModel(network_file([Layer(weights, np.zeros(3))]))
 
 
 REDUCER_CASES: dict[str, Callable[[], Reducer]] = {
@@ -74,8 +77,9 @@ REDUCER_CASES: dict[str, Callable[[], Reducer]] = {
     "prepared": lambda: Prepared(PCA(2), categorical_columns=[3]),
     "untrained_autoencoder": lambda: UntrainedAutoencoder(2),
     "trained_autoencoder": lambda: TrainedAutoencoder(2, training=Training(max_epochs=2)),
-    "torch_softmax": lambda: TorchSoftmax(classifier()),
-    "torch_hard_predictions": lambda: TorchHardPredictions(classifier()),
+    "onnx_embedding": lambda: OnnxEmbedding(classifier()),
+    "onnx_softmax": lambda: OnnxSoftmax(classifier(), gives="logits"),
+    "onnx_hard_predictions": lambda: OnnxHardPredictions(classifier(), gives="logits"),
 }
 TEST_CASES: dict[str, Callable[[], TwoSampleTest]] = {
     "ks": KSTest,
@@ -180,7 +184,7 @@ BAD_ROWS = [
 
 
 def test_every_registered_kind_has_a_case():
-    assert {*REDUCERS, *TORCH_REDUCERS} == set(REDUCER_CASES)
+    assert {*REDUCERS, *TORCH_REDUCERS, *ONNX_REDUCERS} == set(REDUCER_CASES)
     assert set(TWO_SAMPLE_TESTS) == set(TEST_CASES)
     for kind, make in [*REDUCER_CASES.items(), *TEST_CASES.items()]:
         assert make().kind == kind
@@ -272,11 +276,12 @@ class TestEveryReducer:
 
         np.testing.assert_array_equal(restored.transform(X_TEST), expected)
 
-    def test_stored_arrays_are_copies(self, reducer):
+    def test_stored_arrays_are_copies_or_cannot_be_written(self, reducer):
         expected = reducer.fit(X_REF).transform(X_TEST).copy()
 
         for array in reducer.to_arrays().values():
-            array[...] = 0
+            if array.flags.writeable:
+                array[...] = 0
 
         np.testing.assert_array_equal(reducer.transform(X_TEST), expected)
 
@@ -572,7 +577,7 @@ class TestEveryTwoSampleTest:
         assert binomtest(n_alarms, n_repeats).proportion_ci(0.999).low <= level
 
 
-OWN_UNITS = {"softmax_outputs", "hard_predictions", "torch_softmax", "torch_hard_predictions"}
+OWN_UNITS = {"softmax_outputs", "hard_predictions", *ONNX_REDUCERS}
 """Reducers whose rows are not scaled."""
 
 

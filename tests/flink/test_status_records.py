@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.flink.operators.monitor import STATUSES, MonitorFunction
 from flink_jobs.records.status import encode_status
 from tests.builders import make_config
@@ -23,7 +24,7 @@ class State:
 
 @pytest.mark.parametrize("topic", [None, "drift-status"])
 def test_status_records_go_out_where_there_is_a_topic(topic: str | None) -> None:
-    function: Any = MonitorFunction(make_config(kafka={"status_topic": topic}), {})
+    function: Any = MonitorFunction(make_config(kafka={"status_topic": topic}), Artefacts())
     function._metrics = Metrics()
     status = make_status()
 

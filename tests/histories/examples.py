@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
@@ -120,7 +121,7 @@ def expected(config: DriftJobConfig, events: Sequence[Event]) -> Expected:
         rows.setdefault(event.model, {}).setdefault(start_ms, []).append(row)
     found = Expected({}, {})
     for model, panes in rows.items():
-        monitor, state = DriftMonitor(config), InMemoryEntries()
+        monitor, state = DriftMonitor(config, read_artefacts(config)), InMemoryEntries()
         actions = [monitor.on_pane(pane, state) for pane in _panes(config, model, panes, events)]
         actions.append(monitor.on_end(model, state))
         found.alerts[model] = [alert for each in actions for alert in each.alerts]

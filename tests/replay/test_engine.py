@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ from tests.histories.examples import (
     write_json_lines,
     write_parquet,
 )
+from tests.onnx_files import layers_of, network_file
 
 
 def write_gzip(path: Path, events: list[Event]) -> Path:
@@ -126,6 +128,28 @@ def test_a_sequential_detector_alarms_for_the_model_that_drifts_and_for_no_other
     # The half of 1,000 events, 40 ms apart.
     drift_ms = START_MS + 500 * 40
     assert drift_ms < found[0].window.closed_ms <= drift_ms + 3_000
+    for name in (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE):
+        assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["onnx_softmax", "onnx_hard_predictions"])
+def test_a_model_of_the_users_own_gives_the_same_bytes_in_every_process(
+    tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(network_file(layers_of((3, 7, 5)), softmax=True))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    reducer = {"kind": kind, "path": str(file), "sha256": digest, "size": 5}
+    config = backtest_config(columns=columns(), detector={"reducer": reducer, "test": None})
+    events = make_events()
+    path = write_parquet(tmp_path / "a.parquet", events)
+
+    one, two = (run_backtest(config, path, folder=tmp_path / str(n), processes=n) for n in (1, 2))
+
+    wanted = expected(config, events)
+    assert list(one.scores()) == wanted.all_scores
+    assert one.alerts() == wanted.all_alerts
+    assert {alert.model for alert in one.alerts()} == {"c"}
     for name in (SCORES_FILE, ALERTS_FILE, EVIDENCE_FILE):
         assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
 

@@ -16,8 +16,8 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.overrides import matches
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
-from flink_jobs.core.references.trained import fit_training_sets
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY, InferenceEvent, encode_event
@@ -148,7 +148,7 @@ class Topics:
         until_ms : int, optional
             How far event time goes on after the last pane.
         """
-        packer, monitor = PanePacker(config), DriftMonitor(config, fit_training_sets(config))
+        packer, monitor = PanePacker(config), DriftMonitor(config, read_artefacts(config))
         states: dict[str, InMemoryEntries] = {}
         given: set[tuple[str, int]] = set()
         total = Actions()

@@ -1,4 +1,4 @@
-"""Reducers that need PyTorch: autoencoders, and the user's own classifier.
+"""Reducers that need PyTorch: autoencoders.
 
 Nothing else in :mod:`detectors` imports this package before one of its reducers is asked for.
 """

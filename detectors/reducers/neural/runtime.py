@@ -7,16 +7,14 @@ from contextlib import contextmanager
 
 try:
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
     from torch import nn
 except ImportError as error:
     raise ImportError(
-        "this part of the detectors needs PyTorch and safetensors: in Loudly's folder run make "
-        "torch, or pip install '.[torch]'"
+        "this part of the detectors needs PyTorch: in Loudly's folder run make torch, or "
+        "pip install '.[torch]'"
     ) from error
 
-__all__ = ["SafetensorError", "load_file", "nn", "single_threaded", "torch"]
+__all__ = ["nn", "single_threaded", "torch"]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 _LARGEST = 2**53 - 1
 PositiveInt = Annotated[int, Meta(ge=1, le=_LARGEST)]
 NonNegativeInt = Annotated[int, Meta(ge=0, le=_LARGEST)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Level = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 

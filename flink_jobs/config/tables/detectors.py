@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Sha256, Table
+from flink_jobs.config.tables.columns import VectorSize
 
 
 class NoReductionConfig(Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
@@ -45,6 +46,54 @@ class HardPredictionsConfig(
 ):
     """BBSDh: test the class that each event's softmax outputs predict."""
 
+
+class OwnModelConfig(Table, frozen=True, kw_only=True):
+    """A model in ONNX format that is evaluated on each event.
+
+    Attributes
+    ----------
+    path : str
+        The file. It is read where the job is submitted, and shipped with it.
+    sha256 : str
+        Of that file.
+    output : str
+        Which of the model's outputs is taken; empty where it has one alone.
+    size : int
+        Numbers of that output for one event.
+    """
+
+    path: str
+    sha256: Sha256
+    output: str = ""
+    size: VectorSize
+
+
+class OnnxEmbeddingConfig(
+    OwnModelConfig, frozen=True, kw_only=True, tag_field="kind", tag="onnx_embedding"
+):
+    """Test what the model gives: an embedding, a score or any other numbers."""
+
+
+class OwnClassifierConfig(OwnModelConfig, frozen=True, kw_only=True):
+    """A classifier, with what its output holds."""
+
+    gives: Literal["probabilities", "logits"] = "probabilities"
+
+
+class OnnxSoftmaxConfig(
+    OwnClassifierConfig, frozen=True, kw_only=True, tag_field="kind", tag="onnx_softmax"
+):
+    """BBSDs: test the class probabilities that the model gives."""
+
+
+class OnnxHardPredictionsConfig(
+    OwnClassifierConfig, frozen=True, kw_only=True, tag_field="kind", tag="onnx_hard_predictions"
+):
+    """BBSDh: test the class that the model predicts."""
+
+
+PredictedClass = HardPredictionsConfig | OnnxHardPredictionsConfig
+"""Reducers that leave the number of a class, a category."""
 
 Cells = Annotated[int, Meta(ge=2, le=100_000)]
 
@@ -147,6 +196,9 @@ ReducerConfig = (
     | SparseRandomProjectionConfig
     | SoftmaxOutputsConfig
     | HardPredictionsConfig
+    | OnnxEmbeddingConfig
+    | OnnxSoftmaxConfig
+    | OnnxHardPredictionsConfig
 )
 TestConfig = (
     KSConfig

@@ -8,10 +8,9 @@ from zoneinfo import available_timezones
 
 from msgspec import Meta
 
-from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Problem, Table
+from flink_jobs.config.tables.base import NonNegativeInt, PositiveInt, Problem, Sha256, Table
 from flink_jobs.config.tables.windows import check_whole_panes
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 MinEvents = Annotated[int, Meta(ge=2, le=1_000_000)]
 _DAY_MS = 86_400_000
 _PERIODS_MS = {"day": _DAY_MS, "week": 7 * _DAY_MS}

@@ -19,6 +19,7 @@ from detectors import (
     DriftDetector,
     Needs,
     Reducer,
+    StateArrays,
     TwoSampleResult,
     arrays_to_bytes,
     autocorrelation_time,
@@ -44,6 +45,8 @@ _MAX_CACHED_BYTES = 256 * 1_024 * 1_024
 _OBJECTS_BYTES = 10_000
 # The halves of fewer events say next to nothing.
 _FEWEST_TO_SPLIT = 40
+# The array of a reducer that holds the file of a model.
+_MODEL = "reducer/model"
 
 
 class UnusableReferenceError(ValueError):
@@ -155,7 +158,7 @@ class FittedView:
         p-values a further detector must not change.
         """
         arrays = {"encoder": self.encoder.to_array(), **self.detectors[0].to_arrays()}
-        return hashlib.sha256(arrays_to_bytes(arrays)).hexdigest()[:16]
+        return hashlib.sha256(arrays_to_bytes(_without_models(arrays))).hexdigest()[:16]
 
     @classmethod
     def from_block(cls, block: bytes) -> FittedView:
@@ -188,6 +191,7 @@ class FittedView:
         )
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All arrays but those of the user's own model, which lies in the job and not in state."""
         arrays: dict[str, NDArray[np.generic]] = {
             "sizes": np.array([len(self.detectors), self.n_ref, self.n_slots], dtype=np.int64),
             "autocorrelation_time": np.array([self.autocorrelation_time]),
@@ -200,7 +204,7 @@ class FittedView:
         for place, own in enumerate(self.sequential):
             stored = own.to_arrays().items()
             arrays |= {f"sequential/{place}/{name}": array for name, array in stored}
-        return arrays
+        return _without_models(arrays)
 
 
 def fit_view(
@@ -379,10 +383,17 @@ def _with_own_test(view: View) -> View:
 def _shared(reducers: Sequence[Reducer]) -> list[Reducer]:
     """The same reducers, of which equal ones are one object."""
     known: dict[bytes, Reducer] = {}
-    return [
-        known.setdefault(each.kind.encode() + arrays_to_bytes(each.to_arrays()), each)
-        for each in reducers
-    ]
+    return [known.setdefault(_identity(each), each) for each in reducers]
+
+
+def _identity(reducer: Reducer) -> bytes:
+    arrays = {f"reducer/{name}": array for name, array in reducer.to_arrays().items()}
+    return reducer.kind.encode() + arrays_to_bytes(_without_models(arrays))
+
+
+def _without_models(arrays: StateArrays) -> dict[str, NDArray[np.generic]]:
+    """Leave out the files of users' own models, of which the digests stay."""
+    return {name: array for name, array in arrays.items() if not name.endswith(_MODEL)}
 
 
 def _not_fitted(error: Exception) -> UnusableReferenceError | DetectorFailedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +18,7 @@ from flink_jobs.config.views import View, views_of
 from flink_jobs.core.commands.refused import RefusedCommandError
 from flink_jobs.core.events import PaneEvents
 from flink_jobs.core.failures import DetectorFailedError
+from flink_jobs.core.own_models import with_model
 from flink_jobs.core.references.collected import StoredReference
 from flink_jobs.core.references.fitted import (
     FittedView,
@@ -28,6 +30,7 @@ from flink_jobs.core.references.rules import Wanted
 from flink_jobs.one_thread import use_one_thread
 
 if TYPE_CHECKING:
+    from detectors.reducers.onnx_models.model import OnnxModel
     from flink_jobs.core.views.view_watch import ViewWatch
 
 
@@ -100,8 +103,16 @@ class TrainedRule(StoredReference):
         )
 
 
-def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
-    """The reference blocks of the training sets that views of models may have, by their key.
+def fit_training_sets(
+    config: DriftJobConfig, models: Mapping[str, OnnxModel]
+) -> tuple[dict[str, bytes], dict[str, int]]:
+    """Fit the training sets that views of models may have: their blocks and sizes, by their key.
+
+    Parameters
+    ----------
+    config : DriftJobConfig
+    models : mapping of str to OnnxModel
+        Models of the user's own by their SHA-256.
 
     Raises
     ------
@@ -118,7 +129,7 @@ def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
             if key in blocks or not isinstance(view.reference, TrainingSet):
                 continue
             try:
-                blocks[key], n_training[key] = _fit(variant, view)
+                blocks[key], n_training[key] = _fit(variant, with_model(view, models))
             except ConfigError as error:
                 raise ConfigError(
                     [msgspec.structs.replace(p, key=f"{prefix}{p.key}") for p in error.problems]
@@ -127,7 +138,7 @@ def fit_training_sets(config: DriftJobConfig) -> dict[str, bytes]:
             raise ConfigError(
                 [msgspec.structs.replace(p, key=f"{prefix}{p.key}") for p in problems]
             )
-    return blocks
+    return blocks, n_training
 
 
 def _fit(config: DriftJobConfig, view: View) -> tuple[bytes, int]:

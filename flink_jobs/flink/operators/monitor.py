@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from pyflink.common import Row, Types
@@ -16,6 +16,7 @@ from pyflink.datastream import (
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.actions import Actions
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.flink.log import JobLog
 from flink_jobs.flink.metrics import MonitorMetrics
@@ -61,20 +62,20 @@ class _MonitorOperator:
     Parameters
     ----------
     config : DriftJobConfig
-    trained : mapping of str to bytes
-        The reference blocks fitted on training sets.
+    artefacts : Artefacts
+        What the files that the configuration names hold; they travel within this function.
     """
 
-    def __init__(self, config: DriftJobConfig, trained: Mapping[str, bytes]) -> None:
+    def __init__(self, config: DriftJobConfig, artefacts: Artefacts) -> None:
         self._config = config
-        self._trained = trained
+        self._artefacts = artefacts
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Build the monitor and the metrics; called once in every Python worker."""
         use_one_thread()
         self._entries = ShardEntries(runtime_context, _MOST_CACHED_BYTES)
         self._waiting = WaitingModels(self._entries)
-        self._monitor = DriftMonitor(self._config, self._trained)
+        self._monitor = DriftMonitor(self._config, self._artefacts)
         self._metrics = MonitorMetrics(
             runtime_context.get_metrics_group(),
             takes_commands=self._config.kafka.control_topic is not None,

@@ -147,7 +147,7 @@ def test_a_change_that_no_longer_fits_the_job_is_dropped_and_the_log_says_why(
         },
     )
     assert first.audits[-1].outcome is Outcome.APPLIED
-    trained = trained_on(other, rows(9, 50)) if text == "reference" else {}
+    trained = trained_on(other, rows(9, 50)) if text == "reference" else None
     again = Watched(other, trained)
     again.state = first.state
 

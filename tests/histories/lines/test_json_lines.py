@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.known_drifts.shift_table import NoiseShift, Shift
@@ -103,7 +104,7 @@ def replay(
 ) -> Replayed:
     folder.mkdir()
     source = JsonLines(find_files(path), config, chunk_bytes=chunk_bytes)
-    order = Order(config, source, folder, {}, _HORIZON_MS, shifts)
+    order = Order(config, source, folder, Artefacts(), _HORIZON_MS, shifts)
     parts = run(order, n_parts)
     merge([segment for part in parts for segment in part.alerts], folder / "alerts")
     merge([segment for part in parts for segment in part.scores], folder / "scores")
