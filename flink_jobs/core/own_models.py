@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from detectors.reducers.onnx_models.model import BoundModel, OnnxModel
 
 MOST_BYTES = 25_000_000
-"""Of one model, which travels within the job. On the embedded cluster, whose JobManager has a heap of
-448 MB, a job with 24 MB runs; with 96 MB Flink ends as it serialises the job: Java heap space."""
+"""Of one model, which travels within the job. On the embedded cluster, whose JobManager has a heap
+of 448 MB, a job with 24 MB runs; with 96 MB Flink ends as it serialises the job: Java heap space."""
 
 _MOST_NAMED = 8
 
