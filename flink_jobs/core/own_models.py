@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 25_000_000
 """Of one model, which travels within the job. On the embedded cluster, whose JobManager has a heap
-of 448 MB, a job with 24 MB runs; with 96 MB Flink ends as it serialises the job: Java heap space."""
+of 448 MB, a job with 24 MB runs. With 96 MB Flink ended as it serialised the job: no heap left."""
 
 _MOST_NAMED = 8
 
