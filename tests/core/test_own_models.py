@@ -16,6 +16,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import load_config
 from flink_jobs.config.tables.base import ConfigError
 from flink_jobs.config.views import views_of
+from flink_jobs.core import own_models
 from flink_jobs.core.artefacts import Artefacts, read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.records.alerts import AlertKind, Cause, ScoreStatus
@@ -317,6 +318,16 @@ def test_a_missing_file_and_another_digest_are_refused(tmp_path: Path) -> None:
         load_config(job_file(tmp_path, table, data=None), environ={})
     with pytest.raises(ConfigError, match=r"detector\.reducer\.sha256: .* has the digest"):
         load_config(job_file(tmp_path, table, WIDE), environ={})
+
+
+def test_a_file_too_large_to_travel_with_the_job_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(job_file(tmp_path, reducer("onnx_softmax", path="model.onnx")), environ={})
+    monkeypatch.setattr(own_models, "MOST_BYTES", 100_000)
+
+    with pytest.raises(ConfigError, match=r"reducer\.path: .* has 0\.2 MB; allowed: 0 MB or less"):
+        read_artefacts(config)
 
 
 def test_where_onnx_runtime_is_missing_it_is_said_how_to_install_it(

@@ -221,7 +221,10 @@ def check_equal(given: NDArray[np.generic], again: NDArray[np.generic]) -> None:
 
 
 def _tensors(arguments: Sequence[onnxruntime.NodeArg]) -> tuple[Tensor, ...]:
-    return tuple(
-        Tensor(each.name, each.type, tuple(n if isinstance(n, int) else None for n in each.shape))
-        for each in arguments
-    )
+    try:
+        return tuple(
+            Tensor(each.name, each.type, tuple(n if type(n) is int else None for n in each.shape))
+            for each in arguments
+        )
+    except UnicodeDecodeError as error:
+        raise InvalidParameterError(f"not a model in ONNX format: {error}") from error

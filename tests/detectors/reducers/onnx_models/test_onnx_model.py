@@ -3,12 +3,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors import InvalidParameterError
@@ -58,6 +60,8 @@ def test_a_pickle_is_refused_and_does_not_run(tmp_path):
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(0, 255))
+@example(DATA.rindex(b"inputs"), 0x80)
+@example(DATA.rindex(b"outputs"), 0xFF)
 @settings(max_examples=100, deadline=None)
 def test_a_damaged_file_is_refused_or_runs(place, value):
     data = bytearray(DATA)
@@ -102,3 +106,22 @@ def test_weights_in_another_file_are_refused_even_where_that_file_is_at_hand(tmp
             OnnxModel.from_file("model.onnx")
     finally:
         os.chdir(before)
+
+
+WITHOUT_ONNX_RUNTIME = """
+import sys
+sys.modules["onnxruntime"] = None
+from detectors import reducer_of_kind
+try:
+    reducer_of_kind("onnx_softmax")
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_onnx_runtime_the_import_names_the_extra_that_brings_it():
+    command = [sys.executable, "-c", WITHOUT_ONNX_RUNTIME]
+
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert "pip install '.[onnx]'" in printed
