@@ -112,7 +112,7 @@ class FoundShift(Struct, frozen=True, kw_only=True):
         ``deviations``, of the mean of a column, in standard deviations; or ``share``: by how much
         a category gains that half of the events have.
     of : str
-        ``column``; ``component`` where the reducer mixes columns; ``output`` of a model of the user.
+        ``column``, ``component`` where the reducer mixes columns, or ``output`` of a model.
     n_events : int or None
         Those of a window, or those until a sequential detector alarms; None where it takes a
         larger reference.
