@@ -40,6 +40,8 @@ N_COLUMNS = 600
 _MOST_POINTS = 300_000
 _MOST_OPEN = 40
 _MANY_STREAMS = 50
+_MOST_IN_FULL = 100
+"""Collapsed timelines; more are unpacked when they are asked for: 960 have 290,000 elements."""
 
 
 @dataclass
@@ -164,6 +166,8 @@ def render(contents: Contents) -> str:
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
         "left_out": classes.n_left_out,
+        "most_in_full": _MOST_IN_FULL,
+        "packed": pages.packed,
         "overview": _overview(contents),
         "calendar": calendar,
         "moved": moved,

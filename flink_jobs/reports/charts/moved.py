@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from plotly.graph_objects import Figure
+from plotly.graph_objects import Bar, Figure
 
 from detectors.column_shifts import CHANCE_LEVEL
 from flink_jobs.records.alerts import ColumnShift
@@ -42,47 +42,51 @@ def chart(columns: Sequence[ColumnShift], names: Sequence[str] = ()) -> Figure:
     """
     drawn = columns[:MOST_COLUMNS]
     known = names or [column_words.name(each) for each in drawn]
-    looks = [_look(each) for each in drawn]
-    rows = list(range(len(drawn)))
+    labels = [_label(each, name) for each, name in zip(drawn, known, strict=False)]
+    words = figures.points(
+        mode="text",
+        x=[0.0] * len(drawn),
+        y=[row - 0.2 for row in range(len(drawn))],
+        text=labels,
+        textposition="middle right",
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
     return figures.figure(
-        [
-            figures.bars(
-                orientation="h",
-                x=[each.statistic for each in drawn],
-                y=[row + 0.26 for row in rows],
-                width=_BAR,
-                marker={
-                    "color": [look.colour for look in looks],
-                    "line": {"width": 0},
-                    "pattern": {
-                        "shape": [look.pattern for look in looks],
-                        "fgcolor": [look.ink for look in looks],
-                        "fillmode": "overlay",
-                        "size": 5,
-                    },
-                },
-                customdata=[column_words.strength(each) for each in drawn],
-                hovertemplate="%{customdata}<extra></extra>",
-                text=[number(each.statistic, 2) for each in drawn],
-                textposition="outside",
-                textangle=0,
-                cliponaxis=False,
-            ),
-            figures.points(
-                mode="text",
-                x=[0.0] * len(drawn),
-                y=[row - 0.2 for row in rows],
-                text=[_label(each, name) for each, name in zip(drawn, known, strict=False)],
-                textposition="middle right",
-                hoverinfo="skip",
-                cliponaxis=False,
-            ),
-        ],
+        [*_bars(drawn, palette.MOVED), *_bars(drawn, palette.BY_CHANCE), words],
         height=_FRAME_PX + _ROW_PX * max(1, len(drawn)),
+        barmode="overlay",
         margin={"l": 4, "r": 16, "t": 4, "b": 36},
         xaxis={"title": {"text": "effect size"}, "range": [0, _end(drawn)], "nticks": 6},
         yaxis={"visible": False, "range": [len(drawn) - 0.4, -0.6]},
     )
+
+
+def _bars(columns: Sequence[ColumnShift], look: palette.Fill) -> Iterator[Bar]:
+    chosen = [(row, each) for row, each in enumerate(columns) if _look(each) is look]
+    if chosen:
+        yield figures.bars(
+            orientation="h",
+            x=[each.statistic for _, each in chosen],
+            y=[row + 0.26 for row, _ in chosen],
+            width=_BAR,
+            marker={
+                "color": look.colour,
+                "line": {"width": 0},
+                "pattern": {
+                    "shape": look.pattern,
+                    "fgcolor": look.ink,
+                    "fillmode": "overlay",
+                    "size": 5,
+                },
+            },
+            customdata=[column_words.strength(each) for _, each in chosen],
+            hovertemplate="%{customdata}<extra></extra>",
+            text=[number(each.statistic, 2) for _, each in chosen],
+            textposition="outside",
+            textangle=0,
+            cliponaxis=False,
+        )
 
 
 def table(columns: Sequence[ColumnShift]) -> list[tuple[str, str, str]]:

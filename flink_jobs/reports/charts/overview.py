@@ -26,6 +26,7 @@ _N_BINS = 160
 _MOST_OF_A_NAME = 22
 _ROW_PX, _STRIP_PX, _FRAME_PX, _GAP_PX = 22, 3, 46, 26
 _MOST_STRIPS_PX = 900
+_LETTER_PX, _BESIDE_PX = 6.8, 12
 _DAY_MS = 86_400_000
 
 
@@ -115,7 +116,11 @@ class Overview:
         gap_px = _GAP_PX if n_strips else 0
         inner_px = named_px + gap_px + strips_px
         strips = [self._strips()] if n_strips else []
-        names = [shown_html(_cut(row.name)) for row in self.rows[:n_named]]
+        cut = [_cut(row.name) for row in self.rows[:n_named]]
+        names, longest = (
+            list(map(shown_html, cut)),
+            round(_LETTER_PX * max(map(len, cut), default=0)),
+        )
         axes = {
             "yaxis": {
                 "domain": [1 - named_px / inner_px, 1],
@@ -123,6 +128,9 @@ class Overview:
                 "tickvals": list(range(n_named)),
                 "ticktext": names,
                 "showgrid": False,
+                # To measure 40 names takes plotly as long as to draw all else.
+                "automargin": False,
+                "ticklabeloverflow": "allow",
             }
         }
         if n_strips:
@@ -136,8 +144,10 @@ class Overview:
             [*self._stretches(n_named), *self._marks(n_named), *strips],
             barmode="overlay",
             height=_FRAME_PX + inner_px,
+            margin={"l": _BESIDE_PX + longest, "r": 12, "t": 4, "b": _FRAME_PX - 4},
             xaxis={
                 "type": "date",
+                "automargin": False,
                 "range": [float(self.edges_ms[0]), float(self.edges_ms[-1])],
                 "anchor": "free",
                 "position": 0,

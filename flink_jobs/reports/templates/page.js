@@ -11,20 +11,36 @@
     box.querySelector("[role=status]").textContent = text ? `${found} of ${rows.length} found` : "";
   });
 
-  function reveal(id) {
+  // The many timelines that few look at are unpacked when somebody does.
+  async function unpackRest() {
+    const text = document.getElementById("rest-packed");
+    if (!text) return;
+    const html = await unpacked("rest-packed");
+    if (!text.isConnected) return;
+    text.insertAdjacentHTML("beforebegin", html);
+    text.remove();
+    watch();
+  }
+  document.getElementById("rest")?.addEventListener("toggle", unpackRest);
+
+  async function reveal(id) {
+    if (/^m\d+$/.test(id) && !document.getElementById(id)) await unpackRest();
     let place = document.getElementById(id);
+    const target = place;
     while (place) {
       if (place.tagName === "DETAILS") place.open = true;
       place = place.parentElement;
     }
+    if (target && location.hash === `#${id}`) target.scrollIntoView();
   }
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.('a[href^="#"]');
-    if (link) reveal(link.getAttribute("href").slice(1));
+    if (link) setTimeout(() => reveal(link.getAttribute("href").slice(1)));
   });
   if (location.hash) reveal(location.hash.slice(1));
 
+  let watch = () => {};
   // Texts were compressed: a page is 3 MB smaller, and unpacked in 0.1 s.
   function unpacked(id) {
     const text = atob(document.getElementById(id).textContent);
@@ -110,15 +126,27 @@
   }
 
   function follow(id) {
-    reveal(id);
     location.hash = id;
+    reveal(id);
   }
 
+  // One at a time: the first is seen before the next is begun.
+  const near = new Set();
+  function drawNext() {
+    const [box] = near;
+    if (!box) return;
+    near.delete(box);
+    draw(box);
+    if (near.size) setTimeout(drawNext);
+  }
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
+    const isIdle = !near.size;
+    for (const entry of entries) if (entry.isIntersecting && !drawn.has(entry.target)) near.add(entry.target);
+    if (isIdle) drawNext();
   }, { rootMargin: "800px" });
-  const boxes = [...document.querySelectorAll(".chart")];
-  boxes.forEach((box) => seen.observe(box));
+  const boxes = () => [...document.querySelectorAll(".chart")];
+  watch = () => boxes().forEach((box) => seen.observe(box));
+  watch();
 
   let waiting = 0;
   const again = () => {
@@ -132,7 +160,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
   // On paper every chart is there, as wide as the page has it.
-  const onPaper = () => { printing = true; boxes.forEach(draw); recolour(); };
+  const onPaper = () => { printing = true; boxes().forEach(draw); recolour(); };
   const onScreen = () => { printing = false; recolour(); };
   addEventListener("beforeprint", onPaper);
   addEventListener("afterprint", onScreen);
