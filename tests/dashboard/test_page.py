@@ -263,7 +263,7 @@ def test_what_drops_a_reference_asks_first_and_cancel_sends_nothing(
     model = next(_names)
     setting.write_scores(model, 0.03)
     choose(page, model)
-    dialog = page.locator("dialog")
+    dialog = page.locator("#dialog")
 
     for name, confirm in (("Rebaseline…", "Collect a new"), ("Approve current…", "Approve the")):
         press(page, name)
@@ -434,7 +434,7 @@ def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Sett
     page.locator("#watcher").select_option(named)
     expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows, 1 of them"))
     assert page.locator("img, iframe, object, embed").count() == 0
-    assert page.evaluate("document.scripts.length") == 2
+    assert page.evaluate("document.scripts.length") == 3
     page.get_by_role("button", name="Describe").click()
     assert setting.next_command().command.model == HOSTILE
     # The address names the model: a page that is loaded again shows it again.

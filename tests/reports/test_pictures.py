@@ -115,11 +115,11 @@ def test_a_name_from_outside_is_no_markup_in_any_picture() -> None:
     seen = Overview([row(HOSTILE, (0, 10, DRIFTS))])
     column = ColumnShift(column=HOSTILE, type="number", statistic=0.2, p_value=1e-9)
 
-    (label,) = moved.chart([column]).data[-1].text
+    names = moved.chart([column]).data[1].text
     written = [
         *seen.figure().layout.yaxis.ticktext,
         *(text for trace in seen.figure().data for text in trace.text or ()),
-        label.replace("<b>", "").replace("</b><br>", ""),
+        *names,
     ]
 
     assert written
@@ -193,7 +193,7 @@ def test_columns_that_moved_by_chance_are_hatched_and_say_so() -> None:
         ColumnShift(column="size", statistic=0.05, p_value=0.4, **given_),
     ]
 
-    by_cause, by_chance, words = moved.chart(columns).data
+    by_cause, by_chance, _, words = moved.chart(columns).data
 
     assert (by_cause.x, by_chance.x) == ((0.4,), (0.05,))
     assert (by_cause.marker.pattern.shape, by_chance.marker.pattern.shape) == ("", "/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from plotly.graph_objects import Bar, Figure
+from plotly.graph_objects import Bar, Figure, Scatter
 
 from detectors.column_shifts import CHANCE_LEVEL
 from flink_jobs.records.alerts import ColumnShift
@@ -37,28 +37,37 @@ def chart(columns: Sequence[ColumnShift], names: Sequence[str] = ()) -> Figure:
     >>> given = {"type": "number", "ref_quantiles": [1, 2, 3], "test_quantiles": [2, 4, 9]}
     >>> moved = ColumnShift(column="age", statistic=0.5, p_value=1e-9, direction="up", **given)
     >>> drawn = chart([moved])
-    >>> drawn.data[0].x, drawn.data[1].text
-    ((0.5,), ('<b>age</b><br>median 2 → 4, up',))
+    >>> [drawn.data[0].x, *(texts.text for texts in drawn.data[1:])]
+    [(0.5,), ('age',), ('median 2 → 4, up',)]
     """
     drawn = columns[:MOST_COLUMNS]
-    known = names or [column_words.name(each) for each in drawn]
-    labels = [_label(each, name) for each, name in zip(drawn, known, strict=False)]
-    words = figures.points(
-        mode="text",
-        x=[0.0] * len(drawn),
-        y=[row - 0.2 for row in range(len(drawn))],
-        text=labels,
-        textposition="middle right",
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
+    known = (names or [column_words.name(each) for each in drawn])[:MOST_COLUMNS]
     return figures.figure(
-        [*_bars(drawn, palette.MOVED), *_bars(drawn, palette.BY_CHANCE), words],
+        [
+            *_bars(drawn, palette.MOVED),
+            *_bars(drawn, palette.BY_CHANCE),
+            # Not as markup of a text: that needs inline styles, which the live page forbids.
+            _texts([shown(each, _MOST_OF_A_NAME) for each in known], -0.36, {"weight": "bold"}),
+            _texts([_words(each) for each in drawn], -0.08),
+        ],
         height=_FRAME_PX + _ROW_PX * max(1, len(drawn)),
         barmode="overlay",
         margin={"l": 4, "r": 16, "t": 4, "b": 36},
         xaxis={"title": {"text": "effect size"}, "range": [0, _end(drawn)], "nticks": 6},
         yaxis={"visible": False, "range": [len(drawn) - 0.4, -0.6]},
+    )
+
+
+def _texts(texts: Sequence[str], above: float, font: dict[str, str] | None = None) -> Scatter:
+    return figures.points(
+        mode="text",
+        x=[0.0] * len(texts),
+        y=[row + above for row in range(len(texts))],
+        text=list(map(shown_html, texts)),
+        textfont=font or {},
+        textposition="middle right",
+        hoverinfo="skip",
+        cliponaxis=False,
     )
 
 
@@ -107,13 +116,11 @@ def _look(column: ColumnShift) -> palette.Fill:
     return palette.BY_CHANCE if column.p_value > CHANCE_LEVEL else palette.MOVED
 
 
-def _label(column: ColumnShift, name: str) -> str:
+def _words(column: ColumnShift) -> str:
     chance = "by chance: " if column.p_value > CHANCE_LEVEL else ""
     words = shown(column_words.moved(column))
     room = _MOST_OF_WORDS - len(chance)
-    if len(words) > room:
-        words = f"{words[: room - 1]}…"
-    return f"<b>{shown_html(shown(name, _MOST_OF_A_NAME))}</b><br>{chance}{shown_html(words)}"
+    return chance + (words if len(words) <= room else f"{words[: room - 1]}…")
 
 
 def _end(columns: Sequence[ColumnShift]) -> float:
