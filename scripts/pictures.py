@@ -1,7 +1,7 @@
 """Takes the pictures of pages that the documents show: ``python -m scripts.pictures``.
 
-Both show one backtest of real images, the live page as it was in the midst of it: the records go to
-a real broker, and a real browser looks at them.
+A real browser looks at them. Report and live page show one backtest of real images, the live page
+as it was in the midst of it: the records go to a real broker.
 """
 
 from __future__ import annotations
@@ -10,32 +10,63 @@ import threading
 from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
+import typer
 from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page
 
 from flink_jobs.dashboard.feed import Topics
 from flink_jobs.dashboard.serve import Address, Dashboard
+from flink_jobs.demo.outcome import judge_models
+from flink_jobs.demo.picture import write_html as write_demo
+from flink_jobs.demo.streams import make_streams
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.records.alerts import Alert, Score, encode_record
 from flink_jobs.reports.write import gather, write_html
 from scripts.shared.browser import open_browser
+from scripts.shared.offline_demo import report
 from scripts.shared.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit")
 # The courier's drift has been going on for most of an hour, the scanner's is over.
 _UNTIL_MS = START_MS + 145 * MINUTE_MS
+_ALL = ["demo", "report", "dashboard"]
 _FIRST_MODEL = "#models > article:first-of-type"
 
 
-def main() -> None:
-    """Take both pictures."""
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(_ALL)}")] = None,
+) -> None:
+    """Take all pictures, or some."""
+    wanted = names or _ALL
     # The page shows the history's path.
     with TemporaryDirectory() as name, chdir(name), open_browser() as browser:
+        if "demo" in wanted:
+            _take_demo(Path(name) / "drift.html", browser)
+        if wanted == ["demo"]:
+            return
         sample = run_digits(Path())
-        _take_report(sample, Path(name) / "report.html", browser)
-        _take_dashboard(sample, browser)
+        if "report" in wanted:
+            _take_report(sample, Path(name) / "report.html", browser)
+        if "dashboard" in wanted:
+            _take_dashboard(sample, browser)
+
+
+def _take_demo(path: Path, browser: Browser) -> None:
+    """All panels, from the streams of the demonstration through the monitor alone."""
+    streams = make_streams(seed=0)
+    reported = report(streams)
+    write_demo(judge_models(streams, reported), reported, path)
+    page = _page(browser, 1100, path.as_uri())
+    for chart in page.locator(".chart").all():
+        chart.scroll_into_view_if_needed()
+        chart.locator(".main-svg").first.wait_for(state="attached")
+    # A picture has no buttons and no tables to open.
+    page.add_style_tag(content=".tools, details, footer { display: none !important; }")
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=_DOCS / "demo.png", full_page=True)
 
 
 def _take_report(sample: Sample, path: Path, browser: Browser) -> None:
@@ -100,4 +131,4 @@ def _page(browser: Browser, width: int, address: str) -> Page:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -30,7 +30,7 @@ def compare(
         str, typer.Option("--input", help="The history: a file, a folder or kafka://topic.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Folder for runs, table, plots and the chosen job.toml.")
+        Path, typer.Option(help="Folder for runs, the plot and the chosen job.toml.")
     ],
     truth: Annotated[
         Path | None, typer.Option(help="Labelled drifts: a TOML, CSV or JSON file.")
@@ -103,11 +103,11 @@ def compare(
 
 
 def _show(console: Console, comparison: Comparison, chosen: Outcome | None, output: Path) -> None:
-    """Print the table and write the plots; with a chosen configuration its ``job.toml``, too."""
+    """Print the table and write the plot; with a chosen configuration its ``job.toml``, too."""
     from rich.table import Table
 
     from flink_jobs.evaluation.compare.job_file import job_toml
-    from flink_jobs.reports.compare_plot import write_html, write_png
+    from flink_jobs.reports.compare_plot import write_html
     from flink_jobs.reports.compare_text import HEADER, table_rows
 
     rows = table_rows(comparison.outcomes)
@@ -134,7 +134,6 @@ def _show(console: Console, comparison: Comparison, chosen: Outcome | None, outp
         )
     if comparison.outcomes:
         write_html(comparison, chosen, output / "compare.html")
-        write_png(comparison, chosen, output / "compare.png")
     # The choice of an earlier call, by other drifts or another limit, is none of this one.
     (output / "job.toml").unlink(missing_ok=True)
     if chosen is not None:

@@ -12,7 +12,7 @@ from flink_jobs.cli.shared.errors import ended_by_sigterm, told_plainly
 
 def demo(
     output: Annotated[
-        Path, typer.Option(help="Folder for pictures, records, job.toml and logs.")
+        Path, typer.Option(help="Folder for the page, records, job.toml and logs.")
     ] = Path("demo-output"),
     seed: Annotated[int, typer.Option(min=0, help="Of the streams.")] = 0,
     seconds: Annotated[

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +12,6 @@ from flink_jobs.cli.shared.errors import NOTHING_TESTED, told_plainly
 from flink_jobs.cli.shared.options import TruthColumn
 from flink_jobs.histories.packages import require_backtest_packages
 from flink_jobs.records.shown import shown_lines
-
-if TYPE_CHECKING:
-    from flink_jobs.reports.page import Contents
 
 
 def report(
@@ -38,9 +34,6 @@ def report(
     output: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path(
         "report.html"
     ),
-    png: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the timelines as a picture.")
-    ] = None,
     history: Annotated[
         str | None,
         typer.Option(
@@ -66,8 +59,8 @@ def report(
 
         from flink_jobs.cli.shared.known_drifts import labelled_drifts
         from flink_jobs.cli.summary import summarise
+        from flink_jobs.histories.errors import BacktestError
         from flink_jobs.replay.result import BacktestResult
-        from flink_jobs.reports.charts.png import write_png
         from flink_jobs.reports.write import gather, training_sizes, write_html
 
         shape = _shape(image_shape)
@@ -82,22 +75,14 @@ def report(
         )
         lines = summarise(result.config, training_sizes(contents))
         contents = replace(contents, configuration=lines)
-        _write(output, contents, write_html)
-        if png is not None:
-            _write(png, contents, write_png)
+        try:
+            write_html(contents, output)
+        except OSError as error:
+            raise BacktestError(f"{output} cannot be written: {error.strerror}") from error
+        typer.echo(f"{shown_lines(str(output))}, {output.stat().st_size / 1e6:.1f} MB")
         if not result.summary.n_tested:
             stderr().print("No window was tested.")
             raise typer.Exit(NOTHING_TESTED)
-
-
-def _write(path: Path, contents: Contents, write: Callable[[Contents, Path], None]) -> None:
-    from flink_jobs.histories.errors import BacktestError
-
-    try:
-        write(contents, path)
-    except OSError as error:
-        raise BacktestError(f"{path} cannot be written: {error.strerror}") from error
-    typer.echo(f"{shown_lines(str(path))}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _shape(text: str | None) -> tuple[int, int] | None:

@@ -24,6 +24,8 @@ from flink_jobs.dashboard.plotly_file import plotly_path
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.records.alerts import MAIN_VIEW
+from flink_jobs.records.templates import environment
+from flink_jobs.reports.pages import asset
 
 _MOST_BODY_BYTES = 16_384
 _STATIC = files("flink_jobs.dashboard") / "static"
@@ -55,9 +57,12 @@ class Pages:
             Route("/", self.page),
             Route("/page.css", _static_file),
             Route("/page.js", _static_file),
+            Route("/look.js", _look),
             Route("/plotly.js", _plotly),
             Route("/api/stream", self.stream),
             Route("/api/chart", self.chart),
+            Route("/api/overview", self.overview),
+            Route("/api/calendar", self.calendar),
             Route("/api/commands", self.command, methods=["POST"]),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
@@ -72,8 +77,8 @@ class Pages:
 
     async def page(self, _: Request) -> Response:
         """The page, with its token and no word from Kafka."""
-        text = (_STATIC / "index.html").read_text(encoding="utf-8")
-        text = text.replace("{{token}}", self.token if self.desk else "")
+        template = environment("flink_jobs.dashboard").get_template("page.html.jinja")
+        text = template.render(token=self.token if self.desk else "")
         return Response(text, media_type="text/html")
 
     async def stream(self, _: Request) -> Response:
@@ -92,14 +97,24 @@ class Pages:
             number, n_known = int(asked["model"]), int(asked.get("after", "0"))
         except (KeyError, ValueError):
             return _json({"error": "give model and after as numbers"}, 400)
-        watcher = None
-        if "detector" in asked:
-            watcher = asked.get("view", MAIN_VIEW), asked["detector"]
         known = asked.get("moved", "")
-        found = self.state.chart(number, watcher, max(0, n_known), known)
+        found = self.state.chart(number, _watcher(request), max(0, n_known), known)
         if found is None:
             return _json({"error": "there is no such model, view or detector"}, 404)
         return _json(found)
+
+    async def overview(self, _: Request) -> Response:
+        """All models in one picture."""
+        drawn = await run_in_threadpool(self.state.overview)
+        return Response(drawn.encoded(), media_type="application/json")
+
+    async def calendar(self, request: Request) -> Response:
+        """The windows of one detector by day and hour; null where they are of too few days."""
+        number = request.query_params.get("model", "")
+        if not number.isdecimal():
+            return _json({"error": "give model as a number"}, 400)
+        drawn = self.state.calendar(int(number), _watcher(request))
+        return Response("null" if drawn is None else drawn.encoded(), media_type="application/json")
 
     async def command(self, request: Request) -> Response:
         """Send what a button asks for."""
@@ -125,6 +140,16 @@ class Pages:
 async def _static_file(request: Request) -> Response:
     name = request.url.path.removeprefix("/")
     return Response((_STATIC / name).read_bytes(), media_type=_TYPES[name])
+
+
+def _watcher(request: Request) -> tuple[str, str] | None:
+    """Return the view and detector that are asked for; None for the first ones."""
+    asked = request.query_params
+    return (asked.get("view", MAIN_VIEW), asked["detector"]) if "detector" in asked else None
+
+
+async def _look(_: Request) -> Response:
+    return Response(asset("look.js"), media_type="text/javascript")
 
 
 async def _plotly(_: Request) -> Response:

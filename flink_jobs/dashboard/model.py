@@ -22,6 +22,7 @@ from flink_jobs.records.alerts import (
     Severity,
 )
 from flink_jobs.records.status import (
+    WORST_FIRST,
     ModelState,
     ModelStatus,
     OpenIncident,
@@ -136,7 +137,7 @@ class Model:
                 del self._incidents[place]
             return
         started_ms = known.started_ms if known is not None and is_known else window.closed_ms
-        self._incidents[place] = _incident(alert, started_ms)
+        self._incidents[place] = _row_of(alert, started_ms, window.closed_ms)
 
     def take_status(self, status: ModelStatus, *, is_answer: bool = False) -> None:
         """Believe what the job says of the model.
@@ -171,6 +172,11 @@ class Model:
         main = MAIN_VIEW, MAIN_DETECTOR
         mains = (each for each in self.series if each[1] == MAIN_DETECTOR)
         return main if main in self.series else next(mains, next(iter(self.series), ("", "")))
+
+    @property
+    def rank(self) -> int:
+        """Return the place of its state among all, the worst first."""
+        return WORST_FIRST.index(self._state())
 
     @property
     def has_incident(self) -> bool:
@@ -264,7 +270,7 @@ class Model:
         for each in () if status.may_hold_back else status.incidents:
             if each.is_told:
                 place = job, (each.view, each.detector), each.cause
-                self._incidents.setdefault(place, _untold_row(each, at_ms))
+                self._incidents.setdefault(place, _row_of(each, at_ms, at_ms))
 
 
 def _held_back(status: ModelStatus) -> Iterable[OpenIncident]:
@@ -272,36 +278,21 @@ def _held_back(status: ModelStatus) -> Iterable[OpenIncident]:
     return [each for each in status.incidents if not (each.is_told or status.may_hold_back)]
 
 
-def _untold_row(incident: OpenIncident, at_ms: int) -> IncidentRow:
-    """An incident whose alerts the page has not read: it has no numbers."""
+def _row_of(incident: Alert | OpenIncident, started_ms: int, last_ms: int) -> IncidentRow:
+    """Make the row of an incident; one whose alerts the page has not read has no numbers."""
+    alert = incident if isinstance(incident, Alert) else None
+    threshold = alert.threshold if alert else None
     return IncidentRow(
         incident_id=incident.incident_id,
         cause=incident.cause,
         view=incident.view,
         detector=incident.detector,
         severity=incident.severity,
-        is_flapping=False,
-        is_acknowledged=False,
-        started_ms=at_ms,
-        last_ms=at_ms,
-        statistic=None,
-        threshold=None,
-        effect_size=None,
-    )
-
-
-def _incident(alert: Alert, started_ms: int) -> IncidentRow:
-    return IncidentRow(
-        incident_id=alert.incident_id,
-        cause=alert.cause,
-        view=alert.view,
-        detector=alert.detector,
-        severity=alert.severity,
-        is_flapping=alert.is_flapping,
+        is_flapping=alert is not None and alert.is_flapping,
         is_acknowledged=False,
         started_ms=started_ms,
-        last_ms=alert.window.closed_ms,
-        statistic=alert.statistic,
-        threshold=alert.threshold.statistic if alert.threshold else None,
-        effect_size=alert.effect_size,
+        last_ms=last_ms,
+        statistic=alert.statistic if alert else None,
+        threshold=threshold.statistic if threshold else None,
+        effect_size=alert.effect_size if alert else None,
     )

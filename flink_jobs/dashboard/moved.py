@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from flink_jobs.records.alerts import Alert, AlertKind, CategoryShare, Cause, ColumnShift
 from flink_jobs.records.shown import shown
 from flink_jobs.reports import column_words
+from flink_jobs.reports.charts import figures
+from flink_jobs.reports.charts import moved as glance
 from flink_jobs.reports.words import number
 
 MOST_DRAWN = 6
@@ -76,6 +79,8 @@ class Moved(Struct, frozen=True, kw_only=True):
         Whether there were more events than that: the alert itself tells of all of them.
     columns : list of ColumnEntry
         At most 300; the first 6 have shares or ranges.
+    words, drawn : str, dict
+        All of them at one glance, in words and as plotly.js takes it.
     """
 
     alert_id: str
@@ -86,6 +91,8 @@ class Moved(Struct, frozen=True, kw_only=True):
     n_test: int | None
     is_sample: bool
     columns: list[ColumnEntry]
+    words: str = ""
+    drawn: dict[str, Any] = {}
 
 
 def tells_what_moved(alert: Alert) -> bool:
@@ -119,6 +126,8 @@ def moved_of(alert: Alert) -> Moved:
         is_sample=sample is not None
         and (sample.n_ref < alert.reference.n_events or sample.n_test < alert.window.n_tested),
         columns=[_entry(each, is_drawn=at < MOST_DRAWN) for at, each in enumerate(telling)],
+        words=glance.sentence(telling),
+        drawn=figures.for_page(glance.chart(telling)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flink_jobs.records.alerts import Score, ScoreStatus
 
@@ -85,9 +86,13 @@ class Series:
 
         What was not computed is NaN, which becomes null in JSON.
         """
+        return {name: values.tolist() for name, values in self.kept(n_known).items()}
+
+    def kept(self, n_known: int = 0) -> dict[str, NDArray[np.float64]]:
+        """Copy the same windows as arrays."""
         first = max(n_known, self.n_seen - self._capacity, 0)
         rows = self._rows[np.arange(first, self.n_seen) % self._capacity]
-        return {name: rows[:, place].tolist() for place, name in enumerate(COLUMNS)}
+        return {name: rows[:, place] for place, name in enumerate(COLUMNS)}
 
 
 def ratio(score: Score) -> float | None:

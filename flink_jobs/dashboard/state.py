@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from flink_jobs.dashboard.model import Mark, Model
 from flink_jobs.dashboard.moved import Moved, moved_of
+from flink_jobs.dashboard.pictures import Picture, by_hour, of_all_models, overview_rows
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.control import Audit, Outcome
@@ -169,6 +170,19 @@ class LiveState:
                 moved_id="" if alert is None else alert.alert_id,
                 moved=None if alert is None or is_known else moved_of(alert),
             )
+
+    def overview(self) -> Picture:
+        """All models in one picture, at most the 1,000 worst."""
+        with self.lock:
+            rows = overview_rows(list(self._models.values()))
+        return of_all_models(rows)
+
+    def calendar(self, number: int, watcher: Watcher | None) -> Picture | None:
+        """The windows of a watcher by day and hour; None where there are too few, or none."""
+        with self.lock:
+            model = self._by_number.get(number)
+            series = None if model is None else model.series.get(watcher or model.first_watcher)
+            return None if series is None else by_hour(series)
 
     def _take(self, record: Alert | Score | Audit | ModelStatus) -> None:
         model = self._model_of(record)

@@ -15,9 +15,7 @@ from flink_jobs.cluster.launch import require_cluster, submit_drift_job
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics, write_job_file
 from flink_jobs.demo.outcome import Reported, judge_models, unstable_note
-from flink_jobs.demo.pictures.contents import prepare
-from flink_jobs.demo.pictures.html import write_html
-from flink_jobs.demo.pictures.png import write_png
+from flink_jobs.demo.picture import title, write_html
 from flink_jobs.demo.producer import produce
 from flink_jobs.demo.screen import describe_streams, progress_bar, say_where, summary_table
 from flink_jobs.demo.streams import ModelStream, make_streams
@@ -45,7 +43,7 @@ class DemoOptions:
     Attributes
     ----------
     output : Path
-        Folder for pictures, records, configuration and logs; made when missing.
+        Folder for the page, records, configuration and logs; made when missing.
     seed : int
         Of the streams.
     seconds : float
@@ -180,15 +178,13 @@ def _conclude(
     outcomes = judge_models(streams, reported)
     _write_lines(output / "alerts.jsonl", reported.alerts)
     _write_lines(output / "scores.jsonl", reported.scores)
-    with step(console, "picture"):
-        picture = prepare(outcomes, reported)
-        write_png(picture, output / "drift.png")
-        write_html(picture, output / "drift.html")
+    with step(console, "page"):
+        write_html(outcomes, reported, output / "drift.html")
     console.print()
     console.print(summary_table(outcomes))
     is_right = all(outcome.is_right for outcome in outcomes)
     style = "bold green" if is_right else "bold red"
-    console.print(picture.title + ".", style=style, highlight=False)
+    console.print(title(outcomes) + ".", style=style, highlight=False)
     if note := unstable_note(outcomes):
         console.print(note, style="yellow", highlight=False, soft_wrap=True)
     say_where(console, output)

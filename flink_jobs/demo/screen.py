@@ -101,8 +101,8 @@ def _first_alert(outcome: ModelOutcome, view: str) -> str:
 def say_where(console: Console, output: Path) -> None:
     """Name the files that were written."""
     console.print(
-        f"In {output}: drift.png and drift.html (the picture), timeline.txt, alerts.jsonl, "
-        "scores.jsonl, job.toml (the job that ran) and logs/.",
+        f"In {output}: drift.html (the pictures), timeline.txt, alerts.jsonl, scores.jsonl, "
+        "job.toml (the job that ran) and logs/.",
         soft_wrap=True,
         highlight=False,
     )

@@ -6,9 +6,7 @@ from importlib.util import find_spec
 
 from flink_jobs.histories.errors import BacktestError
 
-_PACKAGES = {
-    name: name for name in ("jinja2", "matplotlib", "pandas", "plotly", "pyarrow", "tomlkit")
-}
+_PACKAGES = {name: name for name in ("jinja2", "pandas", "plotly", "pyarrow", "tomlkit")}
 
 
 def require_backtest_packages() -> None:

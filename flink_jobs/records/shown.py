@@ -83,17 +83,6 @@ def shown_html(text: str) -> str:
     return html.escape(shown(text))
 
 
-def shown_in_plot(text: str) -> str:
-    r"""Do the same for a label of Matplotlib, to which dollars begin a formula.
-
-    Examples
-    --------
-    >>> print(shown_in_plot("$x$"))
-    \$x\$
-    """
-    return shown_lines(text).replace("$", r"\$")
-
-
 def shown_json(encoded: str) -> str:
     r"""Write what cannot be seen in JSON as JSON's own escapes; what it says stays the same.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
-from flink_jobs.records.shown import shown, shown_lines
+from flink_jobs.records.shown import shown
+from flink_jobs.records.templates import environment
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult, BacktestSummary
 from flink_jobs.times import between
 
+_COLUMNS = ("model", "events", "windows", "tested", "drifting", "incidents", "alerts")
 _MOST_MODELS = 20
 
 
@@ -20,38 +20,25 @@ def summary_html(result: BacktestResult) -> str:
         f"{between(summary.start_ms, summary.end_ms)}, in {summary.duration_s:.1f} s",
         f"{count(summary.n_scores, 'window')}, {summary.n_tested:,} tested, "
         f"{count(summary.n_alerts, 'alert')}, " + _dead_letters(summary),
-        *(f"Note: {shown_lines(warning)}." for warning in summary.warnings),
+        *(f"Note: {warning}." for warning in summary.warnings),
     ]
-    paragraphs = Markup("").join(Markup("<div>{}</div>").format(line) for line in lines)
-    where = Markup("<div>The result lies in <code>{}</code></div>").format(result.folder)
-    return str(Markup("<div><b>Backtest</b></div>") + paragraphs + _models(summary) + where)
+    # Those with most to tell first.
+    models = sorted(summary.models.items(), key=lambda each: (-each[1].n_alerts, each[0]))
+    rows = []
+    for name, m in models[:_MOST_MODELS]:
+        counts = (m.n_used, m.n_scores, m.n_tested, m.n_drifting, m.n_started, m.n_alerts)
+        rows.append([shown(name), *(f"{n:,}" for n in counts)])
+    template = environment("flink_jobs.replay").get_template("result.html.jinja")
+    return template.render(
+        lines=lines,
+        columns=_COLUMNS,
+        rows=rows,
+        n_more=len(models) - len(rows),
+        folder=str(result.folder),
+    )
 
 
 def _dead_letters(summary: BacktestSummary) -> str:
     by_reason = ", ".join(f"{n:,} {reason}" for reason, n in summary.dead_letters.items())
     n = sum(summary.dead_letters.values())
     return f"{count(n, 'dead letter')} ({by_reason})" if n else "no dead letters"
-
-
-def _models(summary: BacktestSummary) -> Markup:
-    names = ("model", "events", "windows", "tested", "drifting", "incidents", "alerts")
-    # Those with most to tell first.
-    models = sorted(summary.models.items(), key=lambda each: (-each[1].n_alerts, each[0]))
-    rows = [
-        (name, m.n_used, m.n_scores, m.n_tested, m.n_drifting, m.n_started, m.n_alerts)
-        for name, m in models[:_MOST_MODELS]
-    ]
-    body = Markup("").join(
-        Markup("<tr>{}</tr>").format(
-            Markup("").join(
-                Markup("<td>{}</td>").format(shown(cell) if isinstance(cell, str) else f"{cell:,}")
-                for cell in row
-            )
-        )
-        for row in rows
-    )
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in names)
-    n_more = len(models) - len(rows)
-    more = Markup("<div>and {} more models</div>").format(f"{n_more:,}") if n_more else Markup("")
-    table = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
-    return table.format(head, body) + more

@@ -1,167 +1,97 @@
-"""Draws a comparison: delay against false alarms, as HTML that needs no network and as PNG."""
+"""Draws a comparison: delay against false alarms, as a page that needs no network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from plotly.graph_objects import Figure, Scatter
 
 from flink_jobs.evaluation.compare.compare import Comparison, Outcome
-from flink_jobs.records.shown import shown_html, shown_in_plot
-from flink_jobs.reports.charts import palette
-from flink_jobs.reports.charts.plots import PLOT_CONFIG
+from flink_jobs.records.shown import shown_html
+from flink_jobs.reports import pages
+from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.compare_text import HEADER, table_rows
 from flink_jobs.times import duration, unit_of
 
 _TITLE = "Delay against false alarms"
-_X_TITLE = "false alarms"
+_HEIGHT_PX = 520
 
 
-@dataclass(frozen=True)
-class _Look:
-    """How one group of configurations looks; symbol and marker are the two libraries' names."""
+class _Look(NamedTuple):
+    """How one group of configurations looks."""
 
     name: str
     symbol: str
-    marker: str
+    sign: str
     colour: str
     size: int
 
 
-_CHOSEN = _Look("chosen", "star", "*", palette.DRIFT_COLOUR, 20)
-_EFFICIENT = _Look("efficient", "diamond", "D", palette.STATISTIC_COLOUR, 11)
-_OTHER = _Look("beaten by another", "circle-open", "o", palette.THRESHOLD_COLOUR, 9)
+_CHOSEN = _Look("chosen", "star", "★", palette.DRIFT_COLOUR, 20)
+_EFFICIENT = _Look("efficient", "diamond", "◆", palette.STATISTIC_COLOUR, 11)
+_OTHER = _Look("beaten by another", "circle-open", "○", palette.THRESHOLD_COLOUR, 9)
 _LOOKS = (_OTHER, _EFFICIENT, _CHOSEN)
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font-family: sans-serif; color: #222; margin: 1rem auto; max-width: 70rem;
-       padding: 0 1rem; box-sizing: border-box; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }}
-th[scope=row], th:first-child {{ text-align: left; }}
-caption {{ text-align: left; font-weight: bold; padding: .5rem 0; }}
-</style>
-</head>
-<body>
-<main>
-{plot}
-<div class="wide" tabindex="0" role="region" aria-label="Table of the configurations">
-<table>
-<caption>The configurations</caption>
-{table}
-</table>
-</div>
-</main>
-</body>
-</html>
-"""
 
 
 def write_html(comparison: Comparison, chosen: Outcome | None, path: Path) -> None:
-    """Draw the comparison with plotly over its table; details appear where the pointer is."""
-    plot = _figure(comparison, chosen).to_html(
-        full_html=False, include_plotlyjs=True, config=PLOT_CONFIG
+    """Draw the comparison over its table; details appear where the pointer is."""
+    groups = _groups(comparison, chosen)
+    looks = {each.label: look.name for look, group in groups for each in group}
+    rows = table_rows(comparison.outcomes)
+    panel = pages.Panel(
+        heading="The configurations",
+        words=f"{_TITLE}: {_note(comparison)}; the table below has the numbers",
+        drawn=figure(comparison, chosen),
+        columns=(*HEADER, "is"),
+        rows=[(*row, looks[row[0]]) for row in rows],
+        legend=[(look.sign, look.name, look.colour) for look, _ in groups],
+        is_open=True,
     )
-    page = _PAGE.format(title=_TITLE, plot=plot, table=_table(comparison, chosen))
-    path.write_text(page, encoding="utf-8")
+    pages.write(pages.pictures(_TITLE, [_note(comparison)], [panel]), path)
 
 
-def _figure(comparison: Comparison, chosen: Outcome | None) -> go.Figure:
+def figure(comparison: Comparison, chosen: Outcome | None) -> Figure:
+    """Draw a point for each configuration; those that are worth a choice have their names."""
     scale_ms, unit = unit_of(_largest_delay_ms(comparison))
-    figure, names = go.Figure(), _names(comparison, chosen)
-    most = _most_false_alarms(comparison)
-    for look, outcomes in _groups(comparison, chosen):
-        figure.add_scatter(
-            x=[outcome.figures.detector.n_false_alarms for outcome in outcomes],
-            y=[_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes],
-            name=look.name,
-            mode="markers" if look is _OTHER else "markers+text",
-            text=[shown_html(names.get(outcome.label, "")) for outcome in outcomes],
-            textposition=[f"top {_side(outcome, most)}" for outcome in outcomes],
-            cliponaxis=False,
-            hovertext=[_hover(outcome) for outcome in outcomes],
-            hoverinfo="text",
-            marker={
-                "symbol": look.symbol,
-                "color": look.colour,
-                "size": look.size,
-                "line": {"width": 2, "color": look.colour},
-            },
-        )
-    # From 0 on, but not through the points that lie there.
-    figure.update_xaxes(title_text=_X_TITLE, range=[-0.02 * most, 1.05 * most])
-    figure.update_yaxes(title_text=_y_title(unit), range=[0, _top_ms(comparison) / scale_ms])
-    return figure.update_layout(
-        title={"text": f"<b>{_TITLE}</b>", "subtitle": {"text": _note(comparison)}},
-        template="plotly_white",
-        height=560,
-        legend={"orientation": "h", "y": -0.2},
+    names, most = _names(comparison, chosen), _most_false_alarms(comparison)
+    return figures.figure(
+        [
+            _points(look, outcomes, comparison, names)
+            for look, outcomes in _groups(comparison, chosen)
+        ],
+        height=_HEIGHT_PX,
+        # From 0 on, but not through the points that lie there.
+        xaxis={"title": {"text": "false alarms"}, "range": [-0.02 * most, 1.05 * most]},
+        yaxis={
+            "title": {"text": f"mean delay of the drifts that were found ({unit})"},
+            "range": [0, _top_ms(comparison) / scale_ms],
+        },
     )
 
 
-def write_png(comparison: Comparison, chosen: Outcome | None, path: Path) -> None:
-    """Draw the comparison with matplotlib."""
-    scale_ms, unit = unit_of(_largest_delay_ms(comparison))
-    figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axis, names = figure.subplots(), _names(comparison, chosen)
+def _points(
+    look: _Look, outcomes: Sequence[Outcome], comparison: Comparison, names: dict[str, str]
+) -> Scatter:
+    scale_ms, _ = unit_of(_largest_delay_ms(comparison))
     most = _most_false_alarms(comparison)
-    for look, outcomes in _groups(comparison, chosen):
-        x = [outcome.figures.detector.n_false_alarms for outcome in outcomes]
-        y = [_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes]
-        face = "none" if look is _OTHER else look.colour
-        axis.scatter(
-            x,
-            y,
-            s=look.size**2,
-            marker=look.marker,
-            facecolors=face,
-            edgecolors=look.colour,
-            label=look.name,
-            clip_on=False,
-            zorder=3,
-        )
-        for outcome, *at in zip(outcomes, x, y, strict=True):
-            _write_name(axis, names.get(outcome.label, ""), at, _side(outcome, most), look.colour)
-    axis.set(xlabel=_X_TITLE, ylabel=_y_title(unit), xlim=(0, 1.05 * most))
-    axis.set_ylim(0, _top_ms(comparison) / scale_ms)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_title(_TITLE, loc="left", fontweight="bold", pad=24)
-    axis.text(0, 1.02, _note(comparison), transform=axis.transAxes, fontsize=9, color="#555555")
-    axis.grid(color="#E4E4E4", linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
-    # Beside the title, where no configuration can lie under it.
-    axis.legend(frameon=False, ncols=len(_LOOKS), loc="lower right", bbox_to_anchor=(1, 1.04))
-    figure.savefig(path)
-
-
-def _write_name(axis: Axes, name: str, at: Sequence[float], side: str, colour: str) -> None:
-    """Write a name beside a point, over the grid and under other points."""
-    axis.annotate(
-        shown_in_plot(name),
-        (at[0], at[1]),
-        xytext=(10 if side == "right" else -10, 6),
-        textcoords="offset points",
-        ha="left" if side == "right" else "right",
-        fontsize=9,
-        color=colour,
-        path_effects=[withStroke(linewidth=3, foreground="white")],
-        zorder=2.5,
+    return figures.points(
+        mode="markers" if look is _OTHER else "markers+text",
+        x=[outcome.figures.detector.n_false_alarms for outcome in outcomes],
+        y=[_delay_ms(outcome, comparison) / scale_ms for outcome in outcomes],
+        name=look.name,
+        text=[shown_html(names.get(outcome.label, "")) for outcome in outcomes],
+        textposition=[f"top {_side(outcome, most)}" for outcome in outcomes],
+        cliponaxis=False,
+        hovertext=[_hover(outcome) for outcome in outcomes],
+        hoverinfo="text",
+        marker={
+            "symbol": look.symbol,
+            "color": look.colour,
+            "size": look.size,
+            "line": {"width": 2, "color": look.colour},
+        },
     )
 
 
@@ -223,10 +153,6 @@ def _note(comparison: Comparison) -> str:
     return f"{note}; at the top: those that found none" if found_none else note
 
 
-def _y_title(unit: str) -> str:
-    return f"mean delay of the drifts that were found ({unit})"
-
-
 def _named(outcome: Outcome) -> str:
     """A delay alone would flatter those that miss drifts."""
     found = outcome.figures.detector
@@ -242,14 +168,3 @@ def _hover(outcome: Outcome) -> str:
         f"false alarms {found.n_false_alarms} of {found.n_alarms}",
     ]
     return "<br>".join(lines)
-
-
-def _table(comparison: Comparison, chosen: Outcome | None) -> str:
-    """The content of the plot, and more, for people who read it or hear it."""
-    looks = {o.label: look.name for look, group in _groups(comparison, chosen) for o in group}
-    lines = ["<tr>", *(f'<th scope="col">{shown_html(name)}</th>' for name in HEADER)]
-    lines.append('<th scope="col">is</th></tr>')
-    for row in table_rows(comparison.outcomes):
-        cells = "".join(f"<td>{shown_html(cell)}</td>" for cell in (*row[1:], looks[row[0]]))
-        lines.append(f'<tr><th scope="row">{shown_html(row[0])}</th>{cells}</tr>')
-    return "\n".join(lines)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 
 from flink_jobs.records.evidence import Evidence, EvidenceColumn
 from flink_jobs.reports.charts import distributions
@@ -20,7 +21,7 @@ _PROBABILITIES = ("class_probabilities", "probability", "probabilities")
 class Drawn(NamedTuple):
     """A chart of one column, and its numbers as the rows of a table."""
 
-    chart: dict[str, Any]
+    chart: Figure
     rows: list[tuple[str, str, str]]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 
 from detectors.column_shifts import CHANCE_LEVEL
 from flink_jobs.config.job import DriftJobConfig
@@ -47,7 +48,7 @@ class MovedColumn(NamedTuple):
     name: str
     moved: ColumnShift
     words: str
-    chart: dict[str, Any] | None = None
+    chart: Figure | None = None
     rows: Sequence[tuple[str, str, str]] = ()
 
     @property
@@ -98,7 +99,7 @@ class IncidentView:
     means : list of Thumbnail
         Mean image of the reference and of the window, and their difference.
     mix : ClassMix or None
-    mix_chart : dict or None
+    mix_chart : Figure or None
     mix_rows : list of tuple of str
     note : str
         What is left out, and why.
@@ -113,7 +114,7 @@ class IncidentView:
     events: list[Event] = field(default_factory=list)
     means: list[Thumbnail] = field(default_factory=list)
     mix: classes.ClassMix | None = None
-    mix_chart: dict[str, Any] | None = None
+    mix_chart: Figure | None = None
     mix_rows: list[tuple[str, ...]] = field(default_factory=list)
     note: str = ""
 

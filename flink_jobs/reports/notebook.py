@@ -21,7 +21,6 @@ from flink_jobs.records.shown import shown, shown_html, shown_lines
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
-from flink_jobs.reports.charts.packing import unpacked
 from flink_jobs.reports.charts.timeline import timeline
 from flink_jobs.reports.incidents import IncidentView, strongest, views_of
 from flink_jobs.reports.streams import StreamView, read_streams
@@ -120,10 +119,10 @@ def figure(
     seen = _stream(result, model, view, detector)
     own = [drift for drift in _drifts(truth) if drift.concerns(model)]
     span_ms = float(result.summary.start_ms), float(result.summary.end_ms)
-    chart = timeline(seen, own, span_ms, n_columns=_N_COLUMNS)
-    if result.accuracy() is not None:
-        chart = AccuracyLine.of(accuracy_table(result), model).drawn_on(chart)
-    return _finished(Figure(unpacked(chart)), shown_html(_title(seen)))
+    has_labels = result.accuracy() is not None
+    line = AccuracyLine.of(accuracy_table(result), model) if has_labels else None
+    chart = timeline(seen, own, span_ms, n_columns=_N_COLUMNS, accuracy=line)
+    return _finished(chart, shown_html(_title(seen)))
 
 
 def moved_figure(
@@ -230,17 +229,17 @@ def _of_columns(seen: IncidentView) -> Figure:
     for place, (_, chart) in enumerate(charts):
         row, column = divmod(place, _PER_ROW)
         at = {"row": row + 1, "col": column + 1}
-        figure.add_traces(unpacked(chart["data"]), rows=at["row"], cols=at["col"])
-        figure.update_xaxes(chart["layout"]["xaxis"], **at)
-        figure.update_yaxes(chart["layout"]["yaxis"], **at)
+        figure.add_traces(chart.data, rows=at["row"], cols=at["col"])
+        figure.update_xaxes(chart.layout.xaxis, **at)
+        figure.update_yaxes(chart.layout.yaxis, **at)
     # Bars of two samples stand where they are told to.
     figure.update_layout(height=height, barmode="overlay", meta=n_lines)
     return figure
 
 
-def _row_heights(charts: Sequence[dict[str, Any]]) -> list[int]:
+def _row_heights(charts: Sequence[Figure]) -> list[int]:
     """Give each row of charts what its highest one needs."""
-    each = [max(_ROW_PX, chart["layout"].get("height", 0)) for chart in charts]
+    each = [max(_ROW_PX, chart.layout.height or 0) for chart in charts]
     return [max(each[start : start + _PER_ROW]) for start in range(0, len(each), _PER_ROW)]
 
 
@@ -264,4 +263,6 @@ def _title(view: StreamView) -> str:
 
 
 def _finished(figure: Figure, title: str) -> Figure:
-    return figure.update_layout(title={"text": title}, **_LOOK)
+    """Give a figure plotly's own look; it is checked, as whoever changes it expects."""
+    checked = Figure(figure.data, figure.layout)
+    return checked.update_layout(title={"text": title}, **_LOOK)

@@ -1,23 +1,14 @@
-"""Puts the page together; Jinja escapes everything that comes from data."""
+"""Puts the report together."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
-from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from flink_jobs import times
 from flink_jobs.config.calibration import run_times_of
@@ -26,12 +17,21 @@ from flink_jobs.config.smallest_shifts import found_by_views
 from flink_jobs.evaluation.evaluate import Detection, Evaluation
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records import wording
-from flink_jobs.records.shown import shown_lines
 from flink_jobs.replay.result import BacktestResult, PlacedDeadLetter
-from flink_jobs.reports import column_words, verdict, words
-from flink_jobs.reports.charts import calibration, classes, palette, quality, timeline
+from flink_jobs.reports import column_words, pages, verdict, words
+from flink_jobs.reports.charts import (
+    calendar,
+    calibration,
+    classes,
+    moved,
+    overview,
+    palette,
+    quality,
+    timeline,
+)
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
+from flink_jobs.reports.pages import Charts
 from flink_jobs.reports.streams import StreamView, Windows
 from flink_jobs.reports.text.alerts import method_of
 
@@ -40,6 +40,8 @@ N_COLUMNS = 600
 _MOST_POINTS = 300_000
 _MOST_OPEN = 40
 _MANY_STREAMS = 50
+_MOST_IN_FULL = 100
+"""Collapsed timelines; more are unpacked when they are asked for: 960 have 290,000 elements."""
 
 
 @dataclass
@@ -58,6 +60,13 @@ class StreamBlock:
     detections: list[Detection] = field(default_factory=list)
 
     @property
+    def calendar(self) -> calendar.Calendar | None:
+        """The windows by day and hour; None for a short history."""
+        windows = self.view.windows
+        ratio = windows.statistic / windows.threshold
+        return calendar.of(windows.end_ms, ratio, windows.is_drift)
+
+    @property
     def name(self) -> str:
         """The model, with what watches it."""
         return self.view.name
@@ -66,26 +75,6 @@ class StreamBlock:
     def method(self) -> str:
         """The reducer and the test."""
         return method_of(self.view.reducer, self.view.test)
-
-
-class Charts:
-    """The charts of the page: each gets a name, and its data go into one block of JSON."""
-
-    def __init__(self) -> None:
-        self._charts: dict[str, dict[str, Any]] = {}
-
-    def add(self, chart: dict[str, Any]) -> str:
-        """Keep a chart; its name."""
-        name = f"c{len(self._charts)}"
-        self._charts[name] = chart
-        return name
-
-    def to_json(self) -> Markup:
-        """Safe inside a script element: no tag can begin or end in it."""
-        text = json.dumps(self._charts, separators=(",", ":"), allow_nan=False)
-        for character in "<>&\u2028\u2029":
-            text = text.replace(character, f"\\u{ord(character):04x}")
-        return Markup(text)  # noqa: S704 - escaped above
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,6 @@ class Contents:
 def render(contents: Contents) -> str:
     """The whole page."""
     charts = Charts()
-    scripts = [get_plotlyjs(), _asset("report.js")]
     blocks = _blocks(contents, charts)
     shown = [block for block in blocks if block.view.alerts or block.tone == "bad"][:_MOST_OPEN]
     seen = _quality(contents)
@@ -170,7 +158,6 @@ def render(contents: Contents) -> str:
         "config_json": msgspec.json.format(
             msgspec.json.encode(contents.result.config), indent=2
         ).decode(),
-        "charts": charts,
         "words": words,
         "column_words": column_words,
         "wording": wording,
@@ -179,13 +166,43 @@ def render(contents: Contents) -> str:
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
         "left_out": classes.n_left_out,
+        "most_in_full": _MOST_IN_FULL,
+        "packed": pages.packed,
+        "overview": _overview(contents),
+        "calendar": calendar,
+        "moved": moved,
+        "states": palette.STATES[overview.QUIET :],
         "measured_in": contents.measured_in,
-        "style": Markup(_asset("report.css")),  # noqa: S704 - our own file
-        "scripts": [Markup(script) for script in scripts],  # noqa: S704 - ours, and plotly's
-        "policy": _policy(scripts),
         "payload": payload_text,
     }
-    return _environment().get_template("report.html.jinja").render(context)
+    return pages.render("report.html.jinja", charts, **context)
+
+
+def _overview(contents: Contents) -> overview.Overview:
+    """All models, the worst first, as the verdict has them."""
+    of_model: dict[str, list[StreamView]] = {}
+    links: dict[str, str] = {}
+    for line in verdict.lines(contents.evaluation, contents.views):
+        view = contents.views[line.place]
+        of_model.setdefault(view.model, []).append(view)
+        links.setdefault(view.model, f"m{line.place}")
+    rows = [
+        overview.Row(
+            model,
+            links[model],
+            [overview.Windows(v.windows.start_ms, v.windows.end_ms, _states(v)) for v in views],
+            [alert.window.closed_ms for v in views for alert in v.started],
+            [alert.window.closed_ms for v in views for alert in v.recovered],
+        )
+        for model, views in of_model.items()
+    ]
+    return overview.Overview(rows)
+
+
+def _states(view: StreamView) -> overview.States:
+    windows = view.windows
+    tested = np.where(windows.is_drift > 0, overview.DRIFTS, overview.QUIET)
+    return np.where(windows.is_tested, tested, overview.UNTESTED).astype(np.uint8)
 
 
 def payload_text(letter: PlacedDeadLetter) -> str:
@@ -207,13 +224,14 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         drifts = [drift for drift in contents.drifts if drift.concerns(view.model)]
         # Those without an alert are seldom opened.
         columns = n_columns if view.alerts else min(n_columns, 300)
-        chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns)
         name = (view.view, view.detector)
         promise = run_times.of(view.model).get(name)
         sentence = _sentence(view, promise, found.of(view.model).get(name))
+        line = None
         if not isinstance(contents.accuracy, str):
             line = AccuracyLine.of(contents.accuracy, view.model)
-            chart, sentence = line.drawn_on(chart), f"{sentence} {line.sentence}"
+            sentence = f"{sentence} {line.sentence}"
+        chart = timeline.timeline(view, drifts, contents.span_ms, n_columns=columns, accuracy=line)
         detections = [
             each
             for each in (contents.evaluation.detections if contents.evaluation else [])
@@ -285,35 +303,3 @@ def _least_found(tested: Windows) -> str:
 
 def _quality(contents: Contents) -> quality.Quality:
     return quality.quality(contents.views, contents.result.dead_letters(), contents.span_ms)
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Only our scripts run, and nothing is fetched: a page out of hostile data stays harmless."""
-    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _asset(name: str) -> str:
-    folder = resources.files("flink_jobs.reports") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("flink_jobs.reports"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _shown(value: Any) -> Any:
-    """Jinja calls it for everything that a template prints; markup is ours."""
-    return shown_lines(value) if type(value) is str else value

@@ -105,7 +105,15 @@ class StreamView:
     @property
     def started(self) -> list[Alert]:
         """The alerts that began an incident of drift."""
-        return [a for a in self.alerts if a.cause is Cause.DRIFT and a.kind is AlertKind.STARTED]
+        return self._of_drift(AlertKind.STARTED)
+
+    @property
+    def recovered(self) -> list[Alert]:
+        """The alerts that ended an incident of drift."""
+        return self._of_drift(AlertKind.RECOVERED)
+
+    def _of_drift(self, kind: AlertKind) -> list[Alert]:
+        return [a for a in self.alerts if a.cause is Cause.DRIFT and a.kind is kind]
 
 
 _MOST_REFERENCES = 20

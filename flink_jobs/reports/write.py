@@ -15,7 +15,7 @@ from flink_jobs.evaluation.evaluate import evaluate_result
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.replay.result import BacktestResult
-from flink_jobs.reports import page, verdict
+from flink_jobs.reports import page, pages, verdict
 from flink_jobs.reports.charts.images import Shape
 from flink_jobs.reports.incidents import incidents
 from flink_jobs.reports.page import Contents
@@ -94,5 +94,4 @@ def training_sizes(contents: Contents) -> dict[str, int]:
 
 def write_html(contents: Contents, path: Path) -> None:
     """Write the report as one HTML file."""
-    # JSON can hold half of a surrogate pair, which UTF-8 cannot.
-    path.write_bytes(page.render(contents).encode("utf-8", "replace"))
+    pages.write(page.render(contents), path)

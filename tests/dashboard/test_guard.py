@@ -85,7 +85,13 @@ def page() -> Iterator[Served]:
         yield served
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/plotly.js", "/api/chart?model=0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/page.js", "/look.js", "/page.css", "/plotly.js"),
+        *("/api/chart?model=0", "/api/overview", "/api/calendar?model=0"),
+    ],
+)
 def test_every_answer_forbids_foreign_scripts_frames_and_guessing(page: Served, path: str) -> None:
     status, headers, _ = page.ask(path)
 
@@ -106,7 +112,11 @@ def test_the_page_holds_its_token_and_no_inline_script_or_style(page: Served) ->
 
     assert TOKEN in text
     assert headers["cache-control"] == "no-store"
-    assert text.count("<script") == text.count('<script type="module" src="/page.js"></script>')
+    assert re.findall("<script[^>]*>[^<]*</script>", text) == [
+        '<script src="/look.js"></script>',
+        '<script type="module" src="/page.js"></script>',
+    ]
+    assert text.count("<script") == 2
     assert "<style" not in text
     assert " style=" not in text
     assert " on" not in re.sub(" (one|once|ongoing)", "", text)
@@ -213,7 +223,13 @@ def test_without_a_control_topic_there_is_neither_a_token_nor_an_address_for_com
         assert TOKEN not in page.ask("/")[2].decode()
 
 
-@pytest.mark.parametrize("path", ["/api/chart", "/api/chart?model=x", "/api/chart?model=0&after=x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/chart", "/api/chart?model=x", "/api/chart?model=0&after=x"),
+        *("/api/calendar", "/api/calendar?model=x"),
+    ],
+)
 def test_a_chart_without_numbers_is_refused(page: Served, path: str) -> None:
     assert page.ask(path)[0] == 400
 

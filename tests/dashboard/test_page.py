@@ -263,7 +263,7 @@ def test_what_drops_a_reference_asks_first_and_cancel_sends_nothing(
     model = next(_names)
     setting.write_scores(model, 0.03)
     choose(page, model)
-    dialog = page.locator("dialog")
+    dialog = page.locator("#dialog")
 
     for name, confirm in (("Rebaseline…", "Collect a new"), ("Approve current…", "Approve the")):
         press(page, name)
@@ -434,7 +434,7 @@ def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Sett
     page.locator("#watcher").select_option(named)
     expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows, 1 of them"))
     assert page.locator("img, iframe, object, embed").count() == 0
-    assert page.evaluate("document.scripts.length") == 2
+    assert page.evaluate("document.scripts.length") == 3
     page.get_by_role("button", name="Describe").click()
     assert setting.next_command().command.model == HOSTILE
     # The address names the model: a page that is loaded again shows it again.
@@ -496,3 +496,39 @@ def test_the_page_fits_a_phone(phone: Page, setting: Setting) -> None:
 
 def has(piece: str) -> re.Pattern[str]:
     return re.compile(re.escape(piece))
+
+
+@pytest.mark.parametrize("width", [360, 1000, 1600])
+def test_all_models_are_one_picture_that_leads_to_each(
+    browser: Browser, url: str, setting: Setting, width: int
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.04, 0.2, 0.2)
+    write(setting.producer, setting.alerts, alert(model, 1))
+    size: Any = {"width": width, "height": 900}
+    for page in watched(browser, url, viewport=size):
+        page.get_by_role("button", name="In one picture").click()
+        picture = page.locator("#overview-chart")
+        expect(picture.locator(".main-svg").first).to_be_visible()
+        expect(picture).to_have_attribute("aria-label", has("models from"))
+        expect(picture.locator(".yaxislayer-above text", has_text=model)).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("#overview summary").click()
+        expect(page.locator("#overview-table tbody tr", has_text=model)).to_contain_text("66.7 %")
+
+        page.keyboard.press("Escape")
+
+        expect(picture).to_be_hidden()
+
+
+def test_windows_of_several_days_are_a_calendar(page: Page, setting: Setting) -> None:
+    model, a_day = next(_names), 24 * 60
+    for day in range(4):
+        setting.write_scores(model, 0.2 if day == 2 else 0.04, first=day * a_day)
+    page.get_by_role("button", name=model).click()
+
+    page.get_by_text("Calendar of the last windows").click()
+
+    expect(page.locator("#calendar-words")).to_contain_text("1 of 4 windows drift")
+    expect(page.locator("#calendar-chart .heatmap-label", has_text="▲")).to_have_count(1)
+    expect(page.locator("#calendar-table tbody tr")).to_have_count(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import msgspec
@@ -295,6 +296,56 @@ def test_a_chart_asks_for_what_it_does_not_have() -> None:
     assert rest.columns["end_ms"] == [at(8)]
     assert state.chart(0, ("main", "other"), 0) is None
     assert state.chart(99, None, 0) is None
+
+
+def test_all_models_are_one_picture_with_the_worst_at_the_top() -> None:
+    state = LiveState()
+    state.take([score("calm", 0), score("moved", 0, 0.2), untested("few", 0), alert("moved", 0)])
+
+    picture = state.overview()
+
+    assert [name for name, *_ in picture.rows] == ["moved", "few", "calm"]
+    assert picture.words.startswith("3 models from 2026-01-01 00:00 to 2026-01-01 00:01 UTC")
+    drifting = next(t for t in picture.drawn.data if t.marker.pattern.shape == "/")
+    assert drifting.y.tolist() == [0]
+    assert json.loads(picture.encoded())["drawn"]["layout"]["yaxis"]["ticktext"] == [
+        *("moved", "few", "calm")
+    ]
+
+
+def test_a_page_without_any_model_has_an_empty_picture() -> None:
+    picture = LiveState().overview()
+
+    assert (list(picture.rows), json.loads(picture.encoded())["rows"]) == ([], [])
+
+
+def test_windows_of_several_days_become_a_calendar() -> None:
+    state = LiveState()
+    a_day = 24 * 60
+    state.take([score("m", 0), score("m", a_day, 0.2), score("m", 2 * a_day)])
+    state.take([score("short", 0)])
+
+    picture = state.calendar(0, MAIN)
+
+    assert picture is not None
+    assert list(picture.rows) == [
+        ("2026-01-01", "1", "0", "–"),
+        ("2026-01-02", "1", "1", "00"),
+        ("2026-01-03", "1", "0", "–"),
+    ]
+    assert state.calendar(1, MAIN) is None
+    assert state.calendar(99, None) is None
+
+
+def test_what_moved_comes_with_a_picture_of_all_columns() -> None:
+    state = LiveState()
+    state.take([score("m", 0, 0.2), alert("m", 0)])
+
+    moved = chart_of(state).moved
+
+    assert moved is not None
+    assert moved.words.startswith("Columns by how much they moved: plan")
+    assert [len(trace["y"]) for trace in moved.drawn["data"]][-1] == len(moved.columns)
 
 
 def test_memory_is_bounded_and_models_with_incidents_are_forgotten_last() -> None:

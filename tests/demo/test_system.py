@@ -49,7 +49,7 @@ def test_the_demo_finds_what_is_to_be_found_and_leaves_nothing_running(
     assert "▲ STARTED    shifted-image" in text
     found = [(a.alert_id, a.model, a.kind, a.statistic) for a in alerts_of(demo)]
     assert found == expected_alerts(offline_run)
-    for name in ("drift.png", "drift.html", "job.toml", "scores.jsonl", "logs/kafka.log"):
+    for name in ("drift.html", "job.toml", "scores.jsonl", "logs/kafka.log"):
         assert (demo.output / name).stat().st_size > 0
     assert "▲ STARTED    lost-class" in (demo.output / "timeline.txt").read_text()
     assert demo.processes_left() == []

@@ -22,7 +22,6 @@ from flink_jobs.histories.lines.rows import PayloadRows
 from flink_jobs.replay import run_backtest
 from flink_jobs.replay.result import SCORES_FILE
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
-from flink_jobs.reports.charts.png import write_png
 from flink_jobs.reports.notebook import accuracy, figure
 from flink_jobs.reports.write import gather, write_html
 from tests.histories.examples import START_MS, backtest_config
@@ -273,14 +272,12 @@ def test_the_report_shows_accuracy_in_a_line_and_in_words(tmp_path: Path) -> Non
 
     contents = gather(result)
     write_html(contents, tmp_path / "report.html")
-    write_png(contents, tmp_path / "report.png")
 
     page = (tmp_path / "report.html").read_text()
     found = accuracy(result)
     overall = np.average(found["accuracy"], weights=found["n_labelled"])
     assert f"Accuracy {overall:.1%} of {N:,} labelled events" in page
-    assert '"name":"accuracy"' in page
-    assert (tmp_path / "report.png").stat().st_size > 10_000
+    assert "accuracy, on the axis to the right" in page
 
 
 def test_a_report_says_why_it_shows_no_accuracy(tmp_path: Path) -> None:

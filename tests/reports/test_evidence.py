@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from flink_jobs.records.evidence import Evidence, EvidenceColumn
 from flink_jobs.records.schemas import read_example
-from flink_jobs.reports.charts.packing import unpacked
 from flink_jobs.reports.evidence import Shown
 from flink_jobs.reports.words import share
 
@@ -51,11 +50,11 @@ def test_the_shares_of_a_histogram_are_those_of_the_events_that_have_the_number(
     drawn = shown(column("x", before, now), n=len(now)).histogram("x")
 
     assert drawn is not None
-    bars, line = drawn.chart["data"]
+    bars, line = drawn.chart.data
     n_there = np.isfinite(before).sum(), np.isfinite(now).sum()
-    assert float(unpacked(bars["y"]).sum()) == pytest.approx(n_there[0] / len(before))
+    assert float(bars.y.sum()) == pytest.approx(n_there[0] / len(before))
     # Of the outline each bin has two corners.
-    assert float(unpacked(line["y"]).sum()) / 2 == pytest.approx(n_there[1] / len(now))
+    assert float(line.y.sum()) / 2 == pytest.approx(n_there[1] / len(now))
     if n_there != (len(before), len(now)):
         missing = (share(1 - n_there[0] / len(before)), share(1 - n_there[1] / len(now)))
         assert drawn.rows[-1] == ("missing", *missing)
@@ -75,7 +74,7 @@ def test_a_probability_is_drawn_on_a_scale_of_log_odds() -> None:
     drawn = shown(column("p", [0.5, 0.0001], [0.5], kind="probability")).histogram("p")
 
     assert drawn is not None
-    assert "50 %" in drawn.chart["layout"]["xaxis"]["ticktext"]
+    assert "50 %" in drawn.chart.layout.xaxis.ticktext
 
 
 def test_nothing_is_drawn_of_a_category_or_of_a_column_that_is_not_there() -> None:

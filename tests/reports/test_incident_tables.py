@@ -115,6 +115,6 @@ def test_of_many_classes_those_that_moved_most_are_drawn_and_all_are_listed() ->
 
     drawn, rows = chart(mix), table(mix)
 
-    assert len(drawn["layout"]["yaxis"]["ticktext"]) == 20
-    assert "41" in drawn["layout"]["yaxis"]["ticktext"]
+    assert len(drawn.layout.yaxis.ticktext) == 20
+    assert "41" in drawn.layout.yaxis.ticktext
     assert (len(rows), n_left_out(mix)) == (60, 40)

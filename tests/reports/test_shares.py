@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +24,7 @@ def test_of_many_categories_those_that_moved_most_are_bars_and_the_rest_is_one()
 
     rows = shares.table(bars.listed)
     assert rows[0] == ("new (new)", "0 %", "50 %")
-    assert len(shares.chart(bars.drawn)["layout"]["yaxis"]["tickvals"]) == 7
+    assert len(shares.chart(bars.drawn).layout.yaxis.tickvals) == 7
     assert len(rows) == 31
     assert rows[-1][0] == "(all others)"
 
@@ -57,9 +56,9 @@ def test_texts_from_outside_are_no_markup_in_a_chart() -> None:
     hostile = "<a href='https://example.org'>x</a>\u202e"
     both = [category(hostile, 1.0, 0.0, is_gone=True), category("b", 0.0, 1.0, is_new=True)]
 
-    chart: dict[str, Any] = shares.chart(shares.of(both, (0.0, 0.0)).drawn)
+    chart = shares.chart(shares.of(both, (0.0, 0.0)).drawn)
 
-    written = [*chart["data"][0]["text"], *chart["layout"]["yaxis"]["ticktext"]]
+    written = [*chart.data[0].text, *chart.layout.yaxis.ticktext]
     # The marks of what is new and gone are ours.
     written = [re.sub("<br><b>(new|gone)</b>$", "", text) for text in written]
     assert not any("<" in text or "\u202e" in text for text in written)

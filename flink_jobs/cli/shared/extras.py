@@ -6,8 +6,8 @@ from flink_jobs.demo.errors import DemoError
 from flink_jobs.histories.packages import how_to_install, missing
 from flink_jobs.kafka.errors import FollowError
 
-_DEMO_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "plotly": "plotly"}
-_DASHBOARD_PACKAGES = {name: name for name in ("plotly", "starlette", "uvicorn")}
+_DEMO_PACKAGES = {"sklearn": "scikit-learn", "jinja2": "jinja2", "plotly": "plotly"}
+_DASHBOARD_PACKAGES = {name: name for name in ("jinja2", "plotly", "starlette", "uvicorn")}
 
 
 def require_demo_packages() -> None:

@@ -36,6 +36,7 @@ const N_TABLE = 20;
 const SILENT_STREAM_MS = 10_000;
 const CHART_EVERY_MS = 900;
 const ANSWER_WITHIN_MS = 30_000;
+const OVERVIEW_EVERY_MS = 5_000;
 const token = document.querySelector('meta[name="loudly-token"]').content;
 
 const $ = (id) => document.getElementById(id);
@@ -1030,6 +1031,7 @@ async function showChart(given, isSame) {
   } else chart = given;
   drawMoved();
   await drawChart();
+  await refreshCalendar();
 }
 
 function drawNoChart(text) {
@@ -1121,6 +1123,9 @@ function drawMoved() {
   movedDrawn = moved;
   const of = moved.n_test === null ? "" : `, ${moved.is_sample ? "a sample of " : ""}${many(moved.n_test, "event")} against ${moved.n_ref.toLocaleString("en")}`;
   $("moved-when").textContent = `in the window ${moment(moved.start_ms).replace(" UTC", "")} to ${moment(moved.end_ms)} (alert ${moved.kind}${of})`;
+  $("moved-chart").setAttribute("aria-label", moved.words);
+  $("moved-chart").hidden = moved.columns.length < 2;
+  drawPicture($("moved-chart"), moved.drawn);
   $("moved-list").replaceChildren(...moved.columns.slice(0, N_DRAWN).map(movedItem));
   const more = moved.columns.slice(N_DRAWN);
   $("moved-more").hidden = more.length === 0;
@@ -1203,6 +1208,81 @@ function drawMovedRows() {
 }
 $("moved-search").addEventListener("input", drawMovedRows);
 
+// ---- pictures that the dashboard draws: all models, a calendar, what moved
+
+const pictures = new Map(); // box -> figure
+const isDark = () => window.matchMedia("(prefers-color-scheme: dark)").matches;
+
+async function drawPicture(box, figure) {
+  pictures.set(box, figure);
+  const Plotly = await loadPlotly();
+  if (pictures.get(box) !== figure || !box.clientWidth) return;
+  box.style.height = `${figure.layout.height}px`;
+  await Plotly.react(box, Look.dataOf(box, figure, isDark()), Look.layoutOf(box, figure, isTouch), { displayModeBar: false, responsive: false });
+  for (const svg of box.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
+}
+
+function drawPictures() {
+  for (const [box, figure] of pictures) if (box.clientWidth) drawPicture(box, figure);
+}
+new ResizeObserver(() => {
+  for (const [box, figure] of pictures) if (box.clientWidth && box.layout && box.layout.width !== box.clientWidth) drawPicture(box, figure);
+}).observe(document.body);
+
+// The picture, what it says in words, and its numbers as a table.
+async function showPicture(name, picture) {
+  $(`${name}-words`).textContent = `${picture.words}.`;
+  $(`${name}-chart`).setAttribute("aria-label", picture.words);
+  const line = (tag, cells) => {
+    const row = el("tr");
+    row.append(...cells.map((text) => el(tag, "", text)));
+    return row;
+  };
+  const [head, body] = [el("thead"), el("tbody")];
+  head.append(line("th", picture.columns));
+  body.append(...picture.rows.map((cells) => line("td", cells)));
+  $(`${name}-table`).replaceChildren(head, body);
+  await drawPicture($(`${name}-chart`), picture.drawn);
+}
+
+let overviewTimer = 0;
+async function refreshOverview() {
+  const answer = await fetch("/api/overview");
+  if (!$("overview").open || !answer.ok) return;
+  await showPicture("overview", await answer.json());
+  const box = $("overview-chart");
+  box.removeAllListeners?.("plotly_click");
+  box.on("plotly_click", ({ points }) => {
+    const which = points[0].data.meta?.links?.[Math.round(points[0].y)];
+    if (which === undefined) return;
+    $("overview").close();
+    choose(Number(which), true);
+  });
+}
+$("overview-open").addEventListener("click", () => {
+  $("overview").showModal();
+  refreshOverview();
+  overviewTimer = setInterval(refreshOverview, OVERVIEW_EVERY_MS);
+});
+$("overview").addEventListener("close", () => clearInterval(overviewTimer));
+
+let calendarOf = "";
+async function refreshCalendar() {
+  if (!$("calendar").open || !chart) return;
+  const asked = new URLSearchParams({ model: chart.number, view: chart.view, detector: chart.detector });
+  const wanted = `${asked} ${chart.n_seen}`;
+  if (calendarOf === wanted) return;
+  calendarOf = wanted;
+  const answer = await fetch(`/api/calendar?${asked}`);
+  const picture = answer.ok ? await answer.json() : null;
+  if (calendarOf !== wanted) return;
+  $("calendar-chart").hidden = !picture;
+  $("calendar-table").parentElement.hidden = !picture;
+  if (picture) await showPicture("calendar", picture);
+  else $("calendar-words").textContent = "The windows that are kept are of fewer than three days.";
+}
+$("calendar").addEventListener("toggle", refreshCalendar);
+
 // From each start to its recovery; an incident that began before the first mark has none.
 function bands(marks, begin, end) {
   const shapes = [];
@@ -1277,6 +1357,7 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () 
   readColours();
   for (const which of items.keys()) dirty.add(which);
   if (chart) drawChart();
+  drawPictures();
   schedule();
 });
 $("follow").checked = localStorage.getItem("loudly-follow") === "yes";

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from plotly.graph_objects import Scatter
 
-from flink_jobs.reports.charts import palette
-from flink_jobs.reports.charts.packing import packed
+from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.words import clock
 
 
@@ -79,34 +79,23 @@ class AccuracyLine(NamedTuple):
             f"{self.accuracy[lowest]:.1%} until {clock(self.end_ms[lowest])}."
         )
 
-    def drawn_on(self, chart: dict[str, Any]) -> dict[str, Any]:
-        """A timeline, ``data`` and ``layout`` as plotly.js takes them, with this line on it.
-
-        It has an axis of its own, to the right.
-        """
-        if not self:
-            return chart
-        # First, so that statistic and alerts lie above it.
-        data = [self._trace(), *chart["data"]]
-        return {"data": data, "layout": chart["layout"] | {"yaxis2": _AXIS}}
-
-    def _trace(self) -> dict[str, Any]:
-        return {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": "accuracy",
-            "x": packed(self.end_ms, "f8"),
-            "y": packed(self.accuracy),
-            "customdata": packed(self.n_labelled, "f8"),
-            "hovertemplate": "accuracy %{y:.1%} of %{customdata:,} labelled events<extra></extra>",
-            "line": {"color": palette.ACCURACY_COLOUR, "dash": "dot", "width": 1.5},
-            "marker": {"size": 3, "color": palette.ACCURACY_COLOUR},
-            "yaxis": "y2",
-        }
+    def trace(self) -> Scatter:
+        """Draw the line, against an axis of its own: :data:`AXIS`."""
+        return figures.line(
+            mode="lines+markers",
+            name="accuracy",
+            x=self.end_ms,
+            y=figures.short(self.accuracy),
+            customdata=self.n_labelled,
+            hovertemplate="accuracy %{y:.1%} of %{customdata:,} labelled events<extra></extra>",
+            line={"color": palette.ACCURACY_COLOUR, "dash": "dot", "width": 1.5},
+            marker={"size": 3, "color": palette.ACCURACY_COLOUR},
+            yaxis="y2",
+        )
 
 
 # Its 0 lies where that of the statistic lies.
-_AXIS = {
+AXIS = {
     "title": {"text": "accuracy"},
     "overlaying": "y",
     "side": "right",

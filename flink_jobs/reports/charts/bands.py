@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from plotly.graph_objects import layout
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause
 from flink_jobs.records.shown import shown_html
-from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import clock
 
-Band = tuple[dict[str, Any], dict[str, Any]]
-"""A shape and an annotation of plotly's."""
+Band = tuple[layout.Shape, layout.Annotation]
+"""A rectangle and its name."""
 
 
 def reference_bands(view: StreamView) -> Iterator[Band]:
@@ -24,7 +25,7 @@ def reference_bands(view: StreamView) -> Iterator[Band]:
         return
     for start_ms, end_ms in sorted(spans, key=str):
         if start_ms is not None and end_ms is not None:
-            yield _band(start_ms, end_ms, palette.REFERENCE_COLOUR, 0.16, "reference", "top")
+            yield band(start_ms, end_ms, palette.REFERENCE_COLOUR, 0.16, "reference", "top")
 
 
 def drift_bands(drifts: Sequence[DriftInterval], begin_ms: float, end_ms: float) -> Iterator[Band]:
@@ -33,11 +34,12 @@ def drift_bands(drifts: Sequence[DriftInterval], begin_ms: float, end_ms: float)
         start, end = max(drift.start_ms, begin_ms), min(drift.end_ms, end_ms)
         if start < end:
             name = shown_html(drift.name or "true drift")
-            shape, note = _band(start, end, palette.TRUTH_COLOUR, 0.17, name, "top")
+            shape, note = band(start, end, palette.TRUTH_COLOUR, 0.17, name, "top")
             if start > begin_ms + 0.6 * (end_ms - begin_ms):
                 # To the right there is no room for its name.
-                note |= {"x": end, "xanchor": "right"}
-            yield shape | {"line": {"color": palette.TRUTH_COLOUR, "width": 1.2}}, note
+                note.x, note.xanchor = end, "right"
+            shape.line = {"color": palette.TRUTH_COLOUR, "width": 1.2}
+            yield shape, note
 
 
 def alert_bands(alerts: Sequence[Alert], end_ms: float) -> Iterator[Band]:
@@ -49,39 +51,39 @@ def alert_bands(alerts: Sequence[Alert], end_ms: float) -> Iterator[Band]:
             silences[alert.incident_id] = window.start_ms, window.end_ms if is_over else end_ms
         elif alert.cause is Cause.UNSTABLE_REFERENCE and not is_over:
             reference = window.start_ms, window.end_ms
-            yield _band(*reference, palette.ONGOING_COLOUR, 0.25, "unstable reference", "middle")
+            yield band(*reference, palette.ONGOING_COLOUR, 0.25, "unstable reference", "middle")
     for span in silences.values():
-        yield _band(*span, palette.SILENCE_COLOUR, 0.22, "silent", "middle")
+        yield band(*span, palette.SILENCE_COLOUR, 0.22, "silent", "middle")
 
 
-def _band(
-    start_ms: float, end_ms: float, colour: str, opacity: float, text: str, side: str
-) -> Band:
-    place = {"top": 1.0, "middle": 0.5, "bottom": 0.0}[side]
-    shape = {
-        "type": "rect",
-        "xref": "x",
-        "yref": "paper",
-        "x0": start_ms,
-        "x1": end_ms,
-        "y0": 0,
-        "y1": 1,
-        "fillcolor": _rgba(colour, opacity),
-        "line": {"width": 0},
-        "layer": "below",
-    }
-    note = {
-        "x": start_ms,
-        "xref": "x",
-        "y": place,
-        "yref": "paper",
-        "text": text,
-        "showarrow": False,
-        "xanchor": "left",
+def band(start_ms: float, end_ms: float, colour: str, opacity: float, text: str, side: str) -> Band:
+    """Make a rectangle over a stretch of time, with its name at one side of the plot."""
+    shape = layout.Shape(
+        type="rect",
+        xref="x",
+        yref="paper",
+        x0=start_ms,
+        x1=end_ms,
+        y0=0,
+        y1=1,
+        fillcolor=_rgba(colour, opacity),
+        line={"width": 0},
+        layer="below",
+        _validate=figures.are_checked,
+    )
+    note = layout.Annotation(
+        x=start_ms,
+        xref="x",
+        y={"top": 1.0, "middle": 0.5, "bottom": 0.0}[side],
+        yref="paper",
+        text=text,
+        showarrow=False,
+        xanchor="left",
         # Above the plot no line crosses the name.
-        "yanchor": "bottom" if side == "top" else side,
-        "hovertext": f"{text}: {clock(start_ms)} to {clock(end_ms)}",
-    }
+        yanchor="bottom" if side == "top" else side,
+        hovertext=f"{text}: {clock(start_ms)} to {clock(end_ms)}",
+        _validate=figures.are_checked,
+    )
     return shape, note
 
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 from scipy.stats import beta, binomtest
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import MAIN_VIEW
 from flink_jobs.records.wording import watcher_name
 from flink_jobs.reports.charts import palette
-from flink_jobs.reports.charts.packing import packed
+from flink_jobs.reports.charts.figures import figure, line, points, short
 from flink_jobs.reports.streams import StreamView, Windows
 
 Floats = NDArray[np.float64]
@@ -123,7 +124,7 @@ def _apart(windows: Windows) -> NDArray[np.intp]:
     return np.array(kept, dtype=np.intp)
 
 
-def chart(each: Calibration) -> dict[str, Any]:
+def chart(each: Calibration) -> Figure:
     """Observed p-values against those of a perfect test, both as -log10, with a 95 % band."""
     n = len(each.p_values)
     ranks = np.arange(1, n + 1)
@@ -133,40 +134,28 @@ def chart(each: Calibration) -> dict[str, Any]:
     tails = [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2]
     high, low = (-np.log10(beta.ppf(t, ranks, n - ranks + 1))[places] for t in tails)
     most = 1.05 * max(float(expected.max()), min(float(observed.max()), 2 * float(expected.max())))
-    line = {"color": palette.THRESHOLD_COLOUR, "width": 1, "dash": "dash"}
-    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "type": "scatter"}
-    return {
-        "data": [
-            band | {"x": packed(expected), "y": packed(low)},
-            band
-            | {
-                "x": packed(expected),
-                "y": packed(high),
-                "fill": "tonexty",
-                "fillcolor": "rgba(138,138,138,0.22)",
-            },
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [0, most],
-                "y": [0, most],
-                "line": line,
-                "hoverinfo": "skip",
-            },
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": packed(expected),
-                "y": packed(observed),
-                "marker": {"color": palette.STATISTIC_COLOUR, "size": 5},
-                "hovertemplate": "expected %{x:.2f}<br>observed %{y:.2f}<extra></extra>",
-            },
+    x = short(expected)
+    edge: dict[str, Any] = {"x": x, "line": {"width": 0}, "hoverinfo": "skip"}
+    return figure(
+        [
+            line(**edge, y=short(low)),
+            line(**edge, y=short(high), fill="tonexty", fillcolor="rgba(138,138,138,0.22)"),
+            line(
+                x=[0, most],
+                y=[0, most],
+                line={"color": palette.THRESHOLD_COLOUR, "width": 1, "dash": "dash"},
+                hoverinfo="skip",
+            ),
+            points(
+                x=x,
+                y=short(observed),
+                marker={"color": palette.STATISTIC_COLOUR, "size": 5},
+                hovertemplate="expected %{x:.2f}<br>observed %{y:.2f}<extra></extra>",
+            ),
         ],
-        "layout": {
-            "xaxis": {"title": {"text": "expected \N{MINUS SIGN}log₁₀ p"}, "range": [0, most]},
-            "yaxis": {"title": {"text": "observed \N{MINUS SIGN}log₁₀ p"}, "rangemode": "tozero"},
-        },
-    }
+        xaxis={"title": {"text": "expected \N{MINUS SIGN}log₁₀ p"}, "range": [0, most]},
+        yaxis={"title": {"text": "observed \N{MINUS SIGN}log₁₀ p"}, "rangemode": "tozero"},
+    )
 
 
 def table(each: Calibration) -> list[tuple[str, str]]:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure, Scatter
 
 from detectors import BlackBoxShiftEstimator, LabelShift
 from detectors.errors import DetectorError
 from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.reports.charts import palette
-from flink_jobs.reports.charts.packing import packed
+from flink_jobs.reports.charts.figures import figure, points, short
 from flink_jobs.reports.words import share
 
 Floats = NDArray[np.float64]
@@ -90,28 +91,56 @@ def class_mix(outputs_ref: Floats, outputs_test: Floats, *, seed: int) -> ClassM
     )
 
 
-def chart(mix: ClassMix, names: Sequence[str] = ()) -> dict[str, Any]:
+def chart(mix: ClassMix, names: Sequence[str] = ()) -> Figure:
     """Draw a column for each class: predicted before and now, and the estimate with its range.
 
-    Of more than 20 classes those whose predicted share moved most are drawn.
+    Of more than 20 classes those whose predicted share moved most are drawn. Names of many classes,
+    or long ones, have room beside a chart and none below it.
     """
-    drawn = _drawn_classes(mix)
-    places = np.arange(len(drawn), dtype=np.float64)
+    drawn, known = _drawn_classes(mix), _names(mix, names)
+    texts = [shown(known[place]) for place in drawn.tolist()]
+    is_upright = len(texts) <= _MOST_UPRIGHT and max(map(len, texts)) <= _LONGEST_UPRIGHT
+    axes = _Axes(list(map(shown_html, texts)), is_upright)
     before, now = mix.reference[drawn], mix.window[drawn]
     grey, blue = palette.REFERENCE_COLOUR, palette.STATISTIC_COLOUR
     traces = [
-        _points(places - 0.22, before, "predicted, reference", "circle-open", grey),
-        _points(places, now, "predicted, window", "diamond", blue),
+        axes.points(-0.22, before, "predicted, reference", "circle-open", grey),
+        axes.points(0.0, now, "predicted, window", "diamond", blue),
     ]
     if mix.shift is not None:
-        traces.append(_estimates(mix, drawn))
-    known = _names(mix, names)
-    texts = [shown(known[place]) for place in drawn.tolist()]
-    for trace in traces:
-        trace["text"] = list(map(shown_html, texts))
-    is_upright = len(texts) <= _MOST_UPRIGHT and max(map(len, texts)) <= _LONGEST_UPRIGHT
-    layout = _upright(texts) if is_upright else _lying(texts)
-    return {"data": traces if is_upright else list(map(_turned, traces)), "layout": layout}
+        traces.append(_estimates(mix, drawn, axes))
+    return figure(traces, **(_upright(texts) if is_upright else _lying(texts)))
+
+
+class _Axes(NamedTuple):
+    """Classes stand along one axis, their shares along the other."""
+
+    texts: list[str]
+    is_upright: bool
+
+    def points(
+        self, beside: float, shares: Floats, name: str, symbol: str, colour: str, **more: Any
+    ) -> Scatter:
+        places = np.arange(len(shares)) + beside
+        x, y = (places, shares) if self.is_upright else (shares, places)
+        return points(
+            x=short(x),
+            y=short(y),
+            name=name,
+            text=self.texts,
+            hovertemplate=f"%{{text}}<br>{name}: %{{{self.of_shares}:.1%}}<extra></extra>",
+            marker={
+                "symbol": symbol,
+                "size": 9,
+                "color": colour,
+                "line": {"width": 2, "color": colour},
+            },
+            **more,
+        )
+
+    @property
+    def of_shares(self) -> str:
+        return "y" if self.is_upright else "x"
 
 
 def _upright(texts: Sequence[str]) -> dict[str, Any]:
@@ -123,7 +152,6 @@ def _upright(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _lying(texts: Sequence[str]) -> dict[str, Any]:
-    """Names of many classes, or long ones, have room beside a chart and none below it."""
     labels = [
         each if len(each) <= _LONGEST_LYING else f"{each[: _LONGEST_LYING - 1]}…" for each in texts
     ]
@@ -138,15 +166,6 @@ def _lying(texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _turned(trace: dict[str, Any]) -> dict[str, Any]:
-    """Swap the axes of a trace."""
-    turned = trace | {"x": trace["y"], "y": trace["x"]}
-    turned["hovertemplate"] = trace["hovertemplate"].replace("%{y", "%{x")
-    if "error_y" in turned:
-        turned["error_x"] = turned.pop("error_y")
-    return turned
-
-
 def n_left_out(mix: ClassMix) -> int:
     """Count the classes that the chart has no room for."""
     return max(0, len(mix.reference) - _MOST_DRAWN)
@@ -157,22 +176,21 @@ def _drawn_classes(mix: ClassMix) -> NDArray[np.intp]:
     return np.sort(np.argsort(moves, kind="stable")[:_MOST_DRAWN])
 
 
-def _estimates(mix: ClassMix, drawn: NDArray[np.intp]) -> dict[str, Any]:
+def _estimates(mix: ClassMix, drawn: NDArray[np.intp], axes: _Axes) -> Scatter:
     assert mix.shift is not None  # noqa: S101 - asked for where there is an estimate
     low, high = (side[drawn] for side in resampled_range(mix))
-    estimate = mix.shift.class_shares[drawn]
-    places = np.arange(len(drawn)) + 0.22
-    trace = _points(places, estimate, "estimated share", "square", palette.DRIFT_COLOUR)
-    trace["error_y"] = {
+    estimate, colour = mix.shift.class_shares[drawn], palette.DRIFT_COLOUR
+    reach = {
         "type": "data",
         "symmetric": False,
-        "array": packed(np.maximum(high - estimate, 0)),
-        "arrayminus": packed(np.maximum(estimate - low, 0)),
+        "array": short(np.maximum(high - estimate, 0)),
+        "arrayminus": short(np.maximum(estimate - low, 0)),
         "thickness": 1.5,
         "width": 3,
-        "color": palette.DRIFT_COLOUR,
+        "color": colour,
     }
-    return trace
+    error = {f"error_{axes.of_shares}": reach}
+    return axes.points(0.22, estimate, "estimated share", "square", colour, **error)
 
 
 def resampled_range(mix: ClassMix) -> tuple[Floats, Floats]:
@@ -197,23 +215,6 @@ def table(mix: ClassMix, names: Sequence[str] = ()) -> list[tuple[str, ...]]:
 def _names(mix: ClassMix, names: Sequence[str]) -> Sequence[str]:
     n_classes = len(mix.reference)
     return names if len(names) == n_classes else [str(place) for place in range(n_classes)]
-
-
-def _points(x: Floats, y: Floats, name: str, symbol: str, colour: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": packed(x),
-        "y": packed(y),
-        "name": name,
-        "hovertemplate": f"%{{text}}<br>{name}: %{{y:.1%}}<extra></extra>",
-        "marker": {
-            "symbol": symbol,
-            "size": 9,
-            "color": colour,
-            "line": {"width": 2, "color": colour},
-        },
-    }
 
 
 def _some(outputs: Floats) -> Floats:

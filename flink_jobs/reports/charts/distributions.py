@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 
 from flink_jobs.records.shown import shown_html
 from flink_jobs.reports.charts import palette
-from flink_jobs.reports.charts.packing import packed
+from flink_jobs.reports.charts.figures import bars, figure, line, short
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def histogram(z_ref: Floats, z_test: Floats, *, is_probability: bool) -> Histogr
     return Histogram(edges, _shares(z_ref, edges), _shares(z_test, edges), ticks)
 
 
-def chart(drawn: Histogram, unit: str = "") -> dict[str, Any]:
+def chart(drawn: Histogram, unit: str = "") -> Figure:
     """Bars for the reference, an outline for the window; the unit below, and with each number."""
     unit = shown_html(unit)
     middles = (drawn.edges[:-1] + drawn.edges[1:]) / 2
@@ -84,34 +85,27 @@ def chart(drawn: Histogram, unit: str = "") -> dict[str, Any]:
         ranges = 1 / (1 + np.exp(-ranges))
     # Braces would be read as a place for a value.
     hover = unit.replace("{", "(").replace("}", ")")
-    step_x = np.repeat(drawn.edges, 2)[1:-1]
-    return {
-        "data": [
-            {
-                "type": "bar",
-                "x": packed(middles),
-                "y": packed(drawn.reference),
-                "width": packed(widths),
-                "customdata": packed(np.column_stack([ranges, drawn.window]), "f8"),
-                "hovertemplate": f"%{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}} {hover}<br>"
+    return figure(
+        [
+            bars(
+                x=short(middles),
+                y=short(drawn.reference),
+                width=short(widths),
+                customdata=np.column_stack([ranges, drawn.window]),
+                hovertemplate=f"%{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}} {hover}<br>"
                 "reference %{y:.1%}<br>window %{customdata[2]:.1%}<extra></extra>",
-                "marker": {
-                    "color": palette.REFERENCE_COLOUR,
-                    "opacity": 0.55,
-                    "line": {"width": 0},
-                },
-            },
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": packed(step_x),
-                "y": packed(np.repeat(drawn.window, 2)),
-                "line": {"color": palette.DRIFT_COLOUR, "width": 2},
-                "hoverinfo": "skip",
-            },
+                marker={"color": palette.REFERENCE_COLOUR, "opacity": 0.55, "line": {"width": 0}},
+            ),
+            line(
+                x=short(np.repeat(drawn.edges, 2)[1:-1]),
+                y=short(np.repeat(drawn.window, 2)),
+                line={"color": palette.DRIFT_COLOUR, "width": 2},
+                hoverinfo="skip",
+            ),
         ],
-        "layout": {"xaxis": axis, "yaxis": {"tickformat": ".0%", "rangemode": "tozero"}},
-    }
+        xaxis=axis,
+        yaxis={"tickformat": ".0%", "rangemode": "tozero"},
+    )
 
 
 def table(drawn: Histogram) -> list[tuple[str, str, str]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 
 from flink_jobs.records.alerts import ScoreStatus
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import PlacedDeadLetter
 from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts.figures import bars, figure
 from flink_jobs.reports.streams import StreamView, Windows
 from flink_jobs.reports.words import clock
 
@@ -79,53 +81,51 @@ def _edges(views: Sequence[StreamView], span_ms: tuple[float, float]) -> NDArray
     return (first + np.arange(n_bins + 1)) * width_ms
 
 
-def chart(seen: Quality) -> dict[str, Any]:
+def chart(seen: Quality) -> Figure:
     """One small axis for each strip, one under the other."""
-    middles = ((seen.edges_ms[:-1] + seen.edges_ms[1:]) / 2).tolist()
-    traces = []
-    layout: dict[str, Any] = {}
-    strips = seen.some
+    middles = (seen.edges_ms[:-1] + seen.edges_ms[1:]) / 2
+    strips, height = seen.some, 1 / max(1, len(seen.some))
+    traces, axes, notes = [], {}, []
     for place, strip in enumerate(strips):
-        axis = "" if place == 0 else str(place + 1)
+        axis, high = str(place + 1) if place else "", 1 - place * height
         traces.append(
-            {
-                "type": "bar",
-                "x": middles,
-                "y": strip.counts.tolist(),
-                "yaxis": f"y{axis}",
-                "marker": {"color": strip.colour},
-                "hovertemplate": f"%{{x|%Y-%m-%d %H:%M}}: %{{y:,}}<extra>{strip.name}</extra>",
-            }
+            bars(
+                x=middles,
+                y=strip.counts,
+                yaxis=f"y{axis}",
+                marker={"color": strip.colour},
+                hovertemplate=f"%{{x|%Y-%m-%d %H:%M}}: %{{y:,}}<extra>{strip.name}</extra>",
+            )
         )
-        height = 1 / len(strips)
-        high = 1 - place * height
-        layout[f"yaxis{axis}"] = {
+        axes[f"yaxis{axis}"] = {
             "domain": [high - 0.66 * height, high - 0.1 * height],
             "rangemode": "tozero",
             "nticks": 3,
             "anchor": "x",
         }
-    notes = [
-        {
-            "text": f"{strip.name}: {strip.total:,}",
-            "x": 0,
-            "xref": "paper",
-            "xanchor": "left",
-            "y": 1 - place / len(strips),
-            "yref": "paper",
-            "yanchor": "middle",
-            "showarrow": False,
-        }
-        for place, strip in enumerate(strips)
-    ]
-    begin_ms, end_ms = float(seen.edges_ms[0]), float(seen.edges_ms[-1])
-    bottom = f"y{len(strips)}" if len(strips) > 1 else "y"
-    layout |= {
-        "annotations": notes,
-        "height": 44 + 72 * len(strips),
-        "xaxis": {"type": "date", "range": [begin_ms, end_ms], "anchor": bottom},
-    }
-    return {"data": traces, "layout": layout}
+        notes.append(
+            {
+                "text": f"{strip.name}: {strip.total:,}",
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": high,
+                "yref": "paper",
+                "yanchor": "middle",
+                "showarrow": False,
+            }
+        )
+    return figure(
+        traces,
+        **axes,
+        annotations=notes,
+        height=44 + 72 * len(strips),
+        xaxis={
+            "type": "date",
+            "range": [float(seen.edges_ms[0]), float(seen.edges_ms[-1])],
+            "anchor": f"y{len(strips)}" if len(strips) > 1 else "y",
+        },
+    )
 
 
 def table(seen: Quality) -> list[tuple[str, ...]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from plotly.graph_objects import Figure
 
 from flink_jobs.records.alerts import CategoryShare
 from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts.figures import bars, figure
 from flink_jobs.reports.column_words import change
 from flink_jobs.reports.words import share
 
@@ -85,39 +88,36 @@ def _readable(bars: list[Bar]) -> list[Bar]:
     return [bar for bar in bars if bar.text != _OTHERS or max(bar[1:3]) <= _TOO_LONG * longest]
 
 
-def chart(bars: Sequence[Bar]) -> dict[str, Any]:
+def chart(listed: Sequence[Bar]) -> Figure:
     """Draw a pair of bars for each, the first at the top: reference above, window below."""
-    n = len(bars)
+    n = len(listed)
     heights = list(range(n))
     sides = (("reference", -0.19, palette.REFERENCE_COLOUR), ("window", 0.19, palette.DRIFT_COLOUR))
-    texts = [shown_html(_text(bar)) for bar in bars]
-    return {
-        "data": [
-            {
-                "type": "bar",
-                "orientation": "h",
-                "x": [getattr(bar, side) for bar in bars],
-                "y": [height + offset for height in heights],
-                "width": [0.36] * n,
-                "text": texts,
-                "textposition": "none",
-                "hovertemplate": f"%{{text}}<br>{side} %{{x:.1%}}<extra></extra>",
-                "marker": {"color": colour, "line": {"width": 0}},
-            }
+    texts = [shown_html(_text(bar)) for bar in listed]
+    return figure(
+        [
+            bars(
+                orientation="h",
+                x=[getattr(bar, side) for bar in listed],
+                y=[height + offset for height in heights],
+                width=[0.36] * n,
+                text=texts,
+                textposition="none",
+                hovertemplate=f"%{{text}}<br>{side} %{{x:.1%}}<extra></extra>",
+                marker={"color": colour, "line": {"width": 0}},
+            )
             for side, offset, colour in sides
         ],
-        "layout": {
-            "height": _FRAME_PX + _ROW_PX * n,
-            "barmode": "overlay",
-            "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "nticks": 3, "tickangle": 0},
-            "yaxis": {
-                "tickvals": heights,
-                "ticktext": [_tick(bar) for bar in bars],
-                "range": [n - 0.5, -0.5],
-                "showgrid": False,
-            },
+        height=_FRAME_PX + _ROW_PX * n,
+        barmode="overlay",
+        xaxis={"tickformat": ".0%", "rangemode": "tozero", "nticks": 3, "tickangle": 0},
+        yaxis={
+            "tickvals": heights,
+            "ticktext": [_tick(bar) for bar in listed],
+            "range": [n - 0.5, -0.5],
+            "showgrid": False,
         },
-    }
+    )
 
 
 def table(bars: Sequence[Bar]) -> list[tuple[str, str, str]]:

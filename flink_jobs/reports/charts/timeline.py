@@ -1,25 +1,22 @@
-"""The timeline of a stream as plotly's traces and layout."""
+"""The timeline of a stream."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure, Scatter
 
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
 from flink_jobs.records.shown import shown_html
-from flink_jobs.reports.charts import palette
+from flink_jobs.reports.charts import figures, palette
+from flink_jobs.reports.charts.accuracy_line import AXIS, AccuracyLine
 from flink_jobs.reports.charts.bands import alert_bands, drift_bands, reference_bands
-from flink_jobs.reports.charts.packing import packed
 from flink_jobs.reports.charts.thinning import thin
 from flink_jobs.reports.streams import StreamView, Windows
 from flink_jobs.reports.words import about, clock
-
-Trace = dict[str, Any]
-Chart = dict[str, Any]
 
 MARKERS_UP_TO = 120
 _CLOCK = "%Y-%m-%d %H:%M:%S"
@@ -37,7 +34,8 @@ def timeline(
     span_ms: tuple[float, float],
     *,
     n_columns: int,
-) -> Chart:
+    accuracy: AccuracyLine | None = None,
+) -> Figure:
     """Statistic, threshold, alerts and true drifts against event time.
 
     Parameters
@@ -49,11 +47,12 @@ def timeline(
         The span of the history.
     n_columns : int
         Pixel columns that a run is thinned to.
+    accuracy : AccuracyLine, optional
+        Drawn below all else, against an axis to the right.
 
     Returns
     -------
-    dict
-        ``data`` and ``layout``, as plotly.js takes them.
+    plotly.graph_objects.Figure
     """
     windows = view.windows
     top = _top(windows.take(windows.is_tested))
@@ -66,15 +65,14 @@ def timeline(
         *drift_bands(drifts, begin_ms, end_ms),
     ]
     traces = [_threshold(shown), _statistic(shown), *_drifting(shown), *_not_tested(view.windows)]
-    return {
-        "data": [*traces, *_marks(view.alerts, top)],
-        "layout": {
-            "shapes": [shape for shape, _ in bands],
-            "annotations": [note for _, note in bands if note],
-            "xaxis": {"type": "date", "range": [begin_ms, end_ms]},
-            "yaxis": {"range": [-0.06 * top, top], "title": {"text": _axis(view)}},
-        },
-    }
+    return figures.figure(
+        [*([accuracy.trace()] if accuracy else []), *traces, *_marks(view.alerts, top)],
+        shapes=[shape for shape, _ in bands],
+        annotations=[note for _, note in bands],
+        xaxis={"type": "date", "range": [begin_ms, end_ms]},
+        yaxis={"range": [-0.06 * top, top], "title": {"text": _axis(view)}},
+        **({"yaxis2": AXIS} if accuracy else {}),
+    )
 
 
 def thinned(windows: Windows, n_columns: int) -> NDArray[np.intp]:
@@ -121,32 +119,29 @@ def _span(view: StreamView, span_ms: tuple[float, float]) -> tuple[float, float]
     return begin_ms - room_ms, end_ms + room_ms
 
 
-def _threshold(shown: Windows) -> Trace:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": packed(shown.end_ms, "f8"),
-        "y": packed(shown.threshold),
-        "line": {"color": palette.THRESHOLD_COLOUR, "dash": "dash", "width": 1.5},
-        "hoverinfo": "skip",
-    }
+def _threshold(shown: Windows) -> Scatter:
+    return figures.line(
+        x=shown.end_ms,
+        y=figures.short(shown.threshold),
+        line={"color": palette.THRESHOLD_COLOUR, "dash": "dash", "width": 1.5},
+        hoverinfo="skip",
+    )
 
 
-def _statistic(shown: Windows) -> Trace:
+def _statistic(shown: Windows) -> Scatter:
     is_short = len(shown) <= MARKERS_UP_TO
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if is_short else "lines",
-        "x": packed(shown.end_ms, "f8"),
-        "y": packed(shown.statistic),
-        "customdata": packed(_custom(shown)),
-        "hovertemplate": _HOVER,
-        "line": {"color": palette.STATISTIC_COLOUR, "width": 2 if is_short else 1.2},
-        "marker": {"size": 5},
-    }
+    return figures.line(
+        mode="lines+markers" if is_short else "lines",
+        x=shown.end_ms,
+        y=figures.short(shown.statistic),
+        customdata=figures.short(_custom(shown)),
+        hovertemplate=_HOVER,
+        line={"color": palette.STATISTIC_COLOUR, "width": 2 if is_short else 1.2},
+        marker={"size": 5},
+    )
 
 
-def _custom(shown: Windows) -> Any:
+def _custom(shown: Windows) -> NDArray[np.float64]:
     return np.column_stack(
         [
             (shown.end_ms - shown.start_ms) / 1_000,
@@ -159,38 +154,34 @@ def _custom(shown: Windows) -> Any:
     )
 
 
-def _drifting(shown: Windows) -> Iterator[Trace]:
+def _drifting(shown: Windows) -> Iterator[Scatter]:
     """Windows that drift get a square, whether or not an alert was written."""
     drifting = shown.take(shown.is_drift > 0)
     if len(drifting):
-        yield {
-            "type": "scatter",
-            "mode": "markers",
-            "x": packed(drifting.end_ms, "f8"),
-            "y": packed(drifting.statistic),
-            "marker": {"symbol": "square", "size": 6, "color": palette.DRIFT_COLOUR},
-            "hoverinfo": "skip",
-        }
+        yield figures.points(
+            x=drifting.end_ms,
+            y=figures.short(drifting.statistic),
+            marker={"symbol": "square", "size": 6, "color": palette.DRIFT_COLOUR},
+            hoverinfo="skip",
+        )
 
 
-def _not_tested(windows: Windows) -> Iterator[Trace]:
+def _not_tested(windows: Windows) -> Iterator[Scatter]:
     for status, symbol in palette.NOT_TESTED.items():
         some = windows.take(windows.has_status(status))
         some = some.take(thin(some.end_ms, n_columns=200))
         if len(some):
-            yield {
-                "type": "scatter",
-                "mode": "markers",
-                "x": packed(some.end_ms, "f8"),
-                "y": packed(np.zeros(len(some))),
-                "customdata": packed(some.n_events),
-                "hovertemplate": f"<b>until %{{x|{_CLOCK}}}</b><br>"
+            yield figures.points(
+                x=some.end_ms,
+                y=np.zeros(len(some), dtype=np.int8),
+                customdata=figures.short(some.n_events),
+                hovertemplate=f"<b>until %{{x|{_CLOCK}}}</b><br>"
                 f"not tested: {symbol.name}<br>%{{customdata:,}} events<extra></extra>",
-                "marker": {"symbol": symbol.plotly, "size": 7, "color": symbol.colour},
-            }
+                marker={"symbol": symbol.plotly, "size": 7, "color": symbol.colour},
+            )
 
 
-def _marks(alerts: Sequence[Alert], top: float) -> Iterator[Trace]:
+def _marks(alerts: Sequence[Alert], top: float) -> Iterator[Scatter]:
     """Alerts stand at their statistic; those without one along the top."""
     for kind, symbol in palette.KINDS.items():
         of_kind = [alert for alert in alerts if alert.kind is kind]
@@ -198,21 +189,19 @@ def _marks(alerts: Sequence[Alert], top: float) -> Iterator[Trace]:
             of_kind = of_kind[:: -(-len(of_kind) // MARKERS_UP_TO)]
         if not of_kind:
             continue
-        yield {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [alert.window.end_ms for alert in of_kind],
-            "y": [_height(alert, top) for alert in of_kind],
-            "text": [shown_html(_label(alert)) for alert in of_kind],
-            "hovertemplate": f"<b>{symbol.sign} %{{text}}</b><br>%{{x|{_CLOCK}}}<extra></extra>",
-            "marker": {
+        yield figures.points(
+            x=[alert.window.end_ms for alert in of_kind],
+            y=[_height(alert, top) for alert in of_kind],
+            text=[shown_html(_label(alert)) for alert in of_kind],
+            hovertemplate=f"<b>{symbol.sign} %{{text}}</b><br>%{{x|{_CLOCK}}}<extra></extra>",
+            marker={
                 "symbol": symbol.plotly,
                 "size": 9 if kind is AlertKind.ONGOING else 14,
                 "color": symbol.colour,
                 "line": {"width": 1.5, "color": "white"},
             },
-            "cliponaxis": False,
-        }
+            cliponaxis=False,
+        )
 
 
 def _height(alert: Alert, top: float) -> float:
