@@ -13,6 +13,7 @@ from flink_jobs.config.locations import record_parts
 from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.lines.rows import PayloadRows
+from flink_jobs.histories.shards import Found
 from flink_jobs.intake.formats.base import Messages, Unusable
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.locating import Locator
@@ -73,6 +74,20 @@ class RecordReader:
         is_heartbeat = np.array([key == HEARTBEAT_KEY for key in keys], dtype=np.bool_)
         times_ms = np.where(is_heartbeat, own_ms, located.times_ms)
         return PlacedRecords(located.models, times_ms, parts, located.problems)
+
+    @property
+    def n_parts(self) -> int:
+        """How many texts of each record are kept, besides its value."""
+        return len(self._names)
+
+    def rows_of(self, found: Found) -> PayloadRows:
+        """Make the rows of a batch that was found."""
+        payloads = found.arrays["payloads"].to_numpy(zero_copy_only=False)
+        texts = [
+            found.arrays[f"part {place}"].to_numpy(zero_copy_only=False)
+            for place in range(self.n_parts)
+        ]
+        return self.rows(payloads, list(zip(*texts, strict=True)))
 
     def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> PayloadRows:
         """Make the rows of a batch of values."""

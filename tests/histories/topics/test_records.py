@@ -61,6 +61,9 @@ class Consumer:
     def position(self, partition: Partition) -> int:
         return self._n[partition.partition]
 
+    def close(self) -> None:
+        pass
+
     def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
         found = {}
         for number, records in self._partitions.items():
@@ -77,7 +80,7 @@ def batches(
     ends = {number: len(records) for number, records in partitions.items()}
     starts = dict.fromkeys(ends, 0)
     consumer, reader = Consumer(partitions, at_a_time), RecordReader(config)
-    return merged_batches(consumer, starts, ends, names, FOREVER_MS, reader)
+    return merged_batches(lambda _: consumer, starts, ends, names, FOREVER_MS, reader)
 
 
 def in_payload(**columns: Any) -> DriftJobConfig:
