@@ -1,0 +1,133 @@
+"""Work of a backtest is divided: each row is decoded by one process and monitored by one."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flink_jobs.histories.exchange import MOST_AHEAD
+from flink_jobs.histories.lines import json_lines
+from flink_jobs.histories.lines.decoder import LineDecoder
+from flink_jobs.histories.shards import Found
+from flink_jobs.histories.sources import open_source
+from flink_jobs.histories.tables import parquet
+from flink_jobs.histories.tables.shape import Piece
+from flink_jobs.histories.tables.tables import Tables
+from flink_jobs.replay.worker import Order, run_part
+from tests.histories.examples import (
+    START_MS,
+    Write,
+    backtest_config,
+    columns,
+    make_events,
+    write_csv,
+    write_json_lines,
+    write_parquet,
+)
+
+MODELS = [f"m{n:02}" for n in range(32)]
+EVENTS = make_events(MODELS, n=60)
+
+
+def in_row_groups(path: Path, events: Any) -> Path:
+    return write_parquet(path, events, row_group_size=15)
+
+
+class Work:
+    """Counts, by process, the rows that are decoded and how many of them are monitored."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.decoded: Counter[int] = Counter()
+        self.monitored: Counter[int] = Counter()
+        self.n_of_row: Counter[int] = Counter()
+        self._part = threading.local()
+        self._lock = threading.Lock()
+        of_piece, of_lines = Tables._of_piece, LineDecoder.decode
+
+        def count_piece(tables: Tables, piece: Piece, shape: Any) -> Found:
+            self._count(piece.batch.num_rows, piece.offsets.tolist())
+            return of_piece(tables, piece, shape)
+
+        def count_lines(decoder: LineDecoder, lines: list[bytes]) -> Found:
+            self._count(len(lines), lines)
+            return of_lines(decoder, lines)
+
+        patch.setattr(Tables, "_of_piece", count_piece)
+        patch.setattr(LineDecoder, "decode", count_lines)
+
+    def run(self, order: Order, n_parts: int) -> None:
+        def run(part: int) -> None:
+            self._part.number = part
+            # As processes do, each has an order of its own.
+            own = pickle.loads(pickle.dumps(order))  # noqa: S301 - it was ours a moment ago
+            self.monitored[part] = run_part(own, part, n_parts, lambda *_: None).n_events
+
+        with ThreadPoolExecutor(n_parts) as pool:
+            list(pool.map(run, range(n_parts)))
+
+    def _count(self, n: int, rows: list[Any]) -> None:
+        with self._lock:
+            self.decoded[self._part.number] += n
+            self.n_of_row.update(rows)
+
+
+@pytest.fixture
+def small_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(parquet, "_ROWS_PER_READER", 15)
+    monkeypatch.setattr(json_lines, "CHUNK_BYTES", 2_000)
+    monkeypatch.setattr("flink_jobs.histories.sources.CHUNK_BYTES", 2_000)
+    yield
+
+
+@pytest.mark.usefixtures("small_stretches")
+@pytest.mark.parametrize("n_parts", [1, 2, 8, 16])
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(in_row_groups, "a.parquet"), (write_json_lines, "a.jsonl"), (write_csv, "a.csv")],
+)
+def test_each_row_is_decoded_once_and_monitored_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write, name: str, n_parts: int
+) -> None:
+    config = backtest_config() if name.endswith("jsonl") else backtest_config(columns=columns())
+    source = open_source(str(write(tmp_path / name, EVENTS)), config)
+    (tmp_path / "parts").mkdir()
+    work = Work(monkeypatch)
+
+    work.run(Order(config, source, tmp_path / "parts", {}, START_MS + 10**10), n_parts)
+
+    assert len(work.n_of_row) == len(EVENTS)
+    assert set(work.n_of_row.values()) == {1}
+    assert work.decoded.total() == work.monitored.total() == len(EVENTS)
+    # Models are dealt out in the order in which they appear.
+    assert set(work.monitored.values()) == {len(EVENTS) // n_parts}
+    if name != "a.csv":
+        # A file of rows that cannot be found without those before has one reader.
+        assert max(work.decoded.values()) <= 1.2 * len(EVENTS) / n_parts
+    n_left = len(list((tmp_path / "parts").glob("*.arrow")))
+    assert n_left <= MOST_AHEAD * n_parts * (n_parts > 1)
+
+
+@pytest.mark.usefixtures("small_stretches")
+def test_a_file_for_each_process_is_decoded_by_one_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = backtest_config(columns=columns())
+    (tmp_path / "csv").mkdir()
+    for place, rows in enumerate(np.array_split(np.arange(len(EVENTS)), 8)):
+        write_csv(tmp_path / "csv" / f"{place}.csv", [EVENTS[row] for row in rows.tolist()])
+    source = open_source(str(tmp_path / "csv"), config)
+    (tmp_path / "parts").mkdir()
+    work = Work(monkeypatch)
+
+    work.run(Order(config, source, tmp_path / "parts", {}, START_MS + 10**10), 8)
+
+    assert set(work.decoded.values()) == {len(EVENTS) // 8}
+    assert set(work.monitored.values()) == {len(EVENTS) // 8}
