@@ -101,7 +101,8 @@ def batch_of(
 ) -> Batch:
     """Give the models their numbers and the rows their place in event time."""
     head, arrays = found.head, found.arrays
-    codes = np.array([names[model] for model in head.models], dtype=np.int32)
+    # One more, for what has no model: the number of that is -1.
+    codes = np.array([*map(names.__getitem__, head.models), -1], dtype=np.int32)
     times_ms, offsets = arrays["times_ms"], arrays["offsets"]
     before = time.before(times_ms)
     return Batch(
@@ -114,9 +115,7 @@ def batch_of(
         rows=rows,
         done=done,
         misplaced=[
-            each._replace(
-                code=-1 if each.code < 0 else int(codes[each.code]), offset=each.offset + first
-            )
+            each._replace(code=int(codes[each.code]), offset=each.offset + first)
             for each in head.misplaced
         ],
         partition=file,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from flink_jobs.histories.batches import Misplaced
 from flink_jobs.histories.errors import BacktestError
+from flink_jobs.intake.locating import Located
 
 _HEAD = b"head"
 
@@ -79,7 +81,69 @@ class Found:
     lines: Sequence[bytes] | None = None
 
 
+class Numbering(dict[str | None, int]):
+    """Numbers of the models of a batch, in the order in which they first appear; -1 for none."""
+
+    def __init__(self) -> None:
+        super().__init__({None: -1})
+
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self) - 1
+        return number
+
+    @property
+    def models(self) -> list[str | None]:
+        """The models by their numbers."""
+        return list(self)[1:]
+
+
 _heads = msgspec.msgpack.Decoder(Head)
+
+
+def found_rows(
+    located: Located,
+    offsets: NDArray[np.int64],
+    payload: Callable[[int], bytes | None],
+    partition: int = -1,
+    own_ms: Sequence[int] = (),
+) -> tuple[NDArray[np.intp], Found]:
+    """Make a batch of messages; those without a place in event time are not among its rows.
+
+    Parameters
+    ----------
+    located : Located
+    offsets : ndarray of int64, shape (n,)
+    payload : callable
+        Gives the payload of a message by its number.
+    partition : int
+    own_ms : sequence of int
+        The times of records, for those without a place.
+
+    Returns
+    -------
+    ndarray of intp
+        The messages that are rows.
+    Found
+    """
+    problems, numbers = located.problems, Numbering()
+    rows = np.delete(np.arange(len(located.models)), list(problems)).astype(np.intp)
+    models = [located.models[row] for row in rows.tolist()] if problems else located.models
+    codes = np.fromiter(map(numbers.__getitem__, models), np.int32, len(models))
+    misplaced = [
+        Misplaced(
+            numbers[located.models[row]],
+            int(offsets[row]),
+            error.reason,
+            error.detail,
+            payload(row),
+            error.event_id,
+            partition,
+            own_ms[row] if own_ms else 0,
+        )
+        for row, error in sorted(problems.items())
+    ]
+    arrays = {"codes": codes, "times_ms": located.times_ms[rows], "offsets": offsets[rows]}
+    return rows, Found(Head(models=numbers.models, misplaced=misplaced), arrays)
 
 
 def write_shard(path: Path, found: Found) -> None:

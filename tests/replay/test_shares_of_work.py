@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from flink_jobs.histories.exchange import MOST_AHEAD
-from flink_jobs.histories.lines import json_lines
 from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.shards import Found
 from flink_jobs.histories.sources import open_source
@@ -67,7 +65,7 @@ class Work:
         def run(part: int) -> None:
             self._part.number = part
             # As processes do, each has an order of its own.
-            own = pickle.loads(pickle.dumps(order))  # noqa: S301 - it was ours a moment ago
+            own = pickle.loads(pickle.dumps(order))
             self.monitored[part] = run_part(own, part, n_parts, lambda *_: None).n_events
 
         with ThreadPoolExecutor(n_parts) as pool:
@@ -80,11 +78,9 @@ class Work:
 
 
 @pytest.fixture
-def small_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_ROWS_PER_READER", 15)
-    monkeypatch.setattr(json_lines, "CHUNK_BYTES", 2_000)
     monkeypatch.setattr("flink_jobs.histories.sources.CHUNK_BYTES", 2_000)
-    yield
 
 
 @pytest.mark.usefixtures("small_stretches")

@@ -70,15 +70,6 @@ class LineChunks:
         self._stream.close()
         self._raw.close()
 
-    def all(self) -> Iterator[Chunk]:
-        """All chunks."""
-        number = 0
-        while (chunk := self.read(number)) is not None:
-            yield chunk
-            if chunk.is_last:
-                break
-            number += 1
-
     def read(self, number: int) -> Chunk | None:
         """The lines that begin in a chunk; None when no line begins there or later."""
         with _told(self._path):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import Misplaced, Names
+from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.errors import SourceError
-from flink_jobs.histories.shards import Found, Head
+from flink_jobs.histories.lines.labels import Labels, labels_of
+from flink_jobs.histories.shards import Found, found_rows
 from flink_jobs.intake.formats.base import Messages, ReadEvents, joined_reads
 from flink_jobs.intake.layouts import Layouts
 from flink_jobs.intake.locating import Located, Locator
-from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 
 LATER_NAME = "\0"
@@ -27,7 +29,7 @@ before are."""
 _BINARY = ("avro", "protobuf")
 
 
-class UnusableLine(Struct, array_like=True, frozen=True):
+class UnusableLine(NamedTuple):
     """A line without a usable event: its row in the batch, and what its dead letter says.
 
     ``place`` is that of the event in the line, where that holds several.
@@ -38,11 +40,6 @@ class UnusableLine(Struct, array_like=True, frozen=True):
     reason: Reason
     detail: str
     event_id: str | None
-
-    @property
-    def error(self) -> UnusableEventError:
-        """As it was raised."""
-        return UnusableEventError(self.reason, self.detail, self.event_id)
 
 
 class LinesFound(Struct, array_like=True, frozen=True):
@@ -73,16 +70,29 @@ class LineDecoder:
     ----------
     config : DriftJobConfig
 
-    Raises
-    ------
-    SourceError
-        When the format is not one of lines.
+    What it needs is made where it is first asked for: it goes to other processes.
     """
 
     def __init__(self, config: DriftJobConfig) -> None:
-        self._locator = line_locator(config)
-        self._layouts = Layouts(config)
-        self._has_overrides = bool(config.overrides)
+        self._config = config
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """Reads the true classes."""
+        return labels_of(self._config)
+
+    @cached_property
+    def are_events(self) -> bool:
+        """Whether lines are Loudly's own events."""
+        return are_own_events(self._config, "lines")
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return line_locator(self._config)
+
+    @cached_property
+    def _layouts(self) -> Layouts:
+        return Layouts(self._config)
 
     def decode(self, lines: Sequence[bytes]) -> Found:
         """Find what consecutive lines hold.
@@ -96,12 +106,12 @@ class LineDecoder:
         there = [place for place, line in enumerate(lines) if not line.isspace() and line]
         payloads = [lines[place] for place in there]
         messages = Messages(payloads, lambda: [LATER_NAME] * len(payloads))
-        if self._has_overrides:
+        if self._config.overrides:
             located, reads = self._by_model(messages)
         else:
             read, located = self._layouts.of("").decode_located(messages, self._locator)
             reads = [_Read(np.arange(len(messages), dtype=np.intp), read)]
-        return _found(lines, np.array(there, dtype=np.intp), located, reads)
+        return _found(lines, np.array(there, dtype=np.int64), located, reads)
 
     def _by_model(self, messages: Messages) -> tuple[Located, list[_Read]]:
         """Read messages by what those of their models must look like."""
@@ -142,59 +152,34 @@ def line_locator(config: DriftJobConfig) -> Locator:
 
 
 def _found(
-    lines: Sequence[bytes], there: NDArray[np.intp], located: Located, reads: list[_Read]
+    lines: Sequence[bytes], there: NDArray[np.int64], located: Located, reads: list[_Read]
 ) -> Found:
-    problems = located.problems
-    has_place = np.ones(len(there), dtype=np.bool_)
-    has_place[list(problems)] = False
-    placed = np.flatnonzero(has_place)
-    # The number that each message has among those with a place.
-    row_of = np.cumsum(has_place) - 1
-    reads = [_placed(each, has_place, row_of) for each in reads] if problems else reads
+    rows, found = found_rows(located, there, lambda place: lines[there[place]].removesuffix(b"\n"))
+    if located.problems:
+        has_place = np.zeros(len(there), dtype=np.bool_)
+        has_place[rows] = True
+        # The number that each message has among those with a place.
+        row_of = np.cumsum(has_place) - 1
+        reads = [_placed(each, has_place, row_of) for each in reads]
     reads = [each for each in reads if len(each.messages)]
     joint = joined_reads(
-        [each.read for each in reads], [each.messages for each in reads], len(placed)
+        [each.read for each in reads], [each.messages for each in reads], len(rows)
     )
-    names = Names()
-    names.clear()
-    models = [located.models[place] for place in placed.tolist()] if problems else located.models
-    codes = np.fromiter(map(names.__getitem__, models), np.int32, len(models))
-    misplaced = [
-        Misplaced(
-            -1 if (model := located.models[place]) is None else names[model],
-            int(there[place]),
-            error.reason,
-            error.detail,
-            lines[there[place]].removesuffix(b"\n"),
-            error.event_id,
-        )
-        for place, error in sorted(problems.items())
-    ]
-    head = Head(
-        models=list(names),
-        misplaced=misplaced,
-        n_lines=len(lines),
-        more=msgspec.msgpack.encode(_small_things(joint, reads)),
-    )
+    xs = [each.read.x.reshape(-1) for each in reads]
+    more = msgspec.msgpack.encode(_small_things(joint, reads))
     arrays = {
-        "codes": codes,
-        "times_ms": located.times_ms[placed],
-        "offsets": there[placed].astype(np.int64),
-        "sizes": _sizes(lines)[there[placed]],
+        **found.arrays,
+        "sizes": _sizes(lines)[there[rows]],
         "usable": joint.message_of.astype(np.int32),
         "event_ids": pa.array(joint.event_ids, pa.string()),
-        "x": _one_after_the_other([each.read.x.reshape(-1) for each in reads]),
+        "x": xs[0] if len(xs) == 1 else np.concatenate([np.empty(0), *xs]),
     }
     if joint.messages is not None:
         arrays["row_in"] = joint.row_of
-        arrays["n_rows"] = np.bincount(joint.messages, minlength=len(placed)).astype(np.int32)
+        arrays["n_rows"] = np.bincount(joint.messages, minlength=len(rows)).astype(np.int32)
     if joint.parts is not None:
         arrays["parts"] = joint.parts
-    return Found(head, arrays, lines=lines)
-
-
-def _one_after_the_other(floats: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return floats[0] if len(floats) == 1 else np.concatenate([np.empty(0), *floats])
+    return Found(replace(found.head, n_lines=len(lines), more=more), arrays, lines=lines)
 
 
 def _small_things(joint: ReadEvents, reads: list[_Read]) -> LinesFound:

@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import count
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.exchange import changed
 from flink_jobs.histories.files import FilesInTurn
 from flink_jobs.histories.input_files import InputFiles
 from flink_jobs.histories.lines.chunks import CHUNK_BYTES, Chunk, LineChunks
 from flink_jobs.histories.lines.decoder import LineDecoder
-from flink_jobs.histories.lines.labels import Labels, labels_of
 from flink_jobs.histories.lines.rows import DecodedRows
 from flink_jobs.histories.shards import Found
 
 # A number and its comma are two bytes at least, and eight as a float.
 _MOST_GROWTH = 4
-
-
-class LineReading:
-    """What reads the lines of a history; made where it is first asked for, and shared by files.
-
-    Parameters
-    ----------
-    config : DriftJobConfig
-    """
-
-    def __init__(self, config: DriftJobConfig) -> None:
-        self._config = config
-
-    @cached_property
-    def decoder(self) -> LineDecoder:
-        """Decodes lines."""
-        return LineDecoder(self._config)
-
-    @cached_property
-    def labels(self) -> Labels | None:
-        """Reads the true classes."""
-        return labels_of(self._config)
-
-    @cached_property
-    def are_events(self) -> bool:
-        """Whether lines are Loudly's own events."""
-        return are_own_events(self._config, "lines")
 
 
 class JsonLines(FilesInTurn):
@@ -60,16 +29,17 @@ class JsonLines(FilesInTurn):
     Parameters
     ----------
     files : InputFiles
-    reading : LineReading
+    decoder : LineDecoder
+        May be that of other files too.
     chunk_bytes : int
         How much of a file makes a batch.
     """
 
     def __init__(
-        self, files: InputFiles, reading: LineReading, *, chunk_bytes: int = CHUNK_BYTES
+        self, files: InputFiles, decoder: LineDecoder, *, chunk_bytes: int = CHUNK_BYTES
     ) -> None:
         super().__init__(files)
-        self._reading = reading
+        self._decoder = decoder
         self._chunk_bytes = chunk_bytes
         self._again = [_LinesAgain(path, chunk_bytes) for path in files.paths]
 
@@ -89,7 +59,7 @@ class JsonLines(FilesInTurn):
                     break
 
     def _decoded(self, chunk: Chunk) -> Found:
-        found = self._reading.decoder.decode(chunk.lines)
+        found = self._decoder.decode(chunk.lines)
         head = replace(
             found.head, is_cut=chunk.is_cut, ends_file=chunk.is_last, n_read=chunk.n_read
         )
@@ -104,8 +74,7 @@ class JsonLines(FilesInTurn):
                 return found.lines
             return self._again[file].lines(stretch, found.head.n_lines)
 
-        reading = self._reading
-        return DecodedRows(found, lines, label=reading.labels, are_events=reading.are_events)
+        return DecodedRows(found, self._decoder, lines)
 
 
 class _LinesAgain:

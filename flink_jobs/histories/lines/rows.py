@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flink_jobs.histories.lines.decoder import LATER_NAME, LinesFound, UnusableLine
+from flink_jobs.histories.lines.decoder import LATER_NAME, LineDecoder, LinesFound, UnusableLine
 from flink_jobs.histories.lines.labels import Labels
 from flink_jobs.histories.shards import Found
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
@@ -83,13 +84,10 @@ class DecodedRows:
     Parameters
     ----------
     found : Found
-        Of :class:`~flink_jobs.histories.lines.decoder.LineDecoder`.
+    decoder : LineDecoder
+        What found it.
     lines : callable
         The lines themselves, asked for only where a dead letter or a label needs one.
-    label : Labels, optional
-        Reads the true classes.
-    are_events : bool
-        Whether lines are Loudly's own events.
     """
 
     has_payloads = True
@@ -97,16 +95,14 @@ class DecodedRows:
     def __init__(
         self,
         found: Found,
+        decoder: LineDecoder,
         lines: Callable[[], Sequence[bytes]],
-        *,
-        label: Labels | None,
-        are_events: bool,
     ) -> None:
-        self.are_events = are_events
+        self.are_events = decoder.are_events
         self._arrays = found.arrays
         self._small = _small_things.decode(found.head.more)
         self._read_lines = lines
-        self._label = label
+        self._label = decoder.labels
         usable = self._arrays["usable"]
         n = len(self._arrays["codes"])
         # Of each row how many usable events it holds, and the first of them.
@@ -188,10 +184,10 @@ class DecodedRows:
         unusable: Unusable = {}
         for place, row in enumerate(rows.tolist()):
             for line in self._errors.get(row, ()):
-                error = line.error
-                if called and error.event_id is not None:
-                    name = _named(error.event_id, called[place])
-                    error = UnusableEventError(error.reason, error.detail, name)
+                name = line.event_id
+                if called and name is not None:
+                    name = _named(name, called[place])
+                error = UnusableEventError(line.reason, line.detail, name)
                 first = place if numbered is None else int(numbered.firsts[place])
                 unusable[first + line.place] = error
         return unusable
@@ -224,15 +220,12 @@ class DecodedRows:
         return x, texts
 
 
-class _Numbered:
+class _Numbered(NamedTuple):
     """Events of several lines, numbered through."""
 
-    def __init__(
-        self, firsts: NDArray[np.intp], messages: NDArray[np.intp], rows: NDArray[np.int32]
-    ) -> None:
-        self.firsts = firsts
-        self.messages = messages
-        self.rows = rows
+    firsts: NDArray[np.intp]
+    messages: NDArray[np.intp]
+    rows: NDArray[np.int32]
 
 
 def _named(event_id: str, name: str) -> str:

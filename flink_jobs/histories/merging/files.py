@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flink_jobs.histories.batches import Batch, Names, Source
+from flink_jobs.histories.batches import Batch, EventTime, Names, Source
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.exchange import Exchange
-from flink_jobs.histories.merging.lanes import AsOne, merged
+from flink_jobs.histories.merging.lanes import merged
 
 MOST_FILES = 500
 """All of them are open at a time."""
@@ -60,4 +60,4 @@ class MergedFiles:
     ) -> Iterator[Batch]:
         """All rows; those of a file that is ahead of the others wait."""
         read = [file.batches(names, horizon_ms, exchange) for file in self._files]
-        yield from merged(list(enumerate(read)), AsOne(horizon_ms))
+        yield from merged(list(enumerate(read)), EventTime(horizon_ms))

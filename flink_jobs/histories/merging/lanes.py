@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,97 +15,9 @@ from flink_jobs.histories.merging.rows import MergedRows
 from flink_jobs.times import FOREVER_MS, NEVER_MS
 
 
-class Clock(Protocol):
-    """The event time that all lanes together have reached."""
-
-    @property
-    def reached_ms(self) -> int:
-        """The event time reached now."""
-        ...
-
-    def before(
-        self,
-        times_ms: NDArray[np.int64],
-        ranks: NDArray[np.int64],
-        which: NDArray[np.intp],
-        lanes: Sequence[Lane],
-    ) -> NDArray[np.int64]:
-        """Return what had been reached before each row; takes the rows into account.
-
-        Parameters
-        ----------
-        times_ms, ranks : ndarray of int64, shape (n,)
-            Of merged rows; a rank is the event time that a row's lane has reached with it.
-        which : ndarray of intp, shape (n,)
-            The place in ``lanes`` of each row's one.
-        lanes : sequence of Lane
-        """
-        ...
-
-
-class AsOne:
-    """The time of files that are read as if they were one: the highest of any.
-
-    Parameters
-    ----------
-    horizon_ms : int
-        A time beyond it does not count.
-    """
-
-    def __init__(self, horizon_ms: int) -> None:
-        self._time = EventTime(horizon_ms)
-
-    @property
-    def reached_ms(self) -> int:
-        """The event time reached now."""
-        return self._time.reached_ms
-
-    def before(
-        self,
-        times_ms: NDArray[np.int64],
-        ranks: NDArray[np.int64],
-        which: NDArray[np.intp],
-        lanes: Sequence[Lane],
-    ) -> NDArray[np.int64]:
-        """Return what had been reached before each row."""
-        return self._time.before(times_ms)
-
-
-class FurthestBehind:
-    """The time of partitions, as in the job: that of the one that is furthest behind.
-
-    A partition that has shown all it has holds nothing back.
-    """
-
-    def __init__(self) -> None:
-        self.reached_ms = NEVER_MS
-        self._of_lanes: dict[int, int] = {}
-
-    def before(
-        self,
-        times_ms: NDArray[np.int64],
-        ranks: NDArray[np.int64],
-        which: NDArray[np.intp],
-        lanes: Sequence[Lane],
-    ) -> NDArray[np.int64]:
-        """Return what had been reached before each row."""
-        reached = np.full(len(ranks) + 1, FOREVER_MS, dtype=np.int64)
-        for place, lane in enumerate(lanes):
-            mine = np.flatnonzero(which == place)
-            own = np.full(len(ranks) + 1, self._of_lanes.get(place, NEVER_MS), dtype=np.int64)
-            own[mine + 1] = ranks[mine]
-            own = np.maximum.accumulate(own)
-            self._of_lanes[place] = int(own[-1])
-            if not lane.is_open and not lane.waiting:
-                own[mine[-1] + 1 if len(mine) else 0 :] = FOREVER_MS
-            reached = np.minimum(reached, own)
-        # Where no partition holds anything back, time is where the last of them came.
-        reached[reached == FOREVER_MS] = max(self._of_lanes.values())
-        self.reached_ms = int(reached[-1])
-        return reached[:-1]
-
-
-def merged(sources: Sequence[tuple[int, Iterator[Batch]]], clock: Clock) -> Iterator[Batch]:
+def merged(
+    sources: Sequence[tuple[int, Iterator[Batch]]], as_one: EventTime | None = None
+) -> Iterator[Batch]:
     """All rows, by rank; of equals the first source comes first.
 
     Rows of one source keep their order, and those of one that is ahead of the others wait.
@@ -114,21 +26,26 @@ def merged(sources: Sequence[tuple[int, Iterator[Batch]]], clock: Clock) -> Iter
     ----------
     sources : sequence of (int, iterator of Batch)
         Each with the number of its partition.
-    clock : Clock
+    as_one : EventTime, optional
+        Tells time as that of one file. Without it, it is that of the source furthest behind, as in
+        the job; one that has shown all it has holds nothing back.
     """
     if len(sources) == 1:
         yield from sources[0][1]
         return
-    lanes = [Lane(place, *source) for place, source in enumerate(sources)]
+    lanes = [_Lane(place, *source) for place, source in enumerate(sources)]
+    reached_ms = NEVER_MS
     while any(lane.is_open or lane.waiting for lane in lanes):
         # Up to here every lane has shown all it has.
         until_ms = min((lane.reached_ms for lane in lanes if lane.is_open), default=FOREVER_MS)
         slices = [each for lane in lanes for each in lane.release(until_ms)]
         if slices:
-            yield _merged(slices, lanes, clock)
+            batch = _merged(slices, lanes, as_one)
+            reached_ms = batch.reached_after_ms
+            yield batch
         for lane in lanes:
-            if lane.is_open and lane.reached_ms <= until_ms and (batch := lane.read()):
-                yield _without_rows(batch, lane.number, clock.reached_ms)
+            if lane.is_open and lane.reached_ms <= until_ms and (odd := lane.read()):
+                yield _without_rows(odd, lane.number, reached_ms)
 
 
 class _Slice(NamedTuple):
@@ -148,26 +65,14 @@ class _Slice(NamedTuple):
         )
 
 
-class Lane:
-    """Rows of one source that were read and not handed on.
-
-    Attributes
-    ----------
-    number : int
-        Of the partition.
-    is_open : bool
-        Whether more may come.
-    reached_ms : int
-        The event time that it has reached.
-    done : int
-    waiting : deque
-    """
+class _Lane:
+    """Rows of one source that were read and not handed on."""
 
     def __init__(self, place: int, number: int, batches: Iterator[Batch]) -> None:
         self._place = place
         self.number = number
         self.is_open = True
-        self.reached_ms = NEVER_MS
+        self.reached_ms = self.released_ms = NEVER_MS
         self.done = 0
         self.waiting: deque[_Slice] = deque()
         self._batches = batches
@@ -195,7 +100,7 @@ class Lane:
             yield first
 
 
-def _merged(slices: Sequence[_Slice], lanes: Sequence[Lane], clock: Clock) -> Batch:
+def _merged(slices: Sequence[_Slice], lanes: Sequence[_Lane], as_one: EventTime | None) -> Batch:
     ranks = np.concatenate([each.ranks for each in slices])
     which = np.repeat(np.arange(len(slices)), [len(each.rows) for each in slices])
     # Slices of one lane follow each other, and rows of a slice are in order already.
@@ -207,17 +112,39 @@ def _merged(slices: Sequence[_Slice], lanes: Sequence[Lane], clock: Clock) -> Ba
         return np.asarray(np.concatenate(values)[order])
 
     times_ms, places = column("times_ms"), np.array([each.place for each in slices])[which]
-    before = clock.before(times_ms, ranks[order], places, lanes)
+    if as_one is None:
+        reached = _reached(lanes, ranks[order], places)
+    else:
+        reached = np.append(as_one.before(times_ms), as_one.reached_ms)
     return Batch(
         codes=column("codes").astype(np.int32),
         times_ms=times_ms,
         partitions=np.array([lane.number for lane in lanes], dtype=np.int32)[places],
         offsets=column("offsets"),
-        reached_ms=before,
-        reached_after_ms=clock.reached_ms,
+        reached_ms=reached[:-1],
+        reached_after_ms=int(reached[-1]),
         rows=MergedRows([each.batch.rows for each in slices], which, inner),
         done=sum(lane.done for lane in lanes),
     )
+
+
+def _reached(
+    lanes: Sequence[_Lane], ranks: NDArray[np.int64], places: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """The event time that all lanes have reached before each row, and after the last one."""
+    reached = np.full(len(ranks) + 1, FOREVER_MS, dtype=np.int64)
+    for place, lane in enumerate(lanes):
+        mine = np.flatnonzero(places == place)
+        own = np.full(len(ranks) + 1, lane.released_ms, dtype=np.int64)
+        own[mine + 1] = ranks[mine]
+        own = np.maximum.accumulate(own)
+        lane.released_ms = int(own[-1])
+        if not lane.is_open and not lane.waiting:
+            own[mine[-1] + 1 if len(mine) else 0 :] = FOREVER_MS
+        reached = np.minimum(reached, own)
+    # Where none holds anything back, time is where the last of them came.
+    reached[reached == FOREVER_MS] = max(lane.released_ms for lane in lanes)
+    return reached
 
 
 def _without_rows(batch: Batch, number: int, reached_ms: int) -> Batch:

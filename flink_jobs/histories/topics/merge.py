@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from kafka.errors import KafkaError, OffsetOutOfRangeError
+from msgspec.structs import replace
 
-from flink_jobs.histories.batches import Batch, EventTime, Misplaced, Names
+from flink_jobs.histories.batches import Batch, EventTime, Names
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.files import batch_of
-from flink_jobs.histories.merging.lanes import FurthestBehind, merged
+from flink_jobs.histories.merging.lanes import merged
 from flink_jobs.histories.shards import Found, Head
 from flink_jobs.histories.topics.records import RecordReader
 
@@ -61,7 +60,7 @@ def merged_batches(
             (number, _batches(number, polls, names, EventTime(horizon_ms), reader, exchange))
             for number in ends
         ]
-        yield from merged(partitions, FurthestBehind())
+        yield from merged(partitions)
 
 
 def _batches(
@@ -76,47 +75,16 @@ def _batches(
 
     def read(file: int, first: int, step: int) -> Iterator[Found]:
         for records, n_read in polls.records(number) if not first else ():
-            yield _found(number, records, n_read, reader)
+            found = reader.found(number, records)
+            head = replace(found.head, n_read=n_read, ends_stretch=False)
+            yield Found(head, found.arrays)
         yield Found(Head(ends_file=True))
 
     n_read = 0
     for found in exchange.lane([f"partition {number}"], read).batches(0):
         n_read = max(n_read, found.head.n_read)
         if found.arrays:
-            rows = reader.rows_of(found)
-            yield batch_of(found, rows, names, event_time, number, 0, n_read)
-
-
-def _found(number: int, records: Sequence[Any], n_read: int, reader: RecordReader) -> Found:
-    placed = reader.placed(records)
-    own = Names()
-    own.clear()
-    kept = [row for row in range(len(records)) if row not in placed.problems]
-    codes = np.fromiter((own[placed.models[row]] for row in kept), np.int32, len(kept))
-    misplaced = [
-        Misplaced(
-            -1 if placed.models[row] is None else own[placed.models[row]],
-            records[row].offset,
-            error.reason,
-            error.detail,
-            records[row].value,
-            error.event_id,
-            number,
-            records[row].timestamp,
-        )
-        for row, error in sorted(placed.problems.items())
-    ]
-    head = Head(models=list(own), misplaced=misplaced, n_read=n_read, ends_stretch=False)
-    arrays = {
-        "codes": codes,
-        "times_ms": placed.times_ms[kept],
-        "offsets": np.array([records[row].offset for row in kept], dtype=np.int64),
-        "payloads": pa.array([records[row].value for row in kept], pa.binary()),
-    }
-    for place in range(reader.n_parts):
-        texts = [placed.parts[row][place] for row in kept]
-        arrays[f"part {place}"] = pa.array(texts, pa.string())
-    return Found(head, arrays)
+            yield batch_of(found, reader.rows(found), names, event_time, number, 0, n_read)
 
 
 class _Polls:

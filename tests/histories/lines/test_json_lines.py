@@ -20,7 +20,8 @@ from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.known_drifts.shift_table import NoiseShift, Shift
 from flink_jobs.histories.lines.chunks import LONGEST_LINE
-from flink_jobs.histories.lines.json_lines import JsonLines, LineReading
+from flink_jobs.histories.lines.decoder import LineDecoder
+from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.replay.engine import run_backtest
 from flink_jobs.replay.processes import run_parts
 from flink_jobs.replay.result import MOST_DEAD_LETTERS
@@ -105,7 +106,7 @@ def replay(
     run: Callable[[Order, int], list[PartResult]] = run_in_threads,
 ) -> Replayed:
     folder.mkdir()
-    source = JsonLines(find_files(path), LineReading(config), chunk_bytes=chunk_bytes)
+    source = JsonLines(find_files(path), LineDecoder(config), chunk_bytes=chunk_bytes)
     order = Order(config, source, folder, {}, _HORIZON_MS, shifts)
     parts = run(order, n_parts)
     merge([segment for part in parts for segment in part.alerts], folder / "alerts")

@@ -171,11 +171,12 @@ def test_headers_say_model_time_and_name_of_an_event() -> None:
 
 
 def test_labels_are_found_at_their_path() -> None:
-    config = in_payload(label="response.churned")
     payloads = [b'{"response": {"churned": true}}', b"{}", b'{"response": {"churned": 3}}', b"{"]
-    rows = RecordReader(config).rows(payloads, [()] * 4)
+    config = named_config(COLUMNS | {"label": "response.churned"}, input={"format": "json"})
+    reader = RecordReader(config)
+    records = [Record(b"m", payload, 5, offset) for offset, payload in enumerate(payloads)]
 
-    labels = rows.labels(np.arange(4))
+    labels = reader.rows(reader.found(0, records)).labels(np.arange(4))
 
     assert labels is not None
     assert labels.tolist() == ["true", None, "3", None]
@@ -185,10 +186,13 @@ def test_labels_are_found_at_their_path() -> None:
 def test_the_values_of_any_topic_are_read_as_they_are(n: int) -> None:
     records = [Record(b"k", b"not an event", 5, offset) for offset in range(n)]
 
-    placed = RecordReader(None).placed(records)
+    reader = RecordReader(None)
+    found = reader.found(0, records)
 
-    assert placed.models == ["k"] * n
-    assert not placed.problems
+    assert found.head.models == ["k"] * n
+    assert not found.head.misplaced
+    rows = reader.rows(found)
+    assert [rows.payload(row) for row in range(n)] == [b"not an event"] * n
 
 
 class Source:
