@@ -74,7 +74,10 @@ def _batches(
     """The batches of one partition."""
 
     def read(file: int, first: int, step: int) -> Iterator[Found]:
-        for records, n_read in polls.records(number) if not first else ():
+        if first:
+            # A partition is read from its start.
+            return
+        for records, n_read in polls.records(number):
             found = reader.found(number, records)
             head = replace(found.head, n_read=n_read, ends_stretch=False)
             yield Found(head, found.arrays)
