@@ -15,7 +15,7 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flink_jobs.histories.batches import Misplaced
+from flink_jobs.histories.batches import Misplaced, Names
 from flink_jobs.histories.errors import BacktestError
 from flink_jobs.intake.locating import Located
 
@@ -27,8 +27,8 @@ class Head(Struct, array_like=True, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    models : list of str or None
-        The names that codes stand for.
+    models : list of str
+        The names that codes stand for; -1 stands for none.
     misplaced : list of Misplaced
     n_lines : int
         How many lines it holds, where offsets count from the first of them; otherwise 0.
@@ -46,7 +46,7 @@ class Head(Struct, array_like=True, frozen=True, kw_only=True):
     has_table : bool
     """
 
-    models: list[str | None] = []
+    models: list[str] = []
     misplaced: list[Misplaced] = []
     n_lines: int = 0
     n_read: int = 0
@@ -81,22 +81,6 @@ class Found:
     lines: Sequence[bytes] | None = None
 
 
-class Numbering(dict[str | None, int]):
-    """Numbers of the models of a batch, in the order in which they first appear; -1 for none."""
-
-    def __init__(self) -> None:
-        super().__init__({None: -1})
-
-    def __missing__(self, name: str) -> int:
-        self[name] = number = len(self) - 1
-        return number
-
-    @property
-    def models(self) -> list[str | None]:
-        """The models by their numbers."""
-        return list(self)[1:]
-
-
 _heads = msgspec.msgpack.Decoder(Head)
 
 
@@ -125,7 +109,7 @@ def found_rows(
         The messages that are rows.
     Found
     """
-    problems, numbers = located.problems, Numbering()
+    problems, numbers = located.problems, Names()
     rows = np.delete(np.arange(len(located.models)), list(problems)).astype(np.intp)
     models = [located.models[row] for row in rows.tolist()] if problems else located.models
     codes = np.fromiter(map(numbers.__getitem__, models), np.int32, len(models))
@@ -143,7 +127,7 @@ def found_rows(
         for row, error in sorted(problems.items())
     ]
     arrays = {"codes": codes, "times_ms": located.times_ms[rows], "offsets": offsets[rows]}
-    return rows, Found(Head(models=numbers.models, misplaced=misplaced), arrays)
+    return rows, Found(Head(models=numbers.all, misplaced=misplaced), arrays)
 
 
 def write_shard(path: Path, found: Found) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
+import shutil
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.exchange import MOST_AHEAD
 from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.shards import Found
@@ -19,6 +23,8 @@ from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.tables import parquet
 from flink_jobs.histories.tables.shape import Piece
 from flink_jobs.histories.tables.tables import Tables
+from flink_jobs.replay.engine import Progress, run_backtest
+from flink_jobs.replay.result import SCORES_FILE, BacktestResult
 from flink_jobs.replay.worker import Order, run_part
 from tests.histories.examples import (
     START_MS,
@@ -127,3 +133,44 @@ def test_a_file_for_each_process_is_decoded_by_one_each(
 
     assert set(work.decoded.values()) == {len(EVENTS) // 8}
     assert set(work.monitored.values()) == {len(EVENTS) // 8}
+
+
+def test_a_process_that_is_killed_leaves_no_result_and_no_shards(tmp_path: Path) -> None:
+    events = make_events(MODELS, n=400)
+    path = write_parquet(tmp_path / "a.parquet", events, row_group_size=1_000)
+    folder = tmp_path / "out"
+
+    def kill_one(_: Progress) -> None:
+        for child in multiprocessing.active_children()[:1]:
+            child.kill()
+
+    with pytest.raises(BacktestError, match="died with status -9"):
+        run_backtest(
+            backtest_config(columns=columns()),
+            path,
+            folder=folder,
+            processes=2,
+            progress=kill_one,
+        )
+
+    assert not multiprocessing.active_children()
+    assert not list(folder.glob(".parts-*"))
+    with pytest.raises(BacktestError, match="holds no result"):
+        BacktestResult.open(folder)
+
+
+def test_a_backtest_without_room_for_its_shards_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, folder = write_parquet(tmp_path / "a.parquet", EVENTS), tmp_path / "out"
+    config = backtest_config(columns=columns())
+    run_backtest(config, path, folder=folder, processes=1)
+    before = (folder / SCORES_FILE).read_bytes()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+
+    with pytest.raises(BacktestError, match=r"of decoded rows in .*/out, where 0 MB are free"):
+        run_backtest(config, path, folder=folder, processes=2)
+
+    assert before
+    assert (folder / SCORES_FILE).read_bytes() == before
+    assert run_backtest(config, path, folder=folder, processes=1).summary.n_used == len(EVENTS)

@@ -139,25 +139,25 @@ class Tables(FilesInTurn):
 
     def _codes(
         self, batch: pa.RecordBatch, shape: TableShape
-    ) -> tuple[list[str | None], NDArray[np.int32], dict[int, tuple[Reason, str]]]:
+    ) -> tuple[list[str], NDArray[np.int32], dict[int, tuple[Reason, str]]]:
         """The models, the number of each row's one, and the rows of which it is missing or odd."""
         if shape.model is None:
-            models: list[str | None] = [self._config.columns.model_name] if batch.num_rows else []
+            models = [self._config.columns.model_name] if batch.num_rows else []
             return models, np.zeros(batch.num_rows, dtype=np.int32), {}
         column, wrong = values_at(batch, shape.model), dict[int, str]()
         # A dictionary is that of the file so far, which may name many more models than the rows.
         if not _is_text_by_number(column.type) or len(column.dictionary) > len(column):
             column, wrong = text_of(column)
             column = column.dictionary_encode()
-        models = column.dictionary.to_pylist()
+        names = Names()
         # One more, for rows without a model: index -1 below.
-        table = np.array([*(n if model else -1 for n, model in enumerate(models)), -1], np.int32)
+        table = np.array([*map(names.__getitem__, column.dictionary.to_pylist()), -1], np.int32)
         codes = table[column.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
         name = shape.model.name
         missing = (Reason.NO_MODEL, f"{name} is missing or empty")
         odd = dict.fromkeys(np.flatnonzero(codes < 0).tolist(), missing)
         odd |= {row: (Reason.UNDECODABLE, f"{name} {what}") for row, what in wrong.items()}
-        return models, codes, odd
+        return names.all, codes, odd
 
 
 def _as_one(
