@@ -192,7 +192,7 @@ def test_a_shard_is_what_was_written(tmp_path: Path) -> None:
     assert found.table.equals(table)
     assert found.arrays["codes"].dtype == np.int32
     assert found.arrays["codes"].tolist() == [0, -1]
-    assert found.arrays["x"].tolist() == arrays["x"].tolist()  # type: ignore[union-attr]
+    assert found.arrays["x"].tolist() == arrays["x"].tolist()
     assert found.arrays["event_ids"].equals(arrays["event_ids"])
     assert [path.name for path in tmp_path.iterdir()] == ["a.arrow"]
 
