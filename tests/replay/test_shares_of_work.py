@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import shutil
 import threading
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flink_jobs.histories.errors import BacktestError
-from flink_jobs.histories.exchange import MOST_AHEAD
+from flink_jobs.histories.batches import Names
+from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.exchange import MOST_AHEAD, Exchange
 from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.shards import Found
 from flink_jobs.histories.sources import open_source
@@ -174,3 +176,27 @@ def test_a_backtest_without_room_for_its_shards_is_not_started(
     assert before
     assert (folder / SCORES_FILE).read_bytes() == before
     assert run_backtest(config, path, folder=folder, processes=1).summary.n_used == len(EVENTS)
+
+
+@pytest.mark.usefixtures("small_stretches")
+@pytest.mark.parametrize(
+    ("write", "name"), [(in_row_groups, "a.parquet"), (write_json_lines, "a.jsonl")]
+)
+def test_a_file_that_is_not_the_same_for_all_processes_is_told(
+    tmp_path: Path, write: Write, name: str
+) -> None:
+    config = backtest_config() if name.endswith("jsonl") else backtest_config(columns=columns())
+    path = write(tmp_path / name, EVENTS)
+    (tmp_path / "parts").mkdir()
+    first, second = (
+        open_source(str(path), config).batches(
+            Names(), START_MS + 10**10, Exchange(tmp_path / "parts", part, 2)
+        )
+        for part in range(2)
+    )
+
+    next(first)
+    os.utime(path, ns=(0, 0))
+
+    with pytest.raises(SourceError, match=f"{name} changed while it was read"):
+        next(second)

@@ -50,7 +50,7 @@ class LinesFound(Struct, array_like=True, frozen=True):
     has_later_names : bool
         Whether some events are called by their lines.
     shapes : list of (int, int)
-        For each group of events that look alike, how many there are and how many floats one has.
+        For each group of events of one layout, how many there are and how many floats one has.
     texts : list of dict of int to list of str
         For each of these groups by slot what the codes of categories stand for.
     unusable : list of UnusableLine
@@ -83,7 +83,7 @@ class LineDecoder:
 
     @cached_property
     def are_events(self) -> bool:
-        """Whether lines are Loudly's own events."""
+        """True where lines are events of Loudly's own."""
         return are_own_events(self._config, "lines")
 
     @cached_property

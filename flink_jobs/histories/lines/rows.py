@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from flink_jobs.histories.lines.labels import Labels
 from flink_jobs.histories.shards import Found
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.layouts import Layout
-from flink_jobs.intake.texts import Texts, joined
+from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError
 
 
@@ -192,32 +192,16 @@ class DecodedRows:
                 unusable[first + line.place] = error
         return unusable
 
-    def _groups(self) -> Iterator[tuple[int, NDArray[np.float64], Texts]]:
-        """Of events that look alike: the number of the first, their floats and their texts."""
+    def _slots(self, events: NDArray[np.intp], layout: Layout) -> tuple[NDArray[np.float64], Texts]:
+        """The floats of the chosen events, which lie in the group of their layout, and texts."""
         first, begin = 0, 0
         for (n, n_slots), texts in zip(self._small.shapes, self._small.texts, strict=True):
             end = begin + n * n_slots
-            yield first, self._arrays["x"][begin:end].reshape(n, n_slots), texts
+            if len(events) and first <= events[0] < first + n:
+                return self._arrays["x"][begin:end].reshape(n, n_slots)[events - first], texts
             first, begin = first + n, end
-
-    def _slots(self, events: NDArray[np.intp], layout: Layout) -> tuple[NDArray[np.float64], Texts]:
-        """The floats of the chosen events, and their texts."""
-        groups = list(self._groups())
-        if len(groups) == 1:
-            _, matrix, texts = groups[0]
-            return matrix[events], texts
-        xs, all_texts = [np.empty((0, layout.n_slots))], [layout.nothing().texts]
-        places = [np.empty(0, dtype=np.intp)]
-        for first, matrix, texts in groups:
-            here = np.flatnonzero((first <= events) & (events < first + len(matrix)))
-            if len(here):
-                xs.append(matrix[events[here] - first])
-                all_texts.append(texts)
-                places.append(here)
-        joint, texts = joined(xs, all_texts)
-        x = np.empty_like(joint)
-        x[np.concatenate(places)] = joint
-        return x, texts
+        nothing = layout.nothing()
+        return nothing.x, nothing.texts
 
 
 class _Numbered(NamedTuple):
