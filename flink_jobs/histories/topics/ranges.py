@@ -25,8 +25,9 @@ from flink_jobs.kafka.topics import require_topics
 from flink_jobs.times import FOREVER_MS
 
 _POLL_RECORDS = 20_000
-# Of records of about 400 bytes; what is larger comes in fewer.
-_BATCH_BYTES = 8 << 20
+_FETCH_BYTES = 4 << 20
+# More than those of most topics.
+_RECORD_BYTES = 4_096
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class KafkaRange:
     @property
     def batch_bytes(self) -> int:
         """About how much of memory a batch of each partition takes."""
-        return _BATCH_BYTES * len(self.ends)
+        return min(_FETCH_BYTES * len(self.ends), _RECORD_BYTES * self.total)
 
     def batches(
         self, names: Names, horizon_ms: int, exchange: Exchange | None = None
@@ -163,7 +164,7 @@ class KafkaRange:
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "max_poll_records": _POLL_RECORDS,
-            "max_partition_fetch_bytes": 4 << 20,
+            "max_partition_fetch_bytes": _FETCH_BYTES,
         }
         settings = client_settings(KafkaConsumer, self._properties) | own
         try:
