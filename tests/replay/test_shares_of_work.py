@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flink_jobs.histories.batches import Names
+from flink_jobs.config.job import DriftJobConfig
+from flink_jobs.histories.batches import Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.exchange import MOST_AHEAD, Exchange
+from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.lines.decoder import LineDecoder
+from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.histories.shards import Found
 from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.tables import parquet
@@ -88,7 +91,14 @@ class Work:
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_ROWS_PER_READER", 15)
-    monkeypatch.setattr("flink_jobs.histories.sources.CHUNK_BYTES", 2_000)
+
+
+def opened(path: Path) -> tuple[DriftJobConfig, Source]:
+    if path.suffix == ".jsonl":
+        config = backtest_config()
+        return config, JsonLines(find_files(path), LineDecoder(config), chunk_bytes=2_000)
+    config = backtest_config(columns=columns())
+    return config, open_source(str(path), config)
 
 
 @pytest.mark.usefixtures("small_stretches")
@@ -100,8 +110,7 @@ def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_row_is_decoded_once_and_monitored_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write, name: str, n_parts: int
 ) -> None:
-    config = backtest_config() if name.endswith("jsonl") else backtest_config(columns=columns())
-    source = open_source(str(write(tmp_path / name, EVENTS)), config)
+    config, source = opened(write(tmp_path / name, EVENTS))
     (tmp_path / "parts").mkdir()
     work = Work(monkeypatch)
 
@@ -185,14 +194,11 @@ def test_a_backtest_without_room_for_its_shards_is_not_started(
 def test_a_file_that_is_not_the_same_for_all_processes_is_told(
     tmp_path: Path, write: Write, name: str
 ) -> None:
-    config = backtest_config() if name.endswith("jsonl") else backtest_config(columns=columns())
     path = write(tmp_path / name, EVENTS)
     (tmp_path / "parts").mkdir()
+    exchanges = [Exchange(tmp_path / "parts", part, 2) for part in range(2)]
     first, second = (
-        open_source(str(path), config).batches(
-            Names(), START_MS + 10**10, Exchange(tmp_path / "parts", part, 2)
-        )
-        for part in range(2)
+        opened(path)[1].batches(Names(), START_MS + 10**10, exchange) for exchange in exchanges
     )
 
     next(first)
