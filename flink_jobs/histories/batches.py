@@ -123,8 +123,8 @@ class Source(Protocol):
         ...
 
     @property
-    def batch_bytes(self) -> int:
-        """About how much of memory the batches take that are read at a time."""
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
         ...
 
     def batches(

@@ -1,8 +1,9 @@
 """Batches that one process of a backtest decodes for all.
 
-A batch becomes a shard, in which each process reads the rows of its own models. Who wrote it
-removes it when all have taken it. Who has to wait for a shard of another process decodes one of its
-own meanwhile.
+A batch becomes a shard, in which each process reads the rows of its own models. Who misses a shard
+decodes the next stretch of the history that nobody has claimed, and removes its shards when all
+have taken them. So a process that has little to do for some time decodes for those that have much,
+and goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +25,14 @@ from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.shards import Found, Head, read_shard, write_shard
 
-MOST_AHEAD = 4
-"""How many shards of a lane each process keeps on disk at most."""
+MOST_BYTES = 512 << 20
+"""How much of its shards a process keeps on disk at most, besides one of each lane."""
+# So that a file without stretches is not decoded far ahead before anything is monitored.
+_BYTES_AT_ONCE = 64 << 20
 _WAIT_S = 0.0005
 
-Read = Callable[[int, int, int], Iterator[Found]]
-"""Reads of a file, by its number, each ``step``-th stretch from ``first`` on."""
+Read = Callable[[int, int], Iterator[Found]]
+"""Reads a stretch of a file, by the numbers of both; nothing where the file is shorter."""
 
 
 class _Place(NamedTuple):
@@ -38,10 +42,10 @@ class _Place(NamedTuple):
     stretch: int = 0
     number: int = 0
 
-    def after(self, head: Head, step: int = 1) -> _Place:
-        """The next one, where each ``step``-th stretch is read."""
+    def after(self, head: Head) -> _Place:
+        """The next one in the file."""
         if head.ends_stretch:
-            return _Place(self.file, self.stretch + step)
+            return _Place(self.file, self.stretch + 1)
         return self._replace(number=self.number + 1)
 
 
@@ -57,9 +61,8 @@ class Exchange:
 
     Examples
     --------
-    >>> def read(file, first, step):
-    ...     stretches = range(first, 3, step)
-    ...     return (Found(Head(more=b"%d" % n, ends_file=n == 2)) for n in stretches)
+    >>> def read(file, stretch):
+    ...     yield Found(Head(more=b"%d" % stretch, ends_file=stretch == 2))
     >>> [found.head.more for found in Exchange().lane(["a"], read).batches(0)]
     [b'0', b'1', b'2']
     """
@@ -68,11 +71,12 @@ class Exchange:
         self.folder = folder
         self.part = part
         self.n_parts = n_parts
-        self._lanes: list[Lane] = []
-        self._own: deque[tuple[int, Lane, Path]] = deque()
+        self.n_bytes = 0
+        self._n_lanes = 0
+        self._own: deque[tuple[int, Lane, Path, int]] = deque()
         self._n_taken = _counters(folder, n_parts) if n_parts > 1 else np.zeros(1, dtype=np.int64)
 
-    def lane(self, files: Sequence[str], read: Read) -> Lane:
+    def lane(self, files: Sequence[str], read: Read, *, is_divided: bool = True) -> Lane:
         """Open a sequence of files; all processes open the same ones in the same order.
 
         Parameters
@@ -80,33 +84,32 @@ class Exchange:
         files : sequence of str
             Their names, for messages.
         read : callable
+        is_divided : bool
+            Whether any process may read any stretch; otherwise the first lane is the first's, and
+            so on.
         """
-        lane = Lane(self, len(self._lanes), files, read)
-        self._lanes.append(lane)
-        return lane
+        number, self._n_lanes = self._n_lanes, self._n_lanes + 1
+        return Lane(self, number, files, read, is_divided=is_divided)
 
-    def decode_ahead(self) -> bool:
-        """Decode a batch that is not needed yet; False if there is none, or no room."""
-        return any(lane.decode_ahead() for lane in self._lanes)
-
-    def take(self, lane: Lane, path: Path, *, is_own: bool) -> None:
-        """Count a shard as taken, and remove those that all have taken."""
+    def take(self, lane: Lane, path: Path, n_bytes: int) -> None:
+        """Count a shard as taken, and remove those that all have taken; others' have no bytes."""
         self._n_taken[self.part] += 1
-        if is_own:
-            self._own.append((int(self._n_taken[self.part]), lane, path))
+        if n_bytes:
+            self._own.append((int(self._n_taken[self.part]), lane, path, n_bytes))
         self.remove_taken()
 
     def remove_taken(self) -> None:
         """Remove the own shards that all have taken."""
         least = int(self._n_taken.min())
         while self._own and self._own[0][0] <= least:
-            _, lane, path = self._own.popleft()
+            _, lane, path, n_bytes = self._own.popleft()
             path.unlink()
+            self.n_bytes -= n_bytes
             lane.n_kept -= 1
 
 
 class Lane:
-    """Files one after the other, of which each process decodes some stretches.
+    """Files one after the other.
 
     Attributes
     ----------
@@ -114,13 +117,17 @@ class Lane:
         How many own shards lie on disk.
     """
 
-    def __init__(self, exchange: Exchange, number: int, files: Sequence[str], read: Read) -> None:
+    def __init__(
+        self, exchange: Exchange, number: int, files: Sequence[str], read: Read, *, is_divided: bool
+    ) -> None:
         self._exchange = exchange
         self._number = number
         self._files = files
         self._read = read
-        self._own = self._decoded()
-        self._pending: deque[_Place] = deque()
+        self._is_divided = is_divided
+        self._unclaimed = _Place(0)
+        self._claimed: Iterator[tuple[_Place, Found]] | None = None
+        self._own: dict[Path, int] = {}
         self.n_kept = 0
 
     def batches(self, file: int) -> Iterator[Found]:
@@ -133,9 +140,9 @@ class Lane:
         BacktestError
             When a shard is damaged.
         """
-        place = _Place(file)
+        place, alone = _Place(file), self._alone(file)
         while True:
-            found = self._take(place)
+            found = next(alone) if self._exchange.n_parts == 1 else self._take(place)
             if found.head.problem:
                 raise SourceError(found.head.problem)
             yield found
@@ -143,60 +150,87 @@ class Lane:
                 break
             place = place.after(found.head)
 
-    def decode_ahead(self) -> bool:
-        """Decode the next own batch for all; False if there is none, or no room."""
-        if self.n_kept >= MOST_AHEAD:
-            return False
-        for place, found in self._own:
-            write_shard(self._path(place), found)
-            self._pending.append(place)
-            self.n_kept += 1
-            return True
-        return False
+    def _alone(self, file: int) -> Iterator[Found]:
+        for stretch in count():
+            for _, found in self._decoded(_Place(file, stretch)):
+                yield found
 
     def _take(self, place: _Place) -> Found:
-        exchange = self._exchange
-        if exchange.n_parts == 1:
-            for _, found in self._own:
-                return found
-            raise changed(self._files[place.file])
-        # So that it is there when the others come to it.
-        if not self._pending:
-            self.decode_ahead()
-        is_own = self._reader(place) == exchange.part
-        if is_own:
-            self._require(place)
-        path = self._path(place)
-        found = self._wait(path)
-        exchange.take(self, path, is_own=is_own)
-        if is_own and not self._pending:
-            self.decode_ahead()
-        return found
-
-    def _require(self, place: _Place) -> None:
-        """See to it that an own batch is decoded when it is its turn."""
-        while not self._pending and not self.decode_ahead():
-            if self.n_kept < MOST_AHEAD:
-                # By another process there is a batch here, and by this one there is none.
-                break
-            self._pause()
-        if not self._pending or self._pending.popleft() != place:
-            raise changed(self._files[place.file])
-
-    def _wait(self, path: Path) -> Found:
-        """Wait for a shard.
+        """Take a shard, and decode what comes next where it is not there yet.
 
         Raises
         ------
         SystemExit
             When the process that started this one has died.
         """
+        # All before it has been claimed.
+        self._unclaimed = max(self._unclaimed, place._replace(number=0))
+        path = self._path(place)
         while True:
             try:
-                return read_shard(path)
+                found = read_shard(path)
             except FileNotFoundError:
-                if not self._exchange.decode_ahead():
+                if not self._decode():
                     self._pause()
+            else:
+                self._exchange.take(self, path, self._own.pop(path, 0))
+                return found
+
+    def _decode(self) -> bool:
+        """Decode a stretch for all, as far as there is room; False if there is none."""
+        if not self._has_room or (self._claimed is None and not self._claim()):
+            return False
+        assert self._claimed is not None  # noqa: S101 - just claimed
+        before = self._exchange.n_bytes
+        for place, found in self._claimed:
+            path = self._path(place)
+            write_shard(path, found)
+            if not found.head.problem:
+                self._own[path] = path.stat().st_size
+                self._exchange.n_bytes += self._own[path]
+                self.n_kept += 1
+            if not self._has_room or self._exchange.n_bytes - before > _BYTES_AT_ONCE:
+                return True
+        self._claimed = None
+        return True
+
+    @property
+    def _has_room(self) -> bool:
+        return self._exchange.n_bytes < MOST_BYTES or not self.n_kept
+
+    def _claim(self) -> bool:
+        """Claim the next stretch that is nobody's; False if there is none for this process."""
+        exchange = self._exchange
+        if not self._is_divided and self._number % exchange.n_parts != exchange.part:
+            return False
+        while self._unclaimed.file < len(self._files):
+            place = self._unclaimed
+            self._unclaimed = _Place(place.file, place.stretch + 1)
+            try:
+                self._path(place).with_suffix(".claim").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            self._claimed = self._decoded(place)
+            return True
+        return False
+
+    def _decoded(self, place: _Place) -> Iterator[tuple[_Place, Found]]:
+        """The batches of a stretch; what cannot be read is a problem of its place."""
+        next_file, has_any = _Place(place.file + 1), False
+        try:
+            for found in self._read(place.file, place.stretch):
+                has_any = True
+                if found.head.ends_file:
+                    self._unclaimed = max(self._unclaimed, next_file)
+                yield place, found
+                place = place.after(found.head)
+        except SourceError as error:
+            has_any = True
+            yield place, Found(Head(problem=str(error)))
+        if not has_any:
+            # Nobody comes here unless the file was longer for another process.
+            self._unclaimed = max(self._unclaimed, next_file)
+            yield place, Found(Head(problem=str(changed(self._files[place.file]))))
 
     def _pause(self) -> None:
         parent = parent_process()
@@ -206,22 +240,6 @@ class Lane:
         time.sleep(_WAIT_S)
         self._exchange.remove_taken()
 
-    def _decoded(self) -> Iterator[tuple[_Place, Found]]:
-        """Own batches of all files; what cannot be read is a problem of its place."""
-        n_parts = self._exchange.n_parts
-        for file in range(len(self._files)):
-            # The first stretch of each goes to another process: files may have no more than one.
-            place = _Place(file, (self._exchange.part - self._number - file) % n_parts)
-            try:
-                for found in self._read(file, place.stretch, n_parts):
-                    yield place, found
-                    place = place.after(found.head, n_parts)
-            except SourceError as error:
-                yield place, Found(Head(problem=str(error)))
-
-    def _reader(self, place: _Place) -> int:
-        return (self._number + place.file + place.stretch) % self._exchange.n_parts
-
     def _path(self, place: _Place) -> Path:
         name = "-".join(map(str, (self._number, *place)))
         return self._exchange.folder / f"shard-{name}.arrow"
@@ -229,7 +247,7 @@ class Lane:
 
 def bytes_on_disk(source: Source, n_parts: int) -> int:
     """Return how much disk the shards of a history take at most, about, at a time."""
-    return source.batch_bytes * MOST_AHEAD * n_parts if n_parts > 1 else 0
+    return min(MOST_BYTES * n_parts, source.decoded_bytes) if n_parts > 1 else 0
 
 
 def changed(file: str | Path) -> SourceError:

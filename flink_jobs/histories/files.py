@@ -37,15 +37,12 @@ class FilesInTurn(ABC):
 
     @property
     @abstractmethod
-    def batch_bytes(self) -> int:
-        """About how much of memory a batch takes."""
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
 
     @abstractmethod
-    def _found(self, file: int, first: int, step: int) -> Iterator[Found]:
-        """Read each ``step``-th stretch of a file from ``first`` on.
-
-        Whoever reads the first stretch finds at least one batch.
-        """
+    def _found(self, file: int, stretch: int) -> Iterator[Found]:
+        """Read a stretch of a file; the first one holds at least one batch."""
 
     @abstractmethod
     def _rows(self, file: int, stretch: int, found: Found) -> Rows:
@@ -82,8 +79,8 @@ class FilesInTurn(ABC):
     def _close(self, file: int) -> None:  # noqa: B027 - most have nothing to close
         """Close a file from which all batches were handed on."""
 
-    def _with_version(self, file: int, first: int, step: int) -> Iterator[Found]:
-        for found in self._found(file, first, step):
+    def _with_version(self, file: int, stretch: int) -> Iterator[Found]:
+        for found in self._found(file, stretch):
             head = replace(found.head, version=_version(self._files.paths[file]))
             yield Found(head, found.arrays, found.table, found.lines)
 

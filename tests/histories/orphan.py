@@ -25,12 +25,12 @@ def main() -> None:
 
 
 def _wait(folder: Path, ready: Connection) -> None:
-    lane = Exchange(folder, 1, 2).lane(["a"], _nothing)
+    lane = Exchange(folder, 1, 2).lane(["a"], _nothing, is_divided=False)
     ready.send(None)
     next(lane.batches(0))
 
 
-def _nothing(file: int, first: int, step: int) -> Iterator[Found]:
+def _nothing(file: int, stretch: int) -> Iterator[Found]:
     yield from ()
 
 

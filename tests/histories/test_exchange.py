@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flink_jobs.histories import exchange
 from flink_jobs.histories.batches import Misplaced
 from flink_jobs.histories.errors import BacktestError, SourceError
-from flink_jobs.histories.exchange import MOST_AHEAD, Exchange
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.shards import Found, Head, read_shard, require_room, write_shard
 from flink_jobs.records.dead_letters import Reason
 from tests.histories import orphan
@@ -40,7 +41,10 @@ class Taken(NamedTuple):
 class Readers:
     """Lanes that say how often each batch was decoded, and how many shards lay on disk at most."""
 
-    def __init__(self, lanes: Lanes, folder: Path, n_parts: int) -> None:
+    def __init__(
+        self, lanes: Lanes, folder: Path, n_parts: int, *, is_divided: bool = True
+    ) -> None:
+        self._is_divided = is_divided
         self._lanes = lanes
         self._folder = folder
         self._n_parts = n_parts
@@ -49,10 +53,10 @@ class Readers:
         self.most_on_disk = 0
         self._lock = threading.Lock()
 
-    def run(self, part: int) -> list[Taken]:
+    def run(self, part: int, taking: Callable[[int], None] = lambda n: None) -> list[Taken]:
         """Take all batches, of all lanes in turn, as merged files are read."""
-        exchange = Exchange(self._folder, part, self._n_parts)
-        lanes = [self._batches(exchange, number, part) for number in range(len(self._lanes))]
+        own = Exchange(self._folder, part, self._n_parts)
+        lanes = [self._batches(own, number, part) for number in range(len(self._lanes))]
         taken = list[Taken]()
         while lanes:
             for lane in list(lanes):
@@ -61,28 +65,32 @@ class Readers:
                     lanes.remove(lane)
                 else:
                     taken.append(batch)
+                    taking(len(taken))
         return taken
 
     def run_all(self) -> list[list[Taken]]:
         """Run all parts, each in a thread."""
         with ThreadPoolExecutor(self._n_parts) as pool:
-            return list(pool.map(self.run, range(self._n_parts)))
+            return [
+                each.result()
+                for each in [pool.submit(self.run, part) for part in range(self._n_parts)]
+            ]
 
-    def _batches(self, exchange: Exchange, number: int, part: int) -> Iterator[Taken]:
-        def read(file: int, first: int, step: int) -> Iterator[Found]:
+    def _batches(self, own: Exchange, number: int, part: int) -> Iterator[Taken]:
+        def read(file: int, stretch: int) -> Iterator[Found]:
             stretches = files[file]
-            for stretch in range(first, len(stretches), step):
-                for n in range(stretches[stretch]):
-                    is_last = n == stretches[stretch] - 1
-                    yield self._decoded(
-                        Taken(number, file, stretch, n),
-                        part,
-                        ends_stretch=is_last,
-                        ends_file=is_last and stretch == len(stretches) - 1,
-                    )
+            for n in range(stretches[stretch]) if stretch < len(stretches) else ():
+                is_last = n == stretches[stretch] - 1
+                yield self._decoded(
+                    Taken(number, file, stretch, n),
+                    part,
+                    ends_stretch=is_last,
+                    ends_file=is_last and stretch == len(stretches) - 1,
+                )
 
         files = self._lanes[number]
-        lane = exchange.lane([str(n) for n in range(len(files))], read)
+        names = [str(n) for n in range(len(files))]
+        lane = own.lane(names, read, is_divided=self._is_divided)
         for file in range(len(files)):
             for found in lane.batches(file):
                 yield Taken(*np.asarray(found.arrays["place"]).tolist())
@@ -126,14 +134,45 @@ def test_each_batch_is_decoded_once_and_all_take_them_in_one_order(
     assert readers.n_decoded == Counter(taken[0])
 
 
-def test_shards_that_all_have_taken_do_not_stay(tmp_path: Path) -> None:
-    readers = Readers([[[1] * 300]], tmp_path, 3)
+def test_shards_are_bounded_on_disk_and_do_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 4_000)
+    readers = Readers([[[2] * 150]], tmp_path, 3)
 
     readers.run_all()
 
-    assert 0 < readers.most_on_disk <= 3 * MOST_AHEAD
+    n_bytes = min(path.stat().st_size for path in tmp_path.glob("*.arrow"))
+    assert 0 < readers.most_on_disk <= 3 * (4_000 // n_bytes + 2)
     # The last ones have nothing behind them with which their writer would look again.
-    assert len(list(tmp_path.glob("*.arrow"))) <= 3 * MOST_AHEAD
+    assert len(list(tmp_path.glob("*.arrow"))) <= 3 * (4_000 // n_bytes + 2)
+
+
+def test_who_has_much_to_do_holds_nobody_up(tmp_path: Path) -> None:
+    readers, is_done = Readers([[[3] * 20, [2] * 20]], tmp_path, 2), threading.Event()
+
+    def rest(n_taken: int) -> None:
+        if n_taken == 1:
+            assert is_done.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(readers.run, 0, rest)
+        fast = readers.run(1)
+        is_done.set()
+        assert slow.result() == fast
+    assert set(readers.n_decoded.values()) == {1}
+
+
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_a_lane_that_is_not_divided_has_one_reader(tmp_path: Path, n_parts: int) -> None:
+    readers = Readers([[[2, 1]], [[5]], [[3, 3]], [[1]]], tmp_path, n_parts, is_divided=False)
+
+    taken = readers.run_all()
+
+    assert all(each == taken[0] for each in taken)
+    assert dict(readers.by_part) == {
+        part: sum([3, 5, 6, 1][part::n_parts]) for part in range(n_parts)
+    }
 
 
 def test_one_part_writes_nothing(tmp_path: Path) -> None:
@@ -143,18 +182,9 @@ def test_one_part_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("n_parts", [2, 8, 16])
-def test_the_batches_to_decode_are_divided_evenly(tmp_path: Path, n_parts: int) -> None:
-    readers = Readers([[[4] * 64]], tmp_path, n_parts)
-
-    readers.run_all()
-
-    assert set(readers.by_part.values()) == {64 * 4 // n_parts}
-
-
 def test_a_file_that_cannot_be_read_is_an_error_in_its_place(tmp_path: Path) -> None:
-    def read(file: int, first: int, step: int) -> Iterator[Found]:
-        if file == 0 and first == 0:
+    def read(file: int, stretch: int) -> Iterator[Found]:
+        if file == 0 and stretch == 0:
             yield Found(Head(ends_file=True))
         if file == 1:
             raise SourceError("b is damaged")

@@ -13,13 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Names, Source
 from flink_jobs.histories.errors import BacktestError, SourceError
-from flink_jobs.histories.exchange import MOST_AHEAD, Exchange
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.lines.json_lines import JsonLines
@@ -121,29 +120,6 @@ def test_each_row_is_decoded_once_and_monitored_once(
     assert work.decoded.total() == work.monitored.total() == len(EVENTS)
     # Models are dealt out in the order in which they appear.
     assert set(work.monitored.values()) == {len(EVENTS) // n_parts}
-    if name != "a.csv":
-        # A file of rows that cannot be found without those before has one reader.
-        assert max(work.decoded.values()) <= 1.2 * len(EVENTS) / n_parts
-    n_left = len(list((tmp_path / "parts").glob("*.arrow")))
-    assert n_left <= MOST_AHEAD * n_parts * (n_parts > 1)
-
-
-@pytest.mark.usefixtures("small_stretches")
-def test_a_file_for_each_process_is_decoded_by_one_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = backtest_config(columns=columns())
-    (tmp_path / "csv").mkdir()
-    for place, rows in enumerate(np.array_split(np.arange(len(EVENTS)), 8)):
-        write_csv(tmp_path / "csv" / f"{place}.csv", [EVENTS[row] for row in rows.tolist()])
-    source = open_source(str(tmp_path / "csv"), config)
-    (tmp_path / "parts").mkdir()
-    work = Work(monkeypatch)
-
-    work.run(Order(config, source, tmp_path / "parts", {}, START_MS + 10**10), 8)
-
-    assert set(work.decoded.values()) == {len(EVENTS) // 8}
-    assert set(work.monitored.values()) == {len(EVENTS) // 8}
 
 
 def test_a_process_that_is_killed_leaves_no_result_and_no_shards(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -41,44 +40,44 @@ class JsonLines(FilesInTurn):
         super().__init__(files)
         self._decoder = decoder
         self._chunk_bytes = chunk_bytes
-        self._again = [_LinesAgain(path, chunk_bytes) for path in files.paths]
+        # Those to decode, and those of which the lines are asked for later, for dead letters.
+        self._chunks = [_Chunks(path, chunk_bytes) for path in files.paths]
+        self._again = [_Chunks(path, chunk_bytes) for path in files.paths]
 
     @property
-    def batch_bytes(self) -> int:
-        """About how much of memory a batch takes."""
-        return _MOST_GROWTH * min(self._chunk_bytes, self.total)
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
+        return _MOST_GROWTH * self.total
 
-    def _found(self, file: int, first: int, step: int) -> Iterator[Found]:
-        with LineChunks(self._files.paths[file], self._chunk_bytes) as chunks:
-            for number in count(first, step):
-                chunk = chunks.read(number)
-                if chunk is None and number:
-                    break
-                yield self._decoded(chunk or Chunk([], True, 0))
-                if chunk is None or chunk.is_last:
-                    break
-
-    def _decoded(self, chunk: Chunk) -> Found:
+    def _found(self, file: int, stretch: int) -> Iterator[Found]:
+        chunk = self._chunks[file].read(stretch)
+        if chunk is None and stretch:
+            return
+        chunk = chunk or Chunk([], True, 0)
         found = self._decoder.decode(chunk.lines)
         head = replace(
             found.head, is_cut=chunk.is_cut, ends_file=chunk.is_last, n_read=chunk.n_read
         )
-        return Found(head, found.arrays, lines=found.lines)
+        yield Found(head, found.arrays, lines=found.lines)
 
     def _close(self, file: int) -> None:
+        self._chunks[file].close()
         self._again[file].close()
 
     def _rows(self, file: int, stretch: int, found: Found) -> DecodedRows:
         def lines() -> Sequence[bytes]:
             if found.lines is not None:
                 return found.lines
-            return self._again[file].lines(stretch, found.head.n_lines)
+            chunk = self._again[file].read(stretch)
+            if chunk is None or len(chunk.lines) != found.head.n_lines:
+                raise changed(self._files.paths[file])
+            return chunk.lines
 
         return DecodedRows(found, self._decoder, lines)
 
 
-class _LinesAgain:
-    """The lines of chunks that another process has decoded, most often in ascending order."""
+class _Chunks:
+    """The chunks of a file, read most often in ascending order."""
 
     def __init__(self, path: Path, chunk_bytes: int) -> None:
         self._path = path
@@ -92,13 +91,11 @@ class _LinesAgain:
             self._chunks.close()
             self._chunks = None
 
-    def lines(self, number: int, n_lines: int) -> Sequence[bytes]:
-        """The lines of a chunk."""
+    def read(self, number: int) -> Chunk | None:
+        """Read a chunk; None when no line begins there or later."""
         if number < self._next:
             self.close()
         if self._chunks is None:
             self._chunks = LineChunks(self._path, self._chunk_bytes)
-        chunk, self._next = self._chunks.read(number), number + 1
-        if chunk is None or len(chunk.lines) != n_lines:
-            raise changed(self._path)
-        return chunk.lines
+        self._next = number + 1
+        return self._chunks.read(number)

@@ -51,9 +51,9 @@ class MergedFiles:
         return self._files[partition].place(0, offset)
 
     @property
-    def batch_bytes(self) -> int:
-        """About how much of memory a batch of each file takes."""
-        return sum(file.batch_bytes for file in self._files)
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
+        return sum(file.decoded_bytes for file in self._files)
 
     def batches(
         self, names: Names, horizon_ms: int, exchange: Exchange | None = None

@@ -35,8 +35,6 @@ from flink_jobs.records.dead_letters import Reason
 
 _Schema = Callable[[Path], pa.Schema | None]
 _Stretches = Callable[[Path, TableShape, int], list[Stretch]]
-# Of numbers eight, of most texts fewer than twenty.
-_CELL_BYTES = 16
 # More than that tables are seldom compressed.
 _MOST_GROWTH = 16
 
@@ -59,6 +57,7 @@ class Tables(FilesInTurn):
         super().__init__(files)
         self._config = config
         self._schema, self._stretches = _READERS[files.format]
+        self._read: tuple[int, list[Stretch]] | None = None
         self._is_mapped = files.format == "mapped"
         # All of them now: nobody wants to hear of the last file after an hour.
         self._shapes = [
@@ -74,12 +73,9 @@ class Tables(FilesInTurn):
         return {name: shape for name, shape in pairs if shape is not None}
 
     @property
-    def batch_bytes(self) -> int:
-        """About how much of memory a batch takes; none where it is mapped."""
-        if self._is_mapped:
-            return 0
-        widest = max((len(shape.places) for shape in self.shapes.values()), default=0)
-        return min(_CELL_BYTES * widest * self._n_rows, _MOST_GROWTH * self.total)
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
+        return 0 if self._is_mapped else _MOST_GROWTH * self.total
 
     def batches(
         self, names: Names, horizon_ms: int, exchange: Exchange | None = None
@@ -102,21 +98,27 @@ class Tables(FilesInTurn):
         assert shape is not None  # noqa: S101 - a file without a row has no batch
         return shape
 
-    def _found(self, file: int, first: int, step: int) -> Iterator[Found]:
-        path, shape, n_rows = self._files.paths[file], self._shapes[file], 0
+    def _found(self, file: int, stretch: int) -> Iterator[Found]:
+        n_rows = 0
         try:
-            stretches = _EMPTY if shape is None else self._stretches(path, shape, self._n_rows)
-            for number in range(first, len(stretches), step):
-                n_rows, pieces = stretches[number]
+            stretches = self._stretches_of(file)
+            for n_rows, pieces in stretches[stretch : stretch + 1]:
                 for piece in pieces():
                     n_rows += piece.batch.num_rows
                     yield self._of_piece(piece, self._shape_of(file))
                 # Only now it is known that nothing follows.
-                yield Found(Head(ends_file=number == len(stretches) - 1))
+                yield Found(Head(ends_file=stretch == len(stretches) - 1))
         except (pa.ArrowException, OSError) as error:
             raise SourceError(
                 f"{self.sources[file]} is damaged or not complete after row {n_rows:,}: {error}"
             ) from error
+
+    def _stretches_of(self, file: int) -> list[Stretch]:
+        if self._read is None or self._read[0] != file:
+            path, shape = self._files.paths[file], self._shapes[file]
+            found = _EMPTY if shape is None else self._stretches(path, shape, self._n_rows)
+            self._read = file, found
+        return self._read[1]
 
     def _of_piece(self, piece: Piece, shape: TableShape) -> Found:
         batch, offsets = with_constants(piece.batch, shape.keys), piece.offsets

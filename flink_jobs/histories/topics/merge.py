@@ -73,10 +73,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """The batches of one partition."""
 
-    def read(file: int, first: int, step: int) -> Iterator[Found]:
-        if first:
-            # A partition is read from its start.
-            return
+    def read(file: int, stretch: int) -> Iterator[Found]:
         for records, n_read in polls.records(number):
             found = reader.found(number, records)
             head = replace(found.head, n_read=n_read, ends_stretch=False)
@@ -84,7 +81,8 @@ def _batches(
         yield Found(Head(ends_file=True))
 
     n_read = 0
-    for found in exchange.lane([f"partition {number}"], read).batches(0):
+    lane = exchange.lane([f"partition {number}"], read, is_divided=False)
+    for found in lane.batches(0):
         n_read = max(n_read, found.head.n_read)
         if found.arrays:
             yield batch_of(found, reader.rows(found), names, event_time, number, 0, n_read)
@@ -103,7 +101,7 @@ class _Polls:
         self._connect = connect
         self._starts = starts
         self._ends = ends
-        # Of each lane, all of which hold one file, the reader is that of its only stretch.
+        # As the exchange divides lanes.
         own = [n for place, n in enumerate(ends) if place % exchange.n_parts == exchange.part]
         self._positions = {number: starts[number] for number in own}
         self._waiting: dict[int, list[Any]] = {number: [] for number in own}

@@ -25,7 +25,6 @@ from flink_jobs.kafka.topics import require_topics
 from flink_jobs.times import FOREVER_MS
 
 _POLL_RECORDS = 20_000
-_FETCH_BYTES = 4 << 20
 # More than those of most topics.
 _RECORD_BYTES = 4_096
 
@@ -122,9 +121,9 @@ class KafkaRange:
         return f"{self.topic}[{partition}]:{offset}"
 
     @property
-    def batch_bytes(self) -> int:
-        """About how much of memory a batch of each partition takes."""
-        return min(_FETCH_BYTES * len(self.ends), _RECORD_BYTES * self.total)
+    def decoded_bytes(self) -> int:
+        """About how much disk all records take at most."""
+        return _RECORD_BYTES * self.total
 
     def batches(
         self, names: Names, horizon_ms: int, exchange: Exchange | None = None
@@ -164,7 +163,7 @@ class KafkaRange:
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "max_poll_records": _POLL_RECORDS,
-            "max_partition_fetch_bytes": _FETCH_BYTES,
+            "max_partition_fetch_bytes": 4 << 20,
         }
         settings = client_settings(KafkaConsumer, self._properties) | own
         try:
