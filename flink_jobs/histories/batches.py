@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from flink_jobs.intake.formats.base import ReadEvents
 from flink_jobs.intake.layouts import Layout
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.times import NEVER_MS
+
+if TYPE_CHECKING:
+    from flink_jobs.histories.exchange import Exchange
 
 
 class Names(dict[str | None, int]):
@@ -119,8 +122,18 @@ class Source(Protocol):
         """Bytes, or records of a topic."""
         ...
 
-    def batches(self, names: Names, horizon_ms: int) -> Iterator[Batch]:
-        """All rows; times beyond ``horizon_ms`` do not move event time."""
+    @property
+    def decoded_bytes(self) -> int:
+        """About how much disk all rows take at most when they are decoded."""
+        ...
+
+    def batches(
+        self, names: Names, horizon_ms: int, exchange: Exchange | None = None
+    ) -> Iterator[Batch]:
+        """All rows; times beyond ``horizon_ms`` do not move event time.
+
+        With an exchange, its processes decode rows for each other.
+        """
         ...
 
     def place(self, partition: int, offset: int) -> str:

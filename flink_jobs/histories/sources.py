@@ -10,6 +10,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.input_files import InputFiles, find_files
 from flink_jobs.histories.lines.chunks import CHUNK_BYTES
+from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.histories.merging.files import MergedFiles
 from flink_jobs.histories.tables.finding import check_absent
@@ -54,16 +55,17 @@ def open_source(history: str | InputFiles, config: DriftJobConfig) -> Source:
 
 def _of_files(files: InputFiles, config: DriftJobConfig) -> Source:
     n_files = len(files.paths)
+    decoder = LineDecoder(config)
     if config.columns.files == "side_by_side" and n_files > 1:
         each = [
             InputFiles(files.format, (path,), titles=(name,), n_beside=n_files)
             for path, name in zip(files.paths, files.names, strict=True)
         ]
-        sources = [_in_turn(file, config) for file in each]
+        sources = [_in_turn(file, config, decoder) for file in each]
         merged = MergedFiles(sources)
         merged.warnings += _lacking(sources, config)
         return merged
-    source = _in_turn(files, config)
+    source = _in_turn(files, config, decoder)
     source.warnings += _lacking([source], config)
     return source
 
@@ -75,9 +77,9 @@ def _lacking(sources: Sequence[Source], config: DriftJobConfig) -> list[str]:
     return check_absent(shapes, config.columns)
 
 
-def _in_turn(files: InputFiles, config: DriftJobConfig) -> Source:
+def _in_turn(files: InputFiles, config: DriftJobConfig, decoder: LineDecoder) -> Source:
     if files.format == "json_lines":
-        return JsonLines(files, config, chunk_bytes=max(1 << 16, CHUNK_BYTES // files.n_beside))
+        return JsonLines(files, decoder, chunk_bytes=max(1 << 16, CHUNK_BYTES // files.n_beside))
     return Tables(files, config)
 
 

@@ -21,8 +21,10 @@ from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.many_models.stage import decides_over_models
 from flink_jobs.histories.batches import Source
 from flink_jobs.histories.errors import BacktestError, SourceError
+from flink_jobs.histories.exchange import bytes_on_disk
 from flink_jobs.histories.in_memory import at_hand, is_table
 from flink_jobs.histories.known_drifts.shift_table import Shift, check_shifts, read_shifts
+from flink_jobs.histories.shards import require_room
 from flink_jobs.histories.sources import open_source
 from flink_jobs.records.dead_letters import DeadLetter
 from flink_jobs.replay.accuracy import write_counts
@@ -148,7 +150,9 @@ def run_backtest(
     artefacts = read_artefacts(config)
     horizon_ms = int(time.time() * 1000) + config.input.max_future_ms
     n_parts = processes or len(os.sched_getaffinity(0))
-    with fresh_folder(None if folder is None else Path(folder)) as target:
+    folder = None if folder is None else Path(folder)
+    require_room(folder, bytes_on_disk(opened, n_parts))
+    with fresh_folder(folder) as target:
         with tempfile.TemporaryDirectory(prefix=PARTS, dir=target) as scratch:
             order = Order(config, opened, Path(scratch), artefacts, horizon_ms, tuple(shifts))
             parts = run_parts(order, n_parts, _teller(progress, opened.total, n_parts))

@@ -147,6 +147,8 @@ def _end(children: dict[Connection, _Child]) -> None:
 def _last_words(status: int | None) -> str:
     hints = {
         -9: ": most often the memory was full, try fewer processes",
+        -7: ": a file that it had mapped was cut off; nothing else may write to the history or to "
+        "the folder of the result meanwhile",
         1: ': a script that runs backtests must do so below if __name__ == "__main__", since '
         "each process imports it again",
     }

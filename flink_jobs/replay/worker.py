@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.artefacts import Artefacts
 from flink_jobs.histories.batches import Batch, Misplaced, Names, Source
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.known_drifts.shift_table import Shift
-from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
 from flink_jobs.intake.triage import Arrivals, Triage
 from flink_jobs.records.alerts import Alert, Score
@@ -91,18 +91,12 @@ def run_part(order: Order, part: int, n_parts: int, tell: Callable[[int, int], N
     # The folder of this run lies in the one for the result.
     with told_if_full(order.folder.parent), closing(_Part(order, part, n_parts)) as runner:
         n_read = 0
-        for batch in _batches(order, runner.names, Exchange(order.folder, part, n_parts)):
+        exchange = Exchange(order.folder, part, n_parts)
+        for batch in order.source.batches(runner.names, order.horizon_ms, exchange):
             n_read += len(batch)
             runner.take(batch)
             tell(n_read, batch.done)
         return runner.end(n_read)
-
-
-def _batches(order: Order, names: Names, exchange: Exchange) -> Iterator[Batch]:
-    """All rows, read by this process or by others for it."""
-    if isinstance(order.source, SharedSource):
-        return order.source.shared_batches(names, order.horizon_ms, exchange)
-    return order.source.batches(names, order.horizon_ms)
 
 
 class _Part:

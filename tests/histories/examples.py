@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,11 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.artefacts import read_artefacts
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
+from flink_jobs.histories.batches import Batch, Names, Source
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.records.alerts import Alert, Score
+from flink_jobs.times import FOREVER_MS
 from tests.builders import WIDTH_MS, make_config
 
 START_MS = 1_767_225_600_000
@@ -92,6 +98,19 @@ def write_parquet(path: Path, events: Sequence[Event], **options: Any) -> Path:
 def write_csv(path: Path, events: Sequence[Event]) -> Path:
     pa_csv.write_csv(to_table(events), path)
     return path
+
+
+def shared_batches(source: Source, names: Names, folder: Path) -> Iterator[Batch]:
+    """All rows of a history as they come through shards, of which another part writes the half."""
+
+    def take_all() -> None:
+        other = pickle.loads(pickle.dumps(source))
+        deque(other.batches(Names(), FOREVER_MS, Exchange(folder, 1, 2)), maxlen=0)
+
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take_all)
+        yield from source.batches(names, FOREVER_MS, Exchange(folder, 0, 2))
+        taking.result()
 
 
 @dataclass

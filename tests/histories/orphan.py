@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from flink_jobs.histories.lines.shared_chunks import Exchange, Place
+from flink_jobs.histories.exchange import Exchange
+from flink_jobs.histories.shards import Found
 
 STATUS = 7
 
@@ -23,8 +25,13 @@ def main() -> None:
 
 
 def _wait(folder: Path, ready: Connection) -> None:
+    lane = Exchange(folder, 1, 2).lane(["a"], _nothing, is_divided=False)
     ready.send(None)
-    Exchange(folder, 0, 2).take(Place(0, 1))
+    next(lane.batches(0))
+
+
+def _nothing(file: int, stretch: int) -> Iterator[Found]:
+    yield from ()
 
 
 if __name__ == "__main__":

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 
 from flink_jobs.config.columns import Column
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.histories.batches import Names, Source
+from flink_jobs.histories.batches import Names
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.in_memory import at_hand
 from flink_jobs.histories.known_drifts.shift_table import RenamedShift, UnitShift
-from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.histories.sources import open_source
 from flink_jobs.histories.tables.categories import codes_of
 from flink_jobs.intake.formats.json import encode_event
@@ -31,6 +30,7 @@ from flink_jobs.intake.panes import Pane, PanePacker, unpack_pane
 from flink_jobs.intake.writing import EventWriter
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.times import FOREVER_MS
+from tests.histories.examples import shared_batches
 from tests.intake.examples import named_config
 from tests.intake.test_columns import decoded
 
@@ -162,16 +162,13 @@ def panes_of(
     with at_hand(history, [config]) as there:
         source, names = open_source(there, config), Names()
         builder = PaneBuilder(config, names, shifts)
-        for batch in _batches(source, names, scratch):
+        batches = source.batches(names, FOREVER_MS)
+        if scratch is not None:
+            batches = shared_batches(source, names, scratch)
+        for batch in batches:
             assert not batch.misplaced
             assert not builder.add(batch, np.arange(len(batch.codes)))
         return list(builder.close(FOREVER_MS))
-
-
-def _batches(source: Source, names: Names, scratch: Path | None) -> Any:
-    if scratch is not None and isinstance(source, SharedSource):
-        return source.shared_batches(names, FOREVER_MS, Exchange(scratch, 0, 1))
-    return source.batches(names, FOREVER_MS)
 
 
 def values(panes: list[Pane]) -> list[list[Any]]:

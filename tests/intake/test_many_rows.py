@@ -14,7 +14,6 @@ from flink_jobs.config.columns import Column
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.paths import Path as PlacePath
 from flink_jobs.histories.batches import Names
-from flink_jobs.histories.lines.shared_chunks import Exchange, SharedSource
 from flink_jobs.histories.merging.rows import MergedRows
 from flink_jobs.histories.sources import open_source
 from flink_jobs.intake.formats.base import Messages, ReadEvents
@@ -25,6 +24,7 @@ from flink_jobs.intake.unusable import UnusableEventError
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.replay.pane_builder import PaneBuilder
 from flink_jobs.times import FOREVER_MS
+from tests.histories.examples import shared_batches
 from tests.intake.examples import named_config
 
 
@@ -104,8 +104,7 @@ def built(config: DriftJobConfig, path: Path, *, shared: bool = False) -> Pane:
     names, source = Names(), open_source(str(path), config)
     batches = source.batches(names, FOREVER_MS)
     if shared:
-        assert isinstance(source, SharedSource)
-        batches = source.shared_batches(names, FOREVER_MS, Exchange(path.parent, 0, 1))
+        batches = shared_batches(source, names, path.parent)
     builder, letters = PaneBuilder(config, names), []
     for batch in batches:
         letters += builder.add(batch, np.arange(len(batch.codes)))

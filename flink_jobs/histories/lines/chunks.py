@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,19 +31,6 @@ class Chunk(NamedTuple):
     is_last: bool
     n_read: int
     is_cut: bool = False
-
-
-class FileVersion(NamedTuple):
-    """Properties that change when a file is written or replaced."""
-
-    inode: int
-    n_bytes: int
-    changed_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Self:
-        """From what the operating system says."""
-        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class LineChunks:
@@ -83,20 +69,6 @@ class LineChunks:
         """Close the file."""
         self._stream.close()
         self._raw.close()
-
-    @property
-    def version(self) -> FileVersion:
-        """Of the file that is open."""
-        return FileVersion.of(os.fstat(self._raw.fileno()))
-
-    def all(self) -> Iterator[Chunk]:
-        """All chunks."""
-        number = 0
-        while (chunk := self.read(number)) is not None:
-            yield chunk
-            if chunk.is_last:
-                break
-            number += 1
 
     def read(self, number: int) -> Chunk | None:
         """The lines that begin in a chunk; None when no line begins there or later."""
@@ -141,18 +113,6 @@ class LineChunks:
             self._at += len(more)
             lines.append(rest + more)
         return lines, bool(rest) and len(lines[-1]) > LONGEST_LINE
-
-
-def file_version(path: Path) -> FileVersion:
-    """Of the file that lies at a path.
-
-    Raises
-    ------
-    SourceError
-        When there is none.
-    """
-    with _told(path):
-        return FileVersion.of(path.stat())
 
 
 def too_long(path: Path, line: int) -> SourceError:

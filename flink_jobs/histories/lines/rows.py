@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from flink_jobs.histories.lines.decoder import LATER_NAME
+from flink_jobs.histories.lines.decoder import LATER_NAME, LineDecoder, LinesFound, UnusableLine
 from flink_jobs.histories.lines.labels import Labels
-from flink_jobs.histories.lines.shared_chunks import FoundLines, UnusableLine, integers
+from flink_jobs.histories.shards import Found
 from flink_jobs.intake.formats.base import Messages, ReadEvents, Unusable
 from flink_jobs.intake.layouts import Layout
-from flink_jobs.intake.texts import Texts, joined
+from flink_jobs.intake.texts import Texts
 from flink_jobs.intake.unusable import UnusableEventError
 
 
@@ -72,38 +75,36 @@ class PayloadRows:
         return Messages([self._payloads[row] or b"" for row in chosen], names, parts)
 
 
+_small_things = msgspec.msgpack.Decoder(LinesFound)
+
+
 class DecodedRows:
-    """Lines of a chunk.
+    """Lines of a batch.
 
     Parameters
     ----------
-    found : FoundLines
+    found : Found
+    decoder : LineDecoder
+        What found it.
     lines : callable
         The lines themselves, asked for only where a dead letter or a label needs one.
-    label : Labels, optional
-        Reads the true classes.
-    are_events : bool
-        Whether lines are Loudly's own events.
     """
 
     has_payloads = True
 
     def __init__(
         self,
-        found: FoundLines,
+        found: Found,
+        decoder: LineDecoder,
         lines: Callable[[], Sequence[bytes]],
-        *,
-        label: Labels | None,
-        are_events: bool,
     ) -> None:
-        self.are_events = are_events
-        self._found = found
+        self.are_events = decoder.are_events
+        self._arrays = found.arrays
+        self._small = _small_things.decode(found.head.more)
         self._read_lines = lines
-        self._label = label
-        self._line_of = integers(found.lines, np.int32)
-        self._sizes = integers(found.sizes, np.int64)
-        usable = integers(found.usable, np.int32)
-        n = len(self._line_of)
+        self._label = decoder.labels
+        usable = self._arrays["usable"]
+        n = len(self._arrays["codes"])
         # Of each row how many usable events it holds, and the first of them.
         self._n_events = np.bincount(usable, minlength=n)
         self._first = np.zeros(n, dtype=np.intp)
@@ -111,11 +112,11 @@ class DecodedRows:
 
     def payload(self, row: int) -> bytes:
         """The line of a row."""
-        return self._lines[int(self._line_of[row])].removesuffix(b"\n")
+        return self._lines[int(self._arrays["offsets"][row])].removesuffix(b"\n")
 
     def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Bytes of the chosen lines."""
-        return np.asarray(self._sizes[rows])
+        return np.asarray(self._arrays["sizes"][rows])
 
     def read(
         self, layout: Layout, rows: NDArray[np.intp], names: Callable[[], list[str]]
@@ -125,9 +126,9 @@ class DecodedRows:
         messages = np.repeat(np.arange(len(rows), dtype=np.intp), counts)
         ends = np.cumsum(counts)
         events = np.arange(len(messages)) + (self._first[rows] - (ends - counts))[messages]
-        ids = self._found.event_ids
-        event_ids = [ids[event] for event in events.tolist()]
-        called = names() if self._found.has_later_names else []
+        ids = self._arrays["event_ids"].take(pa.array(events))
+        event_ids: list[str] = ids.to_numpy(zero_copy_only=False).tolist()
+        called = names() if self._small.has_later_names else []
         if called:
             pairs = zip(event_ids, messages.tolist(), strict=True)
             event_ids = [_named(event_id, called[message]) for event_id, message in pairs]
@@ -135,7 +136,7 @@ class DecodedRows:
         numbered = self._numbered(rows)
         places = messages
         if numbered is not None:
-            places = numbered.firsts[messages] + integers(self._found.row_in, np.int32)[events]
+            places = numbered.firsts[messages] + self._arrays["row_in"][events]
         return ReadEvents(
             places,
             event_ids,
@@ -144,7 +145,7 @@ class DecodedRows:
             texts,
             messages=None if numbered is None else numbered.messages,
             rows=None if numbered is None else numbered.rows,
-            parts=integers(self._found.parts, np.int8)[events] if self._found.parts else None,
+            parts=self._arrays["parts"][events] if "parts" in self._arrays else None,
         )
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_] | None:
@@ -161,15 +162,15 @@ class DecodedRows:
     @cached_property
     def _errors(self) -> dict[int, list[UnusableLine]]:
         errors: defaultdict[int, list[UnusableLine]] = defaultdict(list)
-        for line in self._found.unusable:
-            errors[line.place].append(line)
+        for line in self._small.unusable:
+            errors[line.row].append(line)
         return dict(errors)
 
     def _numbered(self, rows: NDArray[np.intp]) -> _Numbered | None:
         """Number the events of the chosen lines through; None where a line is one event."""
-        if not self._found.n_rows:
+        if "n_rows" not in self._arrays:
             return None
-        counts = integers(self._found.n_rows, np.int32)[rows].astype(np.intp)
+        counts = self._arrays["n_rows"][rows].astype(np.intp)
         firsts = np.cumsum(counts) - counts
         messages = np.repeat(np.arange(len(rows), dtype=np.intp), counts)
         inner = (np.arange(len(messages)) - firsts[messages]).astype(np.int32)
@@ -178,50 +179,37 @@ class DecodedRows:
     def _unusable(
         self, rows: NDArray[np.intp], called: Sequence[str], numbered: _Numbered | None
     ) -> Unusable:
-        if not self._found.unusable:
+        if not self._small.unusable:
             return {}
         unusable: Unusable = {}
         for place, row in enumerate(rows.tolist()):
             for line in self._errors.get(row, ()):
-                error = line.error
-                if called and error.event_id is not None:
-                    name = _named(error.event_id, called[place])
-                    error = UnusableEventError(error.reason, error.detail, name)
+                name = line.event_id
+                if called and name is not None:
+                    name = _named(name, called[place])
+                error = UnusableEventError(line.reason, line.detail, name)
                 first = place if numbered is None else int(numbered.firsts[place])
-                unusable[first + line.row] = error
+                unusable[first + line.place] = error
         return unusable
 
     def _slots(self, events: NDArray[np.intp], layout: Layout) -> tuple[NDArray[np.float64], Texts]:
-        """Of events that look alike."""
-        if len(self._found.numbers) == 1:
-            numbers = self._found.numbers[0]
-            return numbers.matrix[events], numbers.texts
-        xs, all_texts = [np.empty((0, layout.n_slots))], [layout.nothing().texts]
-        places = [np.empty(0, dtype=np.intp)]
-        first = 0
-        for numbers in self._found.numbers:
-            matrix = numbers.matrix
-            here = np.flatnonzero((first <= events) & (events < first + len(matrix)))
-            if len(here):
-                xs.append(matrix[events[here] - first])
-                all_texts.append(numbers.texts)
-                places.append(here)
-            first += len(matrix)
-        joint, texts = joined(xs, all_texts)
-        x = np.empty_like(joint)
-        x[np.concatenate(places)] = joint
-        return x, texts
+        """The floats of the chosen events, which lie in the group of their layout, and texts."""
+        first, begin = 0, 0
+        for (n, n_slots), texts in zip(self._small.shapes, self._small.texts, strict=True):
+            end = begin + n * n_slots
+            if len(events) and first <= events[0] < first + n:
+                return self._arrays["x"][begin:end].reshape(n, n_slots)[events - first], texts
+            first, begin = first + n, end
+        nothing = layout.nothing()
+        return nothing.x, nothing.texts
 
 
-class _Numbered:
+class _Numbered(NamedTuple):
     """Events of several lines, numbered through."""
 
-    def __init__(
-        self, firsts: NDArray[np.intp], messages: NDArray[np.intp], rows: NDArray[np.int32]
-    ) -> None:
-        self.firsts = firsts
-        self.messages = messages
-        self.rows = rows
+    firsts: NDArray[np.intp]
+    messages: NDArray[np.intp]
+    rows: NDArray[np.int32]
 
 
 def _named(event_id: str, name: str) -> str:

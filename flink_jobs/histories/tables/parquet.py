@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.tables.places import Place, type_at
-from flink_jobs.histories.tables.shape import Piece, TableShape, bytes_at_a_time
+from flink_jobs.histories.tables.shape import Piece, Stretch, TableShape, bytes_at_a_time
 
 # A column chunk is read through a buffer: a file with a single row group would fill the memory.
 # For each row four times what a column of numbers holds.
@@ -31,15 +31,16 @@ def parquet_schema(path: Path) -> pa.Schema | None:
         raise SourceError(f"{path} is not a complete Parquet file: {error}") from error
 
 
-def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece]:
-    """The columns of the shape, in batches."""
-    size, first = path.stat().st_size, 0
+def parquet_stretches(path: Path, shape: TableShape, n_rows: int) -> list[Stretch]:
+    """The columns of the shape, in batches; a stretch is some row groups."""
     # Once: that of 380 row groups with 45 columns takes 13 MB.
     footer = pq.read_metadata(path)
     kinds = footer.schema.to_arrow_schema()
     by_number = _read_by_number(kinds, shape)
     columns = [_leaf(kinds, place) for place in shape.places if place.column not in shape.keys]
-    for row_groups in _runs(footer):
+    size = path.stat().st_size
+
+    def pieces(row_groups: list[int], first: int) -> Iterator[Piece]:
         with pq.ParquetFile(
             path,
             metadata=footer,
@@ -54,21 +55,22 @@ def parquet_pieces(path: Path, shape: TableShape, n_rows: int) -> Iterator[Piece
                 first += batch.num_rows
                 yield Piece(batch, offsets, size * first // footer.num_rows, [])
 
+    return [Stretch(first, partial(pieces, groups, first)) for first, groups in _runs(footer)]
 
-def _runs(footer: pq.FileMetaData) -> Iterator[list[int]]:
+
+def _runs(footer: pq.FileMetaData) -> Iterator[tuple[int, list[int]]]:
     """Row groups that one reader reads: small ones together, so that batches are not small too.
 
     A reader keeps some memory of every row group until it is closed, about 80 kB of 45 columns.
+    Each run comes with the number of rows before it.
     """
-    run, n_rows = list[int](), 0
+    run, n_before, n_rows = list[int](), 0, 0
     for number in range(footer.num_row_groups):
         run.append(number)
         n_rows += footer.row_group(number).num_rows
-        if n_rows >= _ROWS_PER_READER:
-            yield run
-            run, n_rows = [], 0
-    if run:
-        yield run
+        if n_rows >= _ROWS_PER_READER or number == footer.num_row_groups - 1:
+            yield n_before, run
+            run, n_before, n_rows = [], n_before + n_rows, 0
 
 
 def _leaf(schema: pa.Schema, place: Place) -> str:

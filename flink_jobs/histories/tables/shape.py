@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -120,6 +120,13 @@ class Piece(NamedTuple):
     offsets: np.ndarray[Any, np.dtype[np.int64]]
     n_read: int
     ragged: list[tuple[int, str]]
+
+
+class Stretch(NamedTuple):
+    """A part of a file that can be read without those before it: ``n_before`` rows lie there."""
+
+    n_before: int
+    pieces: Callable[[], Iterator[Piece]]
 
 
 def bytes_at_a_time(n_rows: int, *, per_row: int, least: int, most: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.histories.batches import Batch, Names
 from flink_jobs.histories.errors import SourceError
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.histories.topics.records import RecordReader
 from flink_jobs.intake.event_times import EventTimes
@@ -24,6 +25,8 @@ from flink_jobs.kafka.topics import require_topics
 from flink_jobs.times import FOREVER_MS
 
 _POLL_RECORDS = 20_000
+# More than those of most topics.
+_RECORD_BYTES = 4_096
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,16 @@ class KafkaRange:
         """Topic, partition and offset."""
         return f"{self.topic}[{partition}]:{offset}"
 
-    def batches(self, names: Names, horizon_ms: int) -> Iterator[Batch]:
+    @property
+    def decoded_bytes(self) -> int:
+        """About how much disk all records take at most."""
+        return _RECORD_BYTES * self.total
+
+    def batches(
+        self, names: Names, horizon_ms: int, exchange: Exchange | None = None
+    ) -> Iterator[Batch]:
         """All records of the range, heartbeats included."""
-        yield from self._read(names, horizon_ms, RecordReader(self._config))
+        yield from self._read(names, horizon_ms, RecordReader(self._config), exchange)
 
     def values(self) -> Iterator[bytes]:
         """The values of the range, each partition's in the order in which they were written."""
@@ -128,14 +138,24 @@ class KafkaRange:
                 if (value := batch.rows.payload(row)) is not None:
                     yield value
 
-    def _read(self, names: Names, horizon_ms: int, reader: RecordReader) -> Iterator[Batch]:
+    def _read(
+        self,
+        names: Names,
+        horizon_ms: int,
+        reader: RecordReader,
+        exchange: Exchange | None = None,
+    ) -> Iterator[Batch]:
         starts = {n: start for n, start in self.starts.items() if start < self.ends[n]}
         ends = {number: self.ends[number] for number in starts}
-        with closing(self._consumer()) as consumer:
-            consumer.assign([TopicPartition(self.topic, number) for number in starts])
-            for number, start in starts.items():
-                consumer.seek(TopicPartition(self.topic, number), start)
-            yield from merged_batches(consumer, starts, ends, names, horizon_ms, reader)
+        return merged_batches(self._placed, starts, ends, names, horizon_ms, reader, exchange)
+
+    def _placed(self, numbers: Sequence[int]) -> Any:
+        """Make a consumer of some partitions, at the starts of the range."""
+        consumer = self._consumer()
+        consumer.assign([TopicPartition(self.topic, number) for number in numbers])
+        for number in numbers:
+            consumer.seek(TopicPartition(self.topic, number), self.starts[number])
+        return consumer
 
     def _consumer(self) -> Any:
         own = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
@@ -13,32 +14,14 @@ from flink_jobs.config.locations import record_parts
 from flink_jobs.config.own_events import are_own_events
 from flink_jobs.histories.lines.labels import labels_of
 from flink_jobs.histories.lines.rows import PayloadRows
-from flink_jobs.intake.formats.base import Messages, Unusable
+from flink_jobs.histories.shards import Found, found_rows
+from flink_jobs.intake.formats.base import Messages
 from flink_jobs.intake.formats.json import HEARTBEAT_KEY
-from flink_jobs.intake.locating import Locator
+from flink_jobs.intake.locating import Located, Locator
 
 Parts = tuple[str | None, ...]
 """What :func:`flink_jobs.config.locations.record_parts` lists, of one record."""
 _HEADER = "header:"
-
-
-class PlacedRecords(NamedTuple):
-    """Records, and where they belong.
-
-    Attributes
-    ----------
-    models : list of str or None
-    times_ms : ndarray of int64, shape (n,)
-        Event times; those of the records where there is a problem.
-    parts : list of Parts
-    problems : dict of int to UnusableEventError
-        By place: why a record has no model or no time.
-    """
-
-    models: list[str | None]
-    times_ms: NDArray[np.int64]
-    parts: list[Parts]
-    problems: Unusable
 
 
 class RecordReader:
@@ -56,13 +39,25 @@ class RecordReader:
         self._are_events = config is None or are_own_events(config, "topic")
         self._locator = None if config is None else Locator(config, "topic")
 
-    def placed(self, records: Sequence[Any]) -> PlacedRecords:
-        """Find model and time of records as ``kafka-python`` hands them on."""
-        own_ms = np.array([record.timestamp for record in records], dtype=np.int64)
+    def found(self, number: int, records: Sequence[Any]) -> Found:
+        """Make a batch of records of a partition as ``kafka-python`` hands them on."""
+        own_ms = [record.timestamp for record in records]
+        parts = [self._parts(record) for record in records]
+        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        located = self._located(records, np.array(own_ms, dtype=np.int64), parts)
+        rows, found = found_rows(located, offsets, lambda row: records[row].value, number, own_ms)
+        chosen = rows.tolist()
+        values = {"payloads": pa.array([records[row].value for row in chosen], pa.binary())}
+        for place in range(len(self._names)):
+            values[f"part {place}"] = pa.array([parts[row][place] for row in chosen], pa.string())
+        return Found(found.head, {**found.arrays, **values})
+
+    def _located(
+        self, records: Sequence[Any], own_ms: NDArray[np.int64], parts: list[Parts]
+    ) -> Located:
         keys = [_text(record.key) for record in records]
-        parts: list[Parts] = [self._parts(record) for record in records]
         if self._locator is None:
-            return PlacedRecords([*keys], own_ms, parts, {})
+            return Located([*keys], own_ms, {})
         messages = Messages(
             [record.value for record in records],
             lambda: [f"{record.partition}:{record.offset}" for record in records],
@@ -71,15 +66,18 @@ class RecordReader:
         located = self._locator.locate(messages, own_ms, keys)
         # A heartbeat says by its timestamp how far event time has come.
         is_heartbeat = np.array([key == HEARTBEAT_KEY for key in keys], dtype=np.bool_)
-        times_ms = np.where(is_heartbeat, own_ms, located.times_ms)
-        return PlacedRecords(located.models, times_ms, parts, located.problems)
+        return located._replace(times_ms=np.where(is_heartbeat, own_ms, located.times_ms))
 
-    def rows(self, payloads: Sequence[bytes | None], parts: Sequence[Parts]) -> PayloadRows:
-        """Make the rows of a batch of values."""
+    def rows(self, found: Found) -> PayloadRows:
+        """Return the contents of a batch that was found."""
+        texts = [
+            found.arrays[f"part {place}"].to_numpy(zero_copy_only=False)
+            for place in range(len(self._names))
+        ]
         return PayloadRows(
-            payloads,
+            found.arrays["payloads"].to_numpy(zero_copy_only=False),
             self._labels,
-            parts if self._names else None,
+            list(zip(*texts, strict=True)) if texts else None,
             are_events=self._are_events,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import multiprocessing
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,11 +16,12 @@ import pytest
 
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.core.artefacts import Artefacts
+from flink_jobs.histories import exchange
 from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.input_files import find_files
 from flink_jobs.histories.known_drifts.shift_table import NoiseShift, Shift
-from flink_jobs.histories.lines import shared_chunks
 from flink_jobs.histories.lines.chunks import LONGEST_LINE
+from flink_jobs.histories.lines.decoder import LineDecoder
 from flink_jobs.histories.lines.json_lines import JsonLines
 from flink_jobs.replay.engine import run_backtest
 from flink_jobs.replay.processes import run_parts
@@ -74,13 +76,15 @@ def run_in_threads(order: Order, n_parts: int) -> list[PartResult]:
 
     def run(part: int) -> PartResult:
         try:
-            return run_part(order, part, n_parts, lambda *_: None)
+            # As processes do, each has an order of its own.
+            own = pickle.loads(pickle.dumps(order))
+            return run_part(own, part, n_parts, lambda *_: None)
         except Exception:
             parent.has_seen_failure = True
             raise
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(n_parts) as pool:
-        patch.setattr(shared_chunks, "parent_process", lambda: parent)
+        patch.setattr(exchange, "parent_process", lambda: parent)
         futures = [pool.submit(run, part) for part in range(n_parts)]
         errors = [error for each in futures if isinstance(error := each.exception(), Exception)]
         if errors:
@@ -103,7 +107,7 @@ def replay(
     run: Callable[[Order, int], list[PartResult]] = run_in_threads,
 ) -> Replayed:
     folder.mkdir()
-    source = JsonLines(find_files(path), config, chunk_bytes=chunk_bytes)
+    source = JsonLines(find_files(path), LineDecoder(config), chunk_bytes=chunk_bytes)
     order = Order(config, source, folder, Artefacts(), _HORIZON_MS, shifts)
     parts = run(order, n_parts)
     merge([segment for part in parts for segment in part.alerts], folder / "alerts")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import namedtuple
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,6 +18,7 @@ from flink_jobs.config.columns import columns_of
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.own_events import as_own_events
 from flink_jobs.histories.batches import Batch, Names
+from flink_jobs.histories.exchange import Exchange
 from flink_jobs.histories.topics.merge import merged_batches
 from flink_jobs.histories.topics.records import RecordReader
 from flink_jobs.intake.formats.json import EventDecoder
@@ -61,6 +64,9 @@ class Consumer:
     def position(self, partition: Partition) -> int:
         return self._n[partition.partition]
 
+    def close(self) -> None:
+        pass
+
     def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
         found = {}
         for number, records in self._partitions.items():
@@ -77,7 +83,7 @@ def batches(
     ends = {number: len(records) for number, records in partitions.items()}
     starts = dict.fromkeys(ends, 0)
     consumer, reader = Consumer(partitions, at_a_time), RecordReader(config)
-    return merged_batches(consumer, starts, ends, names, FOREVER_MS, reader)
+    return merged_batches(lambda _: consumer, starts, ends, names, FOREVER_MS, reader)
 
 
 def in_payload(**columns: Any) -> DriftJobConfig:
@@ -121,6 +127,51 @@ def test_partitions_are_merged_by_the_times_that_values_say(
     ]
     assert places == [(number, offset) for _, number, offset in ranked]
     assert [int(t) for batch in found for t in batch.times_ms] == [times[p][o] for p, o in places]
+
+
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_partitions_are_divided_between_processes_of_which_each_sees_all(
+    tmp_path: Path, n_parts: int
+) -> None:
+    rng = np.random.default_rng(3)
+    partitions = {
+        number: [
+            Record(b"r", value(f"m{offset % 5}" if offset % 7 else None, at), at, offset, number)
+            for offset, at in enumerate(np.sort(rng.integers(0, 1_000, 90 + number)).tolist())
+        ]
+        for number in (0, 2, 5, 6)
+    }
+    alone = read_by(in_payload(), partitions, Exchange())
+
+    with ThreadPoolExecutor(n_parts) as pool:
+        exchanges = [Exchange(tmp_path, part, n_parts) for part in range(n_parts)]
+        found = list(pool.map(lambda each: read_by(in_payload(), partitions, each), exchanges))
+
+    assert all(each[0] == alone[0] for each in found)
+    assert len(alone[0]) == sum(map(len, partitions.values()))
+    assert sorted(number for _, own in found for number in own) == sorted(partitions)
+
+
+def read_by(
+    config: DriftJobConfig, partitions: Mapping[int, list[Record]], exchange: Exchange
+) -> tuple[list[Any], list[int]]:
+    """All rows and letters as one of several processes sees them, and the partitions it reads."""
+    names, own, rows, letters = Names(), list[int](), list[Any](), list[Any]()
+
+    def connect(numbers: Sequence[int]) -> Consumer:
+        own.extend(numbers)
+        return Consumer({number: partitions[number] for number in numbers}, 11)
+
+    starts = dict.fromkeys(partitions, 0)
+    ends = {number: len(records) for number, records in partitions.items()}
+    reader = RecordReader(config)
+    for batch in merged_batches(connect, starts, ends, names, FOREVER_MS, reader, exchange):
+        letters += batch.misplaced
+        columns = (batch.codes, batch.partitions, batch.offsets, batch.times_ms, batch.reached_ms)
+        for row, values in enumerate(zip(*(each.tolist() for each in columns), strict=True)):
+            rows.append((names.all[values[0]], *values[1:], batch.rows.payload(row)))
+    # Letters come when they are read, and rows when it is their turn.
+    return rows + sorted((each.partition, each.offset, each.payload) for each in letters), own
 
 
 def test_what_has_no_model_or_no_time_is_said_with_its_place_and_moves_no_time() -> None:
@@ -168,11 +219,12 @@ def test_headers_say_model_time_and_name_of_an_event() -> None:
 
 
 def test_labels_are_found_at_their_path() -> None:
-    config = in_payload(label="response.churned")
     payloads = [b'{"response": {"churned": true}}', b"{}", b'{"response": {"churned": 3}}', b"{"]
-    rows = RecordReader(config).rows(payloads, [()] * 4)
+    config = named_config(COLUMNS | {"label": "response.churned"}, input={"format": "json"})
+    reader = RecordReader(config)
+    records = [Record(b"m", payload, 5, offset) for offset, payload in enumerate(payloads)]
 
-    labels = rows.labels(np.arange(4))
+    labels = reader.rows(reader.found(0, records)).labels(np.arange(4))
 
     assert labels is not None
     assert labels.tolist() == ["true", None, "3", None]
@@ -182,10 +234,13 @@ def test_labels_are_found_at_their_path() -> None:
 def test_the_values_of_any_topic_are_read_as_they_are(n: int) -> None:
     records = [Record(b"k", b"not an event", 5, offset) for offset in range(n)]
 
-    placed = RecordReader(None).placed(records)
+    reader = RecordReader(None)
+    found = reader.found(0, records)
 
-    assert placed.models == ["k"] * n
-    assert not placed.problems
+    assert found.head.models == ["k"] * n
+    assert not found.head.misplaced
+    rows = reader.rows(found)
+    assert [rows.payload(row) for row in range(n)] == [b"not an event"] * n
 
 
 class Source:
