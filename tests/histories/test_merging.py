@@ -175,7 +175,7 @@ class InPieces:
 
     def __init__(self, times_ms: list[int], edges: list[int]) -> None:
         self.name, self.sources, self.warnings, self.total = "file", ["file"], list[str](), 1
-        self.batch_bytes = 1
+        self.decoded_bytes = 1
         ends = sorted({min(edge, len(times_ms)) for edge in edges} | {0, len(times_ms)})
         self._times_ms = np.array(times_ms, dtype=np.int64)
         self._pieces = list(pairwise(ends))
