@@ -20,8 +20,8 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
-from detectors.calibration.dependence import INDEPENDENT, Dependence, autocorrelation_time
-from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
+from detectors.calibration.dependence import INDEPENDENT, Dependence, StreamDependence
+from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Sized, Threshold
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time import ExpectedRunTime
 from detectors.calibration.smallest_shift import SmallestShift, smallest_shift
@@ -151,6 +151,7 @@ __all__ = [
     "Reducer",
     "SequentialDetector",
     "ShapeError",
+    "Sized",
     "SlidingKS",
     "SlidingMMD",
     "SlidingRFFMMD",
@@ -159,6 +160,7 @@ __all__ = [
     "SparseRandomProjection",
     "StateArrays",
     "StreamCost",
+    "StreamDependence",
     "StreamDetector",
     "SummaryTest",
     "Threshold",
@@ -169,7 +171,6 @@ __all__ = [
     "WassersteinTest",
     "are_normalised",
     "arrays_to_bytes",
-    "autocorrelation_time",
     "benjamini_hochberg",
     "bonferroni",
     "bytes_to_arrays",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from detectors import (
     INDEPENDENT,
@@ -13,6 +13,8 @@ from detectors import (
     IncidentRule,
     Judgement,
     LevelPerWindow,
+    Sized,
+    StreamDependence,
     TwoSampleResult,
     TwoSampleTest,
 )
@@ -64,13 +66,21 @@ def judge_halves(
 
 
 def level_at(
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int
+) -> float:
+    """Give the level of a detector for windows and references of so many independent events."""
+    return sized_at(config, view, detector, n_ref, n_test).level
+
+
+def sized_at(
     config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int,
-    dependence: Dependence = INDEPENDENT,
-) -> float:  # fmt: skip
-    """Give the level of a detector for windows and references of these sizes."""
+    dependence: StreamDependence | None = None,
+) -> Sized:  # fmt: skip
+    """Say what a detector asks of windows of these sizes, by the column that depends most."""
     is_univariate = make_test(detector.test, view).is_univariate
     width = n_dimensions(view, detector.test) if is_univariate else 1
-    return make_calibration(config, detector).level_for(n_ref, n_test, width, dependence)
+    worst = INDEPENDENT if dependence is None else _worst(dependence, n_test)
+    return make_calibration(config, detector).sized(n_ref, n_test, width, worst)
 
 
 def windows_of(config: DriftJobConfig, detector: Detector) -> float:
@@ -98,7 +108,7 @@ def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, f
 
 
 def promises_of(
-    config: DriftJobConfig, view: View, n_ref: int, autocorrelation_time: float
+    config: DriftJobConfig, view: View, n_ref: int, dependence: Mapping[str, StreamDependence]
 ) -> Iterator[str]:
     """Say what the detectors of a view promise for a reference of this number of events.
 
@@ -107,33 +117,54 @@ def promises_of(
     config : DriftJobConfig
     view : View
     n_ref : int
-    autocorrelation_time : float
-        Events that say as much as one independent event.
+    dependence : mapping of str to StreamDependence
+        By name of a detector: how much the events that it sees depend on those before them. A
+        detector whose events do not is not there.
     """
-    if autocorrelation_time > 1.0:
-        n_effective = round(n_ref / autocorrelation_time)
-        yield (
-            f"its events depend on those before them: {n_ref:,} say as much as {n_effective:,} "
-            "independent ones"
-        )
-    dependence = Dependence(autocorrelation_time, autocorrelation_time)
     for detector in view.detectors:
+        own = dependence.get(detector.name)
+        if own is not None:
+            yield f"{detector.name}: {_depends(view, detector, own)}"
         if isinstance(detector.calibration, ExpectedRunTimeConfig):
-            share = f"{detector.calibration.confidence:.0%} of all references"
-            promise = _promise(config, view, detector, n_ref, dependence)
-            yield f"{detector.name}: {promise}, for {share}"
+            yield f"{detector.name}: {_promise(config, view, detector, n_ref, own)}"
+
+
+def _depends(view: View, detector: Detector, dependence: StreamDependence) -> str:
+    n_test = fewest_events(detector)
+    of_columns = dependence.at(n_test)
+    worst = _worst(dependence, n_test)
+    are_columns = len(of_columns) == len(view.slots)
+    most = f", {view.slots[of_columns.index(worst)].name} most" if are_columns else ""
+    n_effective = max(1, int(n_test / worst.test))
+    return (
+        f"its events depend on those before them{most}: a window of {n_test:,} says as much as "
+        f"{n_effective:,} independent {'one' if n_effective == 1 else 'ones'}"
+    )
+
+
+def _worst(dependence: StreamDependence, n_test: int) -> Dependence:
+    return max(dependence.at(n_test), key=lambda each: each.test)
 
 
 def _promise(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, dependence: Dependence
-) -> str:
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int,
+    dependence: StreamDependence | None,
+) -> str:  # fmt: skip
     n_test = fewest_events(detector)
-    level = level_at(config, view, detector, n_ref, n_test, dependence)
-    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
+    sized = sized_at(config, view, detector, n_ref, n_test, dependence)
+    n_windows = f"{windows_of(config, detector):,.0f} windows"
+    if not sized.is_kept:
+        return (
+            f"a window of {n_test:,} events is too short to promise a false alarm in {n_windows} "
+            "or more: it drifts where it is further from the reference than all windows of the "
+            "reference were; take longer windows"
+        )
+    level, lowest = sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test)
     at = f"a window of {n_test:,} events drifts at a p-value of {max(level, lowest):.2g} or less"
+    share = f"{detector.calibration.confidence:.0%} of all references"  # type: ignore[union-attr]
     if lowest > level:
-        return f"{at}, the lowest there is; the promised run time needs {level:.2g}"
-    return f"{at}; a false alarm in {windows_of(config, detector):,.0f} windows or more"
+        return f"{at}, the lowest there is; the promised run time needs {level:.2g}, for {share}"
+    return f"{at}; a false alarm in {n_windows} or more, for {share}"
 
 
 def lower_promise(table: CalibrationTable) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from detectors import INDEPENDENT, Dependence, smallest_shift
-from flink_jobs.config.calibration import level_at
+from detectors import StreamDependence, smallest_shift
+from flink_jobs.config.calibration import sized_at
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.sequential_detectors import make_sequential
 from flink_jobs.config.tables.detectors import PCAConfig, SparseRandomProjectionConfig
@@ -23,6 +24,7 @@ from flink_jobs.config.views import Detector, Sequential, View, views_of
 _OFTEN, _AS_OFTEN_AS_NOT = 0.9, 0.5
 # Shifts that a sequential detector is asked for, in standard deviations.
 _LARGE, _SMALL = 0.5, 0.25
+_NONE_DEPENDS: Mapping[str, StreamDependence] = MappingProxyType({})
 # What takes longer lies so near to what a reference leaves open that its own luck decides.
 _MOST_EVENTS = 10_000
 
@@ -40,7 +42,10 @@ def found_by_views(config: DriftJobConfig) -> dict[tuple[str, str], str]:
 
 
 def found_by_view(
-    config: DriftJobConfig, view: View, n_ref: int, dependence: Dependence = INDEPENDENT
+    config: DriftJobConfig,
+    view: View,
+    n_ref: int,
+    dependence: Mapping[str, StreamDependence] = _NONE_DEPENDS,
 ) -> Iterator[tuple[str, str]]:
     """Say by detector what is found with a reference of so many events; those that are known.
 
@@ -50,11 +55,11 @@ def found_by_view(
         Of the model.
     view : View
     n_ref : int
-    dependence : Dependence
-        How much events depend on those before them.
+    dependence : mapping of str to StreamDependence
+        By name of a detector: how much the events that it sees depend on those before them.
     """
     for detector in view.detectors:
-        if text := _found_by_window(config, view, detector, n_ref, dependence):
+        if text := _found_by_window(config, view, detector, n_ref, dependence.get(detector.name)):
             yield detector.name, text
     for own in view.sequential:
         if text := _found_by_stream(view, own, n_ref, config.panes.width_ms):
@@ -62,17 +67,18 @@ def found_by_view(
 
 
 def _found_by_window(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, dependence: Dependence
-) -> str:
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int,
+    dependence: StreamDependence | None,
+) -> str:  # fmt: skip
     n_test = fewest_events(detector)
-    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
-    level = max(level_at(config, view, detector, n_ref, n_test, dependence), lowest)
+    sized = sized_at(config, view, detector, n_ref, n_test, dependence)
+    level = max(sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test))
     if level >= 1.0:
         return ""
     often, half = (
         smallest_shift(
-            make_test(detector.test, view), level, n_ref, n_test,
-            n_dimensions(view, detector.test), power, dependence,
+            make_test(detector.test, view), level, sized.n_ref, sized.n_test,
+            n_dimensions(view, detector.test), power,
         )
         for power in (_OFTEN, _AS_OFTEN_AS_NOT)
     )  # fmt: skip

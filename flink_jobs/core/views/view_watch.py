@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from detectors import Dependence
 from flink_jobs.config.calibration import promises_of
 from flink_jobs.config.smallest_shifts import found_by_view
 from flink_jobs.core.conditions.missing_reference import MissingReference
@@ -16,7 +15,7 @@ from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
 from flink_jobs.core.parts import earliest
 from flink_jobs.core.references.collected_rows import CollectedRows
-from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
+from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view, test_places
 from flink_jobs.core.references.moving import forget_cells
 from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
@@ -225,13 +224,15 @@ class ViewWatch:
         self.begin_windows(from_ms)
         what = f"a reference of {fitted.n_ref} events ({fingerprint})"
         self.notice(f"monitoring starts at {from_ms} ms against {what}")
-        for text in promises_of(
-            self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
-        ):
+        config, view = self.context.config, self.plan.view
+        depends = {
+            name: own
+            for name, place in test_places(view).items()
+            if (own := fitted.dependence[place]) is not None
+        }
+        for text in promises_of(config, view, fitted.n_ref, depends):
             self.notice(text)
-        dependence = Dependence(fitted.autocorrelation_time, fitted.autocorrelation_time)
-        found = found_by_view(self.context.config, self.plan.view, fitted.n_ref, dependence)
-        for name, text in found:
+        for name, text in found_by_view(config, view, fitted.n_ref, depends):
             self.notice(f"{name}: {text}")
 
     def begin_windows(self, from_ms: int) -> None:
