@@ -28,10 +28,10 @@ from flink_jobs.config.tables.watching import (
 )
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, WindowTable
 from flink_jobs.config.two_sample_tests import (
-    fewest_events,
     lowest_p_value,
     make_test,
     n_dimensions,
+    usual_events,
 )
 from flink_jobs.config.views import Detector, View, views_of
 
@@ -108,7 +108,11 @@ def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, f
 
 
 def promises_of(
-    config: DriftJobConfig, view: View, n_ref: int, dependence: Mapping[str, StreamDependence]
+    config: DriftJobConfig,
+    view: View,
+    n_ref: int,
+    dependence: Mapping[str, StreamDependence],
+    span_ms: int | None = None,
 ) -> Iterator[str]:
     """Say what the detectors of a view promise for a reference of this number of events.
 
@@ -120,17 +124,19 @@ def promises_of(
     dependence : mapping of str to StreamDependence
         By name of a detector: how much the events that it sees depend on those before them. A
         detector whose events do not is not there.
+    span_ms : int, optional
+        The event time in which those of the reference came.
     """
     for detector in view.detectors:
         own = dependence.get(detector.name)
+        n_test = usual_events(detector, n_ref, span_ms)
         if own is not None:
-            yield f"{detector.name}: {_depends(view, detector, own)}"
+            yield f"{detector.name}: {_depends(view, n_test, own)}"
         if isinstance(detector.calibration, ExpectedRunTimeConfig):
-            yield f"{detector.name}: {_promise(config, view, detector, n_ref, own)}"
+            yield f"{detector.name}: {_promise(config, view, detector, (n_ref, n_test), own)}"
 
 
-def _depends(view: View, detector: Detector, dependence: StreamDependence) -> str:
-    n_test = fewest_events(detector)
+def _depends(view: View, n_test: int, dependence: StreamDependence) -> str:
     of_columns = dependence.at(n_test)
     worst = _worst(dependence, n_test)
     are_columns = len(of_columns) == len(view.slots)
@@ -147,10 +153,10 @@ def _worst(dependence: StreamDependence, n_test: int) -> Dependence:
 
 
 def _promise(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int,
+    config: DriftJobConfig, view: View, detector: Detector, sizes: tuple[int, int],
     dependence: StreamDependence | None,
 ) -> str:  # fmt: skip
-    n_test = fewest_events(detector)
+    n_ref, n_test = sizes
     sized = sized_at(config, view, detector, n_ref, n_test, dependence)
     n_windows = f"{windows_of(config, detector):,.0f} windows"
     if not sized.is_kept:

@@ -12,11 +12,11 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.sequential_detectors import make_sequential
 from flink_jobs.config.tables.detectors import PCAConfig, SparseRandomProjectionConfig
 from flink_jobs.config.two_sample_tests import (
-    fewest_events,
     fewest_reference_events,
     lowest_p_value,
     make_test,
     n_dimensions,
+    usual_events,
 )
 from flink_jobs.config.views import Detector, Sequential, View, views_of
 
@@ -46,6 +46,7 @@ def found_by_view(
     view: View,
     n_ref: int,
     dependence: Mapping[str, StreamDependence] = _NONE_DEPENDS,
+    span_ms: int | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Say by detector what is found with a reference of so many events; those that are known.
 
@@ -57,9 +58,12 @@ def found_by_view(
     n_ref : int
     dependence : mapping of str to StreamDependence
         By name of a detector: how much the events that it sees depend on those before them.
+    span_ms : int, optional
+        The event time in which those of the reference came.
     """
     for detector in view.detectors:
-        if text := _found_by_window(config, view, detector, n_ref, dependence.get(detector.name)):
+        sizes = n_ref, usual_events(detector, n_ref, span_ms)
+        if text := _found_by_window(config, view, detector, sizes, dependence.get(detector.name)):
             yield detector.name, text
     for own in view.sequential:
         if text := _found_by_stream(view, own, n_ref, config.panes.width_ms):
@@ -67,10 +71,10 @@ def found_by_view(
 
 
 def _found_by_window(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int,
+    config: DriftJobConfig, view: View, detector: Detector, sizes: tuple[int, int],
     dependence: StreamDependence | None,
 ) -> str:  # fmt: skip
-    n_test = fewest_events(detector)
+    n_ref, n_test = sizes
     sized = sized_at(config, view, detector, n_ref, n_test, dependence)
     level = max(sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test))
     if level >= 1.0:

@@ -17,7 +17,7 @@ from flink_jobs.config.tables.references import (
     MovingReference,
     TrainingSet,
 )
-from flink_jobs.config.tables.windows import CountWindow
+from flink_jobs.config.tables.windows import CountWindow, TimeWindow
 from flink_jobs.config.views import Detector, View
 
 MANY_EVENTS = 10_000
@@ -65,6 +65,25 @@ def fewest_events(detector: Detector) -> int:
     """Give the number of events of the smallest window that is tested."""
     window = detector.window
     return window.size if isinstance(window, CountWindow) else window.min_events
+
+
+def usual_events(detector: Detector, n_ref: int, span_ms: int | None) -> int:
+    """Give the number of events of a window where as many come as in the reference.
+
+    Parameters
+    ----------
+    detector : Detector
+    n_ref : int
+        Events of the reference.
+    span_ms : int or None
+        The event time in which they came; None where that is not known, and windows are taken for
+        the smallest.
+    """
+    window, fewest = detector.window, fewest_events(detector)
+    if not span_ms or not isinstance(window, TimeWindow):
+        return fewest
+    usual = round(n_ref * window.size_ms / span_ms)
+    return max(fewest, min(usual, window.max_events or usual))
 
 
 def most_events(detector: Detector) -> int:

@@ -116,7 +116,7 @@ def _watch_windows(
         x_ref, rows = reducer.transform(x_ref), reducer.transform(rows)
     test = detector.test().fit(x_ref)
     calibration = ExpectedRunTime(sizes.target, _CONFIDENCE, sizes.overlap, detector.rule)
-    dependence = StreamDependence.of(x_ref).at(sizes.n_test)
+    dependence = StreamDependence.of(x_ref, detector.categorical).at(sizes.n_test)
     policy = PolicyTable(
         windows_to_start=detector.rule.to_start,
         windows_to_recover=detector.rule.to_recover,

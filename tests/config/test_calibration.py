@@ -163,6 +163,16 @@ def test_events_that_depend_on_each_other_are_told_with_the_column_that_depends_
     assert "a false alarm in 1,000 windows or more, for 90% of all references" in promise
 
 
+def test_a_promise_is_that_of_a_window_with_as_many_events_as_came_in_the_reference():
+    config = promising(window=TIME)
+    (view,) = views_of(config)
+
+    # 5,000 events in 50 minutes: 100 in a minute.
+    (text,) = promises_of(config, view, 5_000, {}, span_ms=50 * 60_000)
+
+    assert text.startswith("main: a window of 100 events drifts")
+
+
 def test_windows_too_short_for_their_dependence_are_told():
     config = promising()
     (view,) = views_of(config)

@@ -230,9 +230,11 @@ class ViewWatch:
             for name, place in test_places(view).items()
             if (own := fitted.dependence[place]) is not None
         }
-        for text in promises_of(config, view, fitted.n_ref, depends):
+        start_ms = status.reference_start_ms
+        span_ms = None if start_ms is None else from_ms - start_ms
+        for text in promises_of(config, view, fitted.n_ref, depends, span_ms):
             self.notice(text)
-        for name, text in found_by_view(config, view, fitted.n_ref, depends):
+        for name, text in found_by_view(config, view, fitted.n_ref, depends, span_ms):
             self.notice(f"{name}: {text}")
 
     def begin_windows(self, from_ms: int) -> None:
