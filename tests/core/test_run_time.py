@@ -80,9 +80,10 @@ def test_events_that_depend_on_each_other_are_told_and_judged_as_the_few_they_st
     scores = [score for each in actions for score in each.scores]
     assert any("its events depend on those before them, features[0] most" in text for text in texts)
     assert len(scores) == 30
-    assert not any(score.is_drift for score in scores)
-    # Each window has two values of the column, which alone would be a D of 0.5 or more.
-    assert min(score.p_value or 1.0 for score in scores) > 0.001
+    # Windows of two values each are too short to promise anything: one that is further from the
+    # reference than the 30 windows in it drifts. As 30 independent events nearly all of them would.
+    assert any("too short to promise" in text for text in texts)
+    assert sum(score.is_drift for score in scores) <= 3
 
 
 def test_a_column_that_depends_on_itself_hides_no_drift_of_another() -> None:
