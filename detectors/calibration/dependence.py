@@ -29,8 +29,9 @@ _ALL_QUANTILES = np.arange(1, 32) / 32.0
 _MOST_CATEGORIES = 8
 # Windows of a length that are looked at, from all over the reference.
 _MOST_WINDOWS = 256
-# Windows of independent rows, and those of a fitted process, vary more than this once in 10,000.
-_BY_CHANCE = 1e-4
+# How often windows of independent rows may seem to vary more; and those of rows of which it is
+# known that they depend on each other, more than those of the fitted process.
+_BY_CHANCE, _AGAIN_BY_CHANCE = 1e-3, 0.05
 _LEAST_ERROR = 1e-9
 
 
@@ -92,9 +93,10 @@ class StreamDependence:
         autoregressive process is fitted to the mean autocorrelation of these indicators by the
         equations of Yule and Walker, of the order that Akaike's criterion chooses; where that of
         Schwarz finds none, rows are independent. Where windows of the reference vary clearly more
-        than such a process, once in 10,000 by chance, they are believed instead: rows in the
-        order of something, or a slow drift. The estimate is raised by its error, the root of two
-        over the independent rows of the reference, so that few windows seem further than they are.
+        than that, they are believed instead: rows in the order of something, or a slow drift. What
+        lasts as long as a tenth of the reference is seen in part. The estimate is raised by its
+        error, the root of two over the independent rows of the reference, so that few windows seem
+        further than they are.
 
         Parameters
         ----------
@@ -197,7 +199,8 @@ def _times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
     seen = squares * lengths[:-1] / (1.0 - lengths[:-1] / n_rows) / variance
     # As for the share of one category in windows that do not overlap, which differ most.
     freedom = np.minimum(n_rows / lengths[:-1], _MOST_WINDOWS)
-    is_more = seen > fitted[:-1] * chdtri(freedom, _BY_CHANCE) / freedom
+    by_chance = _AGAIN_BY_CHANCE if fitted[-1] > 1.0 else _BY_CHANCE
+    is_more = seen > fitted[:-1] * chdtri(freedom, by_chance) / freedom
     times = fitted.copy()
     times[:-1][is_more] = seen[is_more]
     times = np.maximum(np.maximum.accumulate(times), 1.0)
