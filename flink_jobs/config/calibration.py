@@ -40,6 +40,9 @@ REFERENCE_LEVEL = 1e-5
 0.001 the demonstration's references, eight a run, raised 3 false alarms in 240 runs. Halves of 500
 events that differ by 0.16 in one column are still found, at 0.001 by 0.13."""
 
+# The dependence of the rows of a reference is known with an error of the root of two over them.
+_ENOUGH = 200
+
 
 def make_calibration(config: DriftJobConfig, detector: Detector) -> Calibration:
     """Make what decides whether a window of a detector of this model drifts."""
@@ -131,20 +134,25 @@ def promises_of(
         own = dependence.get(detector.name)
         n_test = usual_events(detector, n_ref, span_ms)
         if own is not None:
-            yield f"{detector.name}: {_depends(view, n_test, own)}"
+            yield f"{detector.name}: {_depends(view, (n_ref, n_test), own)}"
         if isinstance(detector.calibration, ExpectedRunTimeConfig):
             yield f"{detector.name}: {_promise(config, view, detector, (n_ref, n_test), own)}"
 
 
-def _depends(view: View, n_test: int, dependence: StreamDependence) -> str:
+def _depends(view: View, sizes: tuple[int, int], dependence: StreamDependence) -> str:
+    n_ref, n_test = sizes
     of_columns = dependence.at(n_test)
     worst = _worst(dependence, n_test)
     are_columns = len(of_columns) == len(view.slots)
     most = f", {view.slots[of_columns.index(worst)].name} most" if are_columns else ""
-    n_effective = max(1, int(n_test / worst.test))
+    own_ref, own_test = max(1, int(n_ref / worst.ref)), max(1, int(n_test / worst.test))
+    few = "" if own_ref >= _ENOUGH else (
+        ", too few to know well how much they depend on each other: take a longer reference"
+    )  # fmt: skip
     return (
         f"its events depend on those before them{most}: a window of {n_test:,} says as much as "
-        f"{n_effective:,} independent {'one' if n_effective == 1 else 'ones'}"
+        f"{own_test:,} independent {'one' if own_test == 1 else 'ones'}, a reference of {n_ref:,} "
+        f"as {own_ref:,}{few}"
     )
 
 

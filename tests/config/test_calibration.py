@@ -158,7 +158,7 @@ def test_events_that_depend_on_each_other_are_told_with_the_column_that_depends_
 
     assert about == (
         f"main: its events depend on those before them, {names[1]} most: a window of 500 says as "
-        "much as 100 independent ones"
+        "much as 100 independent ones, a reference of 5,000 as 1,000"
     )
     assert "a false alarm in 1,000 windows or more, for 90% of all references" in promise
 
@@ -179,7 +179,8 @@ def test_windows_too_short_for_their_dependence_are_told():
 
     about, promise = promises_of(config, view, 5_000, {"main": depending(400.0, furthest=0.8)})
 
-    assert about.endswith("a window of 500 says as much as 1 independent one")
+    assert "a window of 500 says as much as 1 independent one, a reference of 5,000 as 12" in about
+    assert about.endswith("take a longer reference")
     assert "too short to promise a false alarm in 1,000 windows or more" in promise
     assert "take longer windows" in promise
 
@@ -199,6 +200,15 @@ def test_an_override_promises_another_run_time():
 
     assert windows_promised(other) == 500
     assert isinstance(make_calibration(other, views_of(other)[0].detectors[0]), ExpectedRunTime)
+
+
+def test_an_override_can_promise_the_run_time_in_another_unit():
+    config = promising(calibration=run_time(windows=1_000, confidence=0.8))
+
+    other = changed(config, {"calibration": {"events": 50_000}})
+
+    assert windows_promised(other) == 500
+    assert other.calibration.confidence == 0.8  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
