@@ -175,8 +175,8 @@ class ExpectedRunTime:
                 return self._judge_columns(test, result, dependence)
             worst = max(dependence, key=lambda each: each.test)
             return self._at(self._lowered(test, result, worst), test, result)
-        level = self.level_for(result.n_ref, result.n_test, width if test.is_univariate else 1)
-        return self._at(level, test, result)
+        own = self._sized(result.n_ref, result.n_test, width if test.is_univariate else 1)
+        return self._at(own.level, test, result)
 
     def _judge_columns(
         self, test: FewerRowsTest, result: TwoSampleResult, dependence: Sequence[Dependence]
