@@ -21,8 +21,8 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
-from detectors.calibration.dependence import INDEPENDENT, Dependence, autocorrelation_time
-from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Threshold
+from detectors.calibration.dependence import INDEPENDENT, Dependence, StreamDependence
+from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Sized, Threshold
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time import ExpectedRunTime
 from detectors.calibration.smallest_shift import SmallestShift, smallest_shift
@@ -153,6 +153,7 @@ __all__ = [
     "Reducer",
     "SequentialDetector",
     "ShapeError",
+    "Sized",
     "SlidingKS",
     "SlidingMMD",
     "SlidingRFFMMD",
@@ -161,6 +162,7 @@ __all__ = [
     "SparseRandomProjection",
     "StateArrays",
     "StreamCost",
+    "StreamDependence",
     "StreamDetector",
     "SummaryTest",
     "Threshold",
@@ -171,7 +173,6 @@ __all__ = [
     "WassersteinTest",
     "are_normalised",
     "arrays_to_bytes",
-    "autocorrelation_time",
     "benjamini_hochberg",
     "bonferroni",
     "bytes_to_arrays",

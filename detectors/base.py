@@ -358,3 +358,21 @@ class SequentialDetector(StreamDetector, Protocol):
         that does not depend on rows. The detector need not be fitted.
         """
         ...
+
+
+@runtime_checkable
+class FewerRowsTest(TwoSampleTest, Protocol):
+    """A test that can say what its statistics would mean if they came of fewer rows.
+
+    A window of rows that depend on each other varies as one of fewer independent rows does.
+    """
+
+    def p_value_of_fewer(
+        self, result: TwoSampleResult, dimension: int, n_ref: int, n_test: int
+    ) -> float:
+        """Give the uncorrected p-value of a dimension's statistic for so many rows."""
+        ...
+
+    def statistic_of(self, result: TwoSampleResult, dimension: int, p_value: float) -> float:
+        """Give the test's statistic where ``dimension`` decides, by this corrected p-value."""
+        ...

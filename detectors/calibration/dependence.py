@@ -1,113 +1,289 @@
-"""Rows that depend on the rows before them, and how many independent ones they stand for."""
+"""Rows that depend on the rows before them: how many independent ones a window of them stands for.
+
+The share of a window's rows at or below some value varies around its truth. For independent rows
+the variance is that of a coin. For dependent ones it is larger by a factor, the *autocorrelation
+time* of the window: so many rows say as much as one independent row. It grows with the length of
+the window up to a limit, one plus twice the sum of all autocorrelations.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import chdtri
 
-from detectors.base import FloatArray
+from detectors.base import FloatArray, StateArrays
 
 _FEWEST_ROWS = 40
-# Lags are added up until they reach so many autocorrelation times (Sokal 1997, section 3): later
-# ones add more noise than correlation.
-_TIMES_SUMMED = 5.0
-# Independent rows are taken for dependent ones once in so many references.
-_BY_CHANCE = 0.001
+_SHORTEST = 8.0
+# Windows within a reference; with fewer their spread says nothing.
+_FEWEST_WINDOWS = 4
+# In the middle of a distribution, where the largest distance of an empirical one lies.
+_QUANTILES = np.array([0.25, 0.375, 0.5, 0.625, 0.75])
+_ALL_QUANTILES = np.arange(1, 32) / 32.0
+_MOST_CATEGORIES = 8
+# Windows of a length that are looked at, from all over the reference.
+_MOST_WINDOWS = 256
+# How often windows of independent rows may seem to vary more; and those of rows of which it is
+# known that they depend on each other, more than those of the fitted process.
+_BY_CHANCE, _AGAIN_BY_CHANCE = 1e-3, 0.05
+_LEAST_ERROR = 1e-9
 
 
 class Dependence(NamedTuple):
-    """How many rows say as much as one independent row, at least 1, in each of two samples."""
+    """How much the rows of a column depend on each other, in a reference and in a window.
+
+    Attributes
+    ----------
+    ref, test : float
+        Rows that say as much as one independent row, at least 1.
+    furthest : float
+        How far a window of the reference was from all of it, at most: D; of categories, half the
+        root of chi-square for each row.
+    """
 
     ref: float = 1.0
     test: float = 1.0
+    furthest: float = 0.0
 
 
 INDEPENDENT = Dependence()
 
 
-def autocorrelation_time(x: FloatArray, categorical_columns: Sequence[int] = ()) -> float:
-    """Count the rows of a stream that say as much as one independent row.
+@dataclass(frozen=True, eq=False)
+class StreamDependence:
+    """How much the rows of a stream depend on those before them, column by column.
 
-    The mean of n rows, of which each depends on those before it, varies as that of n divided by
-    this number: one plus twice the sum of all autocorrelations. They are those of the ranks, so
-    that heavy tails do no harm, or of the most common category.
-
-    Parameters
+    Attributes
     ----------
-    x : ndarray of float64, shape (n_rows, n_columns)
-        In the order of the stream; NaN where a value is missing.
-    categorical_columns : sequence of int
-        Columns that hold codes of categories.
-
-    Returns
-    -------
-    float
-        The largest of all columns. 1 where no column can be told from one of independent rows,
-        where there is no column, and for fewer than 40 rows.
-
-    References
-    ----------
-    Sokal: Monte Carlo Methods in Statistical Mechanics, in: Functional Integration, Springer 1997,
-    doi:10.1007/978-1-4899-0319-8_6
+    lengths : ndarray of int64, shape (n_lengths,)
+        Rows of a window, in order; the last are those of the whole reference.
+    times : ndarray of float64, shape (n_lengths, n_columns)
+        Rows of such a window that say as much as one independent row, at least 1.
+    furthest : ndarray of float64, shape (n_lengths, n_columns)
+        How far such a window of the reference was from all of it, at most.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> steps = rng.normal(size=(5_000, 1))
-    >>> autocorrelation_time(steps)
-    1.0
+    >>> StreamDependence.of(steps).is_independent
+    True
     >>> walk = np.convolve(steps[:, 0], 0.9 ** np.arange(100), mode="valid")[:, np.newaxis]
-    >>> 10 < autocorrelation_time(walk) < 30  # 19 in the limit
+    >>> (found,) = StreamDependence.of(walk).at(1_000)
+    >>> 10 < found.test < 17  # 13.3 in the limit
     True
     """
-    n_rows, n_columns = x.shape
-    if n_rows < _FEWEST_ROWS or not n_columns:
-        return 1.0
-    z = -float(ndtri(_BY_CHANCE / n_columns))
-    times = (_time(_scored(x[:, j], j in categorical_columns), z) for j in range(n_columns))
-    return max(times)
+
+    lengths: NDArray[np.int64]
+    times: FloatArray
+    furthest: FloatArray
+
+    @classmethod
+    def of(cls, x: FloatArray, categorical_columns: Collection[int] = ()) -> Self:
+        """Estimate it from a reference.
+
+        What is followed is whether a value lies at or below five quantiles, or which category it
+        is: so heavy tails do no harm, and it is the very thing that makes D of a window vary. An
+        autoregressive process is fitted to the mean autocorrelation of these indicators by the
+        equations of Yule and Walker, of the order that Akaike's criterion chooses; where that of
+        Schwarz finds none, rows are independent. Where windows of the reference vary clearly more
+        than that, they are believed instead: rows in the order of something, or a slow drift. What
+        lasts as long as a tenth of the reference is seen in part. The estimate is raised by its
+        error, the root of two over the independent rows of the reference, so that few windows seem
+        further than they are.
+
+        Parameters
+        ----------
+        x : ndarray of float64, shape (n_rows, n_columns)
+            In the order of the stream; NaN where a value is missing.
+        categorical_columns : collection of int
+            Columns that hold codes of categories.
+
+        Returns
+        -------
+        StreamDependence
+            Independent for fewer than 40 rows, and in columns that are constant.
+
+        References
+        ----------
+        den Haan, Levin: A Practitioner's Guide to Robust Covariance Matrix Estimation, Handbook of
+        Statistics 1997, doi:10.1016/S0169-7161(97)15014-3
+
+        Rao, Scott: On Chi-Squared Tests for Multiway Contingency Tables with Cell Proportions
+        Estimated from Survey Data, Annals of Statistics 1984, doi:10.1214/aos/1176346391
+        """
+        n_rows, n_columns = x.shape
+        lengths = np.array([*_within(n_rows), max(1, n_rows)], dtype=np.int64)
+        times, furthest = np.ones((lengths.size, n_columns)), np.zeros((lengths.size, n_columns))
+        for j in range(n_columns if n_rows >= _FEWEST_ROWS else 0):
+            is_category = j in categorical_columns
+            times[:, j] = _times(_indicators(x[:, j], _QUANTILES, is_category=is_category), lengths)
+            if times[-1, j] > 1.0:
+                furthest[:, j] = _furthest(x[:, j], lengths, is_category=is_category)
+        return cls(lengths, times, furthest)
+
+    @property
+    def is_independent(self) -> bool:
+        """Tell whether no column depends on the rows before it."""
+        return bool((self.times <= 1.0).all())
+
+    def at(self, n_test: int, of_ref: float = 1.0, of_test: float = 1.0) -> list[Dependence]:
+        """Give the dependence of each column for windows of ``n_test`` rows.
+
+        ``of_ref`` and ``of_test`` are the shares of the rows that a test sees, in (0, 1]: samples
+        of which the rows lie further apart.
+        """
+        place, logs = math.log(max(1, n_test)), np.log(self.lengths)
+        found = []
+        for times, furthest in zip(self.times.T, self.furthest.T, strict=True):
+            more_ref, more_test = times[-1] - 1.0, np.interp(place, logs, times) - 1.0
+            own = Dependence(
+                1.0 + of_ref * float(more_ref),
+                1.0 + of_test * float(more_test),
+                float(np.interp(place, logs, furthest)),
+            )
+            found.append(own if more_ref > 0.0 else INDEPENDENT)
+        return found
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore it, as named arrays."""
+        return {"lengths": self.lengths, "times": self.times, "furthest": self.furthest}
+
+    @classmethod
+    def from_arrays(cls, arrays: StateArrays) -> Self:
+        """Restore what :meth:`to_arrays` gave."""
+        numbers = (arrays[name].astype(np.float64) for name in ("times", "furthest"))
+        return cls(arrays["lengths"].astype(np.int64), *numbers)
 
 
-def _scored(column: FloatArray, is_category: bool) -> FloatArray:
-    """Give scores of mean 0, and 0 for what is missing."""
-    is_there = ~np.isnan(column)
-    scores = np.zeros(column.size)
-    if not is_there.any():
-        return scores
-    _, places, counts = np.unique(column[is_there], return_inverse=True, return_counts=True)
+def _within(n_rows: int) -> Iterator[int]:
+    """Lengths of windows of which a reference holds some."""
+    length = _SHORTEST
+    while length * _FEWEST_WINDOWS <= n_rows:
+        yield round(length)
+        length *= math.sqrt(2.0)
+
+
+def _indicators(column: FloatArray, quantiles: FloatArray, *, is_category: bool) -> FloatArray:
+    """Tell at or below which quantiles, or of which category, values are, less the mean.
+
+    Shape (n_indicators, n_rows). A missing value is greater than every number, or a category.
+    """
+    values = np.where(np.isnan(column), np.inf, column)
     if is_category:
-        own = (places == np.argmax(counts)).astype(np.float64)
+        categories, counts = np.unique(values, return_counts=True)
+        kept = categories[np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]]
+        found = values == kept[:, np.newaxis]
     else:
-        # Mid-ranks. SciPy's module of statistics takes a second to load, in every process.
-        own = (np.cumsum(counts) - 0.5 * (counts - 1.0))[places]
-    scores[is_there] = own - own.mean()
-    return scores
+        places = (quantiles * values.size).astype(np.int64)
+        found = values <= np.unique(np.sort(values)[places])[:, np.newaxis]
+    return np.asarray(found - found.mean(axis=1, keepdims=True))
 
 
-def _time(scores: FloatArray, z: float) -> float:
-    """Give the autocorrelation time of one column; 1 unless it is above 1 by ``z`` errors."""
-    n = scores.size
-    correlations = _autocorrelations(scores)
-    if correlations is None:
-        return 1.0
-    sums = 2.0 * np.cumsum(correlations) - 1.0
-    lags = np.arange(sums.size)
-    enough = np.flatnonzero(lags >= _TIMES_SUMMED * sums)
-    last = int(enough[0]) if enough.size else sums.size - 1
-    error = np.sqrt(2.0 * (2.0 * last + 1.0) / n)
-    found = float(sums[last])
-    return found if found > 1.0 + z * error else 1.0
+def _times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+    """Give the autocorrelation time of one column for windows of each length."""
+    n_rows = indicators.shape[1]
+    variance = float(np.square(indicators).mean(axis=1).sum())
+    if variance <= 0.0:
+        return np.ones(lengths.size)
+    fitted = _fitted_times(indicators, lengths)
+    sums = _running(indicators)
+    own = (_deviations(sums, n) for n in lengths[:-1].tolist())
+    squares = np.array([np.square(each).mean(axis=1).sum() for each in own])
+    seen = squares * lengths[:-1] / (1.0 - lengths[:-1] / n_rows) / variance
+    # As for the share of one category in windows that do not overlap, which differ most.
+    freedom = np.minimum(n_rows / lengths[:-1], _MOST_WINDOWS)
+    by_chance = _AGAIN_BY_CHANCE if fitted[-1] > 1.0 else _BY_CHANCE
+    is_more = seen > fitted[:-1] * chdtri(freedom, by_chance) / freedom
+    times = fitted.copy()
+    times[:-1][is_more] = seen[is_more]
+    times = np.maximum(np.maximum.accumulate(times), 1.0)
+    if times[-1] > 1.0:
+        times *= 1.0 + math.sqrt(2.0 * times[-1] / n_rows)
+    return np.asarray(np.minimum(times, lengths))
 
 
-def _autocorrelations(scores: FloatArray) -> NDArray[np.float64] | None:
-    """Give the autocorrelations of all lags up to a quarter of the rows; None for a constant."""
-    n = scores.size
-    size = 1 << (2 * n - 1).bit_length()
-    transformed = np.fft.rfft(scores, size)
-    sums = np.fft.irfft(transformed * transformed.conj(), size)[: n // 4]
-    # A constant has no correlation; ranks are whole numbers, or halves.
-    return None if sums[0] < 0.25 else sums / sums[0]
+def _fitted_times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+    """Give the times of an autoregressive process; 1 where rows are independent."""
+    n_rows = indicators.shape[1]
+    most = min(n_rows // 10, int(10.0 * math.log10(n_rows)))
+    size = 1 << (n_rows + most).bit_length()
+    transformed = np.fft.rfft(indicators, size)
+    power = (transformed.real**2 + transformed.imag**2).sum(axis=0)
+    sums = np.fft.irfft(power, size)[: most + 1]
+    correlations = sums / sums[0]
+    fits = list(_processes(correlations))
+    fit = n_rows * np.log([error for _, error in fits])
+    orders = np.arange(len(fits))
+    if not np.argmin(fit + math.log(n_rows) * orders):
+        return np.ones(lengths.size)
+    order = max(1, int(np.argmin(fit + 2.0 * orders)))
+    all_of_them = _continued(correlations[: order + 1], fits[order][0], int(lengths[-1]))
+    # A window of n rows has n - k pairs that are k apart.
+    first, weighted = (
+        np.concatenate([[0.0], np.cumsum(each)])
+        for each in (all_of_them, all_of_them * np.arange(all_of_them.size))
+    )
+    return np.asarray(2.0 * (first[lengths] - weighted[lengths] / lengths) - 1.0)
+
+
+def _processes(correlations: FloatArray) -> Iterator[tuple[FloatArray, float]]:
+    """Give coefficients and variance of the error, order by order (Levinson and Durbin)."""
+    coefficients, error = np.zeros(0), 1.0
+    yield coefficients, error
+    for order in range(1, correlations.size):
+        before = correlations[order - 1 : 0 : -1]
+        partial = (correlations[order] - float(coefficients @ before)) / error
+        coefficients = np.append(coefficients - partial * coefficients[::-1], partial)
+        error *= 1.0 - partial * partial
+        if error < _LEAST_ERROR:
+            return
+        yield coefficients, error
+
+
+def _continued(known: FloatArray, coefficients: FloatArray, n: int) -> FloatArray:
+    """Continue autocorrelations as those of a process, shape (n,)."""
+    order = coefficients.size
+    backwards = coefficients[::-1].copy()
+    found = np.zeros(max(n, known.size))
+    found[: known.size] = known
+    for k in range(known.size, n):
+        found[k] = backwards @ found[k - order : k]
+        # What comes later is nothing: it falls by powers.
+        if not k % order and np.abs(found[k - order : k]).max() < _LEAST_ERROR:
+            break
+    return found[:n]
+
+
+def _running(indicators: FloatArray) -> FloatArray:
+    """Give sums over all rows before each, shape (n_indicators, n_rows + 1)."""
+    sums = np.zeros((len(indicators), indicators.shape[1] + 1))
+    np.cumsum(indicators, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _deviations(sums: FloatArray, length: int) -> FloatArray:
+    """Give the means of windows from all over the reference, shape (n_indicators, n_windows)."""
+    last = sums.shape[1] - 1 - length
+    starts = np.unique(np.linspace(0, last, min(_MOST_WINDOWS, last + 1)).astype(np.int64))
+    return np.asarray((sums[:, starts + length] - sums[:, starts]) / length)
+
+
+def _furthest(column: FloatArray, lengths: NDArray[np.int64], *, is_category: bool) -> FloatArray:
+    """Give how far windows of each length are from the reference, at most."""
+    indicators = _indicators(column, _ALL_QUANTILES, is_category=is_category)
+    sums = _running(indicators)
+    own = (_deviations(sums, n) for n in lengths[:-1].tolist())
+    if is_category:
+        # An indicator is the share of its category below 0 for all other rows.
+        shares = -indicators.min(axis=1, keepdims=True)
+        found = [0.5 * math.sqrt((np.square(each) / shares).sum(axis=0).max()) for each in own]
+    else:
+        found = [float(np.abs(each).max()) for each in own]
+    return np.array([*found, found[-1]])

@@ -5,8 +5,9 @@ Callers hold a :class:`Calibration` and never compare a p-value or a statistic t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from detectors.base import TwoSampleResult, TwoSampleTest
 from detectors.calibration.dependence import INDEPENDENT, Dependence
@@ -32,10 +33,39 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on a result, and the threshold that decided it."""
+    """A verdict on a result, and the threshold that decided it.
+
+    Attributes
+    ----------
+    is_drift : bool
+    threshold : Threshold
+    result : TwoSampleResult
+        As it was judged: where rows depend on each other p-values, statistic and numbers of rows
+        are those of the independent rows that they stand for, in the dimension that decided.
+    """
 
     is_drift: bool
     threshold: Threshold
+    result: TwoSampleResult = field(repr=False, compare=False)
+
+
+class Sized(NamedTuple):
+    """What is asked of a window.
+
+    Attributes
+    ----------
+    level : float
+        The p-value, of so many independent rows, at or below which a window drifts.
+    n_ref, n_test : int
+        Independent rows for which those of the reference and the window are taken.
+    is_kept : bool
+        False where windows have too few of them for what was promised.
+    """
+
+    level: float
+    n_ref: int
+    n_test: int
+    is_kept: bool = True
 
 
 @runtime_checkable
@@ -43,15 +73,19 @@ class Calibration(Protocol):
     """Decides about results, one test window after the other."""
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
     ) -> Judgement:
-        """Judge ``result``, which ``test`` has returned, of rows that depend on each other so."""
+        """Judge ``result``, which ``test`` has returned.
+
+        ``dependence`` says of each dimension how much its rows depend on each other; nothing where
+        they do not.
+        """
         ...
 
-    def level_for(
+    def sized(
         self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> float:
-        """Give the level for windows and references of so many rows.
+    ) -> Sized:
+        """Say what is asked of windows of ``n_test`` rows against a reference of ``n_ref``.
 
         ``n_dimensions`` counts the statistics of which a test takes the largest.
         """
@@ -91,14 +125,14 @@ class LevelPerWindow:
         check_level(self.level)
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
     ) -> Judgement:
         """Judge ``result`` by its p-value alone; the statistic says what that level stands for."""
         threshold = Threshold(self.level, test.critical_statistic(self.level, result))
-        return Judgement(result.p_value <= self.level, threshold)
+        return Judgement(result.p_value <= self.level, threshold, result)
 
-    def level_for(
+    def sized(
         self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> float:
-        """Give the same level for all."""
-        return self.level
+    ) -> Sized:
+        """Give the same level for all rows as they are."""
+        return Sized(self.level, n_ref, n_test)

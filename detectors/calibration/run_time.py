@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
-from detectors.base import TwoSampleResult, TwoSampleTest
+import numpy as np
+
+from detectors.base import FewerRowsTest, TwoSampleResult, TwoSampleTest
 from detectors.calibration.dependence import INDEPENDENT, Dependence
-from detectors.calibration.level import Judgement, LevelPerWindow
+from detectors.calibration.level import Judgement, LevelPerWindow, Sized
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time_curves import (
     CONFIDENCES,
@@ -21,6 +26,8 @@ from detectors.calibration.run_time_curves import (
 from detectors.errors import InvalidParameterError
 
 _MOST_TO_RECOVER = 3
+# How far windows of a reference are from it, at least, where the promise cannot be kept.
+_LEAST_FURTHEST = 0.1
 _LOWEST_CONFIDENCE, _HIGHEST_CONFIDENCE = float(CONFIDENCES[0]), float(CONFIDENCES[-1])
 
 
@@ -52,8 +59,14 @@ class ExpectedRunTime:
 
     Notes
     -----
-    Rows must be independent of each other, or ``dependence`` must say how much they are not. The
-    levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
+    Rows must be independent of each other, or ``dependence`` must say how much they are not: a
+    window is then judged as one of the fewer independent rows for which it stands, column by
+    column where the test has a p-value for each. Where these are so few that even a window that
+    lies halfway between the furthest window of the reference and the furthest possible would not
+    drift, no threshold keeps the promise. Then a window drifts about where it is further from the
+    reference than any window of it was.
+
+    The levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
     most from reference to reference. For one or two drifting windows in a row, and three normal
     ones or more to recover, its results come with the package. Any other rule is simulated when it
     is first made, in half a minute, with the same results everywhere. References of less than a few
@@ -104,44 +117,104 @@ class ExpectedRunTime:
         self._overlaps = {overlap, 1 if may_overlap_less else overlap}
         # More normal windows to recover make fewer incidents.
         self._rule = rule._replace(to_recover=min(rule.to_recover, _MOST_TO_RECOVER))
+        # Columns that depend alike, and windows of one size, ask the same again and again.
+        self._sized = lru_cache(maxsize=1_024)(self.sized)
         if self._rule not in RULES:
             self._simulate()
 
-    def level_for(
+    def level_for(self, n_ref: float, n_test: float, n_dimensions: int) -> float:
+        """Give the level for windows of ``n_test`` independent rows against a reference.
+
+        Parameters
+        ----------
+        n_ref, n_test : float
+        n_dimensions : int
+            Statistics of which the test takes the largest; 1 for one that compares whole rows.
+        """
+        return min(
+            level_for(
+                Setting(n_test / n_ref, overlap, n_dimensions, self._rule),
+                self._n_windows, self._confidence,
+            )
+            for overlap in self._overlaps
+        )  # fmt: skip
+
+    def sized(
         self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> float:
-        """Give the level for windows of ``n_test`` rows against a reference of ``n_ref``.
+    ) -> Sized:
+        """Say what is asked of windows of ``n_test`` rows against a reference of ``n_ref``.
 
         Parameters
         ----------
         n_ref, n_test : int
         n_dimensions : int
-            Statistics of which the test takes the largest; 1 for one that compares whole rows.
+            As for :meth:`level_for`.
         dependence : Dependence
-            The test takes rows for independent: its p-values are too small where they are not.
+            Of the rows of one dimension.
         """
-        own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
-        level = min(
-            level_for(
-                Setting(own_test / own_ref, overlap, n_dimensions, self._rule),
-                self._n_windows, self._confidence,
-            )
-            for overlap in self._overlaps
-        )  # fmt: skip
         if dependence == INDEPENDENT:
-            return level
+            return Sized(self.level_for(n_ref, n_test, n_dimensions), n_ref, n_test)
+        own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
+        level = min(self.level_for(own_ref, own_test, n_dimensions), HIGHEST_LEVEL)
         # For large distances D the p-value of KS is 2 * exp(-2 * n * D**2), with n the rows below.
-        inflation = _in_both(n_ref, n_test) / _in_both(own_ref, own_test)
-        halves = 2.0 * n_dimensions
-        return float(halves * (level / halves) ** inflation)
+        surprise = math.log(2.0 * n_dimensions / level) / 2.0
+        in_both, furthest = _in_both(own_ref, own_test), dependence.furthest
+        is_kept = in_both * ((1.0 + furthest) / 2.0) ** 2 >= surprise
+        if not is_kept:
+            scale = surprise / (max(furthest, _LEAST_FURTHEST) ** 2 * in_both)
+            own_ref, own_test = (max(1.0, scale) * n for n in (own_ref, own_test))
+        return Sized(level, _whole(own_ref, n_ref), _whole(own_test, n_test), is_kept)
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Dependence = INDEPENDENT
+        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
     ) -> Judgement:
         """Judge ``result`` by the level for its numbers of rows, or the lowest that there is."""
-        n_ref, n_test, width = result.n_ref, result.n_test, result.dimension_statistics.size
-        level = self.level_for(n_ref, n_test, width if test.is_univariate else 1, dependence)
-        lowest = test.lowest_p_value(n_ref, n_test, width)
+        width = result.dimension_statistics.size
+        if any(each != INDEPENDENT for each in dependence):
+            if isinstance(test, FewerRowsTest) and len(dependence) == width:
+                return self._judge_columns(test, result, dependence)
+            worst = max(dependence, key=lambda each: each.test)
+            return self._at(self._lowered(test, result, worst), test, result)
+        own = self._sized(result.n_ref, result.n_test, width if test.is_univariate else 1)
+        return self._at(own.level, test, result)
+
+    def _judge_columns(
+        self, test: FewerRowsTest, result: TwoSampleResult, dependence: Sequence[Dependence]
+    ) -> Judgement:
+        """Judge the column that is furthest beyond its level, as one of fewer rows."""
+        width = len(dependence)
+        sizes = [self._sized(result.n_ref, result.n_test, width, each) for each in dependence]
+        p_values = np.array(
+            [
+                test.p_value_of_fewer(result, j, own.n_ref, own.n_test)
+                if dependence[j] != INDEPENDENT
+                else result.dimension_p_values[j]
+                for j, own in enumerate(sizes)
+            ]
+        )
+        j = int(np.argmin(p_values / [own.level for own in sizes]))
+        p_value = min(1.0, float(p_values[j]) * width)
+        fewer = replace(
+            result,
+            p_value=p_value,
+            statistic=test.statistic_of(result, j, p_value),
+            n_ref=sizes[j].n_ref,
+            n_test=sizes[j].n_test,
+            dimension_p_values=p_values,
+        )
+        return self._at(sizes[j].level, test, fewer)
+
+    def _lowered(self, test: TwoSampleTest, result: TwoSampleResult, worst: Dependence) -> float:
+        """Give a level for p-values that take dependent rows for independent ones."""
+        width = result.dimension_statistics.size if test.is_univariate else 1
+        own = self._sized(result.n_ref, result.n_test, width, worst)
+        inflation = _in_both(result.n_ref, result.n_test) / _in_both(own.n_ref, own.n_test)
+        halves = 2.0 * width
+        return float(halves * (own.level / halves) ** inflation)
+
+    def _at(self, level: float, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
+        width = result.dimension_statistics.size
+        lowest = test.lowest_p_value(result.n_ref, result.n_test, width)
         return LevelPerWindow(min(max(level, lowest), HIGHEST_LEVEL)).judge(test, result)
 
     def _simulate(self) -> None:
@@ -149,6 +222,10 @@ class ExpectedRunTime:
         for share in SHARES:
             for overlap in self._overlaps:
                 curve_of(Setting(share, min(overlap, OVERLAPS[-1]), 1, self._rule))
+
+
+def _whole(own: float, n: int) -> int:
+    return min(n, max(1, int(own)))
 
 
 def _in_both(n_ref: float, n_test: float) -> float:

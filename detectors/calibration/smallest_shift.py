@@ -12,7 +12,6 @@ import scipy
 from scipy.special import chdtri, chndtr, ndtr, ndtri
 
 from detectors.base import FloatArray, TwoSampleTest
-from detectors.calibration.dependence import INDEPENDENT, Dependence
 from detectors.checks import check_level
 from detectors.two_sample.binned import BinnedTest
 from detectors.two_sample.chi_square.chi_square import ChiSquareTest
@@ -50,7 +49,7 @@ class SmallestShift(NamedTuple):
 
 def smallest_shift(
     test: TwoSampleTest, level: float, n_ref: int, n_test: int, n_dimensions: int,
-    power: float = 0.9, dependence: Dependence = INDEPENDENT,
+    power: float = 0.9,
 ) -> SmallestShift | None:  # fmt: skip
     """Give the smallest shift of one column that a window finds with a probability of ``power``.
 
@@ -67,11 +66,11 @@ def smallest_shift(
         Not fitted.
     level : float
         At which a p-value, corrected for the dimensions, is drift; in (0, 1).
-    n_ref, n_test, n_dimensions : int
+    n_ref, n_test : int
+        Independent rows for which those of the samples stand.
+    n_dimensions : int
     power : float
         In (0, 1).
-    dependence : Dependence
-        How much rows depend on those before them.
 
     Returns
     -------
@@ -92,8 +91,7 @@ def smallest_shift(
     """
     check_level(level, "level")
     check_level(power, "power")
-    own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
-    in_both = own_ref * own_test / (own_ref + own_test)
+    in_both = n_ref * n_test / (n_ref + n_test)
     each = level / n_dimensions
     match test:
         case KSTest() | MixedTest():
@@ -102,7 +100,7 @@ def smallest_shift(
             middle = 0.0 if gap is None else gap - math.gcd(n_ref, n_test) / 2.0
             distance = np.inf if gap is None else middle / (n_ref * n_test)
             return SmallestShift(_shift_of_ks(distance, in_both, power), "deviations")
-        case BinnedTest() if own_test >= _LEAST_PER_BIN * test.n_bins:
+        case BinnedTest() if n_test >= _LEAST_PER_BIN * test.n_bins:
             n_bins = test.n_bins
             size = _solved(lambda s: _power_of_bins(s, n_bins, each, in_both) - power, _LARGEST)
             return SmallestShift(size, "deviations")

@@ -17,11 +17,13 @@ from detectors.two_sample.chi_square.categories import category_cut
 from detectors.two_sample.chi_square.chi_square import (
     DEFAULT_DRAWS,
     categories_cost,
+    category_p_value_of_fewer,
     category_scores,
     corrected_comparison,
     corrected_v,
     cramers_v,
     critical_surprise,
+    surprise,
     unwatched,
 )
 from detectors.two_sample.chi_square.distribution import chi_square_p_value
@@ -30,7 +32,7 @@ from detectors.two_sample.counts.cells import Cut
 from detectors.two_sample.counts.frame import Counts, CountsReferenceTest, drawing
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.ks.cells import ks_cut, largest_gaps_in_cells
-from detectors.two_sample.ks.distribution import ks_p_value, ks_p_values
+from detectors.two_sample.ks.distribution import ks_p_value, ks_p_value_of, ks_p_values
 from detectors.two_sample.ks.ks import KSTest, ks_effect_size
 from detectors.two_sample.permutation import labelling_share
 
@@ -163,6 +165,19 @@ class MixedTest(CountsReferenceTest):
             If ``level`` lies outside (0, 1).
         """
         return critical_surprise(level, result)
+
+    def p_value_of_fewer(
+        self, result: TwoSampleResult, dimension: int, n_ref: int, n_test: int
+    ) -> float:
+        """Give the uncorrected p-value of a column's D or V for so many rows."""
+        if dimension not in self._categorical:
+            return ks_p_value_of(float(result.dimension_statistics[dimension]), n_ref, n_test)
+        counts = fitted(self._counts_ref, self)[fitted(self._cells, self).of(dimension)]
+        return category_p_value_of_fewer(result, dimension, np.count_nonzero(counts), n_ref, n_test)
+
+    def statistic_of(self, result: TwoSampleResult, dimension: int, p_value: float) -> float:
+        """Give the surprise of ``p_value``."""
+        return surprise(p_value)
 
     def event_scores(self, x_test: FloatArray) -> FloatArray:
         """How far each row goes with the move of ``x_test``, shape (n_test,).

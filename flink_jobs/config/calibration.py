@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from detectors import (
     INDEPENDENT,
@@ -13,6 +13,8 @@ from detectors import (
     IncidentRule,
     Judgement,
     LevelPerWindow,
+    Sized,
+    StreamDependence,
     TwoSampleResult,
     TwoSampleTest,
 )
@@ -26,10 +28,10 @@ from flink_jobs.config.tables.watching import (
 )
 from flink_jobs.config.tables.windows import CountWindow, SessionWindow, WindowTable
 from flink_jobs.config.two_sample_tests import (
-    fewest_events,
     lowest_p_value,
     make_test,
     n_dimensions,
+    usual_events,
 )
 from flink_jobs.config.views import Detector, View, views_of
 
@@ -37,6 +39,9 @@ REFERENCE_LEVEL = 1e-5
 """The two halves of a reference are compared once, so no run time says which level they have. At
 0.001 the demonstration's references, eight a run, raised 3 false alarms in 240 runs. Halves of 500
 events that differ by 0.16 in one column are still found, at 0.001 by 0.13."""
+
+# The dependence of the rows of a reference is known with an error of the root of two over them.
+_ENOUGH = 200
 
 
 def make_calibration(config: DriftJobConfig, detector: Detector) -> Calibration:
@@ -64,13 +69,21 @@ def judge_halves(
 
 
 def level_at(
+    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int
+) -> float:
+    """Give the level of a detector for windows and references of so many independent events."""
+    return sized_at(config, view, detector, n_ref, n_test).level
+
+
+def sized_at(
     config: DriftJobConfig, view: View, detector: Detector, n_ref: int, n_test: int,
-    dependence: Dependence = INDEPENDENT,
-) -> float:  # fmt: skip
-    """Give the level of a detector for windows and references of these sizes."""
+    dependence: StreamDependence | None = None,
+) -> Sized:  # fmt: skip
+    """Say what a detector asks of windows of these sizes, by the column that depends most."""
     is_univariate = make_test(detector.test, view).is_univariate
     width = n_dimensions(view, detector.test) if is_univariate else 1
-    return make_calibration(config, detector).level_for(n_ref, n_test, width, dependence)
+    worst = INDEPENDENT if dependence is None else _worst(dependence, n_test)
+    return make_calibration(config, detector).sized(n_ref, n_test, width, worst)
 
 
 def windows_of(config: DriftJobConfig, detector: Detector) -> float:
@@ -98,7 +111,11 @@ def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, f
 
 
 def promises_of(
-    config: DriftJobConfig, view: View, n_ref: int, autocorrelation_time: float
+    config: DriftJobConfig,
+    view: View,
+    n_ref: int,
+    dependence: Mapping[str, StreamDependence],
+    span_ms: int | None = None,
 ) -> Iterator[str]:
     """Say what the detectors of a view promise for a reference of this number of events.
 
@@ -107,33 +124,61 @@ def promises_of(
     config : DriftJobConfig
     view : View
     n_ref : int
-    autocorrelation_time : float
-        Events that say as much as one independent event.
+    dependence : mapping of str to StreamDependence
+        By name of a detector: how much the events that it sees depend on those before them. A
+        detector whose events do not is not there.
+    span_ms : int, optional
+        The event time in which those of the reference came.
     """
-    if autocorrelation_time > 1.0:
-        n_effective = round(n_ref / autocorrelation_time)
-        yield (
-            f"its events depend on those before them: {n_ref:,} say as much as {n_effective:,} "
-            "independent ones"
-        )
-    dependence = Dependence(autocorrelation_time, autocorrelation_time)
     for detector in view.detectors:
+        own = dependence.get(detector.name)
+        n_test = usual_events(detector, n_ref, span_ms)
+        if own is not None:
+            yield f"{detector.name}: {_depends(view, (n_ref, n_test), own)}"
         if isinstance(detector.calibration, ExpectedRunTimeConfig):
-            share = f"{detector.calibration.confidence:.0%} of all references"
-            promise = _promise(config, view, detector, n_ref, dependence)
-            yield f"{detector.name}: {promise}, for {share}"
+            yield f"{detector.name}: {_promise(config, view, detector, (n_ref, n_test), own)}"
+
+
+def _depends(view: View, sizes: tuple[int, int], dependence: StreamDependence) -> str:
+    n_ref, n_test = sizes
+    of_columns = dependence.at(n_test)
+    worst = _worst(dependence, n_test)
+    are_columns = len(of_columns) == len(view.slots)
+    most = f", {view.slots[of_columns.index(worst)].name} most" if are_columns else ""
+    own_ref, own_test = max(1, int(n_ref / worst.ref)), max(1, int(n_test / worst.test))
+    few = "" if own_ref >= _ENOUGH else (
+        ", too few to know well how much they depend on each other: take a longer reference"
+    )  # fmt: skip
+    return (
+        f"its events depend on those before them{most}: a window of {n_test:,} says as much as "
+        f"{own_test:,} independent {'one' if own_test == 1 else 'ones'}, a reference of {n_ref:,} "
+        f"as {own_ref:,}{few}"
+    )
+
+
+def _worst(dependence: StreamDependence, n_test: int) -> Dependence:
+    return max(dependence.at(n_test), key=lambda each: each.test)
 
 
 def _promise(
-    config: DriftJobConfig, view: View, detector: Detector, n_ref: int, dependence: Dependence
-) -> str:
-    n_test = fewest_events(detector)
-    level = level_at(config, view, detector, n_ref, n_test, dependence)
-    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
+    config: DriftJobConfig, view: View, detector: Detector, sizes: tuple[int, int],
+    dependence: StreamDependence | None,
+) -> str:  # fmt: skip
+    n_ref, n_test = sizes
+    sized = sized_at(config, view, detector, n_ref, n_test, dependence)
+    n_windows = f"{windows_of(config, detector):,.0f} windows"
+    if not sized.is_kept:
+        return (
+            f"a window of {n_test:,} events is too short to promise a false alarm in {n_windows} "
+            "or more: it drifts where it is further from the reference than all windows of the "
+            "reference were; take longer windows"
+        )
+    level, lowest = sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test)
     at = f"a window of {n_test:,} events drifts at a p-value of {max(level, lowest):.2g} or less"
+    share = f"{detector.calibration.confidence:.0%} of all references"  # type: ignore[union-attr]
     if lowest > level:
-        return f"{at}, the lowest there is; the promised run time needs {level:.2g}"
-    return f"{at}; a false alarm in {windows_of(config, detector):,.0f} windows or more"
+        return f"{at}, the lowest there is; the promised run time needs {level:.2g}, for {share}"
+    return f"{at}; a false alarm in {n_windows} or more, for {share}"
 
 
 def lower_promise(table: CalibrationTable) -> str:

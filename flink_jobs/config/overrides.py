@@ -27,6 +27,7 @@ _COLUMN_KEYS = (
 )  # fmt: skip
 _INPUT_KEYS = ("n_features", "n_outputs", "missing_features")
 # Of a model that is not known all patterns are tried: 0.3 µs each.
+_RUN_TIMES = frozenset({"windows", "events", "time_ms"})
 _KNOWN_MODELS = 65_536
 _TABLES = tuple(f.name for f in msgspec.structs.fields(OverrideTable) if f.name != "models")
 
@@ -188,7 +189,9 @@ def _merged(tree: Any, change: Any) -> Any:
         return change
     if change.get("kind", tree.get("kind")) != tree.get("kind"):
         return dict(change)
-    merged = dict(tree)
+    # A run time in another unit takes the place of the one before.
+    given = _RUN_TIMES if not _RUN_TIMES.isdisjoint(change) else frozenset()
+    merged = {key: value for key, value in tree.items() if key not in given}
     for key, value in change.items():
         if value is None:
             merged.pop(key, None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
-from detectors import INDEPENDENT, Dependence, smallest_shift
-from flink_jobs.config.calibration import level_at
+from detectors import StreamDependence, smallest_shift
+from flink_jobs.config.calibration import sized_at
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.sequential_detectors import make_sequential
 from flink_jobs.config.tables.detectors import (
@@ -21,6 +22,7 @@ from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
     make_test,
     n_dimensions,
+    usual_events,
 )
 from flink_jobs.config.views import Detector, Sequential, View, views_of
 from flink_jobs.records.status import FoundShift
@@ -29,6 +31,7 @@ from flink_jobs.records.status import FoundShift
 _OFTEN, _AS_OFTEN_AS_NOT = 0.9, 0.5
 # Shifts that a sequential detector is asked for, in standard deviations.
 _LARGE, _SMALL = 0.5, 0.25
+_NONE_DEPENDS: Mapping[str, StreamDependence] = MappingProxyType({})
 # What takes longer lies so near to what a reference leaves open that its own luck decides.
 _MOST_EVENTS = 10_000
 
@@ -46,10 +49,15 @@ def found_by_views(config: DriftJobConfig) -> dict[tuple[str, str], str]:
 
 
 def found_by_view(
-    config: DriftJobConfig, view: View, n_ref: int, dependence: Dependence = INDEPENDENT
+    config: DriftJobConfig,
+    view: View,
+    n_ref: int,
+    dependence: Mapping[str, StreamDependence] = _NONE_DEPENDS,
+    span_ms: int | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Say by detector what is found with a reference of so many events; those that are known."""
-    for name, found in shifts_found(config, view, n_ref, dependence).items():
+    n_test = {each.name: usual_events(each, n_ref, span_ms) for each in view.detectors}
+    for name, found in shifts_found(config, view, n_ref, dependence, n_test).items():
         if found:
             yield name, in_words(found)
 
@@ -58,7 +66,7 @@ def shifts_found(
     config: DriftJobConfig,
     view: View,
     n_ref: int,
-    dependence: Dependence = INDEPENDENT,
+    dependence: Mapping[str, StreamDependence] = _NONE_DEPENDS,
     n_test: Mapping[str, int] | None = None,
 ) -> dict[str, list[FoundShift]]:
     """Give by detector the shifts that are found with a reference of so many events.
@@ -72,8 +80,8 @@ def shifts_found(
         Of the model.
     view : View
     n_ref : int
-    dependence : Dependence
-        How much events depend on those before them.
+    dependence : mapping of str to StreamDependence
+        By name of a detector: how much the events that it sees depend on those before them.
     n_test : mapping of str to int
         The events of a window by detector; those of the smallest window where there are none.
 
@@ -86,7 +94,7 @@ def shifts_found(
     sizes = {each.name: fewest_events(each) for each in view.detectors} | dict(n_test or {})
     windowed = {
         each.name: _found_by_window(
-            config, view, each, n_ref, rounded_down(sizes[each.name]), dependence
+            config, view, each, (n_ref, rounded_down(sizes[each.name])), dependence.get(each.name)
         )
         for each in view.detectors
     }
@@ -122,17 +130,17 @@ def _found_by_window(
     config: DriftJobConfig,
     view: View,
     detector: Detector,
-    n_ref: int,
-    n_test: int,
-    dependence: Dependence,
+    sizes: tuple[int, int],
+    dependence: StreamDependence | None,
 ) -> list[FoundShift]:
-    lowest = lowest_p_value(view, detector.test, n_ref, n_test)
-    level = max(level_at(config, view, detector, n_ref, n_test, dependence), lowest)
+    n_ref, n_test = sizes
+    sized = sized_at(config, view, detector, n_ref, n_test, dependence)
+    level = max(sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test))
     if level >= 1.0:
         return []
     test, n = make_test(detector.test, view), n_dimensions(view, detector.test)
     shifts = [
-        (power, smallest_shift(test, level, n_ref, n_test, n, power, dependence))
+        (power, smallest_shift(test, level, sized.n_ref, sized.n_test, n, power))
         for power in (_OFTEN, _AS_OFTEN_AS_NOT)
     ]
     return [

@@ -69,20 +69,23 @@ def fewest_events(detector: Detector) -> int:
     return window.size if isinstance(window, CountWindow) else window.min_events
 
 
-def expected_events(detector: Detector, n_ref: int, ref_ms: int | None) -> int:
-    """Give the number of events of a window, if they come as those of the reference did.
+def usual_events(detector: Detector, n_ref: int, span_ms: int | None) -> int:
+    """Give the number of events of a window where as many come as in the reference.
 
     Parameters
     ----------
     detector : Detector
-    n_ref, ref_ms : int
-        Events of the reference, and the time in which they came; None where it is not known.
+    n_ref : int
+        Events of the reference.
+    span_ms : int or None
+        The event time in which they came; None where that is not known, and windows are taken for
+        the smallest.
     """
-    fewest, window = fewest_events(detector), detector.window
-    if not isinstance(window, TimeWindow) or not ref_ms:
+    window, fewest = detector.window, fewest_events(detector)
+    if not span_ms or not isinstance(window, TimeWindow):
         return fewest
-    expected = max(fewest, n_ref * window.size_ms // ref_ms)
-    return min(expected, window.max_events) if window.max_events else expected
+    usual = round(n_ref * window.size_ms / span_ms)
+    return max(fewest, min(usual, window.max_events or usual))
 
 
 def most_events(detector: Detector) -> int:

@@ -70,11 +70,14 @@ class Windowed:
         Makes the test, not fitted.
     reducer : callable or None
     rule : IncidentRule
+    categorical : tuple of int
+        Columns that hold codes of categories, as the test sees them.
     """
 
     test: Callable[[], TwoSampleTest]
     reducer: Callable[[], Reducer] | None = None
     rule: IncidentRule = TWO_IN_A_ROW
+    categorical: tuple[int, ...] = ()
 
 
 class EvidenceDetector(Protocol):
@@ -157,9 +160,15 @@ CASES: Mapping[str, Case] = MappingProxyType(
         "ks, constants": Case("constants", Windowed(KSTest)),
         "ks, AR(1) 0.5": Case("ar 0.5", Windowed(KSTest), Sizes(references=(20, 100))),
         "ks, AR(1) 0.9": Case("ar 0.9", Windowed(KSTest), Sizes(references=(20, 100))),
+        "ks, AR(1) 0.5, long": Case("ar 0.5", Windowed(KSTest), _LONG),
+        "ks, AR(1) 0.9, long": Case("ar 0.9", Windowed(KSTest), _LONG),
+        "ks, slow": Case("slow", Windowed(KSTest), Sizes(references=(20, 100))),
+        "mixed, dependent": Case(
+            "dependent", Windowed(lambda: MixedTest([0]), categorical=(0,)), Sizes()
+        ),
         "pca, ks": Case("correlated 32", Windowed(KSTest, lambda: PCA(10))),
-        "chi_square": Case("categories", Windowed(ChiSquareTest)),
-        "mixed": Case("mixed", Windowed(lambda: MixedTest([0]))),
+        "chi_square": Case("categories", Windowed(ChiSquareTest, categorical=(0,))),
+        "mixed": Case("mixed", Windowed(lambda: MixedTest([0]), categorical=(0,))),
         "psi": Case("normal 1", Windowed(lambda: PSITest(N_PERMUTATIONS))),
         "mmd_features, 1": Case("normal 1", Windowed(FourierMMDTest)),
         "mmd_features, 10": Case("normal 10", Windowed(FourierMMDTest)),

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Dependence, ExpectedRunTime, KSTest, TwoSampleTest, autocorrelation_time
+from detectors import (
+    Calibration,
+    Dependence,
+    ExpectedRunTime,
+    KSTest,
+    StreamDependence,
+    TwoSampleTest,
+)
 from detectors.base import FloatArray
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, advance
@@ -104,38 +111,42 @@ def counted(is_drift: Bools, policy: PolicyTable) -> Watched:
 def _watch_windows(
     detector: Windowed, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
 ) -> Watched:
-    time = autocorrelation_time(x_ref)
     if detector.reducer is not None:
         reducer = detector.reducer().fit(x_ref)
         x_ref, rows = reducer.transform(x_ref), reducer.transform(rows)
     test = detector.test().fit(x_ref)
-    width = x_ref.shape[1] if test.is_univariate else 1
     calibration = ExpectedRunTime(sizes.target, _CONFIDENCE, sizes.overlap, detector.rule)
-    level = calibration.level_for(len(x_ref), sizes.n_test, width, Dependence(time, time))
+    dependence = StreamDependence.of(x_ref, detector.categorical).at(sizes.n_test)
     policy = PolicyTable(
         windows_to_start=detector.rule.to_start,
         windows_to_recover=detector.rule.to_recover,
         flapping_after=0,
     )
-    return counted(_drifting(test, level, sizes, x_ref, rows), policy)
+    return counted(_drifting(test, calibration, dependence, sizes, x_ref, rows), policy)
 
 
 def _drifting(
-    test: TwoSampleTest, level: float, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
-) -> Bools:
+    test: TwoSampleTest, calibration: Calibration, dependence: Sequence[Dependence], sizes: Sizes,
+    x_ref: FloatArray, rows: FloatArray,
+) -> Bools:  # fmt: skip
     """Tell which windows drift; those of KS all at once."""
-    if isinstance(test, KSTest):
-        first = test.test(rows[: sizes.n_test], rng=np.random.default_rng(0))
-        threshold = test.critical_statistic(level, first)
+    is_alike = len(set(dependence)) == 1
+    if isinstance(test, KSTest) and is_alike:
+        rng = np.random.default_rng(0)
+        judgement = calibration.judge(test, test.test(rows[: sizes.n_test], rng=rng), dependence)
         distances = sliding_distances(x_ref, rows, sizes.n_test, sizes.slide)
-        return np.asarray(distances >= threshold - _ROUNDING)
-    return np.array([p_value <= level for p_value in _p_values(test, sizes, rows)], dtype=np.bool_)
+        return np.asarray(distances >= judgement.threshold.statistic - _ROUNDING)
+    return np.array(list(_judged(test, calibration, dependence, sizes, rows)), dtype=np.bool_)
 
 
-def _p_values(test: TwoSampleTest, sizes: Sizes, rows: FloatArray) -> Iterator[float]:
+def _judged(
+    test: TwoSampleTest, calibration: Calibration, dependence: Sequence[Dependence], sizes: Sizes,
+    rows: FloatArray,
+) -> Iterator[bool]:  # fmt: skip
     rng = np.random.default_rng(0)
     for start in range(0, len(rows) - sizes.n_test + 1, sizes.slide):
-        yield test.test(rows[start : start + sizes.n_test], rng=rng).p_value
+        result = test.test(rows[start : start + sizes.n_test], rng=rng)
+        yield calibration.judge(test, result, dependence).is_drift
 
 
 def _watch_in_sequence(

@@ -95,6 +95,22 @@ def _autoregressive(rho: float) -> Draw:
     return draw
 
 
+def _dependent(rng: Rng, n: int) -> Rows:
+    """A category that stays as it is four times in five, and numbers."""
+    is_new = rng.uniform(size=n) < 0.2
+    is_new[0] = True
+    drawn = _categories(rng, n)
+    category = drawn[np.flatnonzero(is_new)[np.cumsum(is_new) - 1]]
+    numbers = (_autoregressive(rho)(rng, n) for rho in (0.5, 0.9))
+    return np.hstack([category, *numbers, rng.normal(size=(n, 1))])
+
+
+def _slow(rng: Rng, n: int) -> Rows:
+    """Noise about a mean that wanders: a tenth of the variance, for hundreds of rows."""
+    rows = np.sqrt(0.1) * _autoregressive(0.995)(rng, n) + np.sqrt(0.9) * rng.normal(size=(n, 1))
+    return np.asarray(rows)
+
+
 STREAMS: Mapping[str, Stream] = MappingProxyType(
     {
         "normal 1": Stream("1 normal", _normal(1)),
@@ -110,6 +126,10 @@ STREAMS: Mapping[str, Stream] = MappingProxyType(
         "mixed": Stream("1 of 5 categories, 3 normal", _mixed),
         "ar 0.5": Stream("1 AR(1), 0.5", _autoregressive(0.5)),
         "ar 0.9": Stream("1 AR(1), 0.9", _autoregressive(0.9)),
+        "slow": Stream("1 normal about a slowly moving mean", _slow),
+        "dependent": Stream(
+            "1 of 5 categories in runs, 2 AR(1): 0.5 and 0.9, 1 normal", _dependent
+        ),
     }
 )
 

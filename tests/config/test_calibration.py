@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors import ExpectedRunTime, KSTest, LevelPerWindow, MMDTest
+from detectors import ExpectedRunTime, KSTest, LevelPerWindow, MMDTest, StreamDependence
 from flink_jobs.config.calibration import (
     judge_halves,
     level_at,
@@ -96,7 +96,7 @@ def test_a_level_per_window_is_the_same_for_all():
     (view,) = views_of(config)
 
     assert make_calibration(config, view.detectors[0]) == LevelPerWindow(0.01)
-    assert list(promises_of(config, view, 1_000, 1.0)) == []
+    assert list(promises_of(config, view, 1_000, {})) == []
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_promise_says_the_level_the_time_and_the_confidence():
     config = promising(calibration=run_time(windows=1_000, confidence=0.8))
     (view,) = views_of(config)
 
-    (text,) = promises_of(config, view, 5_000, 1.0)
+    (text,) = promises_of(config, view, 5_000, {})
 
     level = level_at(config, view, view.detectors[0], 5_000, 500)
     assert text == (
@@ -141,21 +141,54 @@ def test_a_promise_says_the_level_the_time_and_the_confidence():
     )
 
 
-def test_events_that_depend_on_each_other_are_told_and_lower_the_level():
+def depending(*times: float, furthest: float = 0.1) -> StreamDependence:
+    """The dependence of columns whose rows say so little, in windows of any length."""
+    shape = np.ones((2, len(times)))
+    return StreamDependence(np.array([1, 5_000]), shape * times, shape * furthest)
+
+
+def test_events_that_depend_on_each_other_are_told_with_the_column_that_depends_most():
+    config = promising()
+    (view,) = views_of(config)
+    names = [slot.name for slot in view.slots]
+
+    about, promise = promises_of(
+        config, view, 5_000, {"main": depending(1.0, 5.0, *[2.0] * (len(names) - 2))}
+    )
+
+    assert about == (
+        f"main: its events depend on those before them, {names[1]} most: a window of 500 says as "
+        "much as 100 independent ones, a reference of 5,000 as 1,000"
+    )
+    assert "a false alarm in 1,000 windows or more, for 90% of all references" in promise
+
+
+def test_a_promise_is_that_of_a_window_with_as_many_events_as_came_in_the_reference():
+    config = promising(window=TIME)
+    (view,) = views_of(config)
+
+    # 5,000 events in 50 minutes: 100 in a minute.
+    (text,) = promises_of(config, view, 5_000, {}, span_ms=50 * 60_000)
+
+    assert text.startswith("main: a window of 100 events drifts")
+
+
+def test_windows_too_short_for_their_dependence_are_told():
     config = promising()
     (view,) = views_of(config)
 
-    about, dependent = promises_of(config, view, 5_000, 5.0)
-    (independent,) = promises_of(config, view, 5_000, 1.0)
+    about, promise = promises_of(config, view, 5_000, {"main": depending(400.0, furthest=0.8)})
 
-    assert "5,000 say as much as 1,000 independent ones" in about
-    assert dependent != independent
+    assert "a window of 500 says as much as 1 independent one, a reference of 5,000 as 12" in about
+    assert about.endswith("take a longer reference")
+    assert "too short to promise a false alarm in 1,000 windows or more" in promise
+    assert "take longer windows" in promise
 
 
 def test_a_level_per_window_tells_that_events_depend_on_each_other():
     config = make_config()
 
-    (about,) = promises_of(config, views_of(config)[0], 5_000, 5.0)
+    (about,) = promises_of(config, views_of(config)[0], 5_000, {"main": depending(5.0)})
 
     assert "depend on those before them" in about
 
@@ -167,6 +200,15 @@ def test_an_override_promises_another_run_time():
 
     assert windows_promised(other) == 500
     assert isinstance(make_calibration(other, views_of(other)[0].detectors[0]), ExpectedRunTime)
+
+
+def test_an_override_can_promise_the_run_time_in_another_unit():
+    config = promising(calibration=run_time(windows=1_000, confidence=0.8))
+
+    other = changed(config, {"calibration": {"events": 50_000}})
+
+    assert windows_promised(other) == 500
+    assert other.calibration.confidence == 0.8  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

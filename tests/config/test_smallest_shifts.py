@@ -8,7 +8,7 @@ import pytest
 
 from flink_jobs.cli.summary import summarise
 from flink_jobs.config.smallest_shifts import found_by_view, found_by_views
-from flink_jobs.config.two_sample_tests import expected_events
+from flink_jobs.config.two_sample_tests import usual_events
 from flink_jobs.config.views import views_of
 from tests.builders import make_config
 
@@ -109,4 +109,4 @@ def test_a_window_is_expected_to_hold_what_came_in_as_long_a_part_of_the_referen
 ) -> None:
     (view,) = views_of(make_config(window=window))
 
-    assert expected_events(view.detectors[0], 1_000, 10_000) == expected
+    assert usual_events(view.detectors[0], 1_000, 10_000) == expected

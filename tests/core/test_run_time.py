@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
+
 from flink_jobs.config.calibration import level_at
 from flink_jobs.config.views import views_of
 from flink_jobs.core.state.model_state import InMemoryEntries
-from tests.builders import make_config, make_panes, restored, run_monitor
+from flink_jobs.intake.panes import Pane
+from tests.builders import make_config, make_panes, make_stream, restored, run_monitor
 
 TABLES = {
     "calibration": {"kind": "expected_run_time", "windows": 500},
@@ -54,5 +57,49 @@ def test_a_restored_model_is_judged_by_the_same_level() -> None:
 
     before = run_monitor(CONFIG, panes[:2], state)
     after = run_monitor(CONFIG, panes[2:], restored(state))
+
+    assert [each.scores for each in before + after] == [each.scores for each in whole]
+
+
+LONGER = make_config(**TABLES, reference={"n_events": 900})
+
+
+def stream(seed: int, n_panes: int, shift: float = 0.0) -> list[Pane]:
+    """Panes of 30 events, the first column of which takes a new value every 15 events."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(30 * n_panes, 3))
+    x[:, 0] = np.repeat(rng.normal(size=2 * n_panes), 15) + 0.1 * x[:, 0]
+    x[900:, 1] += shift
+    return make_stream(list(x.reshape(n_panes, 30, 3)))
+
+
+def test_events_that_depend_on_each_other_are_told_and_judged_as_the_few_they_stand_for() -> None:
+    panes = stream(seed=1, n_panes=60)
+    actions = run_monitor(LONGER, panes)
+
+    texts = [notice.text for each in actions for notice in each.notices]
+    scores = [score for each in actions for score in each.scores]
+    assert any("its events depend on those before them, features[0] most" in text for text in texts)
+    assert len(scores) == 30
+    # Windows of two values each are too short to promise anything: one that is further from the
+    # reference than the 30 windows in it drifts. As 30 independent events nearly all of them would.
+    assert any("too short to promise" in text for text in texts)
+    assert sum(bool(score.is_drift) for score in scores) <= 3
+
+
+def test_a_column_that_depends_on_itself_hides_no_drift_of_another() -> None:
+    actions = run_monitor(LONGER, stream(seed=1, n_panes=35, shift=2.0))
+
+    alerts = [alert for each in actions for alert in each.alerts]
+    assert [alert.kind for alert in alerts][:1] == ["started"]
+    assert alerts[0].top_columns[0].column == "features[1]"
+
+
+def test_a_restored_model_knows_how_much_its_events_depend_on_each_other() -> None:
+    panes, state = stream(seed=2, n_panes=40), InMemoryEntries()
+    whole = run_monitor(LONGER, panes)
+
+    before = run_monitor(LONGER, panes[:32], state)
+    after = run_monitor(LONGER, panes[32:], restored(state))
 
     assert [each.scores for each in before + after] == [each.scores for each in whole]

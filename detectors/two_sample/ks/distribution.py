@@ -37,6 +37,8 @@ MOST_KNOWN = 65_536
 """p-values that are kept, 10 MB. A sliding window asks for few different ones. An exact one takes 1
 to 3 ms, of the asymptotic ones all of 10 dimensions take 60 µs, and looking them up takes 4."""
 
+# A distance is a ratio, and times its divisor again a whole number but for this.
+_ROUNDING = 1e-6
 _SMALLEST = float(np.finfo(np.float64).tiny)
 _KNOWN: dict[tuple[int, int, int], float] = {}
 
@@ -119,6 +121,17 @@ def ks_p_value(gap: int, n_ref: int, n_test: int) -> float:
     """
     known = _KNOWN.get((gap, n_ref, n_test))
     return float(ks_p_values(np.array([gap]), n_ref, n_test)[0]) if known is None else known
+
+
+def ks_p_value_of(distance: float, n_ref: int, n_test: int) -> float:
+    """Give the p-value of a D that came of other numbers of rows: of the next one below it.
+
+    Examples
+    --------
+    >>> round(ks_p_value_of(0.999_999_999_999_9, n_ref=3, n_test=3), 3)
+    0.1
+    """
+    return ks_p_value(math.floor(distance * n_ref * n_test + _ROUNDING), n_ref, n_test)
 
 
 def _exact(gaps: IntArray, n_ref: int, n_test: int) -> FloatArray:

@@ -14,7 +14,12 @@ from detectors.two_sample.counts.frame import Counts, CountsReferenceTest
 from detectors.two_sample.effect_sizes import above_null, mean_squared_kolmogorov
 from detectors.two_sample.frame import Comparison
 from detectors.two_sample.ks.cells import ks_cut, largest_gaps_in_cells
-from detectors.two_sample.ks.distribution import critical_gap, ks_p_value, ks_p_values
+from detectors.two_sample.ks.distribution import (
+    critical_gap,
+    ks_p_value,
+    ks_p_value_of,
+    ks_p_values,
+)
 
 
 class KSTest(CountsReferenceTest):
@@ -134,6 +139,16 @@ class KSTest(CountsReferenceTest):
         n_dimensions = result.dimension_statistics.size
         gap = critical_gap(check_level(level), n_dimensions, result.n_ref, result.n_test)
         return np.inf if gap is None else gap / (result.n_ref * result.n_test)
+
+    def p_value_of_fewer(
+        self, result: TwoSampleResult, dimension: int, n_ref: int, n_test: int
+    ) -> float:
+        """Give the uncorrected p-value of a dimension's D for so many rows."""
+        return ks_p_value_of(float(result.dimension_statistics[dimension]), n_ref, n_test)
+
+    def statistic_of(self, result: TwoSampleResult, dimension: int, p_value: float) -> float:
+        """Give the D of ``dimension``."""
+        return float(result.dimension_statistics[dimension])
 
     def _parameters(self) -> dict[str, NDArray[np.generic]]:
         """The parameters, with 0 for every value an edge."""

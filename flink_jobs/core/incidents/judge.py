@@ -68,8 +68,8 @@ class Comparison(Protocol):
         """Test the window; ``rng`` makes the randomness of tests that draw."""
         ...
 
-    def dependence(self, result: TwoSampleResult) -> Dependence:
-        """Say how much the tested events depend on each other."""
+    def dependence(self, result: TwoSampleResult) -> Sequence[Dependence]:
+        """Say by dimension how much the tested events depend on each other; nothing if not."""
         ...
 
     def evidence(self, n_columns: int, n_exemplars: int) -> WhatMoved:
@@ -120,6 +120,7 @@ class Judge(RecordWriter):
             result = comparison.run(partial(self._rng, facts))
             dependence = comparison.dependence(result)
             judgement = self._calibration.judge(comparison.test, result, dependence)
+            result = judgement.result
         score = self._score(
             facts,
             ScoreStatus.TESTED,

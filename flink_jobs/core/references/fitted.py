@@ -20,15 +20,15 @@ from detectors import (
     Needs,
     Reducer,
     StateArrays,
+    StreamDependence,
     TwoSampleResult,
     arrays_to_bytes,
-    autocorrelation_time,
     bytes_to_arrays,
 )
 from detectors.arrays_io import arrays_below
 from detectors.column_shifts import MOST_ROWS
 from flink_jobs.config.tables.base import Table
-from flink_jobs.config.tables.detectors import TestConfig, scales_columns
+from flink_jobs.config.tables.detectors import NoReductionConfig, TestConfig, scales_columns
 from flink_jobs.config.views import View
 from flink_jobs.core.bounded_cache import BoundedCache
 from flink_jobs.core.factory import is_prepared, make_reducer, make_sequential, make_test
@@ -45,6 +45,7 @@ _MAX_CACHED_BYTES = 256 * 1_024 * 1_024
 _OBJECTS_BYTES = 10_000
 # The halves of fewer events say next to nothing.
 _FEWEST_TO_SPLIT = 40
+_DEPENDENCE = "dependence"
 # The array of a reducer that holds the file of a model.
 _MODEL = "reducer/model"
 
@@ -114,8 +115,9 @@ class FittedView:
     n_slots : int
         How many floats of a row the detectors see.
     n_ref : int
-    autocorrelation_time : float
-        Events of the stream that say as much as one independent event.
+    dependence : tuple of StreamDependence or None
+        By place of a detector: how much events depend on those before them, as its test sees them;
+        None where they do not.
     sequential : tuple of FittedSequential
         One for each sequential detector of the view.
     """
@@ -125,7 +127,7 @@ class FittedView:
     sample: RawRows
     n_slots: int
     n_ref: int
-    autocorrelation_time: float
+    dependence: tuple[StreamDependence | None, ...]
     sequential: tuple[FittedSequential, ...] = ()
 
     def encoded(self, rows: RawRows) -> NDArray[np.float64]:
@@ -183,7 +185,7 @@ class FittedView:
             RawRows(arrays["sample"].astype(np.float64), _texts_of(arrays["texts"])),
             n_slots,
             n_ref,
-            arrays["autocorrelation_time"].item(),
+            tuple(_dependence_of(arrays, place) for place in range(n_tests)),
             tuple(
                 each._replace(reducer=reducer)
                 for each, reducer in zip(sequential, reducers[n_tests:], strict=True)
@@ -194,13 +196,16 @@ class FittedView:
         """All arrays but those of the user's own model, which lies in the job and not in state."""
         arrays: dict[str, NDArray[np.generic]] = {
             "sizes": np.array([len(self.detectors), self.n_ref, self.n_slots], dtype=np.int64),
-            "autocorrelation_time": np.array([self.autocorrelation_time]),
             "encoder": self.encoder.to_array(),
             "sample": self.sample.x,
             "texts": np.frombuffer(msgspec.json.encode(self.sample.texts), dtype=np.uint8),
         }
         for place, detector in enumerate(self.detectors):
             arrays |= {f"{place}/{name}": array for name, array in detector.to_arrays().items()}
+        for place, dependence in enumerate(self.dependence):
+            if dependence is not None:
+                parts = dependence.to_arrays().items()
+                arrays |= {f"{_DEPENDENCE}/{place}/{name}": array for name, array in parts}
         for place, own in enumerate(self.sequential):
             stored = own.to_arrays().items()
             arrays |= {f"sequential/{place}/{name}": array for name, array in stored}
@@ -213,7 +218,7 @@ def fit_view(
     """Fit the detectors of a view to raw rows.
 
     Tests on rows keep a sample of the reference, of the size of that of a window. How much events
-    depend on each other takes 0.15 s of 5,000 events in 200 columns; half of a reference, which is
+    depend on each other takes 0.5 s of 5,000 events in 200 columns; half of a reference, which is
     compared once, does without.
 
     Raises
@@ -227,9 +232,15 @@ def fit_view(
         x, n_slots = rows.x[:, : len(view.slots)], len(view.slots)
         encoder = Encoder.fit(view, x, rows.texts)
         x_ref = encoder.encode(x, rows.texts)
-        time = 1.0 if is_compared_once else autocorrelation_time(x_ref, view.categorical)
-        tests, sequential = _fit_detectors(view, x_ref, rows.keys, sample_size)
-        return FittedView(encoder, tests, _sample_of(rows), n_slots, len(x_ref), time, sequential)
+        of_tests = _Reduced(view, x_ref, x_ref)
+        tests = _fit_tests(view, of_tests, rows.keys, sample_size)
+        sequential = _fit_sequential(view, x_ref, rows.keys)
+        depends = [
+            None if is_compared_once else of_tests.dependence(each) for each in distinct_tests(view)
+        ]
+        return FittedView(
+            encoder, tests, _sample_of(rows), n_slots, len(x_ref), tuple(depends), sequential
+        )
     except Exception as error:
         raise _not_fitted(error) from error
 
@@ -335,18 +346,26 @@ def _texts_of(array: NDArray[np.generic]) -> dict[int, list[str]]:
     return _texts_decoder.decode(array.astype(np.uint8).tobytes())
 
 
-def _fit_detectors(
-    view: View,
-    x_ref: NDArray[np.float64],
-    keys: NDArray[np.uint64],
-    sample_size: int,
-) -> tuple[tuple[DriftDetector, ...], tuple[FittedSequential, ...]]:
-    of_tests = _Reduced(view, x_ref, x_ref)
-    detectors, sequential = [], []
+def _dependence_of(arrays: StateArrays, place: int) -> StreamDependence | None:
+    own = arrays_below(f"{_DEPENDENCE}/{place}/", arrays)
+    return StreamDependence.from_arrays(own) if own else None
+
+
+def _fit_tests(
+    view: View, reduced: _Reduced, keys: NDArray[np.uint64], sample_size: int
+) -> tuple[DriftDetector, ...]:
+    detectors = []
     for each in distinct_tests(view):
-        test, (reducer, z_ref) = make_test(each, view), of_tests.by(each)
+        test, (reducer, z_ref) = make_test(each, view), reduced.by(each)
         rows = smallest(keys, sample_size) if test.needs is Needs.ROWS else slice(None)
         detectors.append(DriftDetector.of_reduced(reducer, test, z_ref[rows]))
+    return tuple(detectors)
+
+
+def _fit_sequential(
+    view: View, x_ref: NDArray[np.float64], keys: NDArray[np.uint64]
+) -> tuple[FittedSequential, ...]:
+    sequential = []
     # In the order of hashes, which says nothing of what rows hold.
     by_chance = x_ref[np.argsort(keys, kind="stable")] if view.sequential else x_ref
     of_streams = _Reduced(view, by_chance, by_chance[LEARNING_ROWS])
@@ -354,7 +373,10 @@ def _fit_detectors(
         reducer, z_ref = of_streams.by(own.table)
         detector = make_sequential(own.table, view).fit(z_ref)
         sequential.append(FittedSequential(reducer, detector))
-    return tuple(detectors), tuple(sequential)
+    return tuple(sequential)
+
+
+_ReducedBy = tuple[bool, bool]
 
 
 class _Reduced:
@@ -365,11 +387,25 @@ class _Reduced:
 
     def __init__(self, view: View, x_ref: NDArray[np.float64], x_fit: NDArray[np.float64]) -> None:
         self._view, self._x_ref, self._x_fit = view, x_ref, x_fit
-        self._known: dict[tuple[bool, bool], tuple[Reducer, NDArray[np.float64]]] = {}
+        self._known: dict[_ReducedBy, tuple[Reducer, NDArray[np.float64]]] = {}
+        self._dependence: dict[_ReducedBy, StreamDependence] = {}
+
+    def dependence(self, table: Table) -> StreamDependence | None:
+        """Say how much rows depend on those before them, as the detector sees them."""
+        key = self._key(table)
+        if key not in self._dependence:
+            is_plain = isinstance(self._view.reducer, NoReductionConfig) and not key[0]
+            categorical = self._view.categorical if is_plain else ()
+            self._dependence[key] = StreamDependence.of(self.by(table)[1], categorical)
+        found = self._dependence[key]
+        return None if found.is_independent else found
+
+    def _key(self, table: Table) -> _ReducedBy:
+        return is_prepared(self._view, table), scales_columns(self._view.reducer, table)
 
     def by(self, table: Table) -> tuple[Reducer, NDArray[np.float64]]:
         """Return the reducer in front of a detector, and the reference as the detector sees it."""
-        key = is_prepared(self._view, table), scales_columns(self._view.reducer, table)
+        key = self._key(table)
         if key not in self._known:
             reducer = make_reducer(self._view, table).fit(self._x_fit)
             self._known[key] = reducer, reducer.transform(self._x_ref)

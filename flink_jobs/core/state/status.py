@@ -27,8 +27,6 @@ class ViewStatus(Struct):
     reference_fingerprint, n_reference : str, int
         Digest and number of events of the reference; empty while collecting. Of a reference that
         moves: what its cells are counted by, and how many events that was made of.
-    autocorrelation_time : float
-        By how much the events of the reference depend on those before them; 1 for independent ones.
     reference_start_ms, reference_end_ms : int or None
         The event time it comes from; None where that is not known.
     reference_bytes : int
@@ -68,7 +66,6 @@ class ViewStatus(Struct):
     phase: Literal["collecting", "monitoring"] = "collecting"
     reference_fingerprint: str = ""
     n_reference: int = 0
-    autocorrelation_time: float = 1.0
     reference_start_ms: int | None = None
     reference_end_ms: int | None = None
     reference_bytes: int = 0

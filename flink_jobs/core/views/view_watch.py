@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from detectors import Dependence
+from detectors import StreamDependence
 from flink_jobs.config.calibration import promises_of
 from flink_jobs.config.seasons import lasting_ms, seasons_left_out
 from flink_jobs.config.smallest_shifts import in_words, rounded_down, shifts_found
-from flink_jobs.config.two_sample_tests import expected_events
+from flink_jobs.config.two_sample_tests import usual_events
 from flink_jobs.core.conditions.missing_reference import MissingReference
 from flink_jobs.core.context import Context
 from flink_jobs.core.events import PaneEvents
@@ -18,7 +18,7 @@ from flink_jobs.core.incidents.teller import Teller
 from flink_jobs.core.memory import Memory
 from flink_jobs.core.parts import earliest
 from flink_jobs.core.references.collected_rows import CollectedRows
-from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view
+from flink_jobs.core.references.fitted import FittedView, ReferenceRows, fit_view, test_places
 from flink_jobs.core.references.moving import forget_cells
 from flink_jobs.core.references.stability import Stability
 from flink_jobs.core.state.rows import StoredRows
@@ -223,7 +223,6 @@ class ViewWatch:
         status.phase = "monitoring"
         status.reference_fingerprint = fingerprint
         status.n_reference = fitted.n_ref
-        status.autocorrelation_time = fitted.autocorrelation_time
         status.n_collected = 0
         self.rows.clear()
         self.begin_windows(from_ms)
@@ -231,8 +230,9 @@ class ViewWatch:
         self.notice(f"monitoring starts at {from_ms} ms against {what}")
         if (ref_ms := self._reference_ms()) is not None and (left_out := seasons_left_out(ref_ms)):
             self.notice(f"the reference is short: {left_out}")
+        depends = self._dependence(fitted)
         for text in promises_of(
-            self.context.config, self.plan.view, fitted.n_ref, fitted.autocorrelation_time
+            self.context.config, self.plan.view, fitted.n_ref, depends, self._reference_ms()
         ):
             self.notice(text)
         for name, found in self.shifts_found().items():
@@ -241,18 +241,29 @@ class ViewWatch:
 
     def shifts_found(self) -> dict[str, list[FoundShift]]:
         """Return by detector how large a shift it finds, in windows like the last one."""
-        status, context, view = self.status, self.context, self.plan.view
+        status, config, view = self.status, self.context.config, self.plan.view
         if not status.n_reference:
             return {}
-        times, n_test = status.autocorrelation_time, self._window_events()
-        sizes = (status.n_reference, *n_test.values())
-        key = (self.plan.config_version, self.name, times, tuple(map(rounded_down, sizes)))
+        try:
+            depends = self._dependence(self.plan.rule.fitted(self))
+        except DetectorFailedError:
+            return {}
+        n_test = self._window_events()
+        # Models whose events do not depend on each other share what is found.
+        whose = status.reference_fingerprint if depends else ""
+        sizes = tuple(map(rounded_down, (status.n_reference, *n_test.values())))
         return self.memory.shifts_found(
-            key,
-            lambda: shifts_found(
-                context.config, view, status.n_reference, Dependence(times, times), n_test
-            ),
+            (self.plan.config_version, self.name, whose, sizes),
+            lambda: shifts_found(config, view, status.n_reference, depends, n_test),
         )
+
+    def _dependence(self, fitted: FittedView) -> dict[str, StreamDependence]:
+        """Return by detector how its events depend on each other, where they do."""
+        return {
+            name: own
+            for name, place in test_places(self.plan.view).items()
+            if (own := fitted.dependence[place]) is not None
+        }
 
     def _reference_ms(self) -> int | None:
         """How long the reference lasts in event time; None where it comes from no stream."""
@@ -268,7 +279,7 @@ class ViewWatch:
         return {
             each.name: result.n_tested
             if (result := last.get(each.name)) is not None and result.level is not None
-            else expected_events(each, status.n_reference, ref_ms)
+            else usual_events(each, status.n_reference, ref_ms)
             for each in self.plan.view.detectors
         }
 
@@ -311,7 +322,6 @@ class ViewWatch:
         status.phase = "collecting"
         status.reference_fingerprint = ""
         status.n_reference = status.n_collected = status.n_monitored = 0
-        status.autocorrelation_time = 1.0
         status.reference_start_ms = status.reference_end_ms = None
         status.is_approved = False
         # Up to some megabytes that nothing reads again.

@@ -92,14 +92,13 @@ class WindowComparison:
             summary, self._n_events, rng=rng() if test.draws else None, reference=reference
         )
 
-    def dependence(self, result: TwoSampleResult) -> Dependence:
+    def dependence(self, result: TwoSampleResult) -> Sequence[Dependence]:
         """Say how much the tested events depend on each other; those of a sample do less."""
-        more = self._fitted.autocorrelation_time - 1.0
-        shares = (
-            result.n_ref / max(self._fitted.n_ref, result.n_ref),
-            result.n_test / self._n_events,
-        )
-        return Dependence(*(1.0 + more * share for share in shares))
+        own = self._fitted.dependence[self._test_place]
+        if own is None:
+            return ()
+        of_ref = result.n_ref / max(self._fitted.n_ref, result.n_ref)
+        return own.at(self._n_events, of_ref, result.n_test / self._n_events)
 
     def evidence(self, n_columns: int, n_exemplars: int) -> WhatMoved:
         """Say what moved most, and name the events that are least like the reference."""

@@ -12,6 +12,7 @@ from detectors import (
     KSTest,
     LevelPerWindow,
     MMDTest,
+    Sized,
     Threshold,
     TwoSampleResult,
     TwoSampleTest,
@@ -43,7 +44,8 @@ def test_a_level_that_no_sample_of_that_size_reaches_never_alarms(rng):
 
     judgement = LevelPerWindow(0.01).judge(test, test.test([[9.0]], rng=rng))
 
-    assert judgement == Judgement(is_drift=False, threshold=Threshold(0.01, np.inf))
+    assert not judgement.is_drift
+    assert judgement.threshold == Threshold(0.01, np.inf)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, np.nan])
@@ -58,10 +60,10 @@ def test_a_threshold_on_the_statistic_can_take_the_place_of_a_level(rng):
         threshold: Threshold
 
         def judge(self, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
-            return Judgement(result.statistic >= self.threshold.statistic, self.threshold)
+            return Judgement(result.statistic >= self.threshold.statistic, self.threshold, result)
 
-        def level_for(self, n_ref: int, n_test: int, n_dimensions: int) -> float:
-            return self.threshold.p_value
+        def sized(self, n_ref: int, n_test: int, n_dimensions: int) -> Sized:
+            return Sized(self.threshold.p_value, n_ref, n_test)
 
     test = KSTest().fit(rng.normal(size=(60, 2)))
     result = test.test(rng.normal(2, 1, (40, 2)), rng=rng)

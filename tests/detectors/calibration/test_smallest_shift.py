@@ -13,7 +13,6 @@ from detectors import (
     ChiSquareTest,
     ConformalEDetector,
     CramerVonMisesTest,
-    Dependence,
     InvalidParameterError,
     JensenShannonTest,
     KernelEDetector,
@@ -107,15 +106,6 @@ def test_a_rarer_alarm_or_fewer_rows_find_less(n_ref, n_test, n_dimensions, leve
     # No shift makes the distributions differ by less than D, which SciPy gives, and is found.
     least = kstwo.isf(level / n_dimensions, n_ref + n_test) / 2.0
     assert size > least
-
-
-def test_rows_that_depend_on_each_other_find_large_shifts_less_surely():
-    level, sizes, dependence = 0.001, (1_000, 200, 3), Dependence(4.0, 4.0)
-
-    alone = smallest_shift(KSTest(), level, *sizes, power=0.99)
-    dependent = smallest_shift(KSTest(), level, *sizes, power=0.99, dependence=dependence)
-
-    assert dependent.size > 1.1 * alone.size
 
 
 def test_too_few_rows_find_no_shift():
