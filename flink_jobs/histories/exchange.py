@@ -166,15 +166,12 @@ class Lane:
         # All before it has been claimed.
         self._unclaimed = max(self._unclaimed, place._replace(number=0))
         path = self._path(place)
-        while True:
-            try:
-                found = read_shard(path)
-            except FileNotFoundError:
-                if not self._decode():
-                    self._pause()
-            else:
-                self._exchange.take(self, path, self._own.pop(path, 0))
-                return found
+        while not path.exists():
+            if not self._decode():
+                self._pause()
+        found = read_shard(path)
+        self._exchange.take(self, path, self._own.pop(path, 0))
+        return found
 
     def _decode(self) -> bool:
         """Decode a stretch for all, as far as there is room; False if there is none."""

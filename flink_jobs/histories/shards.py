@@ -154,13 +154,11 @@ def read_shard(path: Path) -> Found:
 
     Raises
     ------
-    FileNotFoundError
-        When it is not there yet.
     BacktestError
-        When it is cut off or damaged.
+        When it is cut off or damaged, or gone.
     """
-    file = pa.memory_map(str(path))
     try:
+        file = pa.memory_map(str(path))
         arrays = _only_batch(file)
         head = _heads.decode(arrays.schema.metadata[_HEAD])
         table = _only_batch(file) if head.has_table else None
