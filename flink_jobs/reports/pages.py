@@ -83,7 +83,7 @@ def packed(text: str) -> Markup:
     plotly.js takes 1.9 MB so, and 4.8 as it is.
     """
     # Without the time of day a page is the same, byte for byte, whenever it is written.
-    pressed = gzip.compress(text.encode(), mtime=0)
+    pressed = gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)
     return Markup(base64.b64encode(pressed).decode())  # noqa: S704 - letters, digits, + / =
 
 

@@ -43,7 +43,7 @@ def fleet_config(events_an_hour: int) -> DriftJobConfig:
 
 
 def run_fleet(
-    folder: Path, *, n_models: int, n_hours: int = 22, events_an_hour: int = 40
+    folder: Path, *, n_models: int, n_hours: int = 22, events_an_hour: int = 20
 ) -> BacktestResult:
     """Replay models called ``store-0000`` and so on.
 

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_hours_without_a_tested_window_have_a_sign() -> None:
 
 
 def test_columns_that_moved_by_chance_are_hatched_and_say_so() -> None:
-    given_ = {"type": "number", "direction": "up"}
+    given_: dict[str, Any] = {"type": "number", "direction": "up"}
     columns = [
         ColumnShift(column="age", statistic=0.4, p_value=1e-9, **given_),
         ColumnShift(column="size", statistic=0.05, p_value=0.4, **given_),
