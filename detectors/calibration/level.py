@@ -50,7 +50,7 @@ class Judgement:
 
 
 class Sized(NamedTuple):
-    """What is asked of a window.
+    """The demands on a window.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _EMPTY, _UNTESTED, _LOW, _HIGH, _DRIFTS = range(5)
 
 
 class Calendar(NamedTuple):
-    """What came of the windows that ended in each hour.
+    """Results of the windows that ended in each hour.
 
     Attributes
     ----------
