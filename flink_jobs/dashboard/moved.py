@@ -79,6 +79,8 @@ class Moved(Struct, frozen=True, kw_only=True):
         Whether there were more events than that: the alert itself tells of all of them.
     columns : list of ColumnEntry
         At most 300; the first 6 have shares or ranges.
+    confined : list of str
+        In which segments alone a column moved; escaped.
     words, drawn : str, dict
         All of them at one glance, in words and as plotly.js takes it.
     """
@@ -91,6 +93,7 @@ class Moved(Struct, frozen=True, kw_only=True):
     n_test: int | None
     is_sample: bool
     columns: list[ColumnEntry]
+    confined: list[str] = []
     words: str = ""
     drawn: dict[str, Any] = {}
 
@@ -113,6 +116,8 @@ def moved_of(alert: Alert) -> Moved:
     [('plan', 'category', 'missing 0 % → 1.2 %'), ('tenure', 'number, months', 'none missing')]
     >>> [each.words for each in moved.columns[1].ranges]
     ['12.1 months (1 to 48)', '30.4 months (2 to 61.5)']
+    >>> moved.confined
+    ['only where `region` is EU: `plan` (0.81 there, 0.02 elsewhere)']
     """
     sample = alert.sample
     telling = column_words.telling(alert.top_columns)[:MOST_COLUMNS]
@@ -126,6 +131,7 @@ def moved_of(alert: Alert) -> Moved:
         is_sample=sample is not None
         and (sample.n_ref < alert.reference.n_events or sample.n_test < alert.window.n_tested),
         columns=[_entry(each, is_drawn=at < MOST_DRAWN) for at, each in enumerate(telling)],
+        confined=[column_words.confined(each) for each in alert.segments],
         words=glance.sentence(telling),
         drawn=figures.for_page(glance.chart(telling)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from detectors.column_shifts import CHANCE_LEVEL
-from flink_jobs.records.alerts import CategoryShare, ColumnShift, OutputKind
+from flink_jobs.records.alerts import CategoryShare, ColumnShift, OutputKind, SegmentMove
 from flink_jobs.records.shown import shown
 from flink_jobs.reports.words import number, p_value, share
 
@@ -53,6 +53,20 @@ def _before_name(column: ColumnShift) -> str:
     # An element of a vector that names no classes is called by its place.
     is_class = column.kind in _OF_CLASSES and not column.column.endswith("]")
     return "probability of " if is_class else ""
+
+
+def confined(move: SegmentMove) -> str:
+    """Say in which segment alone a column moved, escaped.
+
+    Examples
+    --------
+    >>> print(confined(SegmentMove(segment="region", category="EU", column="plan", statistic=0.81,
+    ...                            p_value=1e-90, elsewhere=0.02, n_ref=502, n_test=497)))
+    only where `region` is EU: `plan` (0.81 there, 0.02 elsewhere)
+    """
+    where = f"only where {quoted(move.segment)} is {shown(move.category, _MOST_OF_A_CATEGORY)}"
+    sizes = f"{move.statistic:.2g} there, {move.elsewhere:.2g} elsewhere"
+    return f"{where}: {quoted(move.column)} ({sizes})"
 
 
 def is_probability(column: ColumnShift) -> bool:

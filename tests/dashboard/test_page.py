@@ -404,6 +404,9 @@ def test_what_moved_is_shown_below_the_chart_in_words_of_people(
 
     choose(page, model)
 
+    expect(page.locator("#moved-confined li")).to_have_text(
+        ["only where `region` is EU: `plan` (0.81 there, 0.02 elsewhere)"]
+    )
     items = page.locator("#moved-list li")
     expect(items).to_have_count(6)
     expect(items.nth(0)).to_contain_text("`family` 0 % → 40 % (new)")

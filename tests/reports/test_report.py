@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_jobs.histories.known_drifts.truth import NO_END_MS, DriftInterval
-from flink_jobs.records.alerts import Alert, AlertKind, Cause, Exemplar, Score, ScoreStatus
+from flink_jobs.records.alerts import (
+    Alert,
+    AlertKind,
+    Cause,
+    Exemplar,
+    Score,
+    ScoreStatus,
+    SegmentMove,
+)
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.replay.engine import run_backtest
 from flink_jobs.replay.result import (
@@ -466,3 +474,16 @@ def test_a_promised_run_time_is_told_for_the_detector_that_promises_it(tmp_path)
     text = Reader(page_of(BacktestResult.open(result.folder), tmp_path)).text
 
     assert "without a drift an alarm in 500 windows or more (confidence 0.9)" in text
+
+
+def test_an_incident_says_in_which_segment_alone_a_column_moved(tmp_path: Path) -> None:
+    hostile = SegmentMove(
+        segment="<b>region", category="<script>", column="plan", statistic=0.81, p_value=1e-90,
+        elsewhere=0.02, n_ref=502, n_test=497,
+    )  # fmt: skip
+    result = write_result(tmp_path / "result", [score(0), score(1)], [alert(1, segments=[hostile])])
+
+    page = page_of(result, tmp_path)
+
+    assert "only where `&lt;b&gt;region` is &lt;script&gt;: `plan` (0.81 there" in page
+    assert "<b>region" not in page

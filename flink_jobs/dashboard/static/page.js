@@ -1126,6 +1126,8 @@ function drawMoved() {
   $("moved-chart").setAttribute("aria-label", moved.words);
   $("moved-chart").hidden = moved.columns.length < 2;
   drawPicture($("moved-chart"), moved.drawn);
+  $("moved-confined").hidden = moved.confined.length === 0;
+  $("moved-confined").replaceChildren(...moved.confined.map((words) => el("li", "", words)));
   $("moved-list").replaceChildren(...moved.columns.slice(0, N_DRAWN).map(movedItem));
   const more = moved.columns.slice(N_DRAWN);
   $("moved-more").hidden = more.length === 0;

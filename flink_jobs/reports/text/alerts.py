@@ -16,7 +16,6 @@ from flink_jobs.records.alerts import (
     ColumnShift,
     Ending,
     ErrorBudget,
-    SegmentMove,
     Severity,
     ThresholdSummary,
 )
@@ -24,7 +23,7 @@ from flink_jobs.records.control import Audit
 from flink_jobs.records.shown import shown, shown_json
 from flink_jobs.records.status import ModelStatus
 from flink_jobs.records.wording import count
-from flink_jobs.reports.column_words import sentence, telling
+from flink_jobs.reports.column_words import confined, sentence, telling
 from flink_jobs.reports.text.storms import storm_lines
 from flink_jobs.reports.words import p_value
 from flink_jobs.times import moment, span
@@ -142,17 +141,11 @@ def _details(alert: Alert) -> list[str]:
     if alert.error_budget is not None:
         lines.append(_budget(alert.error_budget))
     lines += _columns(telling(alert.top_columns))
-    lines += [_confined(each) for each in alert.segments]
+    lines += [confined(each) for each in alert.segments]
     if alert.exemplars:
         ids = ", ".join(shown(exemplar.event_id) for exemplar in alert.exemplars)
         lines.append(f"most unlike the reference: {ids}")
     return lines
-
-
-def _confined(move: SegmentMove) -> str:
-    where = f"only where `{shown(move.segment)}` is {shown(move.category)}"
-    sizes = f"{move.statistic:.2g} there, {move.elsewhere:.2g} elsewhere"
-    return f"{where}: `{shown(move.column)}` ({sizes})"
 
 
 def _said(alert: Alert) -> str:
