@@ -34,7 +34,7 @@ def find_label(
     """
     classes = [each for each in fields if _has_classes(each)]
     for each in classes:
-        if each.text in held or _is_called_so(each):
+        if each.text in held or _is_called_so(each, outputs):
             return each, "called as true classes are"
     related = [o.name for o in outputs]
     for each in classes:
@@ -67,13 +67,17 @@ def is_true_value(facts: Facts, outputs: Sequence[Output]) -> bool:
     """
     if words(facts.name) == ["y"] and not outputs:
         return False
-    return facts.kind == "number" and _is_called_so(facts) and not _has_classes(facts)
+    is_called_so = _is_called_so(facts, outputs)
+    return facts.kind == "number" and is_called_so and not _has_classes(facts)
 
 
-def _is_called_so(facts: Facts) -> bool:
+def _is_called_so(facts: Facts, outputs: Sequence[Output]) -> bool:
     found = words(facts.name)
     is_y = found in (["y"], ["y", "true"], ["true", "class"], ["true", "label"], ["y", "test"])
-    return is_y or has(facts.name, LABELS)
+    # As eta_true beside eta_pred; true alone may be the answer to anything.
+    named = set(found) - {"true"}
+    is_of_one = "true" in found and any(named and named < set(words(o.name)) for o in outputs)
+    return is_y or is_of_one or has(facts.name, LABELS)
 
 
 def _is_outcome(facts: Facts) -> bool:

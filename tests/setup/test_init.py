@@ -77,6 +77,20 @@ def test_identifiers_and_free_text_are_left_out_and_the_file_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "is_true_value"), [("eta_true", True), ("true_eta", True), ("true_north", False)]
+)
+def test_the_true_values_of_a_regression_are_no_feature(tmp_path, name, is_true_value):
+    columns = loans(600)
+    columns["eta_pred"] = columns["income_eur"]
+    columns[name] = [value + 1.5 for value in columns["income_eur"]]
+
+    text, config = written_for(write_csv(tmp_path / "trips.csv", columns))
+
+    assert bool(re.search(f"#   {name} +true values", text)) is is_true_value
+    assert (name in {column.name for column in columns_of(config)}) is not is_true_value
+
+
+@pytest.mark.parametrize(
     ("form", "is_date"),
     [
         ("%d.%m.%Y", True),
