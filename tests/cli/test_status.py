@@ -93,13 +93,13 @@ def test_json_lines_are_the_records_and_the_newest_may_come_first(
 
 @pytest.mark.integration
 def test_one_model_is_shown_in_full(kafka_broker: KafkaBroker, topic: str) -> None:
-    write(kafka_broker, topic, status_of("fraud"), status_of("other"))
+    write(kafka_broker, topic, status_of("fraud"), status_of("churn-us"))
 
     result = status(kafka_broker, topic, "--model", "fraud")
     nobody = status(kafka_broker, topic, "--model", "nobody")
 
     assert "2,000 events of 2026-01-01 00:00–00:10 UTC" in result.stdout
-    assert "other" not in result.stdout
+    assert "churn-us" not in result.stdout
     assert nobody.exit_code == 3
     assert "holds no status of nobody; it has 2 other models" in nobody.stderr
 

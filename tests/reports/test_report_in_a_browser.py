@@ -422,7 +422,7 @@ def test_a_calendar_shows_drift_by_a_sign_and_as_a_table(browser, fleet):
         page.goto(fleet.as_uri())
         details = page.locator("details", has_text="Calendar of store-0000").first
 
-        details.locator("summary").focus()
+        details.locator("summary").first.focus()
         page.keyboard.press("Enter")
         details.locator(".main-svg").first.wait_for(state="attached")
 
