@@ -22,7 +22,6 @@ from flink_jobs.config.two_sample_tests import (
     lowest_p_value,
     make_test,
     n_dimensions,
-    usual_events,
 )
 from flink_jobs.config.views import Detector, Sequential, View, views_of
 from flink_jobs.records.status import FoundShift
@@ -48,16 +47,12 @@ def found_by_views(config: DriftJobConfig) -> dict[tuple[str, str], str]:
     return found
 
 
-def found_by_view(
-    config: DriftJobConfig,
-    view: View,
-    n_ref: int,
-    dependence: Mapping[str, StreamDependence] = _NONE_DEPENDS,
-    span_ms: int | None = None,
-) -> Iterator[tuple[str, str]]:
-    """Say by detector what is found with a reference of so many events; those that are known."""
-    n_test = {each.name: usual_events(each, n_ref, span_ms) for each in view.detectors}
-    for name, found in shifts_found(config, view, n_ref, dependence, n_test).items():
+def found_by_view(config: DriftJobConfig, view: View, n_ref: int) -> Iterator[tuple[str, str]]:
+    """Say by detector what is found with a reference of so many events; those that are known.
+
+    In the smallest windows, of events that do not depend on each other: no event has come yet.
+    """
+    for name, found in shifts_found(config, view, n_ref).items():
         if found:
             yield name, in_words(found)
 

@@ -16,7 +16,7 @@ from flink_jobs.reports.words import number
 MOST_COLUMNS = 12
 _ROW_PX, _FRAME_PX = 56, 44
 _BAR = 0.26
-"""Of a row; its words stand above it."""
+"""The height of a bar within a row of 1; the words of the row stand above it."""
 # At 12 px as many as a phone of 360 px has room for.
 _MOST_OF_A_NAME, _MOST_OF_WORDS = 40, 44
 _LEAST_RANGE = 0.3
@@ -79,16 +79,7 @@ def _bars(columns: Sequence[ColumnShift], look: palette.Fill) -> Iterator[Bar]:
             x=[each.statistic for _, each in chosen],
             y=[row + 0.26 for row, _ in chosen],
             width=_BAR,
-            marker={
-                "color": look.colour,
-                "line": {"width": 0},
-                "pattern": {
-                    "shape": look.pattern,
-                    "fgcolor": look.ink,
-                    "fillmode": "overlay",
-                    "size": 5,
-                },
-            },
+            marker=look.marker,
             customdata=[column_words.strength(each) for _, each in chosen],
             hovertemplate="%{customdata}<extra></extra>",
             text=[number(each.statistic, 2) for _, each in chosen],

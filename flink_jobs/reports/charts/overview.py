@@ -176,16 +176,7 @@ class Overview:
                 customdata=[clock(each) for each in end.tolist()],
                 hovertemplate=f"<b>%{{text}}</b><br>{look.name} from %{{base|%Y-%m-%d %H:%M}}<br>"
                 "to %{customdata}<extra></extra>",
-                marker={
-                    "color": look.colour,
-                    "line": {"width": 0},
-                    "pattern": {
-                        "shape": look.pattern,
-                        "fgcolor": look.ink,
-                        "fillmode": "overlay",
-                        "size": 5,
-                    },
-                },
+                marker=look.marker,
                 meta={"links": [row.link for row in self.rows[:n_named]]},
             )
 

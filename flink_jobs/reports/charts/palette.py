@@ -78,6 +78,12 @@ class Fill(NamedTuple):
     pattern: str = ""
     ink: str = INK
 
+    @property
+    def marker(self) -> dict[str, object]:
+        """Plotly's marker of bars that are filled so."""
+        pattern = {"shape": self.pattern, "fgcolor": self.ink, "fillmode": "overlay", "size": 5}
+        return {"color": self.colour, "line": {"width": 0}, "pattern": pattern}
+
 
 STATES = (
     Fill("nothing", "", _NONE),
@@ -85,7 +91,7 @@ STATES = (
     Fill("not tested", "×", _GREY, ".", THRESHOLD_COLOUR),
     Fill("drift", "▲", DRIFT_COLOUR, "/"),
 )
-"""What came of a stretch of time, by the numbers of :mod:`flink_jobs.reports.charts.overview`."""
+"""The results of a stretch of time, by the numbers of :mod:`flink_jobs.reports.charts.overview`."""
 CALENDAR = (_NONE, _GREY, _PALE, _MIDDLE, DRIFT_COLOUR)
 """No window, none tested, up to half of the threshold, up to all of it, drift: ever darker."""
 MOVED = Fill("moved", "■", DRIFT_COLOUR)
