@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from detectors.reducers.onnx_models.model import BoundModel, OnnxModel
 
 MOST_BYTES = 25_000_000
-"""Of one model, which travels within the job. On the embedded cluster, whose JobManager has a heap
-of 448 MB, a job with 24 MB runs. With 96 MB Flink ended as it serialised the job: no heap left."""
+"""The most bytes of a model, which travels within the job. The JobManager of the embedded cluster
+has a heap of 448 MB. It runs a job with 24 MB; with 96 MB no heap was left to serialise the job."""
 
 _MOST_NAMED = 8
 

@@ -17,7 +17,7 @@ from flink_jobs.histories.lines.chunks import too_long
 from flink_jobs.histories.shards import Found
 
 FileVersion = tuple[int, int, int]
-"""What changes when a file is written or replaced: inode, bytes, time."""
+"""Inode, bytes and time of a file: writing or replacing it changes one of them."""
 
 
 class FilesInTurn(ABC):

@@ -68,7 +68,7 @@ class Found:
     head : Head
     arrays : mapping of str to array
         ``codes`` (int32), ``times_ms`` and ``offsets`` (int64) of the rows that have a place in
-        event time, and what else the source needs; nothing where there is no row at all.
+        event time, and what else the source needs; empty without a row.
     table : pyarrow.RecordBatch, optional
         The columns of the same rows.
     lines : sequence of bytes, optional
@@ -136,7 +136,7 @@ def write_shard(path: Path, found: Found) -> None:
     Raises
     ------
     OSError
-        When there is no room.
+        When the disk is full.
     """
     head = msgspec.structs.replace(found.head, has_table=found.table is not None)
     columns = {name: _in_one_row(values) for name, values in found.arrays.items()}

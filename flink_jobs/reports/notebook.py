@@ -263,6 +263,6 @@ def _title(view: StreamView) -> str:
 
 
 def _finished(figure: Figure, title: str) -> Figure:
-    """Give a figure plotly's own look; it is checked, as whoever changes it expects."""
+    """Give a figure plotly's own look. Plotly checks it, since users change it further."""
     checked = Figure(figure.data, figure.layout)
     return checked.update_layout(title={"text": title}, **_LOOK)

@@ -35,7 +35,7 @@ from flink_jobs.records.dead_letters import Reason
 
 _Schema = Callable[[Path], pa.Schema | None]
 _Stretches = Callable[[Path, TableShape, int], list[Stretch]]
-# More than that tables are seldom compressed.
+# Tables are seldom compressed to less than a sixteenth.
 _MOST_GROWTH = 16
 
 
