@@ -34,7 +34,9 @@ have to be the same, byte for byte, in every format and every round.
 * **Backtest**: of the same topic, by the clock.
 * **Decoding**: in one process, from the values of a pane's records to rows of floats, by processor
   time. Avro and Protobuf are read field by field from all records of a pane at once: most of what
-  that costs does not depend on their number, so that small panes lose.
+  that costs does not depend on their number, so that small panes lose. A message of the Open
+  Inference Protocol names every tensor with its datatype and shape, all of which is decoded and
+  checked. With one row in a message each row pays for that, with 16 rows they share it.
 """
 
 
