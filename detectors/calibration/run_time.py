@@ -74,9 +74,10 @@ class ExpectedRunTime:
     known before: so a drift that is too slow for any window does not take its own alarm away.
 
     The levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
-    most from reference to reference. For one or two drifting windows in a row, and three normal
-    ones or more to recover, its results come with the package. Any other rule is simulated when it
-    is first made, in half a minute, with the same results everywhere. References of less than a few
+    most from reference to reference. For one or two drifting windows in a row, and two or three of
+    up to five with three normal ones or more to recover, its results come with the package. Any
+    other rule is simulated when it is first made, in half a minute, with the same results
+    everywhere. References of less than a few
     windows differ so much that the price is high: there most run far longer than promised.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
@@ -123,8 +124,11 @@ class ExpectedRunTime:
         self._n_windows, self._confidence = float(n_windows), float(confidence)
         self._overlap = overlap
         self._overlaps = {overlap, 1 if may_overlap_less else overlap}
-        # More normal windows to recover make fewer incidents.
-        self._rule = rule._replace(to_recover=min(rule.to_recover, _MOST_TO_RECOVER))
+        # More normal windows to recover make fewer incidents. One window is one of however many.
+        self._rule = rule._replace(
+            within=rule.within if rule.to_start > 1 else 1,
+            to_recover=min(rule.to_recover, _MOST_TO_RECOVER),
+        )
         # Columns that depend alike, and windows of one size, ask the same again and again.
         self._sized = lru_cache(maxsize=1_024)(self._sized_now)
         if self._rule not in (*RULES, *MORE_RULES):
