@@ -21,6 +21,7 @@ from detectors.base import (
     TwoSampleResult,
     TwoSampleTest,
 )
+from detectors.calibration.closing_in import UNKNOWN_OFFSET, Offset
 from detectors.calibration.dependence import INDEPENDENT, Dependence, StreamDependence
 from detectors.calibration.level import Calibration, Judgement, LevelPerWindow, Sized, Threshold
 from detectors.calibration.null_streams import IncidentRule
@@ -101,6 +102,7 @@ __all__ = [
     "SEQUENTIAL_DETECTORS",
     "TORCH_REDUCERS",
     "TWO_SAMPLE_TESTS",
+    "UNKNOWN_OFFSET",
     "BinnedEDetector",
     "BinomialTest",
     "BlackBoxShiftEstimator",
@@ -148,6 +150,7 @@ __all__ = [
     "NoReduction",
     "NonFiniteError",
     "NotFittedError",
+    "Offset",
     "PSITest",
     "Prepared",
     "Reducer",

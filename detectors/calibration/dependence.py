@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -121,11 +122,19 @@ class StreamDependence:
         n_rows, n_columns = x.shape
         lengths = np.array([*_within(n_rows), max(1, n_rows)], dtype=np.int64)
         times, furthest = np.ones((lengths.size, n_columns)), np.zeros((lengths.size, n_columns))
-        for j in range(n_columns if n_rows >= _FEWEST_ROWS else 0):
-            is_category = j in categorical_columns
-            times[:, j] = _times(_indicators(x[:, j], _QUANTILES, is_category=is_category), lengths)
+        if n_rows < _FEWEST_ROWS or not n_columns:
+            return cls(lengths, times, furthest)
+        are_categories = [j in categorical_columns for j in range(n_columns)]
+        indicators = [
+            _indicators(column, _QUANTILES, is_category=is_category)
+            for column, is_category in zip(x.T, are_categories, strict=True)
+        ]
+        # Columns at once: one by one the orders of a process take 1 ms a column.
+        fitted = _fitted_times(np.array([_correlations(each) for each in indicators]), lengths)
+        for j, each in enumerate(indicators):
+            times[:, j] = _times(each, fitted[:, j], lengths)
             if times[-1, j] > 1.0:
-                furthest[:, j] = _furthest(x[:, j], lengths, is_category=is_category)
+                furthest[:, j] = _furthest(x[:, j], lengths, is_category=are_categories[j])
         return cls(lengths, times, furthest)
 
     @property
@@ -186,13 +195,12 @@ def _indicators(column: FloatArray, quantiles: FloatArray, *, is_category: bool)
     return np.asarray(found - found.mean(axis=1, keepdims=True))
 
 
-def _times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+def _times(indicators: FloatArray, fitted: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
     """Give the autocorrelation time of one column for windows of each length."""
     n_rows = indicators.shape[1]
     variance = float(np.square(indicators).mean(axis=1).sum())
     if variance <= 0.0:
         return np.ones(lengths.size)
-    fitted = _fitted_times(indicators, lengths)
     sums = _running(indicators)
     own = (_deviations(sums, n) for n in lengths[:-1].tolist())
     squares = np.array([np.square(each).mean(axis=1).sum() for each in own])
@@ -209,42 +217,61 @@ def _times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
     return np.asarray(np.minimum(times, lengths))
 
 
-def _fitted_times(indicators: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
-    """Give the times of an autoregressive process; 1 where rows are independent."""
+def _correlations(indicators: FloatArray) -> FloatArray:
+    """Give the mean autocorrelation of one column; of a constant that of independent rows."""
     n_rows = indicators.shape[1]
     most = min(n_rows // 10, int(10.0 * math.log10(n_rows)))
     size = 1 << (n_rows + most).bit_length()
     transformed = np.fft.rfft(indicators, size)
     power = (transformed.real**2 + transformed.imag**2).sum(axis=0)
     sums = np.fft.irfft(power, size)[: most + 1]
-    correlations = sums / sums[0]
-    fits = list(_processes(correlations))
-    fit = n_rows * np.log([error for _, error in fits])
+    if sums[0] <= 0.0:
+        return np.asarray(np.eye(1, most + 1)[0])
+    return np.asarray(sums / sums[0])
+
+
+def _fitted_times(correlations: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+    """Give the times of autoregressive processes, shape (n_lengths, n_columns).
+
+    They are 1 where rows are independent.
+    """
+    n_rows = int(lengths[-1])
+    times = np.ones((lengths.size, len(correlations)))
+    fits = _processes(correlations)
     orders = np.arange(len(fits))
-    if not np.argmin(fit + math.log(n_rows) * orders):
-        return np.ones(lengths.size)
-    order = max(1, int(np.argmin(fit + 2.0 * orders)))
-    all_of_them = _continued(correlations[: order + 1], fits[order][0], int(lengths[-1]))
-    # A window of n rows has n - k pairs that are k apart.
-    first, weighted = (
-        np.concatenate([[0.0], np.cumsum(each)])
-        for each in (all_of_them, all_of_them * np.arange(all_of_them.size))
-    )
-    return np.asarray(2.0 * (first[lengths] - weighted[lengths] / lengths) - 1.0)
+    fit = n_rows * np.log(np.array([error for _, error in fits]).T)
+    of_schwarz, of_akaike = fit + math.log(n_rows) * orders, fit + 2.0 * orders
+    for j in np.flatnonzero(np.argmin(of_schwarz, axis=1)).tolist():
+        order = max(1, int(np.argmin(of_akaike[j])))
+        known = correlations[j, : order + 1]
+        all_of_them = _continued(known, fits[order][0][j], n_rows)
+        # A window of n rows has n - k pairs that are k apart.
+        first, weighted = (
+            np.concatenate([[0.0], np.cumsum(each)])
+            for each in (all_of_them, all_of_them * np.arange(all_of_them.size))
+        )
+        times[:, j] = 2.0 * (first[lengths] - weighted[lengths] / lengths) - 1.0
+    return times
 
 
-def _processes(correlations: FloatArray) -> Iterator[tuple[FloatArray, float]]:
-    """Give coefficients and variance of the error, order by order (Levinson and Durbin)."""
-    coefficients, error = np.zeros(0), 1.0
-    yield coefficients, error
-    for order in range(1, correlations.size):
-        before = correlations[order - 1 : 0 : -1]
-        partial = (correlations[order] - float(coefficients @ before)) / error
-        coefficients = np.append(coefficients - partial * coefficients[::-1], partial)
-        error *= 1.0 - partial * partial
-        if error < _LEAST_ERROR:
-            return
-        yield coefficients, error
+def _processes(correlations: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+    """Give coefficients and variances of errors, order by order (Levinson and Durbin).
+
+    Their shapes are (n_columns, order) and (n_columns,). From where one is known to its last bit,
+    errors of a column are infinite.
+    """
+    n_columns = len(correlations)
+    coefficients, error = np.zeros((n_columns, 0)), np.ones(n_columns)
+    found = [(coefficients, error)]
+    for order in range(1, correlations.shape[1]):
+        before = correlations[:, order - 1 : 0 : -1]
+        partial = (correlations[:, order] - (coefficients * before).sum(axis=1)) / error
+        partial = np.where(np.isfinite(error), partial, 0.0)[:, np.newaxis]
+        coefficients = np.hstack([coefficients - partial * coefficients[:, ::-1], partial])
+        error = error * (1.0 - np.square(partial[:, 0]))
+        error = np.where(error < _LEAST_ERROR, np.inf, error)
+        found.append((coefficients, error))
+    return found
 
 
 def _continued(known: FloatArray, coefficients: FloatArray, n: int) -> FloatArray:
@@ -270,9 +297,13 @@ def _running(indicators: FloatArray) -> FloatArray:
 
 def _deviations(sums: FloatArray, length: int) -> FloatArray:
     """Give the means of windows from all over the reference, shape (n_indicators, n_windows)."""
-    last = sums.shape[1] - 1 - length
-    starts = np.unique(np.linspace(0, last, min(_MOST_WINDOWS, last + 1)).astype(np.int64))
+    starts = _starts(sums.shape[1] - 1 - length)
     return np.asarray((sums[:, starts + length] - sums[:, starts]) / length)
+
+
+@lru_cache(maxsize=64)
+def _starts(last: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, last, min(_MOST_WINDOWS, last + 1)).astype(np.int64))
 
 
 def _furthest(column: FloatArray, lengths: NDArray[np.int64], *, is_category: bool) -> FloatArray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from detectors.base import TwoSampleResult, TwoSampleTest
+from detectors.calibration.closing_in import UNKNOWN_OFFSET, Offset
 from detectors.calibration.dependence import INDEPENDENT, Dependence
 from detectors.checks import check_level
 
@@ -42,11 +43,14 @@ class Judgement:
     result : TwoSampleResult
         As it was judged: where rows depend on each other p-values, statistic and numbers of rows
         are those of the independent rows that they stand for, in the dimension that decided.
+    offset : Offset
+        What is known of the reference, with this window.
     """
 
     is_drift: bool
     threshold: Threshold
     result: TwoSampleResult = field(repr=False, compare=False)
+    offset: Offset = field(default=UNKNOWN_OFFSET, repr=False, compare=False)
 
 
 class Sized(NamedTuple):
@@ -73,18 +77,20 @@ class Calibration(Protocol):
     """Decides about results, one test window after the other."""
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
-    ) -> Judgement:
+        self, test: TwoSampleTest, result: TwoSampleResult,
+        dependence: Sequence[Dependence] = (), offset: Offset = UNKNOWN_OFFSET,
+    ) -> Judgement:  # fmt: skip
         """Judge ``result``, which ``test`` has returned.
 
         ``dependence`` says of each dimension how much its rows depend on each other; nothing where
-        they do not.
+        they do not. ``offset`` is what is known of the reference from windows before this one.
         """
         ...
 
     def sized(
-        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> Sized:
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT,
+        offset: Offset = UNKNOWN_OFFSET,
+    ) -> Sized:  # fmt: skip
         """Say what is asked of windows of ``n_test`` rows against a reference of ``n_ref``.
 
         ``n_dimensions`` counts the statistics of which a test takes the largest.
@@ -125,14 +131,16 @@ class LevelPerWindow:
         check_level(self.level)
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
-    ) -> Judgement:
+        self, test: TwoSampleTest, result: TwoSampleResult,
+        dependence: Sequence[Dependence] = (), offset: Offset = UNKNOWN_OFFSET,
+    ) -> Judgement:  # fmt: skip
         """Judge ``result`` by its p-value alone; the statistic says what that level stands for."""
         threshold = Threshold(self.level, test.critical_statistic(self.level, result))
         return Judgement(result.p_value <= self.level, threshold, result)
 
     def sized(
-        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> Sized:
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT,
+        offset: Offset = UNKNOWN_OFFSET,
+    ) -> Sized:  # fmt: skip
         """Give the same level for all rows as they are."""
         return Sized(self.level, n_ref, n_test)

@@ -9,13 +9,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from detectors.base import FewerRowsTest, TwoSampleResult, TwoSampleTest
+from detectors.base import FewerRowsTest, FloatArray, TwoSampleResult, TwoSampleTest
+from detectors.calibration.closing_in import UNKNOWN_OFFSET, Offset, surprise_of
 from detectors.calibration.dependence import INDEPENDENT, Dependence
 from detectors.calibration.level import Judgement, LevelPerWindow, Sized
 from detectors.calibration.null_streams import IncidentRule
 from detectors.calibration.run_time_curves import (
     CONFIDENCES,
     HIGHEST_LEVEL,
+    MORE_RULES,
     OVERLAPS,
     RULES,
     SHARES,
@@ -66,10 +68,16 @@ class ExpectedRunTime:
     drift, no threshold keeps the promise. Then a window drifts about where it is further from the
     reference than any window of it was.
 
+    How far off a reference is becomes known from windows that are tested while no incident is open:
+    each of them adds to the :class:`Offset`, and levels follow. They stay between those for half
+    and for 95 % of all references, and windows are learnt from until they weigh four times what was
+    known before: so a drift that is too slow for any window does not take its own alarm away.
+
     The levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
-    most from reference to reference. For one or two drifting windows in a row, and three normal
-    ones or more to recover, its results come with the package. Any other rule is simulated when it
-    is first made, in half a minute, with the same results everywhere. References of less than a few
+    most from reference to reference. For one or two drifting windows in a row, and two or three of
+    up to five with three normal ones or more to recover, its results come with the package. Any
+    other rule is simulated when it is first made, in half a minute, with the same results
+    everywhere. References of less than a few
     windows differ so much that the price is high: there most run far longer than promised.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
@@ -114,15 +122,21 @@ class ExpectedRunTime:
                 f"{confidence}"
             )
         self._n_windows, self._confidence = float(n_windows), float(confidence)
+        self._overlap = overlap
         self._overlaps = {overlap, 1 if may_overlap_less else overlap}
-        # More normal windows to recover make fewer incidents.
-        self._rule = rule._replace(to_recover=min(rule.to_recover, _MOST_TO_RECOVER))
+        # More normal windows to recover make fewer incidents. One window is one of however many.
+        self._rule = rule._replace(
+            within=rule.within if rule.to_start > 1 else 1,
+            to_recover=min(rule.to_recover, _MOST_TO_RECOVER),
+        )
         # Columns that depend alike, and windows of one size, ask the same again and again.
-        self._sized = lru_cache(maxsize=1_024)(self.sized)
-        if self._rule not in RULES:
+        self._sized = lru_cache(maxsize=1_024)(self._sized_now)
+        if self._rule not in (*RULES, *MORE_RULES):
             self._simulate()
 
-    def level_for(self, n_ref: float, n_test: float, n_dimensions: int) -> float:
+    def level_for(
+        self, n_ref: float, n_test: float, n_dimensions: int, confidence: float | None = None
+    ) -> float:
         """Give the level for windows of ``n_test`` independent rows against a reference.
 
         Parameters
@@ -130,18 +144,21 @@ class ExpectedRunTime:
         n_ref, n_test : float
         n_dimensions : int
             Statistics of which the test takes the largest; 1 for one that compares whole rows.
+        confidence : float, optional
+            That of a reference of which something is known.
         """
         return min(
             level_for(
                 Setting(n_test / n_ref, overlap, n_dimensions, self._rule),
-                self._n_windows, self._confidence,
+                self._n_windows, self._confidence if confidence is None else confidence,
             )
             for overlap in self._overlaps
         )  # fmt: skip
 
     def sized(
-        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT
-    ) -> Sized:
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence = INDEPENDENT,
+        offset: Offset = UNKNOWN_OFFSET,
+    ) -> Sized:  # fmt: skip
         """Say what is asked of windows of ``n_test`` rows against a reference of ``n_ref``.
 
         Parameters
@@ -151,39 +168,45 @@ class ExpectedRunTime:
             As for :meth:`level_for`.
         dependence : Dependence
             Of the rows of one dimension.
+        offset : Offset
+            What is known of the reference.
         """
-        if dependence == INDEPENDENT:
-            return Sized(self.level_for(n_ref, n_test, n_dimensions), n_ref, n_test)
-        own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
-        level = min(self.level_for(own_ref, own_test, n_dimensions), HIGHEST_LEVEL)
-        # For large distances D the p-value of KS is 2 * exp(-2 * n * D**2), with n the rows below.
-        surprise = math.log(2.0 * n_dimensions / level) / 2.0
-        in_both, furthest = _in_both(own_ref, own_test), dependence.furthest
-        is_kept = in_both * ((1.0 + furthest) / 2.0) ** 2 >= surprise
-        if not is_kept:
-            scale = surprise / (max(furthest, _LEAST_FURTHEST) ** 2 * in_both)
-            own_ref, own_test = (max(1.0, scale) * n for n in (own_ref, own_test))
-        return Sized(level, _whole(own_ref, n_ref), _whole(own_test, n_test), is_kept)
+        confidence = offset.confidence(self._confidence, n_dimensions)
+        return self._sized(n_ref, n_test, n_dimensions, dependence, confidence)
 
     def judge(
-        self, test: TwoSampleTest, result: TwoSampleResult, dependence: Sequence[Dependence] = ()
-    ) -> Judgement:
+        self, test: TwoSampleTest, result: TwoSampleResult,
+        dependence: Sequence[Dependence] = (), offset: Offset = UNKNOWN_OFFSET,
+    ) -> Judgement:  # fmt: skip
         """Judge ``result`` by the level for its numbers of rows, or the lowest that there is."""
-        width = result.dimension_statistics.size
-        if any(each != INDEPENDENT for each in dependence):
-            if isinstance(test, FewerRowsTest) and len(dependence) == width:
-                return self._judge_columns(test, result, dependence)
-            worst = max(dependence, key=lambda each: each.test)
-            return self._at(self._lowered(test, result, worst), test, result)
-        own = self._sized(result.n_ref, result.n_test, width if test.is_univariate else 1)
-        return self._at(own.level, test, result)
+        width = result.dimension_statistics.size if test.is_univariate else 1
+        confidence = offset.confidence(self._confidence, width)
+        p_values = result.dimension_p_values if test.is_univariate else np.array([result.p_value])
+        if not any(each != INDEPENDENT for each in dependence):
+            level = self._sized(result.n_ref, result.n_test, width, INDEPENDENT, confidence).level
+            return self._learning(self._at(level, test, result), p_values, offset)
+        if isinstance(test, FewerRowsTest) and len(dependence) == result.dimension_statistics.size:
+            return self._judge_columns(test, result, dependence, confidence, offset)
+        worst = max(dependence, key=lambda each: each.test)
+        own = self._sized(result.n_ref, result.n_test, width, worst, confidence)
+        # The p-values take dependent rows for independent ones.
+        inflation = _in_both(result.n_ref, result.n_test) / _in_both(own.n_ref, own.n_test)
+        halves = 2.0 * width
+        judgement = self._at(halves * (own.level / halves) ** inflation, test, result)
+        if not own.is_kept:
+            return replace(judgement, offset=offset)
+        return self._learning(judgement, 2.0 * (p_values / 2.0) ** (1.0 / inflation), offset)
 
     def _judge_columns(
-        self, test: FewerRowsTest, result: TwoSampleResult, dependence: Sequence[Dependence]
-    ) -> Judgement:
+        self, test: FewerRowsTest, result: TwoSampleResult, dependence: Sequence[Dependence],
+        confidence: float, offset: Offset,
+    ) -> Judgement:  # fmt: skip
         """Judge the column that is furthest beyond its level, as one of fewer rows."""
         width = len(dependence)
-        sizes = [self._sized(result.n_ref, result.n_test, width, each) for each in dependence]
+        sizes = [
+            self._sized(result.n_ref, result.n_test, width, each, confidence)
+            for each in dependence
+        ]  # fmt: skip
         p_values = np.array(
             [
                 test.p_value_of_fewer(result, j, own.n_ref, own.n_test)
@@ -202,15 +225,33 @@ class ExpectedRunTime:
             n_test=sizes[j].n_test,
             dimension_p_values=p_values,
         )
-        return self._at(sizes[j].level, test, fewer)
+        judgement = self._at(sizes[j].level, test, fewer)
+        if not all(own.is_kept for own in sizes):
+            return replace(judgement, offset=offset)
+        return self._learning(judgement, p_values, offset)
 
-    def _lowered(self, test: TwoSampleTest, result: TwoSampleResult, worst: Dependence) -> float:
-        """Give a level for p-values that take dependent rows for independent ones."""
-        width = result.dimension_statistics.size if test.is_univariate else 1
-        own = self._sized(result.n_ref, result.n_test, width, worst)
-        inflation = _in_both(result.n_ref, result.n_test) / _in_both(own.n_ref, own.n_test)
-        halves = 2.0 * width
-        return float(halves * (own.level / halves) ** inflation)
+    def _learning(self, judgement: Judgement, p_values: FloatArray, offset: Offset) -> Judgement:
+        """Add what a window says about the reference."""
+        share = judgement.result.n_test / judgement.result.n_ref
+        known = offset.with_window(share, surprise_of(p_values), self._overlap, self._n_windows)
+        return replace(judgement, offset=known)
+
+    def _sized_now(
+        self, n_ref: int, n_test: int, n_dimensions: int, dependence: Dependence, confidence: float
+    ) -> Sized:
+        if dependence == INDEPENDENT:
+            level = self.level_for(n_ref, n_test, n_dimensions, confidence)
+            return Sized(level, n_ref, n_test)
+        own_ref, own_test = n_ref / dependence.ref, n_test / dependence.test
+        level = min(self.level_for(own_ref, own_test, n_dimensions, confidence), HIGHEST_LEVEL)
+        # For large distances D the p-value of KS is 2 * exp(-2 * n * D**2), with n the rows below.
+        surprise = math.log(2.0 * n_dimensions / level) / 2.0
+        in_both, furthest = _in_both(own_ref, own_test), dependence.furthest
+        is_kept = in_both * ((1.0 + furthest) / 2.0) ** 2 >= surprise
+        if not is_kept:
+            scale = surprise / (max(furthest, _LEAST_FURTHEST) ** 2 * in_both)
+            own_ref, own_test = (max(1.0, scale) * n for n in (own_ref, own_test))
+        return Sized(level, _whole(own_ref, n_ref), _whole(own_test, n_test), is_kept)
 
     def _at(self, level: float, test: TwoSampleTest, result: TwoSampleResult) -> Judgement:
         width = result.dimension_statistics.size

@@ -23,7 +23,7 @@ from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.references import ReferenceTable
 from flink_jobs.config.tables.watching import (
     CalibrationTable,
-    LevelPerWindowConfig,
+    ExpectedRunTimeConfig,
     MoreDetectorTable,
     ViewTable,
 )
@@ -259,8 +259,8 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
     ... reference = {kind = "first_events", n_events = 1000}
     ... ''')
-    >>> config.window.size_ms, config.calibration.level
-    (60000, 0.001)
+    >>> config.window.size_ms, config.calibration.windows
+    (60000, 1000.0)
     """
 
     version: Literal[1]
@@ -271,7 +271,7 @@ class DriftJobConfig(Table, frozen=True, kw_only=True):
     reference: ReferenceTable
     job: JobTable = JobTable()
     detector: DetectorTable = DetectorTable()
-    calibration: CalibrationTable = LevelPerWindowConfig()
+    calibration: CalibrationTable = ExpectedRunTimeConfig(windows=1_000.0)
     policy: PolicyTable = PolicyTable()
     silence: SilenceTable = SilenceTable()
     storm: StormTable | None = None

@@ -113,8 +113,8 @@ def changed(config: DriftJobConfig, change: Change) -> DriftJobConfig:
     ... window = {kind = "time", size_ms = 60_000, slide_ms = 10_000}
     ... reference = {kind = "first_events", n_events = 1000}
     ... ''')
-    >>> changed(config, {"calibration": {"level": 0.01}}).calibration.level
-    0.01
+    >>> changed(config, {"calibration": {"windows": 500}}).calibration.windows
+    500.0
     """
     problems = _check_tables(change)
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flink_jobs.config.tables.watching import ExpectedRunTimeConfig
 from flink_jobs.records.shown import shown_argument
 from flink_jobs.records.wording import count
 from flink_jobs.setup.column_tables import ColumnLine
@@ -17,6 +18,8 @@ _MOST_LEFT_OUT = 200
 _LONGEST_VALUE = 100
 # A longer one is watched by itself, through its main directions.
 _SMALL_VECTOR = 8
+# The default, written down so that it is read: it decides how often somebody is called for nothing.
+_QUIET_WINDOWS = 1_000
 _DEFAULTS = ("@key", "@timestamp")
 
 
@@ -258,7 +261,17 @@ def _timing(writer: Writer, proposal: Proposal) -> None:
         why = "windows with fewer are not whole days; take less if some days are quiet by nature"
         writer.line("min_events", timing.min_events, "", why)
     _reference(writer, proposal)
+    _calibration(writer, proposal)
     _policy(writer, proposal)
+
+
+def _calibration(writer: Writer, proposal: Proposal) -> None:
+    table = ExpectedRunTimeConfig(windows=_QUIET_WINDOWS)
+    writer.block("[calibration]")
+    writer.line("kind", "expected_run_time", "how rare a false alarm is while nothing drifts")
+    time = duration(_QUIET_WINDOWS * proposal.timing.slide_ms)
+    why = f"once in {time} or less often, for {table.confidence:.0%} of all references"
+    writer.line("windows", _QUIET_WINDOWS, why)
 
 
 def _policy(writer: Writer, proposal: Proposal) -> None:

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors import (
-    Calibration,
-    Dependence,
-    ExpectedRunTime,
-    KSTest,
-    StreamDependence,
-    TwoSampleTest,
-)
+from detectors import UNKNOWN_OFFSET, ExpectedRunTime, StreamDependence
 from detectors.base import FloatArray
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.core.incidents.lifecycle import Outcome, advance
 from flink_jobs.core.state.incident import Incident
 from scripts.run_times.cases import CASES, PEER_CASES, Case, OfPeer, Sequential, Sizes, Windowed
 from scripts.run_times.peer_process import ask
-from scripts.run_times.sliding_ks import sliding_distances
 from scripts.run_times.streams import reference_and_rows
 
 _CONFIDENCE = 0.9
 _ALARMS_ENOUGH = 5
-# D is a ratio of whole numbers that is computed in another order than the threshold.
-_ROUNDING = 1e-12
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -93,60 +80,67 @@ def watch(task: Task) -> Watched:
     return _watch_windows(case.detector, case.sizes, x_ref, rows)
 
 
-def counted(is_drift: Bools, policy: PolicyTable) -> Watched:
-    """Count incidents with the lifecycle of a job."""
-    incident, runs, run, n_windows = Incident(), [], 0, 0
-    for place, drifts in enumerate(is_drift.tolist()):
-        before = incident.incident_id
-        outcome = Outcome(place, place + 1, drifts, 0.5, 0.0)
-        advance(incident, outcome, policy=policy, new_incident_id=str(place))
-        if not incident.incident_id:
-            run, n_windows = run + 1, n_windows + 1
-        elif incident.incident_id != before:
-            runs.append(run)
-            run = 0
-    return Watched(tuple(runs), n_windows)
+class Count:
+    """Count incidents with the lifecycle of a job, window by window.
+
+    Parameters
+    ----------
+    policy : PolicyTable
+    """
+
+    def __init__(self, policy: PolicyTable) -> None:
+        self._policy = policy
+        self._incident = Incident()
+        self._runs: list[int] = []
+        self._run = self._n_quiet = self._n_windows = 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether no incident is open."""
+        return not self._incident.incident_id
+
+    @property
+    def watched(self) -> Watched:
+        """What was seen so far."""
+        return Watched(tuple(self._runs), self._n_quiet)
+
+    def take(self, *, is_drift: bool) -> None:
+        """Count one more window."""
+        place, before = self._n_windows, self._incident.incident_id
+        self._n_windows += 1
+        outcome = Outcome(place, place + 1, is_drift, 0.5, 0.0)
+        advance(self._incident, outcome, policy=self._policy, new_incident_id=str(place))
+        if self.is_calm:
+            self._run, self._n_quiet = self._run + 1, self._n_quiet + 1
+        elif self._incident.incident_id != before:
+            self._runs.append(self._run)
+            self._run = 0
 
 
 def _watch_windows(
     detector: Windowed, sizes: Sizes, x_ref: FloatArray, rows: FloatArray
 ) -> Watched:
+    """Test window after window as a job does: levels close in while no incident is open."""
     if detector.reducer is not None:
         reducer = detector.reducer().fit(x_ref)
         x_ref, rows = reducer.transform(x_ref), reducer.transform(rows)
     test = detector.test().fit(x_ref)
     calibration = ExpectedRunTime(sizes.target, _CONFIDENCE, sizes.overlap, detector.rule)
     dependence = StreamDependence.of(x_ref, detector.categorical).at(sizes.n_test)
-    policy = PolicyTable(
-        windows_to_start=detector.rule.to_start,
-        windows_to_recover=detector.rule.to_recover,
-        flapping_after=0,
+    rule = detector.rule
+    count = Count(
+        PolicyTable(
+            windows_to_start=rule.to_start, windows_to_recover=rule.to_recover, flapping_after=0
+        )
     )
-    return counted(_drifting(test, calibration, dependence, sizes, x_ref, rows), policy)
-
-
-def _drifting(
-    test: TwoSampleTest, calibration: Calibration, dependence: Sequence[Dependence], sizes: Sizes,
-    x_ref: FloatArray, rows: FloatArray,
-) -> Bools:  # fmt: skip
-    """Tell which windows drift; those of KS all at once."""
-    is_alike = len(set(dependence)) == 1
-    if isinstance(test, KSTest) and is_alike:
-        rng = np.random.default_rng(0)
-        judgement = calibration.judge(test, test.test(rows[: sizes.n_test], rng=rng), dependence)
-        distances = sliding_distances(x_ref, rows, sizes.n_test, sizes.slide)
-        return np.asarray(distances >= judgement.threshold.statistic - _ROUNDING)
-    return np.array(list(_judged(test, calibration, dependence, sizes, rows)), dtype=np.bool_)
-
-
-def _judged(
-    test: TwoSampleTest, calibration: Calibration, dependence: Sequence[Dependence], sizes: Sizes,
-    rows: FloatArray,
-) -> Iterator[bool]:  # fmt: skip
-    rng = np.random.default_rng(0)
+    rng, offset = np.random.default_rng(0), UNKNOWN_OFFSET
     for start in range(0, len(rows) - sizes.n_test + 1, sizes.slide):
         result = test.test(rows[start : start + sizes.n_test], rng=rng)
-        yield calibration.judge(test, result, dependence).is_drift
+        judgement = calibration.judge(test, result, dependence, offset)
+        if count.is_calm:
+            offset = judgement.offset
+        count.take(is_drift=judgement.is_drift)
+    return count.watched
 
 
 def _watch_in_sequence(

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
+from typing import Any
 
-from flink_jobs.config.calibration import level_at
+import numpy as np
+import pytest
+
+from detectors import ExpectedRunTime
+from flink_jobs.config.calibration import level_at, make_calibration
+from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.views import views_of
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane
+from flink_jobs.records.alerts import Score
 from tests.builders import make_config, make_panes, make_stream, restored, run_monitor
+from tests.core.watched import Watched, commanded
 
-TABLES = {
+TABLES: dict[str, Any] = {
     "calibration": {"kind": "expected_run_time", "windows": 500},
     "window": {"size_ms": 1_000, "slide_ms": 1_000},
     "policy": {"windows_to_start": 2, "windows_to_recover": 3},
@@ -18,18 +26,63 @@ CONFIG = make_config(**TABLES)
 REFERENCE = [30]
 
 
-def thresholds(sizes: list[int]) -> list[float | None]:
-    actions = run_monitor(CONFIG, make_panes(REFERENCE + sizes))
-    scores = [score for each in actions for score in each.scores]
-    return [score.threshold.p_value for score in scores if score.threshold is not None]
+def levels_of(scores: Iterable[Score]) -> list[float]:
+    """The level of each window that was tested."""
+    thresholds = [score.threshold for score in scores]
+    return [each.p_value for each in thresholds if each is not None and each.p_value is not None]
 
 
-def test_each_window_is_judged_by_the_level_for_its_events() -> None:
-    found = thresholds([10, 30, 60, 10, 5])
+def scores_of(config: DriftJobConfig, panes: list[Pane]) -> list[Score]:
+    return [score for each in run_monitor(config, panes) for score in each.scores]
 
-    levels = [level_at(CONFIG, VIEW, VIEW.detectors[0], 30, n) for n in (10, 30, 60, 10)]
-    assert found[:4] == levels
-    assert len(set(levels)) == 3
+
+@pytest.mark.parametrize("n_events", [10, 30, 60])
+def test_a_first_window_is_judged_by_the_level_for_its_events(n_events: int) -> None:
+    found = levels_of(scores_of(CONFIG, make_panes([*REFERENCE, n_events, 5])))
+
+    assert found[0] == level_at(CONFIG, VIEW, VIEW.detectors[0], 30, n_events)
+
+
+def test_levels_follow_what_windows_tell_about_the_reference_within_bounds() -> None:
+    found = levels_of(scores_of(CONFIG, make_panes([*REFERENCE, *[30] * 20])))
+
+    calibration = make_calibration(CONFIG, VIEW.detectors[0])
+    assert isinstance(calibration, ExpectedRunTime)
+    lowest, highest = (calibration.level_for(30, 30, 3, share) for share in (0.95, 0.5))
+    assert len(set(found)) > 3
+    assert lowest <= min(found) <= max(found) <= highest
+
+
+def test_windows_of_an_incident_tell_nothing_about_the_reference() -> None:
+    scores = scores_of(CONFIG, make_panes([*REFERENCE, *[30] * 20], shift_from=9))
+
+    # The two windows that start the incident are tested while none is open, and lower the level.
+    found = levels_of(scores)
+    assert [score.is_drift for score in scores[7:11]] == [False, True, True, True]
+    assert found[10] < found[8]
+    assert set(found[10:]) == {found[10]}
+
+
+def test_a_reference_that_moves_is_another_one_for_every_window() -> None:
+    moving = {"kind": "trailing", "size_ms": 3_000, "step_ms": 1_000, "min_events": 20}
+    config = make_config(**TABLES, reference=moving)
+
+    scores = scores_of(config, make_panes([30] * 40))
+
+    found = levels_of(score for score in scores if score.reference.n_events == 90)
+    assert len(found) > 5
+    assert len(set(found)) == 1
+
+
+def test_a_new_reference_is_judged_like_any_other() -> None:
+    watched = Watched(commanded(**TABLES))
+    watched.panes(*range(12), n=30)
+    watched.send("rebaseline")
+    watched.panes(*range(12, 16), n=30)
+
+    found = levels_of(score for each in watched.actions for score in each.scores)
+    assert len(set(found)) > 3
+    assert found[0] in found[-3:]
 
 
 def test_monitoring_starts_with_what_is_promised() -> None:
@@ -47,8 +100,6 @@ def test_two_far_windows_in_a_row_start_an_incident() -> None:
     alerts = [alert for each in run_monitor(CONFIG, panes) for alert in each.alerts]
 
     assert [alert.window.start_ms for alert in alerts][:1] == [4_000]
-    assert alerts[0].threshold is not None
-    assert alerts[0].threshold.p_value == level_at(CONFIG, VIEW, VIEW.detectors[0], 30, 30)
 
 
 def test_a_restored_model_is_judged_by_the_same_level() -> None:

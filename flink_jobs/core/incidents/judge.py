@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import Dependence, Judgement, TwoSampleResult, TwoSampleTest
+from detectors import Dependence, Judgement, Offset, TwoSampleResult, TwoSampleTest
 from flink_jobs.config.calibration import judge_halves, make_calibration
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Table
@@ -40,11 +40,22 @@ from flink_jobs.records.alerts import (
 
 
 class Verdict(NamedTuple):
-    """The records of a tested window; ``has_recovered`` even where nothing is written of it."""
+    """The records of a tested window, and what follows from it.
+
+    Attributes
+    ----------
+    score : Score
+    alert : Alert or None
+    offset : Offset
+        What is known of the reference, with this window.
+    has_recovered : bool
+        Even where nothing is written of it.
+    """
 
     score: Score
     alert: Alert | None
-    has_recovered: bool = False
+    offset: Offset
+    has_recovered: bool
 
 
 class WhatMoved(NamedTuple):
@@ -105,10 +116,13 @@ class Judge(RecordWriter):
         reference: ReferenceSummary,
         comparison: Comparison,
         incident: Incident,
+        offset: Offset,
         *,
         is_snoozed: bool,
     ) -> Verdict:
         """Test a window and advance the incident.
+
+        ``offset`` is what earlier windows have told about the reference.
 
         Raises
         ------
@@ -119,7 +133,7 @@ class Judge(RecordWriter):
         with detector_code():
             result = comparison.run(partial(self._rng, facts))
             dependence = comparison.dependence(result)
-            judgement = self._calibration.judge(comparison.test, result, dependence)
+            judgement = self._calibration.judge(comparison.test, result, dependence, offset)
             result = judgement.result
         score = self._score(
             facts,
@@ -145,11 +159,11 @@ class Judge(RecordWriter):
         )
         has_recovered = was_open and not incident.incident_id
         if transition is None:
-            return Verdict(score, None, has_recovered)
+            return Verdict(score, None, judgement.offset, has_recovered)
         with detector_code():
             evidence = comparison.evidence(self._policy.top_columns, self._policy.exemplars)
         alert = self._drift_alert(facts, transition, result, judgement, evidence)
-        return Verdict(score, alert, has_recovered)
+        return Verdict(score, alert, judgement.offset, has_recovered)
 
     def reference_stability(
         self, model: str, halves: TwoSampleResult, test: TwoSampleTest, evidence: WhatMoved,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from detectors import UNKNOWN_OFFSET, Offset
 from flink_jobs.core.slices.slices import Slices
 from flink_jobs.core.state.incident import Incident
 from flink_jobs.core.state.sequential import SequentialMemory
@@ -110,6 +111,8 @@ class Watch(Struct):
         Of a detector without windows; None for one that has them.
     last_result : LastResult or None
         Of the last window that closed, tested or not, since windows began.
+    offset : Offset
+        What windows have told about the reference.
     """
 
     name: str
@@ -125,6 +128,7 @@ class Watch(Struct):
     n_parts: int = 0
     sequential: SequentialMemory | None = None
     last_result: LastResult | None = None
+    offset: Offset = UNKNOWN_OFFSET
 
     def remember(self, slices: Slices) -> None:
         """Note which events a command would make the reference: those that are tested."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from detectors import UNKNOWN_OFFSET
 from flink_jobs.core.conditions.failed_tests import FailedTests
 from flink_jobs.core.conditions.untested_windows import UntestedWindows
 from flink_jobs.core.failures import DetectorFailedError
@@ -85,7 +86,7 @@ class WindowedWatcher:
         """Let windows begin anew; the lifecycle of incidents goes on."""
         self._store.forget_all()
         self.watch.failures, self.watch.sequential = {}, None
-        self.watch.last_result = None
+        self.watch.last_result, self.watch.offset = None, UNKNOWN_OFFSET
         self._plan.windows.begin(self.watch, from_ms)
 
     def take(self, work: PaneWork, first_event: int) -> None:
@@ -235,14 +236,19 @@ class WindowedWatcher:
         )  # fmt: skip
         shown = window_summary(window, self._n_tested(window, comparison.needs_rows))
         incident = self.watch.incident
+        was_calm = not incident.incident_id
         verdict = self._plan.judge.test(
             self._context.model,
             shown,
             compared.summary,
             comparison,
             incident,
+            self.watch.offset,
             is_snoozed=self._context.is_snoozed(window.closed_ms),
         )
+        # A reference that moves is another one for every window; an early test is done again.
+        if was_calm and not self._view.plan.rule.moves and not shown.closed_early:
+            self.watch.offset = verdict.offset
         if verdict.alert is not None:
             view = self._view.plan.view
             keep_evidence(self._context, view, incident, verdict.alert, lambda: comparison)

@@ -168,9 +168,9 @@ def test_a_rule_that_is_not_common_is_simulated(monkeypatch):
     monkeypatch.setattr("detectors.calibration.run_time.SHARES", (0.25,))
     monkeypatch.setattr(run_time_curves, "SHARES", (0.25,))
 
-    in_three = ExpectedRunTime(50, rule=IncidentRule(3, 3, 3)).level_for(400, 100, 1)
+    in_six = ExpectedRunTime(50, rule=IncidentRule(6, 6, 3)).level_for(400, 100, 1)
 
-    assert in_three > ExpectedRunTime(50, rule=TWO_IN_A_ROW).level_for(400, 100, 1)
+    assert in_six > ExpectedRunTime(50, rule=TWO_IN_A_ROW).level_for(400, 100, 1)
     run_time_curves.curve_of.cache_clear()
     run_time_curves._log_level.cache_clear()
 
