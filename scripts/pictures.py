@@ -22,14 +22,15 @@ from flink_jobs.demo.outcome import judge_models
 from flink_jobs.demo.picture import write_html as write_demo
 from flink_jobs.demo.streams import make_streams
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.records.alerts import Alert, Score, encode_record
+from flink_jobs.records.alerts import encode_record
+from flink_jobs.records.evidence import encode_evidence
 from flink_jobs.reports.write import gather, write_html
 from scripts.shared.browser import open_browser
 from scripts.shared.offline_demo import report
 from scripts.shared.report_sample import COURIER, MINUTE_MS, START_MS, Sample, run_digits
 
 _DOCS = Path(__file__).parents[1] / "docs"
-_TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit")
+_TOPICS = ("drift-alerts", "drift-scores", "drift-control", "drift-audit", "drift-evidence")
 # The courier's drift has been going on for most of an hour, the scanner's is over.
 _UNTIL_MS = START_MS + 145 * MINUTE_MS
 _ALL = ["demo", "report", "dashboard"]
@@ -92,7 +93,11 @@ def _take_dashboard(sample: Sample, browser: Browser) -> None:
         for topic in _TOPICS:
             broker.create_topic(topic)
         _send(sample, broker)
-        topics = Topics(bootstrap_servers=broker.bootstrap_servers, audit="drift-audit")
+        topics = Topics(
+            bootstrap_servers=broker.bootstrap_servers,
+            audit="drift-audit",
+            evidence="drift-evidence",
+        )
         with Dashboard(
             topics, Address(port=0), control_topic="drift-control", issued_by="on-call"
         ) as dashboard:
@@ -113,13 +118,17 @@ def _take_dashboard(sample: Sample, browser: Browser) -> None:
 def _send(sample: Sample, broker: KafkaBroker) -> None:
     """Send what the job would have written so far, in order of event time."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
-    records: list[tuple[int, str, Alert | Score]] = [
-        *((alert.window.end_ms, "drift-alerts", alert) for alert in sample.result.alerts()),
-        *((score.window.end_ms, "drift-scores", score) for score in sample.result.scores()),
+    result = sample.result
+    records: list[tuple[int, str, tuple[bytes, bytes]]] = [
+        *((each.window.end_ms, "drift-alerts", encode_record(each)) for each in result.alerts()),
+        *((each.window.end_ms, "drift-scores", encode_record(each)) for each in result.scores()),
+        *(
+            (each.window.end_ms, "drift-evidence", encode_evidence(each))
+            for each in result.evidence({alert.alert_id for alert in result.alerts()}).values()
+        ),
     ]
-    for end_ms, topic, record in sorted(records, key=lambda each: each[0]):
+    for end_ms, topic, (key, value) in sorted(records):
         if end_ms <= _UNTIL_MS:
-            key, value = encode_record(record)
             producer.send(topic, key=key, value=value)
     producer.close()
 

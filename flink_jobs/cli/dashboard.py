@@ -31,6 +31,12 @@ def dashboard(
             "commands which models are paused or collect a reference."
         ),
     ] = None,
+    evidence_topic: Annotated[
+        str | None,
+        typer.Option(
+            help="The topic of evidence; without it what moved is drawn by what alerts tell."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to serve the page on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Its port; 0 for any that is free.")
@@ -71,6 +77,7 @@ def dashboard(
             scores=scores_topic,
             audit=audit_topic or ("drift-audit" if control_topic else None),
             status=status_topic,
+            evidence=evidence_topic,
             n_scores=history,
             properties=parse_properties(properties or []),
         )

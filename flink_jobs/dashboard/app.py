@@ -25,6 +25,7 @@ from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.records.alerts import MAIN_VIEW
 from flink_jobs.records.templates import environment
+from flink_jobs.reports.charts import palette
 from flink_jobs.reports.pages import asset
 
 _MOST_BODY_BYTES = 16_384
@@ -78,7 +79,9 @@ class Pages:
     async def page(self, _: Request) -> Response:
         """The page, with its token and no word from Kafka."""
         template = environment("flink_jobs.dashboard").get_template("page.html.jinja")
-        text = template.render(token=self.token if self.desk else "")
+        parts: Any = environment("flink_jobs.reports").get_template("parts.html.jinja").module
+        symbols = parts.symbols(palette)
+        text = template.render(token=self.token if self.desk else "", symbols=symbols)
         return Response(text, media_type="text/html")
 
     async def stream(self, _: Request) -> Response:
@@ -91,14 +94,12 @@ class Pages:
         return StreamingResponse(self.hub.follow(), media_type="text/event-stream", headers=headers)
 
     async def chart(self, request: Request) -> Response:
-        """The windows of one detector of one view."""
-        asked = request.query_params
-        try:
-            number, n_known = int(asked["model"]), int(asked.get("after", "0"))
-        except (KeyError, ValueError):
-            return _json({"error": "give model and after as numbers"}, 400)
-        known = asked.get("moved", "")
-        found = self.state.chart(number, _watcher(request), max(0, n_known), known)
+        """The windows of one detector of one view, as a figure, and what moved."""
+        number = _number(request)
+        if number is None:
+            return _json({"error": "give model as a number"}, 400)
+        known = request.query_params.get("moved", "")
+        found = await run_in_threadpool(self.state.chart, number, _watcher(request), known)
         if found is None:
             return _json({"error": "there is no such model, view or detector"}, 404)
         return _json(found)
@@ -110,10 +111,10 @@ class Pages:
 
     async def calendar(self, request: Request) -> Response:
         """The windows of one detector by day and hour; null where they are of too few days."""
-        number = request.query_params.get("model", "")
-        if not number.isdecimal():
+        number = _number(request)
+        if number is None:
             return _json({"error": "give model as a number"}, 400)
-        drawn = self.state.calendar(int(number), _watcher(request))
+        drawn = await run_in_threadpool(self.state.calendar, number, _watcher(request))
         return Response("null" if drawn is None else drawn.encoded(), media_type="application/json")
 
     async def command(self, request: Request) -> Response:
@@ -140,6 +141,12 @@ class Pages:
 async def _static_file(request: Request) -> Response:
     name = request.url.path.removeprefix("/")
     return Response((_STATIC / name).read_bytes(), media_type=_TYPES[name])
+
+
+def _number(request: Request) -> int | None:
+    """Return the number of the model that is asked for; None where it is no number."""
+    given = request.query_params.get("model", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
 
 
 def _watcher(request: Request) -> tuple[str, str] | None:

@@ -7,18 +7,24 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from kafka.errors import KafkaError
 
+from flink_jobs.dashboard.evidence import EvidenceFollower
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.reachable import require_reachable
 from flink_jobs.kafka.statuses import EVERYTHING
 from flink_jobs.kafka.tail import TailFollower
+from flink_jobs.kafka.topics import require_topics
 from flink_jobs.records.alerts import Alert, Score
 from flink_jobs.records.control import Audit
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
+
+Follower = TailFollower | EvidenceFollower
 
 _POLL_S = 0.1
 _RETRY_S = 2.0
@@ -40,7 +46,9 @@ class Topics:
         None for a job that takes no commands.
     status : str or None
         None for a job that writes no status records. All of it is read: it is compacted.
-    n_scores, n_alerts : int
+    evidence : str or None
+        None where the page shows no events. A page goes on without the topic.
+    n_scores, n_alerts, n_evidence : int
         Records before the end of each partition to start from.
     properties : mapping of str to str
         Settings of the clients.
@@ -51,13 +59,16 @@ class Topics:
     scores: str = "drift-scores"
     audit: str | None = None
     status: str | None = None
+    evidence: str | None = None
     n_scores: int = 20_000
     n_alerts: int = 20_000
+    # Of up to 0.9 MB each: of many more, most would be forgotten again.
+    n_evidence: int = 200
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class Feed:
-    """Follows scores, alerts, answers and status records until the context is left.
+    """Follows scores, alerts, answers, status records and evidence until the context is left.
 
     Parameters
     ----------
@@ -85,7 +96,7 @@ class Feed:
         self._state = state
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loudly-feed", daemon=True)
-        self._followers: Sequence[TailFollower] = ()
+        self._followers: Sequence[Follower] = ()
         self._stack = ExitStack()
         self._heard_s = self._checked_s = time.monotonic()
 
@@ -107,21 +118,28 @@ class Feed:
             (topics.scores, Score, topics.n_scores),
         ]
         with ExitStack() as stack:
-            self._followers = [
-                stack.enter_context(
-                    TailFollower(
-                        topics.bootstrap_servers,
-                        topic,
-                        record_type,
-                        n_last=n_last,
-                        properties=topics.properties,
-                        on_undecodable=lambda _: self._state.skip(),
-                    )
-                )
+            followers: list[Follower] = [
+                stack.enter_context(self._follower(topic, record_type, n_last))
                 for topic, record_type, n_last in wanted
                 if topic is not None
             ]
-            self._stack = stack.pop_all()
+            if (topic := topics.evidence) is not None:
+                make = partial(self._follower, topic, Evidence, topics.n_evidence)
+                servers, properties = topics.bootstrap_servers, topics.properties
+                require = partial(require_topics, servers, properties, reads=[topic])
+                kept = EvidenceFollower(make, require, self._state.evidence)
+                followers.append(stack.enter_context(kept))
+            self._followers, self._stack = followers, stack.pop_all()
+
+    def _follower(self, topic: str, record_type: type[Any], n_last: int) -> TailFollower:
+        return TailFollower(
+            self._topics.bootstrap_servers,
+            topic,
+            record_type,
+            n_last=n_last,
+            properties=self._topics.properties,
+            on_undecodable=lambda _: self._state.skip(),
+        )
 
     def _run(self) -> None:
         """Follow until stopped; what a client of Kafka gives up on is tried again."""
@@ -143,17 +161,17 @@ class Feed:
         return True
 
     def _follow(self) -> None:
-        busy: set[TailFollower] = set()
+        busy: set[Follower] = set()
         while not self._stopped.is_set():
             busy = self._poll(busy)
 
-    def _poll(self, busy: set[TailFollower]) -> set[TailFollower]:
+    def _poll(self, busy: set[Follower]) -> set[Follower]:
         """Take what is new; which followers had something.
 
         Those that had nothing last time are not waited for while others had: two quiet topics, each
         waited for, held scores up to 500 records in 0.2 s.
         """
-        came: set[TailFollower] = set()
+        came: set[Follower] = set()
         n_records = 0
         for follower in self._followers:
             is_awaited = not came and (not busy or follower in busy)

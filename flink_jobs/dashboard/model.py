@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from flink_jobs.dashboard.moved import MOST_COLUMNS, tells_what_moved
 from flink_jobs.dashboard.series import Series, ratio
@@ -19,7 +18,6 @@ from flink_jobs.records.alerts import (
     Cause,
     Score,
     ScoreStatus,
-    Severity,
 )
 from flink_jobs.records.status import (
     WORST_FIRST,
@@ -30,22 +28,11 @@ from flink_jobs.records.status import (
     state_of_watching,
     worse,
 )
+from flink_jobs.reports.streams import StreamView
 
 _MOST_WATCHERS = 32
 _N_RECENT = 40
 _N_ALERTS = 60
-
-
-class Mark(Struct, frozen=True, array_like=True):
-    """An alert, as the chart marks it."""
-
-    view: str
-    detector: str
-    kind: AlertKind
-    cause: Cause
-    severity: Severity
-    start_ms: int
-    end_ms: int
 
 
 class Model:
@@ -65,8 +52,6 @@ class Model:
     ----------
     series : dict of str to Series
         By view and detector.
-    alerts : deque of Mark
-        The last ones.
     unsent : deque of float or None
         Ratios that the page has not been sent; emptied by who sends them.
     """
@@ -76,7 +61,7 @@ class Model:
         self.name = name
         self.last_ms: int | None = None
         self.series: dict[Watcher, Series] = {}
-        self.alerts: deque[Mark] = deque(maxlen=_N_ALERTS)
+        self._alerts: deque[Alert] = deque(maxlen=_N_ALERTS)
         self.unsent: deque[float | None] = deque(maxlen=_N_RECENT)
         self._n_windows = n_windows
         self._moved: dict[Watcher, Alert] = {}
@@ -111,17 +96,8 @@ class Model:
         self._job = alert.job
         window = alert.window
         self._reach(window.closed_ms)
-        self.alerts.append(
-            Mark(
-                alert.view,
-                alert.detector,
-                alert.kind,
-                alert.cause,
-                alert.severity,
-                window.start_ms,
-                window.end_ms,
-            )
-        )
+        # Without its columns and events an alert takes 1.8 kB.
+        self._alerts.append(replace(alert, top_columns=[], segments=[], exemplars=[]))
         self._remember_moved(alert)
         if alert.cause is Cause.FORGOTTEN:
             # Nothing follows it: events of the model that come later begin anew.
@@ -153,6 +129,26 @@ class Model:
             self._forgotten_ms = status.at_ms
         self._put_incidents_right(status)
 
+    def stream(self, watcher: Watcher) -> StreamView | None:
+        """Copy what is known of a watcher, as reports draw it; None where nothing is."""
+        series = self.series.get(watcher)
+        if series is None:
+            return None
+        alerts = [each for each in self._alerts if (each.view, each.detector) == watcher]
+        return StreamView(
+            self.name,
+            *watcher,
+            series.reducer,
+            series.test,
+            series.windows(),
+            dict(series.references),
+            sorted(alerts, key=lambda alert: alert.window.closed_ms),
+        )
+
+    def streams(self) -> list[StreamView]:
+        """Copy what is known of all watchers."""
+        return [seen for watcher in self.series if (seen := self.stream(watcher)) is not None]
+
     def moved(self, watcher: Watcher) -> Alert | None:
         """Return the last alert of a watcher that says what moved."""
         return self._moved.get(watcher)
@@ -164,7 +160,7 @@ class Model:
         has_room = known is not None or len(self._moved) < _MOST_WATCHERS
         if tells_what_moved(alert) and has_room and not is_older:
             columns = alert.top_columns[:MOST_COLUMNS]
-            self._moved[watcher] = msgspec.structs.replace(alert, top_columns=columns)
+            self._moved[watcher] = replace(alert, top_columns=columns)
 
     @property
     def first_watcher(self) -> Watcher:
@@ -194,7 +190,7 @@ class Model:
             last_ms=self.last_ms,
             watchers=list(self.series),
             incidents=[
-                msgspec.structs.replace(each, is_acknowledged=self._is_acknowledged(each))
+                replace(each, is_acknowledged=self._is_acknowledged(each))
                 for each in self._incidents.values()
             ],
             recent=list(self._recent),

@@ -1,4 +1,4 @@
-"""The columns that moved in a model's last window with an alert, in the words of its alerts."""
+"""The columns that moved in a model's last incident, by the events that were tested."""
 
 from __future__ import annotations
 
@@ -6,37 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from flink_jobs.records.alerts import Alert, AlertKind, CategoryShare, Cause, ColumnShift
+from flink_jobs.dashboard.picture import Picture
+from flink_jobs.records.alerts import Alert, AlertKind, Cause, ColumnShift
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.shown import shown
-from flink_jobs.reports import column_words
-from flink_jobs.reports.charts import figures
+from flink_jobs.reports import column_words, incidents
+from flink_jobs.reports.charts import classes, figures
 from flink_jobs.reports.charts import moved as glance
-from flink_jobs.reports.words import number
+from flink_jobs.reports.incidents import IncidentView, MovedColumn
 
-MOST_DRAWN = 6
-"""Columns with bars or ranges; of the others only words are shown."""
 MOST_COLUMNS = 300
-_MOST_CATEGORIES = 5
+_BYTES = 8
 _MOST_OF_A_NAME = 200
-_MOST_OF_A_TEXT = 40
-
-
-class ShareRow(Struct, frozen=True, kw_only=True):
-    """A category's shares before and now; ``mark`` is empty, ``new`` or ``gone``."""
-
-    text: str
-    ref_share: float
-    test_share: float
-    mark: str = ""
-
-
-class RangeRow(Struct, frozen=True, kw_only=True):
-    """The 5, 50 and 95 % quantiles of one side, as numbers and in words with their unit."""
-
-    text: str
-    quantiles: list[float]
-    words: str
 
 
 class ColumnEntry(Struct, frozen=True, kw_only=True):
@@ -49,10 +32,10 @@ class ColumnEntry(Struct, frozen=True, kw_only=True):
         The type, with the unit of numbers.
     words, strength, missing : str
         How it moved, its p-value and effect size, and the shares of missing values.
-    shares : list of ShareRow
-        Of a category or boolean, and the missing values of any column that has some.
-    ranges : list of RangeRow
-        Of a number: the reference and the window.
+    drawn : dict or None
+        The reference and the window, as plotly.js takes it.
+    rows : list of tuple of str
+        Its numbers: value, reference and window.
     """
 
     name: str
@@ -60,8 +43,8 @@ class ColumnEntry(Struct, frozen=True, kw_only=True):
     words: str
     strength: str
     missing: str
-    shares: list[ShareRow]
-    ranges: list[RangeRow]
+    drawn: dict[str, Any] | None = None
+    rows: Sequence[tuple[str, str, str]] = ()
 
 
 class Moved(Struct, frozen=True, kw_only=True):
@@ -78,11 +61,16 @@ class Moved(Struct, frozen=True, kw_only=True):
     is_sample : bool
         Whether there were more events than that: the alert itself tells of all of them.
     columns : list of ColumnEntry
-        At most 300; the first 6 have shares or ranges.
+        At most 300; of the first 6 there are charts.
     confined : list of str
         In which segments alone a column moved; escaped.
     words, drawn : str, dict
         All of them at one glance, in words and as plotly.js takes it.
+    mix : dict or None
+        The classes that were predicted, as a picture with a note, where the events have their
+        probabilities.
+    source : str
+        By what the columns are drawn: the events that were tested, or the alert alone.
     """
 
     alert_id: str
@@ -96,6 +84,8 @@ class Moved(Struct, frozen=True, kw_only=True):
     confined: list[str] = []
     words: str = ""
     drawn: dict[str, Any] = {}
+    mix: dict[str, Any] | None = None
+    source: str = ""
 
 
 def tells_what_moved(alert: Alert) -> bool:
@@ -104,8 +94,17 @@ def tells_what_moved(alert: Alert) -> bool:
     return alert.cause is Cause.DRIFT and is_open and bool(alert.top_columns)
 
 
-def moved_of(alert: Alert) -> Moved:
-    """Return what an alert says of columns, in a form that a page can draw.
+def moved_of(alert: Alert, evidence: Evidence | None = None, why_not: str = "") -> Moved:
+    """Return what is known of columns, in a form that a page can draw.
+
+    Parameters
+    ----------
+    alert : Alert
+        The last one of an incident.
+    evidence : Evidence, optional
+        The events that were tested in its strongest window, which then take the place of the alert.
+    why_not : str
+        Why there is no evidence.
 
     Examples
     --------
@@ -114,13 +113,19 @@ def moved_of(alert: Alert) -> Moved:
     >>> moved = moved_of(msgspec.json.decode(read_example("alert"), type=Alert))
     >>> [(each.name, each.type, each.missing) for each in moved.columns]
     [('plan', 'category', 'missing 0 % → 1.2 %'), ('tenure', 'number, months', 'none missing')]
-    >>> [each.words for each in moved.columns[1].ranges]
-    ['12.1 months (1 to 48)', '30.4 months (2 to 61.5)']
+    >>> moved.columns[1].rows
+    [('5 %', '1', '2'), ('median', '12.1', '30.4'), ('95 %', '48', '61.5')]
     >>> moved.confined
     ['only where `region` is EU: `plan` (0.81 there, 0.02 elsewhere)']
     """
+    source = f"Drawn from the alert alone: {why_not}." if why_not else ""
+    if evidence is not None:
+        source = _source(alert, evidence)
+        alert = _as_tested(alert, evidence)
     sample = alert.sample
     telling = column_words.telling(alert.top_columns)[:MOST_COLUMNS]
+    seen = incidents.view_of(alert, alert, evidence)
+    drawn = dict(enumerate(seen.columns))
     return Moved(
         alert_id=alert.alert_id,
         kind=alert.kind,
@@ -128,60 +133,67 @@ def moved_of(alert: Alert) -> Moved:
         end_ms=alert.window.end_ms,
         n_ref=sample.n_ref if sample else None,
         n_test=sample.n_test if sample else None,
-        is_sample=sample is not None
-        and (sample.n_ref < alert.reference.n_events or sample.n_test < alert.window.n_tested),
-        columns=[_entry(each, is_drawn=at < MOST_DRAWN) for at, each in enumerate(telling)],
+        is_sample=_is_sample(alert),
+        columns=[_entry(each, drawn.get(at)) for at, each in enumerate(telling)],
         confined=[column_words.confined(each) for each in alert.segments],
         words=glance.sentence(telling),
         drawn=figures.for_page(glance.chart(telling)),
+        mix=_mix(seen),
+        source=source,
     )
 
 
-def _entry(column: ColumnShift, *, is_drawn: bool) -> ColumnEntry:
-    has_missing = column.ref_missing or column.test_missing
+def _is_sample(alert: Alert) -> bool:
+    sample = alert.sample
+    return sample is not None and (
+        sample.n_ref < alert.reference.n_events or sample.n_test < alert.window.n_tested
+    )
+
+
+def _mix(seen: IncidentView) -> dict[str, Any] | None:
+    if seen.mix is None or seen.mix_chart is None:
+        return None
+    estimated = " and estimated ■" if seen.mix.shift else ""
+    words = f"Shares of the classes: reference ○, window ◆{estimated}"
+    said = ". ".join(filter(None, [words, classes.accuracy_words(seen.mix).removesuffix(".")]))
+    drawn = Picture(said, seen.mix_chart, classes.columns(seen.mix), seen.mix_rows)
+    return drawn.plain() | {"note": seen.mix.note}
+
+
+def _as_tested(alert: Alert, evidence: Evidence) -> Alert:
+    """Make the alert that evidence belongs to out of a later one of the same incident."""
+    is_same = alert.alert_id == evidence.alert_id
+    return replace(
+        alert,
+        alert_id=evidence.alert_id,
+        kind=AlertKind.STARTED if evidence.place == "first" else AlertKind.ONGOING,
+        window=evidence.window,
+        reference=evidence.reference,
+        sample=evidence.sample,
+        top_columns=evidence.moves,
+        segments=alert.segments if is_same else [],
+    )
+
+
+def _source(alert: Alert, evidence: Evidence) -> str:
+    n_now = len(evidence.event_ids) - evidence.n_exemplars
+    n_before = max((len(each.reference) for each in evidence.columns), default=0) // _BYTES
+    where = "" if alert.alert_id == evidence.alert_id else " in the incident's strongest window"
+    return (
+        f"Drawn from events that were tested{where}: {n_now:,} of the window and {n_before:,} of "
+        "the reference."
+    )
+
+
+def _entry(shift: ColumnShift, drawn: MovedColumn | None) -> ColumnEntry:
+    has_missing = shift.ref_missing or shift.test_missing
+    chart = None if drawn is None else drawn.chart
     return ColumnEntry(
-        name=shown(column_words.name(column), _MOST_OF_A_NAME),
-        type=column_words.type_words(column),
-        words=column_words.moved(column),
-        strength=column_words.strength(column),
-        missing=f"missing {column_words.missing(column)}" if has_missing else "none missing",
-        shares=_shares(column) if is_drawn else [],
-        ranges=_ranges(column) if is_drawn else [],
+        name=shown(column_words.name(shift), _MOST_OF_A_NAME),
+        type=column_words.type_words(shift),
+        words=column_words.moved(shift),
+        strength=column_words.strength(shift),
+        missing=f"missing {column_words.missing(shift)}" if has_missing else "none missing",
+        drawn=None if chart is None else figures.for_page(chart),
+        rows=() if drawn is None else drawn.rows,
     )
-
-
-def _shares(column: ColumnShift) -> list[ShareRow]:
-    rows = [_share(each) for each in _in_order(column)[:_MOST_CATEGORIES]]
-    if column.ref_missing or column.test_missing:
-        before, now = column.ref_missing, column.test_missing
-        rows.append(ShareRow(text="(missing)", ref_share=before, test_share=now))
-    return rows
-
-
-def _in_order(column: ColumnShift) -> Sequence[CategoryShare]:
-    if column.type != "boolean":
-        return column.categories
-    return sorted(column.categories, key=lambda each: each.category, reverse=True)
-
-
-def _share(category: CategoryShare) -> ShareRow:
-    return ShareRow(
-        text=shown(category.category, _MOST_OF_A_TEXT) or "(empty)",
-        ref_share=category.ref_share,
-        test_share=category.test_share,
-        mark=column_words.change(category),
-    )
-
-
-def _ranges(column: ColumnShift) -> list[RangeRow]:
-    sides = (("reference", column.ref_quantiles), ("window", column.test_quantiles))
-    unit = column_words.unit(column)
-    rows = []
-    for text, quantiles in sides:
-        if quantiles is not None:
-            low, median, high = column_words.scaled(column, quantiles)
-            middle = " ".join(filter(None, (number(median), unit)))
-            ends = column_words.readable([low, high])
-            words = f"{middle} ({number(ends[0])} to {number(ends[1])})"
-            rows.append(RangeRow(text=text, quantiles=[low, median, high], words=words))
-    return rows

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
-from plotly.graph_objects import Figure
+from collections.abc import Iterator, Sequence
 
 from flink_jobs.dashboard.model import Model
-from flink_jobs.dashboard.series import STATUSES, Series
-from flink_jobs.records.alerts import AlertKind, Cause, ScoreStatus
-from flink_jobs.reports.charts import calendar, figures, overview
+from flink_jobs.dashboard.picture import Picture
+from flink_jobs.records.alerts import ScoreStatus
+from flink_jobs.reports.charts import calendar, overview, palette, timeline
+from flink_jobs.reports.streams import STATUSES, StreamView, Windows
+from flink_jobs.reports.words import clock, number
 
 MOST_MODELS = 1_000
 """In one picture; those beyond are the best."""
-_TESTED = STATUSES.index(ScoreStatus.TESTED)
+_N_COLUMNS = 600
+_N_LISTED = 20
+_OF_A_WINDOW = (
+    *("Window ends (UTC)", "Result", "Statistic", "Threshold"),
+    *("p-value", "Effect size", "Events"),
+)
 
 
-class Picture(NamedTuple):
-    """A chart, in words, and its numbers as a table."""
-
-    words: str
-    drawn: Figure
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def encoded(self) -> str:
-        """Write it as JSON, the chart as plotly.js takes it."""
-        return figures.encoded(self._asdict() | {"drawn": figures.for_page(self.drawn)})
+def over_time(view: StreamView) -> Picture:
+    """Draw the windows and alerts of a detector as a report does, and list the last windows."""
+    windows = view.windows
+    span_ms = float(windows.start_ms.min()), float(windows.end_ms.max())
+    drawn = timeline.timeline(view, [], span_ms, n_columns=_N_COLUMNS)
+    words = f"Timeline: {timeline.sentence(view)}"
+    return Picture(words, drawn, _OF_A_WINDOW, list(_last_of(windows)))
 
 
 def overview_rows(models: Sequence[Model]) -> list[overview.Row]:
     """Copy what the picture of all models shows, the worst first; the caller holds the lock."""
     ranked = sorted(models, key=lambda model: (model.rank, model.name))[:MOST_MODELS]
-    return [
-        overview.Row(
-            model.name,
-            str(model.number),
-            [_windows(series) for series in model.series.values()],
-            _times(model, AlertKind.STARTED),
-            _times(model, AlertKind.RECOVERED),
-        )
-        for model in ranked
-    ]
+    return [overview.Row.of(each.name, str(each.number), each.streams()) for each in ranked]
 
 
 def of_all_models(rows: Sequence[overview.Row]) -> Picture:
@@ -53,24 +43,28 @@ def of_all_models(rows: Sequence[overview.Row]) -> Picture:
     return Picture(seen.sentence, seen.figure(), columns, seen.table())
 
 
-def by_hour(series: Series) -> Picture | None:
+def by_hour(windows: Windows) -> Picture | None:
     """Draw the windows of a detector by day and hour; None for fewer than three days."""
-    kept = series.kept()
-    ratio = kept["statistic"] / kept["threshold"]
-    drawn = calendar.of(kept["end_ms"], ratio, np.nan_to_num(kept["is_drift"]))
+    drawn = calendar.of_windows(windows)
     if drawn is None:
         return None
     columns = ("Day (UTC)", "Windows", "Drift", "Hours with drift")
     return Picture(calendar.sentence(drawn), calendar.chart(drawn), columns, calendar.table(drawn))
 
 
-def _windows(series: Series) -> overview.Windows:
-    kept = series.kept()
-    order = np.argsort(kept["end_ms"], kind="stable")
-    tested = np.where(kept["is_drift"] > 0, overview.DRIFTS, overview.QUIET)
-    states = np.where(kept["status"] == _TESTED, tested, overview.UNTESTED).astype(np.uint8)
-    return overview.Windows(kept["start_ms"][order], kept["end_ms"][order], states[order])
-
-
-def _times(model: Model, kind: AlertKind) -> list[float]:
-    return [m.end_ms for m in model.alerts if m.cause is Cause.DRIFT and m.kind is kind]
+def _last_of(windows: Windows) -> Iterator[tuple[str, ...]]:
+    """Give a row for each of the last windows, the newest first."""
+    for place in reversed(range(max(0, len(windows) - _N_LISTED), len(windows))):
+        status = STATUSES[int(windows.status[place])]
+        result = "▲ drift" if windows.is_drift[place] else "no drift"
+        if status is not ScoreStatus.TESTED:
+            result = f"× {palette.NOT_TESTED[status].name}"
+        yield (
+            clock(windows.end_ms[place]),
+            result,
+            number(windows.statistic[place]),
+            number(windows.threshold[place]),
+            number(windows.p_value[place], 2),
+            number(windows.effect_size[place], 2),
+            f"{windows.n_events[place]:,.0f}",
+        )

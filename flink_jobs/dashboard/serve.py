@@ -15,6 +15,7 @@ import uvicorn
 from flink_jobs.dashboard.app import Pages
 from flink_jobs.dashboard.desk import CommandDesk
 from flink_jobs.dashboard.errors import DashboardError
+from flink_jobs.dashboard.evidence import KeptEvidence
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.guard import Guard, is_loopback
 from flink_jobs.dashboard.hub import Hub
@@ -105,7 +106,7 @@ class Dashboard:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             listening = stack.enter_context(_listen(self._address))
-            state = LiveState()
+            state = LiveState(evidence=KeptEvidence(self._topics.evidence))
             feed = stack.enter_context(Feed(self._topics, state))
             desk = None
             if self._control_topic is not None:

@@ -10,12 +10,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from flink_jobs.dashboard.model import Mark, Model
+from flink_jobs.dashboard.evidence import KeptEvidence
+from flink_jobs.dashboard.model import Model
 from flink_jobs.dashboard.moved import Moved, moved_of
-from flink_jobs.dashboard.pictures import Picture, by_hour, of_all_models, overview_rows
+from flink_jobs.dashboard.picture import Picture
+from flink_jobs.dashboard.pictures import by_hour, of_all_models, over_time, overview_rows
 from flink_jobs.dashboard.wire import Changes, ModelRow, Tick, Watcher, entry_of
 from flink_jobs.records.alerts import Alert, Score, StormSummary
 from flink_jobs.records.control import Audit, Outcome
+from flink_jobs.records.evidence import Evidence
 from flink_jobs.records.status import ModelStatus
 
 _N_ENTRIES = 200
@@ -24,20 +27,18 @@ _MOST_CHARACTERS = 1_024
 
 
 class ChartData(Struct, frozen=True, kw_only=True):
-    """The data of the chart of one detector of one view of a model.
+    """The chart of one detector of one view of a model.
 
     Attributes
     ----------
     n_seen : int
-        Ask for what comes after so many next time.
-    columns : dict of str to list
-        See :data:`flink_jobs.dashboard.series.COLUMNS`; null where there is no number.
-    alerts : list of Mark
-        The model's last alerts.
+        Windows that were seen so far.
+    picture : dict
+        Of :func:`flink_jobs.dashboard.pictures.over_time`.
     moved_id : str
-        Of the last alert that says what moved; empty without one.
+        Changes with what moved; empty where nothing is told.
     moved : Moved or None
-        What it says; None also where the asker has it.
+        What moved; None also where the asker has it.
     """
 
     number: int
@@ -46,8 +47,7 @@ class ChartData(Struct, frozen=True, kw_only=True):
     reducer: str
     test: str
     n_seen: int
-    columns: dict[str, list[Any]]
-    alerts: list[Mark]
+    picture: dict[str, Any]
     moved_id: str = ""
     moved: Moved | None = None
 
@@ -58,9 +58,11 @@ class LiveState:
     Parameters
     ----------
     n_windows : int, default 400
-        Windows that are kept of each detector of each view of a model, 88 bytes each.
+        Windows that are kept of each detector of each view of a model, 104 bytes each.
     most_models : int, default 10,000
         Beyond these the model that was heard of longest ago, with no incident open, is forgotten.
+    evidence : KeptEvidence, optional
+        The events behind incidents.
 
     Attributes
     ----------
@@ -84,7 +86,14 @@ class LiveState:
     Changes(rows=[], ticks=[], gone=[], entries=[])
     """
 
-    def __init__(self, *, n_windows: int = 400, most_models: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        n_windows: int = 400,
+        most_models: int = 10_000,
+        evidence: KeptEvidence | None = None,
+    ) -> None:
+        self.evidence = evidence or KeptEvidence()
         self.lock = threading.RLock()
         self.n_skipped = 0
         self.n_forgotten = 0
@@ -101,12 +110,15 @@ class LiveState:
         self._new_entries: deque[tuple[Alert | Audit, int | None]] = deque(maxlen=_N_ENTRIES)
         self._gone: list[int] = []
 
-    def take(self, records: Iterable[Alert | Score | Audit | ModelStatus]) -> None:
+    def take(self, records: Iterable[Alert | Score | Audit | ModelStatus | Evidence]) -> None:
         """Take records as they lie on their topics."""
         with self.lock:
             for record in records:
                 self.heard_s = time.monotonic()
-                self._take(record)
+                if isinstance(record, Evidence):
+                    self._take_evidence(record)
+                else:
+                    self._take(record)
 
     def skip(self) -> None:
         """Count a record that could not be read."""
@@ -141,35 +153,40 @@ class LiveState:
             entries = sorted(self._entries, key=lambda each: each[1] or 0)
         return Changes(rows=rows, entries=[entry_of(*each) for each in entries])
 
-    def chart(
-        self, number: int, watcher: Watcher | None, n_known: int, moved_id: str = ""
-    ) -> ChartData | None:
-        """The windows after the first ``n_known``; None without such a model or watcher.
+    def chart(self, number: int, watcher: Watcher | None, moved_id: str = "") -> ChartData | None:
+        """Draw the windows of a watcher; None without such a model or watcher.
 
-        What moved is left out where ``moved_id`` is still the alert that says it.
+        What moved is left out where ``moved_id`` is still what stands for it.
         """
         with self.lock:
             model = self._by_number.get(number)
-            if model is None:
+            seen = None if model is None else model.stream(watcher or model.first_watcher)
+            if model is None or seen is None:
                 return None
-            view, detector = watcher or model.first_watcher
-            series = model.series.get((view, detector))
-            if series is None:
-                return None
-            alert = model.moved((view, detector))
-            is_known = alert is None or alert.alert_id == moved_id
-            return ChartData(
-                number=number,
-                view=view,
-                detector=detector,
-                reducer=series.reducer,
-                test=series.test,
-                n_seen=series.n_seen,
-                columns=series.after(n_known),
-                alerts=list(model.alerts),
-                moved_id="" if alert is None else alert.alert_id,
-                moved=None if alert is None or is_known else moved_of(alert),
-            )
+            key = seen.view, seen.detector
+            n_seen, alert = model.series[key].n_seen, model.moved(key)
+        # Drawn without the lock: it takes milliseconds.
+        now_id, moved = ("", None) if alert is None else self._moved(alert, moved_id)
+        return ChartData(
+            number=number,
+            view=seen.view,
+            detector=seen.detector,
+            reducer=seen.reducer,
+            test=seen.test,
+            n_seen=n_seen,
+            picture=over_time(seen).plain(),
+            moved_id=now_id,
+            moved=moved,
+        )
+
+    def _moved(self, alert: Alert, known_id: str) -> tuple[str, Moved | None]:
+        """Tell what moved by the evidence of an incident or else its alert, and name it."""
+        with self.lock:
+            kept, why_not = self.evidence.of(alert), self.evidence.why_not()
+        now_id = f"{alert.alert_id} {kept.alert_id if kept else why_not}"
+        if now_id == known_id:
+            return now_id, None
+        return now_id, moved_of(alert, kept.read() if kept else None, why_not)
 
     def overview(self) -> Picture:
         """All models in one picture, at most the 1,000 worst."""
@@ -182,7 +199,8 @@ class LiveState:
         with self.lock:
             model = self._by_number.get(number)
             series = None if model is None else model.series.get(watcher or model.first_watcher)
-            return None if series is None else by_hour(series)
+            windows = None if series is None else series.windows()
+        return None if windows is None else by_hour(windows)
 
     def _take(self, record: Alert | Score | Audit | ModelStatus) -> None:
         model = self._model_of(record)
@@ -210,6 +228,11 @@ class LiveState:
             self._new_rows[model.number] = model
         else:
             self._new_ticks[model.number] = model
+
+    def _take_evidence(self, evidence: Evidence) -> None:
+        self.evidence.take(evidence)
+        if (model := self._models.get(evidence.model)) is not None:
+            self._new_rows[model.number] = model
 
     def _tell(self, record: Alert | Audit, at_ms: int | None) -> None:
         self._entries.append((record, at_ms))

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from detectors.column_shifts import CHANCE_LEVEL
-from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.overrides import config_of_model
 from flink_jobs.records.alerts import Alert, AlertKind, ColumnShift, Exemplar
 from flink_jobs.records.evidence import Evidence, strength_of
 from flink_jobs.records.shown import shown as shown_text
-from flink_jobs.replay.result import BacktestResult
 from flink_jobs.reports import column_words
 from flink_jobs.reports.charts import classes, quantiles, shares
 from flink_jobs.reports.charts.images import (
@@ -29,6 +27,9 @@ from flink_jobs.reports.charts.images import (
 from flink_jobs.reports.evidence import Both, Shown
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import share
+
+if TYPE_CHECKING:  # it takes pyarrow, which the live page does without
+    from flink_jobs.replay.result import BacktestResult
 
 MOST_COLUMNS = 6
 MOST_INCIDENTS = 24
@@ -140,8 +141,12 @@ def views_of(
     """The incidents that began with an alert, as they were at another of theirs, by their id."""
     evidence = result.evidence({alert.alert_id for _, alert in pairs})
     return {
-        started.incident_id: _view(
-            started, alert, evidence.get(alert.alert_id), result.config, image_shape
+        started.incident_id: view_of(
+            started,
+            alert,
+            evidence.get(alert.alert_id),
+            seed=config_of_model(result.config, alert.model).detector.seed,
+            image_shape=image_shape,
         )
         for started, alert in pairs
     }
@@ -172,13 +177,19 @@ def _plain(started: Alert, strongest: Alert) -> IncidentView:
     )
 
 
-def _view(
+def view_of(
     started: Alert,
     strongest: Alert,
     evidence: Evidence | None,
-    config: DriftJobConfig,
-    image_shape: Shape | None,
+    *,
+    seed: int = 0,
+    image_shape: Shape | None = None,
 ) -> IncidentView:
+    """Show an incident as it was at an alert of it, by that alert's evidence.
+
+    Without evidence the alert alone says what moved. ``seed`` draws the samples from which the
+    ranges of the classes' shares come.
+    """
     view = _plain(started, strongest)
     if evidence is None:
         return view
@@ -194,7 +205,6 @@ def _view(
     _add_columns(view, evidence, shown, names)
     if (found := shown.probabilities()) is not None:
         both, classes_named = found
-        seed = config_of_model(config, evidence.model).detector.seed
         mix = classes.class_mix(both.reference, both.window, seed=seed)
         view.mix, view.mix_chart = mix, classes.chart(mix, classes_named)
         view.mix_rows = classes.table(mix, classes_named)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 from plotly.graph_objects import Figure
-from plotly.subplots import make_subplots
 
 from flink_jobs.evaluation.accuracy import accuracy_table
 from flink_jobs.evaluation.evaluate import Evaluation, evaluate_result
@@ -17,31 +15,21 @@ from flink_jobs.histories.errors import BacktestError
 from flink_jobs.histories.known_drifts.truth import DriftInterval, read_truth
 from flink_jobs.records.alerts import MAIN_DETECTOR, MAIN_VIEW, Alert, Score
 from flink_jobs.records.evidence import Place
-from flink_jobs.records.shown import shown, shown_html, shown_lines
+from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.records.wording import count
 from flink_jobs.replay.result import BacktestResult
+from flink_jobs.reports import verdict
+from flink_jobs.reports.charts import calendar, moved
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.charts.timeline import timeline
 from flink_jobs.reports.incidents import IncidentView, strongest, views_of
+from flink_jobs.reports.notebook_look import finished, side_by_side, with_its_size
 from flink_jobs.reports.streams import StreamView, read_streams
 from flink_jobs.reports.words import clock
 
 Truth: TypeAlias = str | Path | Sequence[DriftInterval]
 _N_COLUMNS = 1_200
-_PER_ROW = 3
 _MOST_NAMED = 20
-# Above what moved: the names of the columns, and a line of the title.
-_TOP_PX, _LINE_PX = 30, 24
-# Between charts side by side, of the figure's width: names of categories stand there.
-_BESIDE = 0.15
-_ROW_PX, _AXIS_PX, _TITLE_LINE_PX, _TITLE_CHARACTERS = 150, 64, 17, 40
-_LOOK: dict[str, Any] = {
-    "template": "plotly_white",
-    "showlegend": False,
-    "hovermode": "closest",
-    "bargap": 0,
-    "margin": {"t": 80, "b": 50, "l": 60, "r": 20},
-}
 
 
 def evaluate(result: BacktestResult, truth: Truth, *, tolerance_ms: int = 0) -> Evaluation:
@@ -122,7 +110,7 @@ def figure(
     has_labels = result.accuracy() is not None
     line = AccuracyLine.of(accuracy_table(result), model) if has_labels else None
     chart = timeline(seen, own, span_ms, n_columns=_N_COLUMNS, accuracy=line)
-    return _finished(chart, shown_html(_title(seen)))
+    return finished(chart, _heading(seen))
 
 
 def moved_figure(
@@ -159,6 +147,101 @@ def moved_figure(
     BacktestError
         When there is no such incident.
     """
+    seen, alert, found = _incident(result, model, view, detector, incident, place)
+    lines = [
+        f"{_heading(seen)}: what moved, window until {clock(alert.window.end_ms)} UTC",
+        "filled: the reference; line: the window" if found.is_whole else "",
+        shown_html(found.note),
+    ]
+    return side_by_side(found, [line for line in lines if line])
+
+
+def moved_columns_figure(
+    result: BacktestResult,
+    model: str,
+    detector: str = MAIN_DETECTOR,
+    *,
+    view: str | None = None,
+    incident: int = 0,
+    place: Place = "strongest",
+) -> Figure:
+    """Draw all columns of an incident of drift by how much they moved, as the report does.
+
+    The parameters and errors are those of :func:`moved_figure`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    seen, alert, found = _incident(result, model, view, detector, incident, place)
+    drawn = moved.chart([each.moved for each in found.table], [each.name for each in found.table])
+    title = f"{_heading(seen)}: what moved, window until {clock(alert.window.end_ms)} UTC"
+    return with_its_size(drawn, title)
+
+
+def calendar_figure(
+    result: BacktestResult,
+    model: str,
+    detector: str = MAIN_DETECTOR,
+    *,
+    view: str | None = None,
+) -> Figure:
+    """Draw the windows of a model by day and hour, as the report does.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    model, detector : str
+    view : str, optional
+        One of several views of the model; the main or else the first one.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+
+    Raises
+    ------
+    BacktestError
+        When the result has nothing of such a model and detector, or covers fewer than three days.
+    """
+    seen = _stream(result, model, view, detector)
+    drawn = calendar.of_windows(seen.windows)
+    if drawn is None:
+        raise BacktestError(
+            f"the windows of {_title(seen)} cover fewer than {calendar.LEAST_DAYS} days: a "
+            "calendar of them would compare nothing"
+        )
+    title = f"{_heading(seen)}: {calendar.sentence(drawn)}"
+    return with_its_size(calendar.chart(drawn), title)
+
+
+def overview_figure(result: BacktestResult, *, truth: Truth | None = None) -> Figure:
+    """Draw all models in one picture, the worst first, as the report does.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    truth : str, Path or sequence of DriftInterval, optional
+        By these, as :func:`evaluate` takes them, models that missed a drift come first.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    evaluation = None if truth is None else evaluate(result, truth)
+    seen = verdict.overview(evaluation, read_streams(result.scores(), result.alerts()))
+    return with_its_size(seen.figure(), seen.sentence)
+
+
+def _incident(
+    result: BacktestResult,
+    model: str,
+    view: str | None,
+    detector: str,
+    incident: int,
+    place: Place,
+) -> tuple[StreamView, Alert, IncidentView]:
+    """Find an incident, and show it at its first or its strongest window with an alert."""
     seen = _stream(result, model, view, detector)
     try:
         started = seen.started[incident]
@@ -168,21 +251,8 @@ def moved_figure(
             f"{_title(seen)} had {n} of drift, and number {incident} is none of "
             "them; they are counted from 0"
         ) from None
-    pair = started, started if place == "first" else strongest(seen, started)
-    moved = views_of([pair], result)[started.incident_id]
-    lines = [
-        f"{shown_html(_title(seen))}: what moved, window until {clock(pair[1].window.end_ms)} UTC",
-        "filled: the reference; line: the window" if moved.is_whole else "",
-        shown_html(moved.note),
-    ]
-    said = [line for line in lines if line]
-    drawn = _of_columns(moved)
-    n_lines = drawn.layout.meta or 0
-    top_px = _TOP_PX + _LINE_PX * len(said) + _TITLE_LINE_PX * n_lines
-    height = drawn.layout.height + top_px + _LOOK["margin"]["b"]
-    figure = _finished(drawn, "<br>".join(said))
-    at_the_top = {"y": 1, "yanchor": "top", "yref": "container", "pad_t": 24}
-    return figure.update_layout(title=at_the_top, margin_t=top_px, height=height, meta=None)
+    alert = started if place == "first" else strongest(seen, started)
+    return seen, alert, views_of([(started, alert)], result)[started.incident_id]
 
 
 def _drifts(truth: Truth) -> Sequence[DriftInterval]:
@@ -207,62 +277,9 @@ def _stream(result: BacktestResult, model: str, view: str | None, detector: str)
     )
 
 
-def _of_columns(seen: IncidentView) -> Figure:
-    charts = [(each, each.chart) for each in seen.columns if each.chart is not None]
-    if not charts:
-        return _effect_sizes(seen)
-    titles = [_wrapped(f"{each.short_name}: {each.words}") for each, _ in charts]
-    heights = _row_heights([chart for _, chart in charts])
-    # What stands between rows: an axis' numbers, its unit, and the lines of the title below.
-    n_lines = max(title.count("<br>") + 1 for title in titles)
-    between = _AXIS_PX + _TITLE_LINE_PX * n_lines
-    height = sum(heights) + between * (len(heights) - 1)
-    figure = make_subplots(
-        len(heights),
-        min(_PER_ROW, len(charts)),
-        subplot_titles=titles,
-        row_heights=heights,
-        horizontal_spacing=_BESIDE,
-        vertical_spacing=between / height if len(heights) > 1 else 0.0,
-    )
-    figure.update_annotations(font_size=12)
-    for place, (_, chart) in enumerate(charts):
-        row, column = divmod(place, _PER_ROW)
-        at = {"row": row + 1, "col": column + 1}
-        figure.add_traces(chart.data, rows=at["row"], cols=at["col"])
-        figure.update_xaxes(chart.layout.xaxis, **at)
-        figure.update_yaxes(chart.layout.yaxis, **at)
-    # Bars of two samples stand where they are told to.
-    figure.update_layout(height=height, barmode="overlay", meta=n_lines)
-    return figure
-
-
-def _row_heights(charts: Sequence[Figure]) -> list[int]:
-    """Give each row of charts what its highest one needs."""
-    each = [max(_ROW_PX, chart.layout.height or 0) for chart in charts]
-    return [max(each[start : start + _PER_ROW]) for start in range(0, len(each), _PER_ROW)]
-
-
-def _wrapped(text: str) -> str:
-    """Break a title where the one beside it begins."""
-    return "<br>".join(map(shown_html, textwrap.wrap(shown_lines(text), _TITLE_CHARACTERS)))
-
-
-def _effect_sizes(seen: IncidentView) -> Figure:
-    """Draw how far each column moved, where nothing is known of its values."""
-    names = [shown_html(each.name) for each in seen.columns]
-    sizes = [each.moved.statistic for each in seen.columns]
-    figure = Figure({"type": "bar", "orientation": "h", "x": sizes, "y": names})
-    figure.update_xaxes(title="effect size", range=[0, 1])
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return figure.update_layout(height=40 + 30 * len(names), bargap=0.4)
-
-
 def _title(view: StreamView) -> str:
     return shown(view.name)
 
 
-def _finished(figure: Figure, title: str) -> Figure:
-    """Give a figure plotly's own look. Plotly checks it, since users change it further."""
-    checked = Figure(figure.data, figure.layout)
-    return checked.update_layout(title={"text": title}, **_LOOK)
+def _heading(view: StreamView) -> str:
+    return shown_html(_title(view))

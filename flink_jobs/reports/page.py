@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from flink_jobs import times
@@ -32,7 +30,7 @@ from flink_jobs.reports.charts import (
 from flink_jobs.reports.charts.accuracy_line import AccuracyLine
 from flink_jobs.reports.incidents import IncidentView
 from flink_jobs.reports.pages import Charts
-from flink_jobs.reports.streams import StreamView, Windows
+from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.text.alerts import method_of
 
 N_COLUMNS = 600
@@ -62,9 +60,7 @@ class StreamBlock:
     @property
     def calendar(self) -> calendar.Calendar | None:
         """The windows by day and hour; None for a short history."""
-        windows = self.view.windows
-        ratio = windows.statistic / windows.threshold
-        return calendar.of(windows.end_ms, ratio, windows.is_drift)
+        return calendar.of_windows(self.view.windows)
 
     @property
     def name(self) -> str:
@@ -165,10 +161,10 @@ def render(contents: Contents) -> str:
         "palette": palette,
         "signs": verdict.SIGNS,
         "quiet": verdict.QUIET,
-        "left_out": classes.n_left_out,
+        "classes": classes,
         "most_in_full": _MOST_IN_FULL,
         "packed": pages.packed,
-        "overview": _overview(contents),
+        "overview": verdict.overview(contents.evaluation, contents.views),
         "calendar": calendar,
         "moved": moved,
         "states": palette.STATES[overview.QUIET :],
@@ -176,33 +172,6 @@ def render(contents: Contents) -> str:
         "payload": payload_text,
     }
     return pages.render("report.html.jinja", charts, **context)
-
-
-def _overview(contents: Contents) -> overview.Overview:
-    """All models, the worst first, as the verdict has them."""
-    of_model: dict[str, list[StreamView]] = {}
-    links: dict[str, str] = {}
-    for line in verdict.lines(contents.evaluation, contents.views):
-        view = contents.views[line.place]
-        of_model.setdefault(view.model, []).append(view)
-        links.setdefault(view.model, f"m{line.place}")
-    rows = [
-        overview.Row(
-            model,
-            links[model],
-            [overview.Windows(v.windows.start_ms, v.windows.end_ms, _states(v)) for v in views],
-            [alert.window.closed_ms for v in views for alert in v.started],
-            [alert.window.closed_ms for v in views for alert in v.recovered],
-        )
-        for model, views in of_model.items()
-    ]
-    return overview.Overview(rows)
-
-
-def _states(view: StreamView) -> overview.States:
-    windows = view.windows
-    tested = np.where(windows.is_drift > 0, overview.DRIFTS, overview.QUIET)
-    return np.where(windows.is_tested, tested, overview.UNTESTED).astype(np.uint8)
 
 
 def payload_text(letter: PlacedDeadLetter) -> str:
@@ -226,7 +195,7 @@ def _blocks(contents: Contents, charts: Charts) -> list[StreamBlock]:
         columns = n_columns if view.alerts else min(n_columns, 300)
         name = (view.view, view.detector)
         promise = run_times.of(view.model).get(name)
-        sentence = _sentence(view, promise, found.of(view.model).get(name))
+        sentence = timeline.sentence(view, promise, found.of(view.model).get(name))
         line = None
         if not isinstance(contents.accuracy, str):
             line = AccuracyLine.of(contents.accuracy, view.model)
@@ -265,40 +234,6 @@ def _together(blocks: Sequence[StreamBlock], rank_of: Mapping[int, int]) -> list
         known = rank_of_model.get(block.view.model, rank_of[block.place])
         rank_of_model[block.view.model] = min(known, rank_of[block.place])
     return sorted(blocks, key=lambda block: (rank_of_model[block.view.model], block.place))
-
-
-def _sentence(view: StreamView, promised: tuple[float, float] | None, found: str | None) -> str:
-    """The stream in a few words, for people and as the chart's text.
-
-    ``promised`` is the run time in windows, and its confidence; ``found`` how large a shift is.
-    """
-    windows = view.windows
-    n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
-    parts = [f"{wording.count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
-    if len(windows) > n_tested:
-        parts.append(f"{len(windows) - n_tested:,} not tested")
-    if n_tested:
-        tested = windows.take(windows.is_tested)
-        highest = int(tested.statistic.argmax())
-        at = words.clock(tested.end_ms[highest])
-        parts.append(f"highest statistic {tested.statistic[highest]:.3g} at {at}")
-        parts.append(_least_found(tested))
-    if promised is not None:
-        rare = f"{promised[0]:,.0f} windows or more (confidence {promised[1]:g})"
-        parts.append(f"without a drift an alarm in {rare}")
-    if found is not None:
-        parts.append(found)
-    kinds = Counter(words.about(alert) for alert in view.alerts)
-    alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
-    return f"{'; '.join(parts)}. Alerts: {alerts}."
-
-
-def _least_found(tested: Windows) -> str:
-    """The shift that the last window would have found."""
-    threshold, level = tested.threshold[-1], tested.level[-1]
-    if not np.isfinite(threshold):
-        return "no statistic of the last window would have been drift"
-    return f"the last one drifts from {threshold:.3g} on (p {level:.2g})"
 
 
 def _quality(contents: Contents) -> quality.Quality:

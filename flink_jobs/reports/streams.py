@@ -68,10 +68,16 @@ class Windows:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Windows:
         """The chosen windows."""
-        return Windows(**{name: getattr(self, name)[rows] for name in _COLUMNS})
+        return Windows(**{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    @classmethod
+    def of(cls, rows: Floats) -> Windows:
+        """Put rows of :func:`numbers_of` in order, shape (n, 13)."""
+        ordered = rows[np.argsort(rows[:, 1], kind="stable")]
+        return cls(*(np.ascontiguousarray(column) for column in ordered.T))
 
 
-_COLUMNS = tuple(Windows.__dataclass_fields__)
+COLUMNS = tuple(Windows.__dataclass_fields__)
 
 
 @dataclass(eq=False)
@@ -131,7 +137,7 @@ def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[Strea
         key = (score.model, score.view, score.detector)
         if key not in views:
             views[key] = StreamView(*key, score.reducer, score.test)
-        numbers[key].extend(_row(score))
+        numbers[key].extend(numbers_of(score))
         references = views[key].references
         if len(references) < _MOST_REFERENCES:
             references.setdefault(score.reference.fingerprint, score.reference)
@@ -148,7 +154,8 @@ def read_streams(scores: Iterable[Score], alerts: Iterable[Alert]) -> list[Strea
     return [views[key] for key in sorted(views)]
 
 
-def _row(score: Score) -> tuple[float, ...]:
+def numbers_of(score: Score) -> tuple[float, ...]:
+    """Give the numbers of a score in the order of :class:`Windows`."""
     window, threshold = score.window, score.threshold
     return (
         window.start_ms,
@@ -172,6 +179,4 @@ def _number(value: float | None) -> float:
 
 
 def _as_windows(numbers: array[float]) -> Windows:
-    rows = np.array(numbers, dtype=np.float64).reshape(-1, len(_COLUMNS))
-    rows = rows[np.argsort(rows[:, 1], kind="stable")]
-    return Windows(*(np.ascontiguousarray(column) for column in rows.T))
+    return Windows.of(np.array(numbers, dtype=np.float64).reshape(-1, len(COLUMNS)))

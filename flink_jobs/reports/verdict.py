@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from flink_jobs.evaluation.evaluate import Beside, Evaluation, Figures, Stream
 from flink_jobs.records.wording import count
+from flink_jobs.reports.charts.overview import Overview, Row
 from flink_jobs.reports.streams import StreamView
 from flink_jobs.reports.words import clock, number, share
 from flink_jobs.times import duration
@@ -99,6 +100,17 @@ def lines(evaluation: Evaluation | None, views: Sequence[StreamView]) -> list[Li
             drawn.append(Line(view.name, place, *_by_truth(beside, view)))
     order: dict[str, int] = {"bad": 0, "plain": 1, "good": 2}
     return sorted(drawn, key=lambda line: (order[line.tone], line.word == QUIET))
+
+
+def overview(evaluation: Evaluation | None, views: Sequence[StreamView]) -> Overview:
+    """All models in one picture, in the order of :func:`lines`; each leads to its first line."""
+    of_model: dict[str, list[StreamView]] = {}
+    links: dict[str, str] = {}
+    for line in lines(evaluation, views):
+        view = views[line.place]
+        of_model.setdefault(view.model, []).append(view)
+        links.setdefault(view.model, f"m{line.place}")
+    return Overview([Row.of(model, links[model], some) for model, some in of_model.items()])
 
 
 def _tone_and_word(beside: Beside, view: StreamView) -> tuple[Tone, str]:

@@ -12,6 +12,9 @@ from flink_jobs.config.views import views_of
 
 _CONTROL_TOPIC = "drift-control"
 _STATUS_TOPIC = "drift-status"
+_EVIDENCE_TOPIC = "drift-evidence"
+# Its writer takes records of 1 MB, whatever properties the configuration's own broker has.
+_MOST_EVIDENCE_BYTES = 900_000
 # The monitor's timer for the end of a window fires four panes after it.
 _PANES_TO_THE_TIMER = 5
 
@@ -21,8 +24,8 @@ def sandbox_config(
 ) -> DriftJobConfig:
     """Describe the same job on a broker without passwords, with one worker.
 
-    Commands are always taken and status records written, so that the page has its buttons and knows
-    how each model is watched. A history comes as events of ours,
+    Commands are always taken, status records and evidence written, so that the page has its buttons
+    and knows how each model is watched and what was tested. A history comes as events of ours,
     and the job sends no heartbeats: with the clock's time they would make a history late.
 
     Parameters
@@ -53,6 +56,7 @@ def sandbox_config(
         bootstrap_servers=bootstrap_servers,
         control_topic=config.kafka.control_topic or _CONTROL_TOPIC,
         status_topic=config.kafka.status_topic or _STATUS_TOPIC,
+        evidence_topic=config.kafka.evidence_topic or _EVIDENCE_TOPIC,
         start="earliest",
         bounded=False,
         properties={},
@@ -60,7 +64,9 @@ def sandbox_config(
     job = replace(config.job, parallelism=1, delivery="at_least_once")
     own = as_own_events(config) if feeds_history else config
     limits = replace(own.input, heartbeat_every_ms=0) if feeds_history else own.input
-    return replace(own, kafka=kafka, job=job, input=limits)
+    largest = min(own.evidence.max_bytes, _MOST_EVIDENCE_BYTES)
+    evidence = replace(own.evidence, max_bytes=largest)
+    return replace(own, kafka=kafka, job=job, input=limits, evidence=evidence)
 
 
 def closing_time_ms(config: DriftJobConfig, last_ms: int) -> int:

@@ -179,6 +179,7 @@ def _page(config: DriftJobConfig, address: Address) -> Dashboard:
         scores=kafka.scores_topic,
         audit=kafka.audit_topic,
         status=kafka.status_topic,
+        evidence=kafka.evidence_topic,
     )
     return Dashboard(topics, address, control_topic=kafka.control_topic, issued_by="sandbox")
 

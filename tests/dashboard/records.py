@@ -9,6 +9,8 @@ from kafka import KafkaProducer
 
 from flink_jobs.records.alerts import Alert, Score, ScoreStatus, ThresholdSummary, encode_record
 from flink_jobs.records.control import Audit, encode_audit
+from flink_jobs.records.evidence import Evidence, encode_evidence
+from flink_jobs.records.schemas import read_example
 from flink_jobs.records.status import ModelStatus, encode_status
 from tests.records.examples import make_alert, make_score
 
@@ -65,11 +67,24 @@ def alert(model: str, place: int, variant: str = "", **changes: Any) -> Alert:
     return msgspec.structs.replace(example, **given)
 
 
+def evidence(model: str, place: int, /, **changes: Any) -> Evidence:
+    """The events behind the alert at the end of a model's window number ``place``."""
+    about = alert(model, place)
+    example = msgspec.json.decode(read_example("evidence"), type=Evidence)
+    given: dict[str, Any] = {
+        "alert_id": about.alert_id,
+        "incident_id": about.incident_id,
+        "model": model,
+        "window": about.window,
+    }
+    return msgspec.structs.replace(example, **(given | changes))
+
+
 def write(
-    producer: KafkaProducer, topic: str, *records: Alert | Score | Audit | ModelStatus
+    producer: KafkaProducer, topic: str, *records: Alert | Score | Audit | ModelStatus | Evidence
 ) -> None:
     """Write records and wait until the broker has them."""
-    encoders = {Audit: encode_audit, ModelStatus: encode_status}
+    encoders = {Audit: encode_audit, ModelStatus: encode_status, Evidence: encode_evidence}
     for record in records:
         encode: Any = encoders.get(type(record), encode_record)
         key, value = encode(record)

@@ -10,7 +10,6 @@ from kafka.errors import KafkaConnectionError
 from flink_jobs.dashboard.feed import Feed, Topics
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.kafka.errors import FollowError
-from flink_jobs.kafka.tail import TailFollower
 from flink_jobs.records.alerts import Score
 from tests.dashboard.records import score
 
@@ -34,7 +33,7 @@ def polled(n_rounds: int, *followers: Follower) -> LiveState:
     state = LiveState()
     feed = Feed(Topics(bootstrap_servers="127.0.0.1:1"), state)
     feed._followers = cast(Any, followers)
-    busy: set[TailFollower] = set()
+    busy: set[Any] = set()
     for _ in range(n_rounds):
         busy = feed._poll(busy)
     return state

@@ -226,7 +226,7 @@ def test_without_a_control_topic_there_is_neither_a_token_nor_an_address_for_com
 @pytest.mark.parametrize(
     "path",
     [
-        *("/api/chart", "/api/chart?model=x", "/api/chart?model=0&after=x"),
+        *("/api/chart", "/api/chart?model=x", "/api/calendar?model=-1"),
         *("/api/calendar", "/api/calendar?model=x"),
     ],
 )

@@ -22,7 +22,7 @@ from flink_jobs.records.alerts import AlertKind, Severity
 from flink_jobs.records.command_decoder import decode_command
 from flink_jobs.records.control import Command, Outcome, PlacedCommand, audit_id, kind_of
 from flink_jobs.records.status import ModelState, ModelStatus
-from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, write
+from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, evidence, score, write
 from tests.records.examples import make_audit, make_status
 
 pytestmark = [pytest.mark.integration, pytest.mark.system]
@@ -37,9 +37,9 @@ class Setting:
     """The topics that the page follows, and what writes to them and reads from them."""
 
     def __init__(self, broker: KafkaBroker) -> None:
-        names = ("alerts", "scores", "control", "audit", "status")
+        names = ("alerts", "scores", "control", "audit", "status", "evidence")
         topics = [f"page-{name}" for name in names]
-        self.alerts, self.scores, self.control, self.audit, self.status = topics
+        self.alerts, self.scores, self.control, self.audit, self.status, self.evidence = topics
         for topic in topics:
             broker.create_topic(topic)
         self.topics = Topics(
@@ -48,6 +48,7 @@ class Setting:
             scores=self.scores,
             audit=self.audit,
             status=self.status,
+            evidence=self.evidence,
         )
         self.producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
         self._consumer = KafkaConsumer(
@@ -179,12 +180,12 @@ def test_scores_and_alerts_appear_and_move_the_chart_without_a_reload(
     setting.write_scores(model, 0.03, 0.04, 0.06)
     expect(row(page, model)).to_contain_text("no drift · 0.75×")
     choose(page, model)
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 3 windows, 0 of them"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("3 windows tested, 0 above"))
 
     setting.write_scores(model, 0.2, 0.24, first=3)
     write(setting.producer, setting.alerts, alert(model, 4, statistic=0.24))
 
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 5 windows, 2 of them"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("5 windows tested, 2 above"))
     expect(page.locator("#chart .main-svg").first).to_be_visible()
     expect(page.locator("#model-state")).to_have_text("△ drift")
     expect(page.locator("#incidents-list")).to_contain_text(model)
@@ -205,28 +206,56 @@ def test_no_line_of_the_chart_crosses_a_time_without_windows(page: Page, setting
 
     choose(page, model)
     page.locator("#chart .main-svg").first.wait_for()
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 5 windows"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("5 windows tested"))
 
-    threshold, statistic = page.evaluate(
-        "() => document.querySelector('#chart').data.slice(0, 2).map((trace) => trace.y)"
+    drawn = page.evaluate(
+        "() => document.querySelector('#chart')._fullData.slice(0, 2).map(({ y }) => [...y])"
     )
-    assert [value is None for value in threshold] == [False] * 3 + [True] + [False] * 2
-    assert statistic == [0.03, 0.04, 0.03, None, 0.04, 0.03]
+    assert [[value != value for value in each] for each in drawn] == [
+        [False, False, False, True, False, False]
+    ] * 2
 
 
-def test_the_charts_buttons_zoom_and_none_sends_the_chart_elsewhere(
+def test_whoever_zooms_by_keys_or_buttons_keeps_the_view_while_windows_come_in(
     page: Page, setting: Setting
 ) -> None:
     model = next(_names)
-    setting.write_scores(model, 0.03, 0.04)
-
+    setting.write_scores(model, *(0.03 for _ in range(20)))
     choose(page, model)
-    page.locator("#chart .main-svg").first.wait_for()
-    titles = [
-        each.get_attribute("data-title") for each in page.locator("#chart .modebar-btn").all()
-    ]
+    chart = page.locator("#chart")
+    expect(chart).to_have_attribute("aria-label", has("20 windows tested"))
+    chart.locator(".main-svg").first.wait_for()
+    whole = page.evaluate(_X_RANGE)
 
-    assert titles == ["Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"]
+    chart.focus()
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Earlier").click()
+    near = page.evaluate(_X_RANGE)
+    setting.write_scores(model, 0.03, first=20)
+    expect(chart).to_have_attribute("aria-label", has("21 windows tested"))
+    kept = page.evaluate(_X_RANGE)
+    page.get_by_role("button", name="Reset").click()
+
+    assert near[1] - near[0] < 0.6 * (whole[1] - whole[0])
+    assert kept == near
+    assert page.evaluate(_X_RANGE)[1] >= whole[1] + WINDOW_MS
+    assert chart.locator(".modebar").count() == 0
+
+
+_X_RANGE = "document.querySelector('#chart').layout.xaxis.range.map(Number)"
+
+
+def test_hovering_shows_what_a_window_gave(page: Page, setting: Setting) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.04, 0.2)
+    choose(page, model)
+    points = page.locator("#chart .scatterlayer .trace .points path")
+    points.nth(1).wait_for(state="attached")
+
+    points.nth(1).hover(force=True)
+
+    label = page.locator("#chart .hoverlayer .hovertext")
+    expect(label.first).to_contain_text("statistic 0.04, threshold 0.08")
 
 
 def test_an_incident_is_acknowledged_and_the_jobs_answer_is_shown(
@@ -376,9 +405,9 @@ def test_views_of_a_model_are_named_and_drawn_one_by_one(page: Page, setting: Se
     expect(incident).to_contain_text("drift, view inputs")
     expect(page.locator("#entries")).to_contain_text("view inputs")
     expect(page.locator("#watcher option")).to_have_text(["inputs", "outputs"])
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("2 windows tested"))
     page.locator("#watcher").select_option(label="outputs")
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 3 windows"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("3 windows tested"))
     moved = page.locator("#entries details", has_text="family").first
     moved.locator("summary").click()
     expect(moved).to_contain_text("`plan`: `family` 0 % → 40 % (new)")
@@ -410,7 +439,11 @@ def test_what_moved_is_shown_below_the_chart_in_words_of_people(
     items = page.locator("#moved-list li")
     expect(items).to_have_count(6)
     expect(items.nth(0)).to_contain_text("`family` 0 % → 40 % (new)")
-    expect(items.nth(0).locator(".mark")).to_have_text(["new"])
+    expect(items.nth(0).locator(".yaxislayer-above")).to_contain_text("(new)")
+    expect(items.nth(0).locator("summary")).to_have_text("Numbers")
+    expect(page.locator("#moved-source")).to_have_text(
+        "Drawn from the alert alone: the events that were tested are not, or no longer, at hand."
+    )
     expect(items.nth(1)).to_contain_text("median 12.1 → 30.4 months, up")
     expect(items.nth(2)).to_contain_text("<script>alert(1)</script>")
     page.locator("#moved-more summary").click()
@@ -418,6 +451,29 @@ def test_what_moved_is_shown_below_the_chart_in_words_of_people(
     expect(page.locator("#moved-rows tr")).to_have_count(11)
     expect(page.locator("#moved-found")).to_have_text("11 of 197 found")
     assert page.locator("img, iframe, object, embed").count() == 0
+
+
+def test_what_was_tested_takes_the_place_of_what_the_alert_tells(
+    page: Page, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.2)
+    write(setting.producer, setting.alerts, alert(model, 1))
+    choose(page, model)
+    source = page.locator("#moved-source")
+    expect(source).to_contain_text("Drawn from the alert alone")
+
+    write(setting.producer, setting.evidence, evidence(model, 1))
+
+    expect(source).to_have_text(
+        "Drawn from events that were tested: 4 of the window and 4 of the reference."
+    )
+    tenure = page.locator("#moved-list li").first
+    expect(tenure).to_contain_text("median 19 → 49 months, up")
+    expect(tenure.locator(".barlayer .point")).not_to_have_count(0)
+    tenure.locator("summary").click()
+    expect(tenure.locator("thead")).to_contain_text("reference")
+    expect(tenure.locator("tbody tr").last).to_have_text("missing0 %25 %")
 
 
 def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Setting) -> None:
@@ -435,7 +491,7 @@ def test_names_from_kafka_are_text_wherever_they_stand(page: Page, setting: Sett
     expect(page.locator("#watcher option")).to_have_count(2)
     named = json.dumps(["main", HOSTILE], ensure_ascii=False, separators=(",", ":"))
     page.locator("#watcher").select_option(named)
-    expect(page.locator("#chart")).to_have_attribute("aria-label", has("of 2 windows, 1 of them"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", has("2 windows tested, 1 above"))
     assert page.locator("img, iframe, object, embed").count() == 0
     assert page.evaluate("document.scripts.length") == 3
     page.get_by_role("button", name="Describe").click()
@@ -491,7 +547,8 @@ def test_the_page_fits_a_phone(phone: Page, setting: Setting) -> None:
     width = phone.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1]
     sizes = phone.evaluate(
-        "[...document.querySelectorAll('#actions button, #list button, #tallies button')]"
+        "[...document.querySelectorAll('#actions, #list, #tallies, .tools')]"
+        ".flatMap(each => [...each.querySelectorAll('button')])"
         ".filter(each => each.offsetParent).map(each => each.getBoundingClientRect().height)"
     )
     assert min(sizes) >= 36

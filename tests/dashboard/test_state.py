@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 
 import msgspec
+import numpy as np
 import pytest
 
 from flink_jobs.dashboard.moved import moved_of
@@ -14,6 +16,9 @@ from flink_jobs.dashboard.wire import AlertEntry, AuditEntry, ModelRow, Watcher
 from flink_jobs.records.alerts import AlertKind, Cause, SampleSummary, Severity
 from flink_jobs.records.control import Outcome
 from flink_jobs.records.status import ModelState
+from flink_jobs.reports.charts import figures
+from flink_jobs.reports.charts.timeline import timeline
+from flink_jobs.reports.streams import read_streams
 from tests.core.watched import Watched, commanded
 from tests.dashboard.records import BEGIN_MS, WINDOW_MS, alert, score, untested
 from tests.records.examples import make_alert, make_audit, make_status
@@ -52,9 +57,16 @@ def only_row(state: LiveState) -> ModelRow:
 
 
 def chart_of(state: LiveState, watcher: Watcher = MAIN, moved_id: str = "") -> ChartData:
-    chart = state.chart(0, watcher, 0, moved_id)
+    chart = state.chart(0, watcher, moved_id)
     assert chart is not None
     return chart
+
+
+def statistics_of(chart: ChartData) -> list[float]:
+    """The statistics that a chart draws, as the page decodes them."""
+    (line,) = [each for each in chart.picture["drawn"]["data"] if "lines+" in each["mode"]]
+    packed = base64.b64decode(line["y"]["bdata"])
+    return [round(value, 6) for value in np.frombuffer(packed, line["y"]["dtype"]).tolist()]
 
 
 def test_drift_opens_an_incident_and_recovery_closes_it() -> None:
@@ -266,9 +278,9 @@ def test_windows_that_were_not_tested_are_no_sign_of_health() -> None:
     state.take([untested("m", 0)])
 
     assert only_row(state).state == "untested"
-    chart = state.chart(0, None, 0)
-    assert chart is not None
-    assert msgspec.json.encode(chart.columns["statistic"]) == b"[null]"
+    picture = chart_of(state).picture
+    assert picture["words"].startswith("Timeline: 0 windows tested, 0 above the threshold")
+    assert [row[1:4] for row in picture["rows"]] == [("× too few events", "–", "–")]
 
 
 def test_what_changed_is_sent_once_and_numbers_alone_as_ticks() -> None:
@@ -284,18 +296,50 @@ def test_what_changed_is_sent_once_and_numbers_alone_as_ticks() -> None:
     assert msgspec.json.encode(state.drain()) == b"{}"
 
 
-def test_a_chart_asks_for_what_it_does_not_have() -> None:
+def test_the_chart_is_the_figure_of_the_report() -> None:
+    scores = [score("m", place, 0.2 if place == 5 else 0.04) for place in range(8)]
+    scores.insert(3, untested("m", 40))
+    alerts = [alert("m", 5), alert("m", 7, kind=AlertKind.RECOVERED)]
+    state = LiveState()
+    state.take([*reversed(alerts), *scores])
+
+    drawn = chart_of(state).picture["drawn"]
+
+    (view,) = read_streams(scores, alerts)
+    span_ms = float(at(0)), float(at(41))
+    assert drawn == figures.for_page(timeline(view, [], span_ms, n_columns=600))
+    assert {"triangle-up", "triangle-down", "square", "x"} <= {
+        each.get("marker", {}).get("symbol") for each in drawn["data"]
+    }
+
+
+def test_a_chart_holds_the_last_windows() -> None:
     state = LiveState(n_windows=5)
-    state.take(score("m", place) for place in range(8))
+    state.take(score("m", place, 0.01 * place) for place in range(8))
 
-    everything, rest = state.chart(0, MAIN, 0), state.chart(0, MAIN, 7)
+    chart = chart_of(state)
 
-    assert everything is not None
-    assert rest is not None
-    assert everything.columns["end_ms"] == [at(place + 1) for place in range(3, 8)]
-    assert rest.columns["end_ms"] == [at(8)]
-    assert state.chart(0, ("main", "other"), 0) is None
-    assert state.chart(99, None, 0) is None
+    assert chart.n_seen == 8
+    assert statistics_of(chart) == [0.03, 0.04, 0.05, 0.06, 0.07]
+    assert chart.picture["rows"][0][:4] == ("2026-01-01 00:08", "no drift", "0.07", "0.08")
+    assert state.chart(0, ("main", "other")) is None
+    assert state.chart(99, None) is None
+
+
+def test_the_stretches_of_the_last_references_are_kept() -> None:
+    state = LiveState()
+    reference = score("m", 0).reference
+    given = [
+        msgspec.structs.replace(reference, fingerprint=f"r{n}", start_ms=at(n), end_ms=at(n + 1))
+        for n in range(30)
+    ]
+    state.take(score("m", n, reference=each) for n, each in enumerate(given[:2]))
+    fixed = chart_of(state).picture["drawn"]["layout"]["annotations"]
+    state.take(score("m", n, reference=each) for n, each in enumerate(given))
+
+    # One that moves is everywhere.
+    assert [note["text"] for note in fixed] == ["reference"] * 2
+    assert chart_of(state).picture["drawn"]["layout"]["annotations"] == []
 
 
 def test_all_models_are_one_picture_with_the_worst_at_the_top() -> None:
@@ -376,12 +420,12 @@ def test_views_of_a_model_have_incidents_and_windows_of_their_own() -> None:
     state.take([alert("m", 1, view="inputs", incident_id="inputs", kind=AlertKind.RECOVERED)])
 
     row = only_row(state)
-    charts = [state.chart(0, watcher, 0) for watcher in row.watchers]
+    charts = [chart_of(state, watcher) for watcher in row.watchers]
 
     assert row.watchers == [("inputs", "main"), ("outputs", "main")]
     assert [incident.view for incident in row.incidents] == ["outputs"]
-    assert [chart and chart.columns["statistic"] for chart in charts] == [[0.1], [0.2]]
-    first = state.chart(0, None, 0)
+    assert [statistics_of(chart) for chart in charts] == [[0.1], [0.2]]
+    first = state.chart(0, None)
     assert first is not None
     assert (first.view, first.detector) == ("inputs", "main")
 
@@ -449,7 +493,7 @@ def test_threads_that_write_and_read_lose_nothing() -> None:
         names |= {row.number: row.model for row in changes.rows}
         assert {number for number, _, _ in changes.ticks} <= set(names)
 
-    charts = [state.chart(number, None, 0) for number in names]
+    charts = [state.chart(number, None) for number in names]
     assert sorted(chart.n_seen for chart in charts if chart) == [300] * 4
     assert set(names.values()) == set("abcd")
 
@@ -469,7 +513,8 @@ def test_what_moved_is_told_of_the_newest_alert_and_sent_once() -> None:
     again = chart_of(state, moved_id=first.moved_id)
 
     assert first.moved is not None
-    assert first.moved_id == again.moved_id == newest.alert_id
+    assert first.moved.alert_id == newest.alert_id
+    assert first.moved_id == again.moved_id
     assert [column.name for column in first.moved.columns] == ["plan", "tenure"]
     assert again.moved is None
 
@@ -499,7 +544,7 @@ def test_of_many_columns_the_first_are_drawn_and_the_rest_is_bounded() -> None:
     moved = moved_of(make_alert(top_columns=many))
 
     assert len(moved.columns) == 300
-    drawn = [bool(column.shares or column.ranges) for column in moved.columns]
+    drawn = [column.drawn is not None for column in moved.columns]
     assert drawn == [True] * 6 + [False] * 294
 
 
@@ -513,17 +558,17 @@ def test_what_moved_says_that_it_comes_from_a_sample_where_the_alert_counts_more
     assert (of_all.is_sample, of_some.is_sample) == (False, True)
 
 
-def test_what_moved_has_shares_ranges_units_and_missing_values() -> None:
+def test_what_moved_has_the_charts_of_the_report_with_units_and_missing_values() -> None:
     plan, tenure = moved_of(make_alert()).columns
 
-    assert [(row.text, row.mark) for row in plan.shares] == [
-        ("family", "new"),
-        ("basic", ""),
-        ("plus", ""),
-        ("(missing)", ""),
+    assert [text for text, *_ in plan.rows] == ["family (new)", "basic", "plus", "(missing)"]
+    assert tenure.rows == [
+        ("5 %", "1", "2"),
+        ("median", "12.1", "30.4"),
+        ("95 %", "48", "61.5"),
     ]
-    assert [(row.text, row.quantiles) for row in tenure.ranges] == [
-        ("reference", [1.0, 12.1, 48.0]),
-        ("window", [2.0, 30.4, 61.5]),
-    ]
+    assert plan.drawn is not None
+    assert tenure.drawn is not None
+    assert plan.drawn["layout"]["yaxis"]["ticktext"][0] == "family<br>(new)"
+    assert tenure.drawn["layout"]["xaxis"]["title"] == {"text": "months"}
     assert (tenure.type, tenure.missing) == ("number, months", "none missing")

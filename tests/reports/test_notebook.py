@@ -19,7 +19,15 @@ from flink_jobs.histories.errors import BacktestError, SourceError
 from flink_jobs.histories.known_drifts.shift_table import read_shifts
 from flink_jobs.replay import BacktestResult, DriftInterval, run_backtest
 from flink_jobs.replay.result import ALERTS_FILE, DEAD_LETTERS_FILE, EVIDENCE_FILE, SCORES_FILE
-from flink_jobs.reports.notebook import evaluate, figure, moved_figure
+from flink_jobs.reports.notebook import (
+    calendar_figure,
+    evaluate,
+    figure,
+    moved_columns_figure,
+    moved_figure,
+    overview_figure,
+)
+from scripts.shared.fleet_sample import run_fleet
 from tests.histories.examples import (
     FEATURES,
     START_MS,
@@ -274,6 +282,49 @@ def test_what_moved_is_drawn_by_the_events_that_were_kept(
         assert "filled: the reference; line: the window" in figure_.layout.title.text
     assert drawn.to_json() != first.to_json()
     assert "filled" not in alone.layout.title.text
+
+
+def test_all_models_are_one_figure_with_the_worst_at_the_top(result: BacktestResult) -> None:
+    by_alerts, by_truth = overview_figure(result), overview_figure(result, truth=TRUTH)
+
+    assert by_alerts.layout.title.text.startswith("3 models from 2026-")
+    assert by_alerts.layout.yaxis.ticktext[0] == "c"
+    assert set(by_truth.layout.yaxis.ticktext) == {"a", "b", "c"}
+    # The names stand to the left of the plot, in the room that the report gives them.
+    assert by_alerts.layout.margin.l < 40
+    assert by_alerts.layout.height > 3 * 22
+
+
+def test_the_windows_of_several_days_are_a_calendar(tmp_path: Path) -> None:
+    fleet = run_fleet(tmp_path, n_models=2, n_hours=96, events_an_hour=20)
+    model = sorted(fleet.summary.models)[0]
+
+    drawn = calendar_figure(fleet, model)
+
+    (cells,) = drawn.data
+    assert np.shape(cells.z) == (4, 24)
+    assert drawn.layout.title.text.startswith(f"{model}: ")
+
+
+def test_a_calendar_of_a_short_history_is_refused(result: BacktestResult) -> None:
+    with pytest.raises(BacktestError, match="windows of c cover fewer than 3 days"):
+        calendar_figure(result, "c")
+
+
+def test_what_moved_is_a_bar_as_long_as_the_effect_size_of_each_column(
+    result: BacktestResult,
+) -> None:
+    started = next(each for each in result.alerts() if each.model == "c")
+    (kept,) = result.evidence({started.alert_id}).values()
+
+    drawn = moved_columns_figure(result, "c", place="first")
+
+    sizes = [size for bars in drawn.data if bars.type == "bar" for size in bars.x]
+    assert sorted(sizes) == sorted(each.statistic for each in kept.moves)
+    assert len(sizes) == len(FEATURES)
+    assert "what moved, window until" in drawn.layout.title.text
+    with pytest.raises(BacktestError, match="number 99 is none of them"):
+        moved_columns_figure(result, "c", incident=99)
 
 
 def test_what_is_not_there_is_said(result: BacktestResult) -> None:

@@ -344,6 +344,27 @@ def test_silence_is_shaded_until_events_come_again():
     assert note.hovertext == "silent: 2026-01-01 01:10 to 2026-01-01 01:20"
 
 
+def test_an_incident_is_shaded_until_it_recovers_and_an_open_one_to_the_end():
+    view = stream(
+        *(score(minute) for minute in range(10, 100, 10)),
+        alerts=(
+            alert(20, incident_id="1"),
+            alert(30, AlertKind.ONGOING, incident_id="1"),
+            alert(40, AlertKind.RECOVERED, incident_id="1"),
+            alert(70, incident_id="2"),
+        ),
+    )
+
+    chart = timeline(view, [], (START_MS, START_MS + 90 * MINUTE_MS), n_columns=100)
+    colours = {"rgba(213,94,0,0.12)"}
+    shaded = [(each.x0, each.x1) for each in chart.layout.shapes if each.fillcolor in colours]
+
+    minutes = [[(end - START_MS) / MINUTE_MS for end in each] for each in shaded]
+    assert minutes[0] == [20, 40]
+    assert minutes[1][0] == 70
+    assert minutes[1][1] >= 90
+
+
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=300),
     st.integers(min_value=1, max_value=40),

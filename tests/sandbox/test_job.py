@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.loading import decode_config
 from flink_jobs.config.locations import locations_of
 from flink_jobs.config.own_events import as_own_events
+from flink_jobs.config.tables.evidence import EvidenceTable
 from flink_jobs.core.monitor import DriftMonitor
 from flink_jobs.core.state.model_state import InMemoryEntries
 from flink_jobs.intake.panes import Pane
@@ -66,6 +68,17 @@ def test_the_job_runs_on_the_sandbox_alone_and_begins_at_the_beginning() -> None
     assert changed.kafka.properties == {}
     assert (changed.kafka.start, changed.kafka.bounded) == ("earliest", False)
     assert (changed.job.parallelism, changed.job.delivery) == (1, "at_least_once")
+
+
+def test_the_page_of_a_sandbox_has_evidence_in_records_that_its_writer_takes() -> None:
+    config = decode_config(PLACED.encode())
+    large = msgspec.structs.replace(config, evidence=EvidenceTable(max_bytes=5_000_000))
+
+    changed = sandbox_config(large, "127.0.0.1:1", feeds_history=True)
+
+    assert changed.kafka.evidence_topic == "drift-evidence"
+    assert changed.evidence.max_bytes == 900_000
+    assert config_version(changed) == config_version(large)
 
 
 def test_a_fed_history_gives_the_alert_ids_of_a_backtest() -> None:

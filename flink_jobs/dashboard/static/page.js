@@ -32,7 +32,6 @@ const N_RECENT = 40;
 const ROWS_A_PAGE = 200;
 const N_ENTRIES = 150;
 const N_ANSWERS = 4;
-const N_TABLE = 20;
 const SILENT_STREAM_MS = 10_000;
 const CHART_EVERY_MS = 900;
 const ANSWER_WITHIN_MS = 30_000;
@@ -382,7 +381,7 @@ function drawDirtyRows() {
 
 const colours = {};
 function readColours() {
-  for (const name of ["statistic", "threshold", "drift", "ongoing", "recovered", "grid", "ink", "soft", "band"]) colours[name] = colour(name);
+  for (const name of ["statistic", "threshold", "drift"]) colours[name] = colour(name);
 }
 
 // How much of the threshold was reached: a line, a rule at the threshold, and a dot for each drift.
@@ -524,6 +523,7 @@ function choose(which, byHand, isWanted = true) {
   setTabStop();
   chosenWatcher = null;
   chart = null;
+  Look.unzoom($("chart"));
   panelIsStale = true;
   refreshChart(true);
   schedule();
@@ -575,10 +575,6 @@ function watcherWords({ view, detector }) {
   return named.map(([what, name]) => `${what} ${shown(name)}`);
 }
 
-function isWatcher(chart, [view, detector]) {
-  return chart.view === view && chart.detector === detector;
-}
-
 function drawWatchers(row) {
   const select = $("watcher");
   const values = row.watchers.map((each) => JSON.stringify(each));
@@ -599,6 +595,7 @@ function drawWatchers(row) {
 $("watcher").addEventListener("change", () => {
   chosenWatcher = JSON.parse($("watcher").value);
   chart = null;
+  Look.unzoom($("chart"));
   refreshChart(true);
 });
 
@@ -943,23 +940,19 @@ function entryItem(entry) {
 
 // ---- the chart
 
-let chart = null; // { number, view, detector, n_seen, columns, alerts }
+let chart = null; // { number, view, detector, n_seen, picture, moved_id }
 let chartBusy = false;
 let chartAgain = false;
 let chartAt = 0;
 let chartTimer = 0;
 let plotly = null;
-const STATUSES = ["tested", "too few events", "no reference yet", "test failed"];
-const N_WINDOWS = 400;
-// Named one by one: plotly.js has others, and one of them sends the chart to its maker's cloud.
-const CHART_BUTTONS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]];
-const isTouch = window.matchMedia("(pointer: coarse)").matches;
+let moved = { id: "", told: null }; // what moved, and what stands for it: it comes only once
 
 function loadPlotly() {
   plotly ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = "/plotly.js";
-    script.onload = () => resolve(window.Plotly);
+    script.onload = resolve;
     script.onerror = () => {
       plotly = null;
       reject(new Error("plotly.js did not load"));
@@ -991,10 +984,10 @@ async function fetchChart() {
   chartBusy = true;
   chartAt = Date.now();
   try {
+    const chosenBefore = chosenWatcher;
     const isThere = chosenWatcher !== null && row.watchers.some((each) => JSON.stringify(each) === JSON.stringify(chosenWatcher));
     const asks = isThere ? chosenWatcher : null;
-    const isSame = chart?.number === row.number && (asks === null || isWatcher(chart, asks));
-    const asked = new URLSearchParams({ model: row.number, after: isSame ? chart.n_seen : 0, moved: isSame ? chart.moved_id : "" });
+    const asked = new URLSearchParams({ model: row.number, moved: moved.id });
     if (asks !== null) {
       asked.set("view", asks[0]);
       asked.set("detector", asks[1]);
@@ -1002,7 +995,7 @@ async function fetchChart() {
     const response = await fetch(`/api/chart?${asked}`);
     if (response.ok) {
       const given = await response.json();
-      if (given.number === chosen) await showChart(given, isSame);
+      if (given.number === chosen && chosenWatcher === chosenBefore) await showChart(given);
     }
   } catch (error) {
     drawNoChart(`The chart cannot be drawn: ${error.message}.`);
@@ -1015,24 +1008,19 @@ async function fetchChart() {
   }
 }
 
-async function showChart(given, isSame) {
-  if (isSame && chart && isWatcher(chart, [given.view, given.detector])) {
-    for (const [name, values] of Object.entries(given.columns)) {
-      const column = chart.columns[name];
-      column.push(...values);
-      if (column.length > N_WINDOWS) column.splice(0, column.length - N_WINDOWS);
-    }
-    chart = { ...given, columns: chart.columns, moved: given.moved ?? (given.moved_id ? chart.moved : null) };
-  } else if (isSame) {
-    // Asked for what is new of another chart than is there now: what came before it is lacking.
-    chart = null;
-    chartAgain = true;
-    return;
-  } else chart = given;
+async function showChart(given) {
+  chart = given;
+  if (given.moved) moved = { id: given.moved_id, told: given.moved };
+  $("chart").hidden = $("windows").hidden = false;
+  $("chart-note").hidden = true;
   drawMoved();
-  await drawChart();
+  drawFacts(models.get(chosen));
+  $("chart").setAttribute("aria-label", given.picture.words);
+  if ($("windows").open) fillTable($("windows-table"), given.picture);
+  await drawPicture($("chart"), given.picture.drawn);
   await refreshCalendar();
 }
+$("windows").addEventListener("toggle", () => chart && fillTable($("windows-table"), chart.picture));
 
 function drawNoChart(text) {
   $("chart-note").textContent = text;
@@ -1042,93 +1030,31 @@ function drawNoChart(text) {
   $("moved").hidden = true;
 }
 
-// No line crosses a time in which no window closed, five times as long as usual; as in the report.
-function interrupted(x, y) {
-  const steps = x.slice(1).map((end, place) => end - x[place]);
-  const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)];
-  const isGap = (place) => x.length > 2 && place > 0 && steps[place - 1] > 5 * usual;
-  return {
-    x: x.flatMap((end, place) => (isGap(place) ? [end, end] : [end])),
-    y: y.flatMap((value, place) => (isGap(place) ? [null, value] : [value])),
-  };
-}
-
-async function drawChart() {
-  const mine = chart;
-  const { columns, alerts } = mine;
-  if (!columns.end_ms.length) return;
-  const Plotly = await loadPlotly();
-  if (chart !== mine) return;
-  $("chart").hidden = $("windows").hidden = false;
-  $("chart-note").hidden = true;
-  // Windows of a replay may come after later ones.
-  const places = columns.end_ms.map((_, place) => place).sort((a, b) => columns.end_ms[a] - columns.end_ms[b]);
-  const pick = (name, fits = () => true) => places.filter(fits).map((place) => columns[name][place]);
-  const isTested = (place) => columns.status[place] === 0;
-  const drifts = (place) => isTested(place) && columns.is_drift[place] === 1;
-  const hover = (fits) => places.filter(fits).map((place) => [columns.start_ms[place], number(columns.threshold[place]), number(columns.p_value[place], 2), number(columns.effect_size[place], 2), columns.n_tested[place], columns.n_events[place], STATUSES[columns.status[place]]]);
-  const template = "<b>%{customdata[0]|%Y-%m-%d %H:%M:%S} to %{x|%H:%M:%S}</b><br>statistic %{y:.4~g}, threshold %{customdata[1]}<br>p %{customdata[2]}, effect size %{customdata[3]}<br>%{customdata[4]:,} of %{customdata[5]:,} events tested<extra></extra>";
-  const statistics = pick("statistic", isTested).filter((value) => value !== null);
-  const thresholds = pick("threshold").filter((value) => value !== null);
-  const top = 1.16 * Math.max(...statistics, ...thresholds, 1e-9);
-  const line = { type: "scatter", mode: "lines" };
-  const dots = { type: "scatter", mode: "markers" };
-  const begin = columns.start_ms[places[0]];
-  const end = columns.end_ms[places[places.length - 1]];
-  const marks = alerts.filter((mark) => mark[0] === mine.view && mark[1] === mine.detector && mark[6] >= begin);
-  const of = (kind) => marks.filter((mark) => mark[2] === kind);
-  const markTrace = (kind, symbol, name) => ({
-    ...dots, x: of(kind).map((mark) => mark[6]), y: of(kind).map(() => 0.965 * top),
-    marker: { symbol, size: 11, color: colours[name] }, hovertemplate: `<b>%{x|%Y-%m-%d %H:%M:%S}</b><br>alert ${kind}<extra></extra>`,
-  });
-  const traces = [
-    { ...line, ...interrupted(pick("end_ms", isTested), pick("threshold", isTested)), line: { color: colours.threshold, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
-    { ...line, ...interrupted(pick("end_ms"), places.map((place) => (isTested(place) ? columns.statistic[place] : null))), line: { color: colours.statistic, width: 2 }, hoverinfo: "skip", connectgaps: false },
-    { ...dots, x: pick("end_ms", isTested), y: pick("statistic", isTested), customdata: hover(isTested), hovertemplate: template, marker: { size: places.length > 150 ? 3 : 5, color: colours.statistic } },
-    { ...dots, x: pick("end_ms", drifts), y: pick("statistic", drifts), hoverinfo: "skip", marker: { size: places.length > 150 ? 5 : 7, symbol: "square", color: colours.drift } },
-    { ...dots, x: pick("end_ms", (place) => !isTested(place)), y: places.filter((place) => !isTested(place)).map(() => 0), customdata: hover((place) => !isTested(place)), hovertemplate: "<b>%{x|%Y-%m-%d %H:%M:%S}</b><br>not tested: %{customdata[6]}<br>%{customdata[5]:,} events<extra></extra>", marker: { size: 7, symbol: "x-thin", line: { width: 2, color: colours.threshold } } },
-    markTrace("started", "triangle-up", "drift"),
-    markTrace("ongoing", "circle", "ongoing"),
-    markTrace("recovered", "triangle-down", "recovered"),
-  ];
-  const axis = { gridcolor: colours.grid, linecolor: colours.grid, zeroline: false, tickfont: { color: colours.soft }, automargin: true };
-  const layout = {
-    // Half of a last label fits, above and to the right: plotly would else widen the margin, lose the label, and so on.
-    margin: { l: 48, r: 24, t: 12, b: 36 },
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, Arial, sans-serif", size: 12.5, color: colours.ink },
-    showlegend: false, hovermode: "closest", dragmode: isTouch ? false : "zoom",
-    // Whoever has zoomed keeps the view while windows come in.
-    uirevision: `${mine.number} ${mine.view} ${mine.detector}`,
-    xaxis: { ...axis, type: "date" },
-    yaxis: { ...axis, range: [-0.03 * top, top] },
-    shapes: bands(marks, begin, end),
-    hoverlabel: { align: "left", font: { size: 12.5 } },
-  };
-  await Plotly.react($("chart"), traces, layout, { displaylogo: false, displayModeBar: isTouch ? false : "hover", modeBarButtons: CHART_BUTTONS, plotlyServerURL: "", doubleClick: "reset" });
-  describeChart(places, drifts);
-  drawTable(places);
-  drawFacts(models.get(chosen));
-}
-
 // ---- what moved
 
 const N_DRAWN = 6;
 let movedDrawn = null; // what is drawn
 
 function drawMoved() {
-  const { moved } = chart;
-  $("moved").hidden = !moved;
-  if (!moved || moved === movedDrawn) return;
-  movedDrawn = moved;
+  $("moved").hidden = !chart.moved_id || chart.moved_id !== moved.id;
+  if ($("moved").hidden || movedDrawn === moved.told) return;
+  movedDrawn = moved.told;
+  drawColumns(moved.told);
+}
+
+function drawColumns(moved) {
   const of = moved.n_test === null ? "" : `, ${moved.is_sample ? "a sample of " : ""}${many(moved.n_test, "event")} against ${moved.n_ref.toLocaleString("en")}`;
   $("moved-when").textContent = `in the window ${moment(moved.start_ms).replace(" UTC", "")} to ${moment(moved.end_ms)} (alert ${moved.kind}${of})`;
   $("moved-chart").setAttribute("aria-label", moved.words);
   $("moved-chart").hidden = moved.columns.length < 2;
+  $("moved-source").textContent = moved.source;
   drawPicture($("moved-chart"), moved.drawn);
   $("moved-confined").hidden = moved.confined.length === 0;
   $("moved-confined").replaceChildren(...moved.confined.map((words) => el("li", "", words)));
   $("moved-list").replaceChildren(...moved.columns.slice(0, N_DRAWN).map(movedItem));
+  $("mix").hidden = !moved.mix;
+  $("mix-note").textContent = moved.mix?.note ?? "";
+  if (moved.mix) showPicture("mix", moved.mix);
   const more = moved.columns.slice(N_DRAWN);
   $("moved-more").hidden = more.length === 0;
   $("moved-more").querySelector("summary").textContent = `${many(more.length, "further column")} that moved less`;
@@ -1142,55 +1068,20 @@ function movedItem(column) {
   const head = el("p");
   head.append(name, " ", el("span", "soft", column.type));
   item.append(head, el("p", "words", column.words), el("p", "soft", `${column.strength}; ${column.missing}`));
-  if (column.ranges.length) item.append(rangesOf(column.ranges));
-  // Of a number the missing values alone are shares: 2 % of them should not look like all.
-  if (column.shares.length) item.append(sharesOf(column.shares, column.ranges.length > 0));
+  if (!column.drawn) return item;
+  const box = el("div", "picture small");
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", `${column.name}, reference against window: ${column.words}`);
+  const [numbers, scroll, table] = [el("details"), el("div", "scroll"), el("table")];
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", `Numbers of ${column.name}`);
+  scroll.append(table);
+  numbers.append(el("summary", "", "Numbers"), scroll);
+  fillTable(table, { columns: ["value", "reference", "window"], rows: column.rows });
+  item.append(box, numbers);
+  drawPicture(box, column.drawn);
   return item;
-}
-
-const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
-
-function sharesOf(rows, isOfAll) {
-  const longest = isOfAll ? 1 : Math.max(...rows.flatMap((row) => [row.ref_share, row.test_share]), 1e-9);
-  const list = el("dl", "shares");
-  for (const row of rows) {
-    const text = el("dt", "", row.text);
-    if (row.mark) text.append(" ", el("b", `mark ${row.mark}`, row.mark));
-    const value = el("dd");
-    const bars = el("span", "bars");
-    bars.setAttribute("aria-hidden", "true");
-    for (const [side, share] of [["reference", row.ref_share], ["window", row.test_share]]) {
-      const bar = el("i", `bar ${side}`);
-      bar.style.width = share ? `max(1px, ${Math.min(100, (100 * share) / longest)}%)` : "0";
-      bars.append(bar);
-    }
-    value.append(bars, el("span", "number", `${percent(row.ref_share)} → ${percent(row.test_share)}`));
-    list.append(text, value);
-  }
-  return list;
-}
-
-// The range of 90 % of the values and its middle, both sides on one scale.
-function rangesOf(rows) {
-  const ends = rows.flatMap((row) => row.quantiles);
-  const low = Math.min(...ends);
-  const width = Math.max(...ends) - low || 1;
-  const at = (value) => (100 * (value - low)) / width;
-  const list = el("dl", "shares ranges");
-  for (const { text, quantiles, words } of rows) {
-    const value = el("dd");
-    const track = el("span", `track ${text}`);
-    track.setAttribute("aria-hidden", "true");
-    const line = el("i", "line");
-    line.style.left = `${at(quantiles[0])}%`;
-    line.style.width = `${at(quantiles[2]) - at(quantiles[0])}%`;
-    const dot = el("i", "dot");
-    dot.style.left = `${at(quantiles[1])}%`;
-    track.append(line, dot);
-    value.append(track, el("span", "number", words));
-    list.append(el("dt", "", text), value);
-  }
-  return list;
 }
 
 function drawMovedRows() {
@@ -1212,38 +1103,31 @@ $("moved-search").addEventListener("input", drawMovedRows);
 
 // ---- pictures that the dashboard draws: all models, a calendar, what moved
 
-const pictures = new Map(); // box -> figure
-const isDark = () => window.matchMedia("(prefers-color-scheme: dark)").matches;
-
+// What a box shows last is drawn, once plotly.js is there.
 async function drawPicture(box, figure) {
-  pictures.set(box, figure);
-  const Plotly = await loadPlotly();
-  if (pictures.get(box) !== figure || !box.clientWidth) return;
-  box.style.height = `${figure.layout.height}px`;
-  await Plotly.react(box, Look.dataOf(box, figure, isDark()), Look.layoutOf(box, figure, isTouch), { displayModeBar: false, responsive: false });
-  for (const svg of box.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
+  Look.know(box, figure);
+  await loadPlotly();
+  Look.draw(box);
 }
 
-function drawPictures() {
-  for (const [box, figure] of pictures) if (box.clientWidth) drawPicture(box, figure);
-}
-new ResizeObserver(() => {
-  for (const [box, figure] of pictures) if (box.clientWidth && box.layout && box.layout.width !== box.clientWidth) drawPicture(box, figure);
-}).observe(document.body);
-
-// The picture, what it says in words, and its numbers as a table.
-async function showPicture(name, picture) {
-  $(`${name}-words`).textContent = `${picture.words}.`;
-  $(`${name}-chart`).setAttribute("aria-label", picture.words);
+function fillTable(table, { columns, rows }) {
   const line = (tag, cells) => {
     const row = el("tr");
     row.append(...cells.map((text) => el(tag, "", text)));
     return row;
   };
   const [head, body] = [el("thead"), el("tbody")];
-  head.append(line("th", picture.columns));
-  body.append(...picture.rows.map((cells) => line("td", cells)));
-  $(`${name}-table`).replaceChildren(head, body);
+  head.append(line("th", columns));
+  for (const cell of head.querySelectorAll("th")) cell.scope = "col";
+  body.append(...rows.map((cells) => line("td", cells)));
+  table.replaceChildren(head, body);
+}
+
+// The picture, what it says in words, and its numbers as a table.
+async function showPicture(name, picture) {
+  $(`${name}-words`).textContent = `${picture.words}.`;
+  $(`${name}-chart`).setAttribute("aria-label", picture.words);
+  fillTable($(`${name}-table`), picture);
   await drawPicture($(`${name}-chart`), picture.drawn);
 }
 
@@ -1252,15 +1136,11 @@ async function refreshOverview() {
   const answer = await fetch("/api/overview");
   if (!$("overview").open || !answer.ok) return;
   await showPicture("overview", await answer.json());
-  const box = $("overview-chart");
-  box.removeAllListeners?.("plotly_click");
-  box.on("plotly_click", ({ points }) => {
-    const which = points[0].data.meta?.links?.[Math.round(points[0].y)];
-    if (which === undefined) return;
-    $("overview").close();
-    choose(Number(which), true);
-  });
 }
+Look.onLink((link) => {
+  $("overview").close();
+  choose(Number(link), true);
+});
 $("overview-open").addEventListener("click", () => {
   $("overview").showModal();
   refreshOverview();
@@ -1284,48 +1164,6 @@ async function refreshCalendar() {
   else $("calendar-words").textContent = "The windows that are kept are of fewer than three days.";
 }
 $("calendar").addEventListener("toggle", refreshCalendar);
-
-// From each start to its recovery; an incident that began before the first mark has none.
-function bands(marks, begin, end) {
-  const shapes = [];
-  let since = null;
-  const close = (until, isOpen) => {
-    shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: Math.max(since, begin), x1: until, y0: 0, y1: 1, fillcolor: colours.band, line: { width: 0 } });
-    shapes.push({ type: "line", layer: "below", xref: "x", yref: "paper", x0: since, x1: since, y0: 0, y1: 1, line: { color: colours.drift, width: 1.5 } });
-    if (!isOpen) shapes.push({ type: "line", layer: "below", xref: "x", yref: "paper", x0: until, x1: until, y0: 0, y1: 1, line: { color: colours.recovered, width: 1.5, dash: "dot" } });
-    since = null;
-  };
-  for (const [, , kind, , , , endMs] of marks) {
-    if (kind === "recovered" && since !== null) close(endMs, false);
-    else if (kind !== "recovered") since ??= endMs;
-  }
-  if (since !== null) close(end, true);
-  return shapes;
-}
-
-function describeChart(places, drifts) {
-  const { columns } = chart;
-  const last = places[places.length - 1];
-  const count = places.filter(drifts).length;
-  $("chart").setAttribute("aria-label", `Statistic and threshold of ${many(places.length, "window")}, ${count} of them with drift. The last one, to ${moment(columns.end_ms[last])}: statistic ${number(columns.statistic[last])}, threshold ${number(columns.threshold[last])}.`);
-}
-
-function drawTable(places) {
-  if (!$("windows").open) return;
-  const { columns } = chart;
-  $("windows-body").replaceChildren(
-    ...places.slice(-N_TABLE).reverse().map((place) => {
-      const tested = columns.status[place] === 0;
-      const result = tested ? (columns.is_drift[place] === 1 ? "▲ drift" : "no drift") : `× ${STATUSES[columns.status[place]]}`;
-      const cells = [moment(columns.end_ms[place]).replace(" UTC", ""), result, number(columns.statistic[place]), number(columns.threshold[place]), number(columns.p_value[place], 2), number(columns.effect_size[place], 2), columns.n_events[place].toLocaleString("en")];
-      const line = el("tr");
-      line.append(...cells.map((text) => el("td", "", text)));
-      return line;
-    }),
-  );
-}
-new ResizeObserver(() => chart && window.Plotly && $("chart").data && window.Plotly.Plots.resize($("chart"))).observe($("chart"));
-$("windows").addEventListener("toggle", () => chart && drawChart());
 
 // ---- how the page itself is
 
@@ -1358,8 +1196,6 @@ document.addEventListener("visibilitychange", () => {
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   readColours();
   for (const which of items.keys()) dirty.add(which);
-  if (chart) drawChart();
-  drawPictures();
   schedule();
 });
 $("follow").checked = localStorage.getItem("loudly-follow") === "yes";

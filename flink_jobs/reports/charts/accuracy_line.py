@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from plotly.graph_objects import Scatter
 
 from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.words import clock
+
+if TYPE_CHECKING:  # the live page draws timelines without it
+    import pyarrow as pa
 
 
 class AccuracyLine(NamedTuple):
@@ -32,14 +33,15 @@ class AccuracyLine(NamedTuple):
 
         Examples
         --------
+        >>> import pyarrow as pa
         >>> rows = [{"model": "m", "start_ms": t, "end_ms": t + 1, "n_labelled": 2, "accuracy": 0.5}
         ...         for t in (0, 1, 7)]
         >>> AccuracyLine.of(pa.Table.from_pylist(rows), "m").accuracy
         array([0.5, 0.5, nan, 0.5])
         """
-        own = table.filter(pc.equal(table["model"], model))
+        is_own = table["model"].to_numpy(zero_copy_only=False) == model
         start_ms, end_ms, accuracy, n_labelled = (
-            own[name].to_numpy().astype(np.float64)
+            table[name].to_numpy()[is_own].astype(np.float64)
             for name in ("start_ms", "end_ms", "accuracy", "n_labelled")
         )
         after_gaps = np.flatnonzero(start_ms[1:] > end_ms[:-1]) + 1

@@ -42,6 +42,19 @@ def drift_bands(drifts: Sequence[DriftInterval], begin_ms: float, end_ms: float)
             yield shape, note
 
 
+def incident_bands(alerts: Sequence[Alert], end_ms: float) -> Iterator[layout.Shape]:
+    """Incidents of drift, from the first alert to the last one; the legend names them."""
+    begun: dict[str, float] = {}
+    over: dict[str, float] = {}
+    for alert in alerts:
+        if alert.cause is Cause.DRIFT:
+            begun.setdefault(alert.incident_id, alert.window.end_ms)
+            if alert.kind is AlertKind.RECOVERED:
+                over[alert.incident_id] = alert.window.end_ms
+    for incident, start_ms in begun.items():
+        yield _rectangle(start_ms, over.get(incident, end_ms), palette.DRIFT_COLOUR, 0.12)
+
+
 def alert_bands(alerts: Sequence[Alert], end_ms: float) -> Iterator[Band]:
     """Silences, and the references whose halves differ."""
     silences: dict[str, tuple[float, float]] = {}
@@ -58,19 +71,7 @@ def alert_bands(alerts: Sequence[Alert], end_ms: float) -> Iterator[Band]:
 
 def band(start_ms: float, end_ms: float, colour: str, opacity: float, text: str, side: str) -> Band:
     """Make a rectangle over a stretch of time, with its name at one side of the plot."""
-    shape = layout.Shape(
-        type="rect",
-        xref="x",
-        yref="paper",
-        x0=start_ms,
-        x1=end_ms,
-        y0=0,
-        y1=1,
-        fillcolor=_rgba(colour, opacity),
-        line={"width": 0},
-        layer="below",
-        _validate=figures.are_checked,
-    )
+    shape = _rectangle(start_ms, end_ms, colour, opacity)
     note = layout.Annotation(
         x=start_ms,
         xref="x",
@@ -85,6 +86,22 @@ def band(start_ms: float, end_ms: float, colour: str, opacity: float, text: str,
         _validate=figures.are_checked,
     )
     return shape, note
+
+
+def _rectangle(start_ms: float, end_ms: float, colour: str, opacity: float) -> layout.Shape:
+    return layout.Shape(
+        type="rect",
+        xref="x",
+        yref="paper",
+        x0=start_ms,
+        x1=end_ms,
+        y0=0,
+        y1=1,
+        fillcolor=_rgba(colour, opacity),
+        line={"width": 0},
+        layer="below",
+        _validate=figures.are_checked,
+    )
 
 
 def _rgba(colour: str, opacity: float) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from flink_jobs.reports.charts import figures, palette
+from flink_jobs.reports.streams import Windows
 from flink_jobs.reports.words import clock
 
 Floats = NDArray[np.float64]
@@ -89,6 +90,11 @@ def of(end_ms: Floats, ratio: Floats, is_drift: Floats) -> Calendar | None:
     return Calendar(first, days_a_row, cells, n_windows, n_drifting, highest)
 
 
+def of_windows(windows: Windows) -> Calendar | None:
+    """Count the windows of a stream; None for fewer than three days."""
+    return of(windows.end_ms, windows.statistic / windows.threshold, windows.is_drift)
+
+
 def chart(drawn: Calendar) -> Figure:
     """Draw the cells; what drifts and what was not tested has a sign, too."""
     n_rows = len(drawn.cells)
@@ -127,6 +133,7 @@ def chart(drawn: Calendar) -> Figure:
             "ticktext": [drawn.day(row) for row in range(0, n_rows, step)],
             "range": [n_rows - 0.5, -0.5],
             "showgrid": False,
+            "automargin": True,
         },
     )
 

@@ -199,6 +199,21 @@ def resampled_range(mix: ClassMix) -> tuple[Floats, Floats]:
     return mix.shift.weight_low * mix.shares_ref, mix.shift.weight_high * mix.shares_ref
 
 
+def columns(mix: ClassMix) -> list[str]:
+    """Name the columns of :func:`table`."""
+    estimated = ["estimated share (range when resampled)"] if mix.shift else []
+    return ["class", "predicted, reference", "predicted, window", *estimated]
+
+
+def accuracy_words(mix: ClassMix) -> str:
+    """Give the estimated accuracy; empty without one."""
+    if mix.shift is None:
+        return ""
+    low, high = share(mix.shift.accuracy_low), share(mix.shift.accuracy_high)
+    accuracy = share(mix.shift.estimated_accuracy)
+    return f"Accuracy estimated for this window: {accuracy} ({low} to {high} when resampled)."
+
+
 def table(mix: ClassMix, names: Sequence[str] = ()) -> list[tuple[str, ...]]:
     """Give a row for each class."""
     rows = []

@@ -12,6 +12,7 @@ from plotly.graph_objects import Bar, Figure, Heatmap, Scatter
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.records.shown import shown, shown_html
 from flink_jobs.records.wording import count
+from flink_jobs.reports import streams
 from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.words import clock
 
@@ -44,6 +45,13 @@ class Windows(NamedTuple):
     end_ms: Floats
     states: States
 
+    @classmethod
+    def of(cls, windows: streams.Windows) -> Windows:
+        """Give each window of a stream its state."""
+        tested = np.where(windows.is_drift > 0, DRIFTS, QUIET)
+        states = np.where(windows.is_tested, tested, UNTESTED).astype(np.uint8)
+        return cls(windows.start_ms, windows.end_ms, states)
+
 
 class Row(NamedTuple):
     """One model.
@@ -65,6 +73,17 @@ class Row(NamedTuple):
     windows: Sequence[Windows]
     started_ms: Sequence[float] = ()
     recovered_ms: Sequence[float] = ()
+
+    @classmethod
+    def of(cls, name: str, link: str, views: Sequence[streams.StreamView]) -> Row:
+        """Put all that watches a model in one row."""
+        return cls(
+            name,
+            link,
+            [Windows.of(view.windows) for view in views],
+            [alert.window.closed_ms for view in views for alert in view.started],
+            [alert.window.closed_ms for view in views for alert in view.recovered],
+        )
 
 
 class Overview:
@@ -174,7 +193,7 @@ class Overview:
                 text=[shown_html(self.rows[place].name) for place in rows.tolist()],
                 textposition="none",
                 customdata=[clock(each) for each in end.tolist()],
-                hovertemplate=f"<b>%{{text}}</b><br>{look.name} from %{{base|%Y-%m-%d %H:%M}}<br>"
+                hovertemplate=f"%{{text}}<br>{look.name} from %{{base|%Y-%m-%d %H:%M}}<br>"
                 "to %{customdata}<extra></extra>",
                 marker=look.marker,
                 meta={"links": [row.link for row in self.rows[:n_named]]},

@@ -135,4 +135,4 @@ def _tick(bar: Bar) -> str:
     label = shown(bar.text) or "(empty)"
     if len(label) > _MOST_OF_A_LABEL:
         label = f"{label[: _MOST_OF_A_LABEL - 1]}…"
-    return shown_html(label) + (f"<br><b>{bar.mark}</b>" if bar.mark else "")
+    return shown_html(label) + (f"<br>({bar.mark})" if bar.mark else "")

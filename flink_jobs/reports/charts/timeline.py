@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,17 +12,24 @@ from plotly.graph_objects import Figure, Scatter
 from flink_jobs.histories.known_drifts.truth import DriftInterval
 from flink_jobs.records.alerts import Alert, AlertKind, Cause, ScoreStatus
 from flink_jobs.records.shown import shown_html
+from flink_jobs.records.wording import count
 from flink_jobs.reports.charts import figures, palette
 from flink_jobs.reports.charts.accuracy_line import AXIS, AccuracyLine
-from flink_jobs.reports.charts.bands import alert_bands, drift_bands, reference_bands
+from flink_jobs.reports.charts.bands import (
+    alert_bands,
+    drift_bands,
+    incident_bands,
+    reference_bands,
+)
 from flink_jobs.reports.charts.thinning import thin
 from flink_jobs.reports.streams import StreamView, Windows
 from flink_jobs.reports.words import about, clock
 
 MARKERS_UP_TO = 120
 _CLOCK = "%Y-%m-%d %H:%M:%S"
+# No text is bold: that needs inline styles, which the live page forbids.
 _HOVER = (
-    f"<b>until %{{x|{_CLOCK}}}</b>, window of %{{customdata[0]:,}} s<br>"
+    f"until %{{x|{_CLOCK}}}, window of %{{customdata[0]:,}} s<br>"
     "statistic %{y:.4~g}, threshold %{customdata[1]:.4~g}<br>"
     "\N{MINUS SIGN}log₁₀ p %{customdata[2]:.2f}, effect size %{customdata[3]:.3~g}<br>"
     "%{customdata[4]:,} of %{customdata[5]:,} events tested<extra></extra>"
@@ -67,7 +75,7 @@ def timeline(
     traces = [_threshold(shown), _statistic(shown), *_drifting(shown), *_not_tested(view.windows)]
     return figures.figure(
         [*([accuracy.trace()] if accuracy else []), *traces, *_marks(view.alerts, top)],
-        shapes=[shape for shape, _ in bands],
+        shapes=[*incident_bands(view.alerts, end_ms), *(shape for shape, _ in bands)],
         annotations=[note for _, note in bands],
         xaxis={"type": "date", "range": [begin_ms, end_ms]},
         yaxis={"range": [-0.06 * top, top], "title": {"text": _axis(view)}},
@@ -175,7 +183,7 @@ def _not_tested(windows: Windows) -> Iterator[Scatter]:
                 x=some.end_ms,
                 y=np.zeros(len(some), dtype=np.int8),
                 customdata=figures.short(some.n_events),
-                hovertemplate=f"<b>until %{{x|{_CLOCK}}}</b><br>"
+                hovertemplate=f"until %{{x|{_CLOCK}}}<br>"
                 f"not tested: {symbol.name}<br>%{{customdata:,}} events<extra></extra>",
                 marker={"symbol": symbol.plotly, "size": 7, "color": symbol.colour},
             )
@@ -193,7 +201,7 @@ def _marks(alerts: Sequence[Alert], top: float) -> Iterator[Scatter]:
             x=[alert.window.end_ms for alert in of_kind],
             y=[_height(alert, top) for alert in of_kind],
             text=[shown_html(_label(alert)) for alert in of_kind],
-            hovertemplate=f"<b>{symbol.sign} %{{text}}</b><br>%{{x|{_CLOCK}}}<extra></extra>",
+            hovertemplate=f"{symbol.sign} %{{text}}<br>%{{x|{_CLOCK}}}<extra></extra>",
             marker={
                 "symbol": symbol.plotly,
                 "size": 9 if kind is AlertKind.ONGOING else 14,
@@ -212,6 +220,42 @@ def _height(alert: Alert, top: float) -> float:
 def _label(alert: Alert) -> str:
     severity = f", {alert.severity}" if alert.severity != "warning" else ""
     return about(alert) + severity
+
+
+def sentence(
+    view: StreamView, promised: tuple[float, float] | None = None, found: str | None = None
+) -> str:
+    """The stream in a few words, for people and as the chart's text.
+
+    ``promised`` is the run time in windows, and its confidence; ``found`` how large a shift is.
+    """
+    windows = view.windows
+    n_tested, n_drifting = int(windows.is_tested.sum()), int(windows.is_drift.sum())
+    parts = [f"{count(n_tested, 'window')} tested, {n_drifting:,} above the threshold"]
+    if len(windows) > n_tested:
+        parts.append(f"{len(windows) - n_tested:,} not tested")
+    if n_tested:
+        tested = windows.take(windows.is_tested)
+        highest = int(tested.statistic.argmax())
+        at = clock(tested.end_ms[highest])
+        parts.append(f"highest statistic {tested.statistic[highest]:.3g} at {at}")
+        parts.append(_least_found(tested))
+    if promised is not None:
+        rare = f"{promised[0]:,.0f} windows or more (confidence {promised[1]:g})"
+        parts.append(f"without a drift an alarm in {rare}")
+    if found is not None:
+        parts.append(found)
+    kinds = Counter(about(alert) for alert in view.alerts)
+    alerts = ", ".join(f"{n} {what}" for what, n in kinds.items()) or "none"
+    return f"{'; '.join(parts)}. Alerts: {alerts}."
+
+
+def _least_found(tested: Windows) -> str:
+    """The shift that the last window would have found."""
+    threshold, level = tested.threshold[-1], tested.level[-1]
+    if not np.isfinite(threshold):
+        return "no statistic of the last window would have been drift"
+    return f"the last one drifts from {threshold:.3g} on (p {level:.2g})"
 
 
 def outline(view: StreamView, most: int = 60) -> list[tuple[str, ...]]:

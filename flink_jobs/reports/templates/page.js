@@ -57,78 +57,10 @@
   script.textContent = plotly;
   document.head.append(script);
 
-  const config = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false };
-  const touch = matchMedia("(pointer: coarse)").matches;
-  const drawn = new Set();
-  let printing = false;
-  const isDark = () => !printing && matchMedia("(prefers-color-scheme: dark)").matches;
-  const dataOf = (box) => Look.dataOf(box, charts[box.dataset.chart], isDark());
-  const layoutOf = (box) => Look.layoutOf(box, charts[box.dataset.chart], touch);
-
-  function draw(box) {
-    if (drawn.has(box) || !box.clientWidth) return;
-    drawn.add(box);
-    if (charts[box.dataset.chart].layout.height) box.style.height = `${charts[box.dataset.chart].layout.height}px`;
-    Plotly.newPlot(box, dataOf(box), layoutOf(box), config);
-    box.querySelectorAll("svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
-    // Afterwards: plotly itself goes back to the range that a redrawn chart began with.
-    box.on("plotly_doubleclick", () => setTimeout(() => zoom(box, "reset")));
-    box.on("plotly_click", ({ points }) => {
-      const place = points[0].data.meta?.links?.[Math.round(points[0].y)];
-      if (place) follow(place);
-    });
-  }
-
-  function redraw(box) {
-    const range = box.layout.xaxis.range.slice();
-    const layout = layoutOf(box);
-    if (box.classList.contains("timeline")) layout.xaxis.range = range;
-    Plotly.react(box, dataOf(box), layout, config);
-  }
-
-  function zoom(box, what) {
-    draw(box);
-    const whole = charts[box.dataset.chart].layout.xaxis.range;
-    const [low, high] = box.layout.xaxis.range.map((end) => (typeof end === "number" ? end : Date.parse(`${end.replace(" ", "T")}Z`)));
-    const width = high - low;
-    const middle = (low + high) / 2;
-    let range = whole;
-    if (what === "in") range = [middle - width / 4, middle + width / 4];
-    if (what === "out" && 2 * width < whole[1] - whole[0]) range = [middle - width, middle + width];
-    if (what === "left" || what === "right") {
-      const step = what === "left" ? Math.max(whole[0] - low, -width / 3) : Math.min(whole[1] - high, width / 3);
-      range = [low + step, high + step];
-    }
-    Plotly.relayout(box, { "xaxis.range": range });
-  }
-
-  const keys = { "+": "in", "=": "in", "-": "out", "0": "reset", Escape: "reset", ArrowLeft: "left", ArrowRight: "right" };
-  document.addEventListener("keydown", (event) => {
-    const box = event.target;
-    const what = keys[event.key];
-    if (!what || !box.classList?.contains("timeline") || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    zoom(box, what);
-  });
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(".tools button");
-    const box = button && document.getElementById(button.parentElement.dataset.for);
-    if (box && button.dataset.do === "save") save(box);
-    else if (box) zoom(box, button.dataset.do);
-  });
-
-  // Of twice the size, for chats and documents, on the paper of the page.
-  function save(box) {
-    draw(box);
-    const paper = getComputedStyle(document.body).backgroundColor;
-    const { data, layout } = box;
-    Plotly.downloadImage({ data, layout: { ...layout, paper_bgcolor: paper }, config }, { format: "png", scale: 2, width: layout.width, height: layout.height, filename: box.dataset.file || "chart" });
-  }
-
-  function follow(id) {
+  Look.onLink((id) => {
     location.hash = id;
     reveal(id);
-  }
+  });
 
   // One at a time: the first is seen before the next is begun.
   const near = new Set();
@@ -136,33 +68,25 @@
     const [box] = near;
     if (!box) return;
     near.delete(box);
-    draw(box);
+    Look.draw(box);
     if (near.size) setTimeout(drawNext);
   }
   const seen = new IntersectionObserver((entries) => {
     const isIdle = !near.size;
-    for (const entry of entries) if (entry.isIntersecting && !drawn.has(entry.target)) near.add(entry.target);
+    for (const entry of entries) if (entry.isIntersecting && !entry.target.layout) near.add(entry.target);
     if (isIdle) drawNext();
   }, { rootMargin: "800px" });
   const boxes = () => [...document.querySelectorAll(".chart")];
-  watch = () => boxes().forEach((box) => seen.observe(box));
+  watch = () => {
+    for (const box of boxes()) {
+      Look.know(box, charts[box.dataset.chart]);
+      seen.observe(box);
+    }
+  };
   watch();
 
-  let waiting = 0;
-  const again = () => {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => {
-      for (const box of drawn) if (box.clientWidth && (box.clientWidth !== box.layout.width)) redraw(box);
-    });
-  };
-  new ResizeObserver(again).observe(document.body);
-  const recolour = () => { for (const box of drawn) if (box.clientWidth) redraw(box); };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-
   // On paper every chart is there, as wide as the page has it.
-  const onPaper = () => { printing = true; boxes().forEach(draw); recolour(); };
-  const onScreen = () => { printing = false; recolour(); };
-  addEventListener("beforeprint", onPaper);
-  addEventListener("afterprint", onScreen);
-  matchMedia("print").addEventListener("change", (event) => (event.matches ? onPaper() : onScreen()));
+  const drawAll = () => boxes().filter((box) => !box.layout).forEach(Look.draw);
+  addEventListener("beforeprint", drawAll);
+  matchMedia("print").addEventListener("change", (event) => event.matches && drawAll());
 })();
