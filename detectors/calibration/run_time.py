@@ -74,11 +74,11 @@ class ExpectedRunTime:
     known before: so a drift that is too slow for any window does not take its own alarm away.
 
     The levels come from a simulation in the limit of many rows. It is that of ``ks``, which differs
-    most from reference to reference. For one or two drifting windows in a row, and two or three of
-    up to five with three normal ones or more to recover, its results come with the package. Any
-    other rule is simulated when it is first made, in half a minute, with the same results
-    everywhere. References of less than a few
-    windows differ so much that the price is high: there most run far longer than promised.
+    most from reference to reference. For one drifting window, two of up to five, and three in a
+    row, with three normal ones or more to recover, its results come with the package. Any other
+    rule is simulated when it is first made, in half a minute, with the same results everywhere.
+    References of less than a few windows differ so much that the price is high: there most run far
+    longer than promised, until windows have told how far off they are.
 
     No test goes below its lowest p-value. Where the level does, ``judge`` takes that p-value for
     it: a move is found, and the promise is not kept.

@@ -151,13 +151,31 @@ def test_the_curves_that_are_shipped_are_those_that_are_simulated():
     np.testing.assert_allclose(run_time_curves._shipped()[setting], fresh, atol=0.02)
 
 
-def test_every_common_setting_has_a_curve_from_the_highest_level_to_run_times_of_hundreds():
+def test_every_setting_that_ships_has_a_curve_from_the_highest_level_to_long_run_times():
     for setting in common_settings():
         log_run_times = run_time_curves._shipped()[setting]
         known = log_run_times[:, ~np.isnan(log_run_times[0])]
-        assert known.shape[1] >= 6
+        # Three in a row are rare at once: fewer levels are simulated, and a line goes on from them.
+        fewest, farthest = (6, 300.0) if setting.rule in RULES else (4, 90.0)
+        assert known.shape[1] >= fewest
         assert (np.diff(known, axis=0) <= 0.0).all()
-        assert np.exp(known[-1, -1]) > 300.0
+        assert np.exp(known[-1, -1]) > farthest
+
+
+@pytest.mark.parametrize("rule", [IncidentRule(2, 3, 3), IncidentRule(3, 3, 9)])
+def test_a_rule_whose_curves_ship_is_not_simulated(monkeypatch, rule):
+    def simulated(setting: Setting) -> NDArray[np.float64]:
+        raise AssertionError(setting)
+
+    monkeypatch.setattr(run_time_curves, "simulated", simulated)
+
+    assert 0.0 < ExpectedRunTime(1_234, 0.85, 3, rule).level_for(700, 100, 9) < 0.5
+
+
+def test_one_window_is_one_of_however_many():
+    one, of_four = (ExpectedRunTime(100, rule=IncidentRule(1, n, 3)) for n in (1, 4))
+
+    assert one.level_for(500, 100, 1) == of_four.level_for(500, 100, 1)
 
 
 def test_a_rule_that_is_not_common_is_simulated(monkeypatch):
