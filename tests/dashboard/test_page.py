@@ -245,6 +245,24 @@ def test_whoever_zooms_by_keys_or_buttons_keeps_the_view_while_windows_come_in(
 _X_RANGE = "document.querySelector('#chart').layout.xaxis.range.map(Number)"
 
 
+def test_charts_are_dark_with_the_system_and_light_on_paper(
+    browser: Browser, url: str, setting: Setting
+) -> None:
+    model = next(_names)
+    setting.write_scores(model, 0.03, 0.04)
+    for page in watched(browser, url, color_scheme="dark"):
+        choose(page, model)
+        line = page.locator("#chart .scatterlayer .js-line").nth(1)
+        expect(line).to_have_css("stroke", "rgb(86, 180, 233)")
+
+        page.emulate_media(media="print")
+
+        expect(line).to_have_css("stroke", "rgb(0, 114, 178)")
+        expect(page.locator(".tools")).to_be_hidden()
+        page.emulate_media(media="screen")
+        expect(line).to_have_css("stroke", "rgb(86, 180, 233)")
+
+
 def test_hovering_shows_what_a_window_gave(page: Page, setting: Setting) -> None:
     model = next(_names)
     setting.write_scores(model, 0.03, 0.04, 0.2)
