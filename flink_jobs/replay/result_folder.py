@@ -58,7 +58,12 @@ def fresh_folder(folder: Path | None) -> Iterator[Path]:
         return
     with written_by_one(folder), told_if_full(folder):
         _remove_result(folder)
-        yield folder
+        try:
+            yield folder
+        finally:
+            # Whoever is ended just as a folder of parts is made has not entered it yet.
+            for parts in folder.glob(f"{PARTS}*"):
+                shutil.rmtree(parts, ignore_errors=True)
 
 
 @contextmanager

@@ -64,7 +64,9 @@ def test_a_right_configuration_gets_a_summary(tmp_path: Path) -> None:
 
     assert answer.exit_code == 0
     assert "10 outputs of each, reducer softmax_outputs, in panes of 1 min" in answer.stdout
-    assert "main: 10 min, every 2 min, from 20 events on; ks at 0.001" in answer.stdout
+    assert "main: 10 min, every 2 min, from 20 events on; ks at 0.00552, a false alarm" in (
+        answer.stdout
+    )
     assert "the first 3,000 events of each model" in answer.stdout
     assert "up to 2.7 MB for each model, however much it sends" in answer.stdout
     assert "reference: 324 kB, 450 kB while it is collected" in answer.stdout

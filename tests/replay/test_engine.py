@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from flink_jobs.replay.result import (
     STATUSES_FILE,
     BacktestResult,
 )
+from flink_jobs.replay.result_folder import fresh_folder
 from tests.histories.examples import (
     START_MS,
     Event,
@@ -418,6 +420,14 @@ def test_a_backtest_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
         other.kill()
 
     assert run_backtest(config, path, folder=folder, processes=1).summary.n_used == 60
+
+
+def test_a_backtest_that_is_ended_as_its_parts_are_made_leaves_none(tmp_path: Path) -> None:
+    with suppress(KeyboardInterrupt), fresh_folder(tmp_path / "out") as folder:
+        (folder / ".parts-0" / "shards").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("step", ["merge", "write_dead_letters", "write_summary"])
