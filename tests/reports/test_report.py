@@ -22,6 +22,7 @@ from flink_jobs.records.alerts import (
     Score,
     ScoreStatus,
     SegmentMove,
+    ThresholdSummary,
 )
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.replay.engine import run_backtest
@@ -379,6 +380,21 @@ def test_calibration_counts_windows_outside_true_drifts_that_share_no_event():
     assert outside.n_windows == 100 - len(range(102, 170, 2))
     assert outside.n_drifting == 0
     assert outside.low == 0.0 < outside.high < 0.4
+
+
+def test_levels_that_differ_from_window_to_window_are_judged_together():
+    # A level that follows from a run time depends on how many events a window has.
+    levels = [0.001, 0.002, 0.002, 0.003]
+    windows = [
+        score(10 * n, p_value=0.2, threshold=ThresholdSummary(p_value=level, statistic=0.1))
+        for n, level in enumerate(levels, start=1)
+    ]
+
+    (found,) = calibrations([stream(*windows)], [])
+
+    assert (found.n_windows, found.level) == (4, 0.002)
+    assert found.level_text == "levels 0.001 to 0.003"
+    assert found.fits
 
 
 def test_label_shift_is_estimated_from_outputs_alone():
