@@ -177,9 +177,10 @@ def table(each: Calibration) -> list[tuple[str, str]]:
     """How many windows have a p-value at or below some levels: expected and observed."""
     n = len(each.p_values)
     levels = sorted({0.5, 0.1, 0.05, 0.01, 0.001, each.level}, reverse=True)
+    observed = [int((each.p_values <= level).sum()) for level in levels]
     return [
-        (f"{level:.3g}", f"{n * level:.3g} expected, {int((each.p_values <= level).sum())} observed")
-        for level in levels
+        (f"{level:.3g}", f"{n * level:.3g} expected, {k} observed")
+        for level, k in zip(levels, observed, strict=True)
     ]
 
 
