@@ -155,7 +155,7 @@ def test_a_calendar_counts_each_window_in_its_hour(ends: list[tuple[int, bool]])
     moments = [datetime.fromtimestamp((end - 1) / 1_000, tz=UTC) for end, _ in ends]
     days = {moment.date() for moment in moments}
     n_days = (max(days) - min(days)).days + 1
-    if n_days < 3:
+    if n_days < 3 or len({moment.hour for moment in moments}) == 1:
         assert drawn is None
         return
     assert drawn is not None
