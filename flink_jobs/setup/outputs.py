@@ -12,6 +12,7 @@ from flink_jobs.config.paths import Path
 from flink_jobs.records.alerts import OutputKind
 from flink_jobs.setup.facts import Facts
 from flink_jobs.setup.names import (
+    ENVIRONMENT,
     OUTPUT_HOLDERS,
     PREDICTIONS,
     PROBABILITIES,
@@ -78,7 +79,16 @@ def _is_candidate(facts: Facts) -> bool:
     if facts.role:
         return facts.role == "output"
     held = any(holds(str(step), OUTPUT_HOLDERS) for step in facts.path[:-1])
+    if held and _describes_the_service(facts):
+        return False
     return held or has(facts.name, PREDICTIONS | PROBABILITIES) or _is_p(facts)
+
+
+def _describes_the_service(facts: Facts) -> bool:
+    """Tell a host, a latency or the status of HTTP, which lie in a response next to the answer."""
+    found = set(words(facts.name))
+    is_status = facts.kind == "number" and found in ({"status"}, {"status", "code"})
+    return found <= ENVIRONMENT or "latency" in found or is_status
 
 
 def _is_p(facts: Facts) -> bool:
