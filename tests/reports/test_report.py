@@ -285,6 +285,14 @@ def test_every_chart_has_a_name_for_those_who_cannot_see_it(tmp_path):
     assert len(reader.named("table")) >= len(charts)
 
 
+def test_without_ground_truth_drift_breaks_no_promise(tmp_path):
+    scores = [score(10 * n, p_value=1e-9, is_drift=True) for n in range(1, 9)]
+    page = page_of(write_result(tmp_path / "result", scores), tmp_path)
+
+    assert "more than the level: drift, or false alarms" in page
+    assert "more than the level promises" not in page
+
+
 def test_headings_skip_no_level(tmp_path):
     result = write_result(tmp_path / "result", [score(10), score(20)], [alert(20)])
 
