@@ -114,7 +114,7 @@ def _is_path(name: str) -> bool:
         parse_path(name)
     except ValueError:
         return False
-    return not name.startswith("@")
+    return True
 
 
 def facts_of(found: Field, *, are_texts: bool = False) -> Facts:

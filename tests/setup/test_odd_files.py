@@ -170,3 +170,16 @@ def test_outcomes_of_another_language_are_known_by_what_follows_the_score(tmp_pa
     _, config = written_for(path)
 
     assert config.columns.label == "Ausfall"
+
+
+def test_a_text_that_a_threshold_of_the_score_decides_is_an_answer(tmp_path):
+    columns = loans(2_000)
+    high = [p > 0.4 for p in columns["default_probability"]]
+    columns["Entscheidung"] = ["prüfen" if each else "-" for each in high]
+    columns["purpose"] = ["car" if each else "home" for each in high[::-1]]
+    path = write_csv(tmp_path / "log.csv", columns)
+
+    text, config = written_for(path)
+
+    assert set(config.columns.outputs) == {"default_probability", "Entscheidung"}
+    assert "UNSURE: one value below a threshold of default_probability" in text
