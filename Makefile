@@ -29,7 +29,7 @@ MAVEN := mvn -q -B -C -f docker/pom.xml
 ifneq ($(shell id -un >/dev/null 2>&1 && echo named),named)
 MAVEN += -Dmaven.repo.local="$(HOME)/.m2/repository"
 endif
-# Even with -q and -B Maven prints colour resets, two for each run.
+# Even with -q and -B Maven prints colour resets, two to each of its outputs for each run.
 NO_COLOUR := sed 's/\x1b\[[0-9;]*m//g'
 PYTEST := $(BIN)/python -m pytest
 # What pip fetches, 3 GB with PyTorch, is more than many a /tmp holds. The warnings are about others' packages.
@@ -165,7 +165,7 @@ $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
 	@echo "Fetching the jars of Kafka and of Flink's Kafka connector (about 1 minute, once) ..."
 	@rm -rf $(JARS)
 	@{ $(MAVEN) -Pconnector $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/flink" && \
-	$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/kafka"; } | $(NO_COLOUR) || $(AGAIN)
+	$(MAVEN) -Pbroker $(COPY_JARS) -DoutputDirectory="$(CURDIR)/$(JARS)/kafka"; } 2>&1 | $(NO_COLOUR) || $(AGAIN)
 	@cd $(JARS) && sha256sum --check --quiet --strict "$(CURDIR)/docker/jars.sha256" || $(AGAIN)
 	@touch $@
 
@@ -173,7 +173,7 @@ $(CHECKED_JARS): docker/pom.xml docker/jars.sha256
 $(CHECKED_REGISTRY): docker/registry.sha256
 	@echo "Fetching the schema registry that tests start (142 MB, once) ..."
 	@rm -rf $(REGISTRY)
-	@$(MAVEN) $(DEPENDENCY_PLUGIN):copy -Dartifact=$(APICURIO) -DoutputDirectory="$(CURDIR)/$(REGISTRY)" \
+	@$(MAVEN) $(DEPENDENCY_PLUGIN):copy -Dartifact=$(APICURIO) -DoutputDirectory="$(CURDIR)/$(REGISTRY)" 2>&1 \
 	| $(NO_COLOUR) || $(AGAIN)
 	@cd $(REGISTRY) && sha256sum --check --quiet --strict "$(CURDIR)/docker/registry.sha256" \
 	&& tar -xzf *.tar.gz && rm *.tar.gz || $(AGAIN)

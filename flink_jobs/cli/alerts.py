@@ -50,6 +50,8 @@ def alerts(
             properties=parse_properties(properties or []),
             on_undecodable=lambda what: errors.print(f"skipped {what}"),
         )
+        if not from_beginning and group is None:
+            errors.print("Waiting for new alerts; --from-beginning shows the earlier ones, too")
         with follower:
             for alert in follower.follow(exit_when_idle_s=exit_when_idle):
                 if json:

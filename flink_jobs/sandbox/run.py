@@ -202,7 +202,8 @@ def _run(
         session.look_for_ever("Waiting for events; Ctrl-C ends it")
     speed = history.default_speed() if options.speed is None else options.speed
     shift_ms = history.shift_ms(speed, int(time.time() * 1000)) if options.until_now else 0
-    takes = f"{speed:,.4g} times real time: {duration(history.span_ms / speed)}" if speed else ""
+    times = f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
+    takes = f"{times} times real time: {duration(history.span_ms / speed)}" if speed else ""
     screen.say(f"Feeding the history at {takes or 'the speed of the broker'}.")
     session.feed(
         history,

@@ -234,7 +234,7 @@ def _column_hints(column: Column, facts: Facts) -> Iterator[str]:
         yield "the same in every event of the sample"
     is_feature = column.type == "number" and column.kind is None
     if is_feature and facts.n > _MANY_EVENTS and 1 < facts.n_distinct <= _FEW_VALUES:
-        yield f"{facts.n_distinct} values alone: a category, if they are not amounts"
+        yield f"only {facts.n_distinct} values: a category, if they are not amounts"
 
 
 def _hints(config: DriftJobConfig, sample: Sample, read: ReadSample) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.config.paths import Path, path_text
+from flink_jobs.config.paths import Path, parse_path, path_text
 from flink_jobs.setup.formats import Field
 
 Kind = Literal["number", "category", "boolean", "vector", "moment", "nested", "nothing"]
@@ -75,8 +75,8 @@ class Facts:
 
     @property
     def text(self) -> str:
-        """The path as people write it; that of a column of a table is its name."""
-        return self.name if len(self.path) == 1 else path_text(self.path)
+        """The path as people write it; that of a column of a table is its name, if it is a path."""
+        return self.name if len(self.path) == 1 and _is_path(self.name) else path_text(self.path)
 
     @property
     def n_present(self) -> int:
@@ -107,6 +107,14 @@ class Facts:
     def is_unique(self) -> bool:
         """True if each event has a value of its own."""
         return self.n_missing == 0 and self.n_distinct == self.n > 1
+
+
+def _is_path(name: str) -> bool:
+    try:
+        parse_path(name)
+    except ValueError:
+        return False
+    return True
 
 
 def facts_of(found: Field, *, are_texts: bool = False) -> Facts:

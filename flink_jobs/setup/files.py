@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from flink_jobs.histories.errors import SourceError
 from flink_jobs.histories.input_files import InputFiles, find_files, folder_keys
+from flink_jobs.histories.tables.finding import other_separator
 from flink_jobs.records.shown import shown
 from flink_jobs.setup.sample import FilePart, RawRecord, Sample
 
@@ -282,13 +283,9 @@ def _without_empty(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _require_commas(path: Path, head: bytes, header: list[str]) -> None:
-    first = head.split(b"\n", 1)[0]
-    for mark, what in ((b";", "semicolons"), (b"\t", "tabs"), (b"|", "bars")):
-        if len(header) == 1 and first.count(mark):
-            raise SourceError(
-                f"{path.name} separates its cells by {what}: CSV files are read with commas; "
-                "write it again with commas, or as Parquet"
-            )
+    first = head.split(b"\n", 1)[0].decode("utf-8", "replace")
+    if len(header) == 1 and (wrong := other_separator(first)):
+        raise SourceError(f"{path.name} {wrong}")
 
 
 def _require_header(path: Path, header: list[str], rows: list[list[str]]) -> None:

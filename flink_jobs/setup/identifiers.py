@@ -9,13 +9,14 @@ import numpy as np
 
 from flink_jobs.records.shown import shown
 from flink_jobs.records.wording import count
-from flink_jobs.setup.facts import Facts
+from flink_jobs.setup.facts import MISSING_TEXTS, Facts
 from flink_jobs.setup.names import ENTITIES, ENVIRONMENT, IDS, SPLITS, VERSIONS, has, words
 from flink_jobs.setup.times import steps_of
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 # 01.02.1968, 2/1/1968 or 1968/02/01, with a time of day or without.
 _DATE = re.compile(r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./-])\d{1,2}\3\d{1,2})([ T]\d.*)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 DATE_OF_ANOTHER_FORM = "a date, such as"
 _MANY = 50
 _MOST_OF_ENTITY = 0.1
@@ -52,7 +53,9 @@ def identifier_reason(facts: Facts) -> str:
 
 
 def text_reason(facts: Facts) -> str:
-    """Say why a field is text of which each event has its own, or a date; empty where it is not.
+    """Say why a field is text of which each event has its own, or a date or number in text.
+
+    Empty where it is not.
 
     Examples
     --------
@@ -68,6 +71,11 @@ def text_reason(facts: Facts) -> str:
     texts = [text for text in list(facts.counts)[:500] if isinstance(text, str)]
     if texts and all(_DATE.fullmatch(text.strip()) for text in texts):
         return f"{DATE_OF_ANOTHER_FORM} {shown(texts[0].strip())} (it moves on by itself)"
+    if numbers := [text for text in texts if text.lower() not in MISSING_TEXTS]:
+        first = numbers[0]
+        if all(map(_DECIMAL_COMMA.fullmatch, numbers)):
+            point = first.replace(".", "").replace(",", ".")
+            return f"numbers with a decimal comma: write {point} for {first} to have it watched"
     n_words = np.mean([len(text.split()) for text in texts])
     length = np.mean([len(text) for text in texts])
     if (n_words >= _MANY_WORDS or length > _LONG_TEXT) and (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from flink_jobs.setup.facts import Facts
-from flink_jobs.setup.names import LABELS, OUTCOMES, has, shares_word, words
+from flink_jobs.setup.facts import MISSING_TEXTS, Facts
+from flink_jobs.setup.names import LABELS, NO, OUTCOMES, YES, has, shares_word, words
 from flink_jobs.setup.outputs import Output
 
 _MOST_CLASSES = 100
@@ -97,7 +97,12 @@ def _zeros_and_ones(facts: Facts) -> NDArray[np.float64] | None:
         return facts.numbers
     if facts.kind == "boolean" and facts.n_distinct == 2:
         return np.array([np.nan if t is None else float(t == "true") for t in facts.texts])
-    return None
+    if facts.kind != "category":
+        return None
+    texts = [None if t is None else t.lower() for t in facts.texts]
+    if set(texts) - MISSING_TEXTS - {None} - YES - NO or not (set(texts) & YES and set(texts) & NO):
+        return None
+    return np.array([float(t in YES) if t in YES | NO else np.nan for t in texts])
 
 
 def _follows(facts: Facts, probability: Facts) -> bool:

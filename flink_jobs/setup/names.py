@@ -172,6 +172,9 @@ OUTCOMES = frozenset(
     }
 )
 """Of what often is to be predicted."""
+YES = frozenset({"yes", "y", "true", "ja", "j", "oui", "si", "sí", "sim"})
+NO = frozenset({"no", "n", "false", "nein", "non", "não", "nee"})
+"""Of what says yes or no in a column of texts."""
 SPLITS = frozenset({"period", "split", "partition", "chunk", "fold", "subset", "dataset", "batch"})
 """Of what says which part of the data a row belongs to."""
 ENVIRONMENT = frozenset(

@@ -12,6 +12,9 @@ from flink_jobs.config.paths import Path
 from flink_jobs.records.alerts import OutputKind
 from flink_jobs.setup.facts import Facts
 from flink_jobs.setup.names import (
+    ENVIRONMENT,
+    LABELS,
+    OUTCOMES,
     OUTPUT_HOLDERS,
     PREDICTIONS,
     PROBABILITIES,
@@ -23,6 +26,7 @@ from flink_jobs.setup.names import (
 )
 
 _MOST_CLASSES = 50
+_FEWEST_DECIDED = 30
 _FEWEST_ROWS = 0.95
 
 
@@ -70,6 +74,7 @@ def find_outputs(fields: Sequence[Facts]) -> list[Output]:
     outputs = groups + [found for each in single if (found := _output(each)) is not None]
     if not outputs:
         outputs = [found for each in fields if (found := _score(each)) is not None]
+    outputs += _decisions(fields, outputs)
     order = {id(each): place for place, each in enumerate(fields)}
     return sorted(outputs, key=lambda output: order[id(output.parts[0])])
 
@@ -78,7 +83,16 @@ def _is_candidate(facts: Facts) -> bool:
     if facts.role:
         return facts.role == "output"
     held = any(holds(str(step), OUTPUT_HOLDERS) for step in facts.path[:-1])
+    if held and _describes_the_service(facts):
+        return False
     return held or has(facts.name, PREDICTIONS | PROBABILITIES) or _is_p(facts)
+
+
+def _describes_the_service(facts: Facts) -> bool:
+    """Tell a host, a latency or the status of HTTP, which lie in a response next to the answer."""
+    found = set(words(facts.name))
+    is_status = facts.kind == "number" and found in ({"status"}, {"status", "code"})
+    return found <= ENVIRONMENT or "latency" in found or is_status
 
 
 def _is_p(facts: Facts) -> bool:
@@ -136,6 +150,34 @@ def _score(facts: Facts) -> Output | None:
     kind: OutputKind = "probability" if _within_one(facts.numbers) else "number"
     why = "called a score, and nothing else looks like the answer: it may be a feature"
     return Output(facts.name, (facts,), kind, reason=why, is_sure=False)
+
+
+def _decisions(fields: Sequence[Facts], outputs: Sequence[Output]) -> list[Output]:
+    """Find texts of two values that a threshold of the only probability tells apart."""
+    scores = [each.parts[0] for each in outputs if each.kind == "probability"]
+    taken = {id(part) for each in outputs for part in each.parts}
+    if len(scores) != 1:
+        return []
+    why = f"one value below a threshold of {scores[0].name}, the other above it"
+    return [
+        Output(each.name, (each,), "class", reason=why, is_sure=False)
+        for each in fields
+        if id(each) not in taken and _is_decided(each, scores[0].numbers)
+    ]
+
+
+def _is_decided(facts: Facts, score: NDArray[np.float64]) -> bool:
+    if facts.kind not in ("category", "boolean") or facts.n_distinct != 2 or facts.role:
+        return False
+    if has(facts.name, LABELS | OUTCOMES) or len(facts.texts) != len(score):
+        return False
+    texts = np.array(facts.texts, dtype=object)
+    low, high = sorted(
+        (score[(texts == text) & np.isfinite(score)] for text in facts.counts),
+        key=lambda part: float(part.mean()) if len(part) else 0.0,
+    )
+    is_enough = min(len(low), len(high)) >= _FEWEST_DECIDED
+    return is_enough and float(low.max()) <= float(high.min())
 
 
 def _vector(facts: Facts) -> Output:

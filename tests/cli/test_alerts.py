@@ -45,6 +45,7 @@ def test_the_timeline_shows_each_alert_once(kafka_broker: KafkaBroker, topic: st
     assert result.stdout.count("▲ STARTED") == 1
     assert result.stdout.count("▼ RECOVERED") == 1
     assert f"skipped {topic}[0]@1" in result.stderr
+    assert "Waiting for new alerts" not in result.stderr
     assert "2 alerts, 1 duplicates dropped, 1 undecodable records skipped" in result.stderr
 
 

@@ -138,6 +138,13 @@ _hours = st.lists(
 )
 
 
+def test_windows_that_all_end_at_one_hour_of_the_day_have_no_calendar() -> None:
+    ends = np.arange(1.0, 9.0) * 24 * HOUR_MS
+
+    assert calendar.of(ends, np.full(8, 0.3), np.ones(8)) is None
+    assert calendar.of(ends + [0, HOUR_MS] * 4, np.full(8, 0.3), np.ones(8)) is not None
+
+
 @given(_hours)
 def test_a_calendar_counts_each_window_in_its_hour(ends: list[tuple[int, bool]]) -> None:
     end_ms, drifts = (np.array(side, dtype=float) for side in zip(*ends, strict=True))
@@ -148,7 +155,7 @@ def test_a_calendar_counts_each_window_in_its_hour(ends: list[tuple[int, bool]])
     moments = [datetime.fromtimestamp((end - 1) / 1_000, tz=UTC) for end, _ in ends]
     days = {moment.date() for moment in moments}
     n_days = (max(days) - min(days)).days + 1
-    if n_days < 3:
+    if n_days < 3 or len({moment.hour for moment in moments}) == 1:
         assert drawn is None
         return
     assert drawn is not None

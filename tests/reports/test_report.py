@@ -22,6 +22,7 @@ from flink_jobs.records.alerts import (
     Score,
     ScoreStatus,
     SegmentMove,
+    ThresholdSummary,
 )
 from flink_jobs.records.dead_letters import Reason
 from flink_jobs.replay.engine import run_backtest
@@ -284,6 +285,14 @@ def test_every_chart_has_a_name_for_those_who_cannot_see_it(tmp_path):
     assert len(reader.named("table")) >= len(charts)
 
 
+def test_without_ground_truth_drift_breaks_no_promise(tmp_path):
+    scores = [score(10 * n, p_value=1e-9, is_drift=True) for n in range(1, 9)]
+    page = page_of(write_result(tmp_path / "result", scores), tmp_path)
+
+    assert "more than the level: drift, or false alarms" in page
+    assert "more than the level promises" not in page
+
+
 def test_headings_skip_no_level(tmp_path):
     result = write_result(tmp_path / "result", [score(10), score(20)], [alert(20)])
 
@@ -400,6 +409,21 @@ def test_calibration_counts_windows_outside_true_drifts_that_share_no_event():
     assert outside.n_windows == 100 - len(range(102, 170, 2))
     assert outside.n_drifting == 0
     assert outside.low == 0.0 < outside.high < 0.4
+
+
+def test_levels_that_differ_from_window_to_window_are_judged_together():
+    # A level that follows from a run time depends on how many events a window has.
+    levels = [0.001, 0.002, 0.002, 0.003]
+    windows = [
+        score(10 * n, p_value=0.2, threshold=ThresholdSummary(p_value=level, statistic=0.1))
+        for n, level in enumerate(levels, start=1)
+    ]
+
+    (found,) = calibrations([stream(*windows)], [])
+
+    assert (found.n_windows, found.level) == (4, 0.002)
+    assert found.level_text == "levels 0.001 to 0.003"
+    assert found.fits
 
 
 def test_label_shift_is_estimated_from_outputs_alone():

@@ -169,7 +169,12 @@ def test_a_nested_log_is_read_by_paths(tmp_path):
             "request": {
                 "features": {"rooms": int(random.integers(1, 7)), "user": {"age": 40 + n % 9}}
             },
-            "response": {"price_eur": random.normal(3e5, 5e4)},
+            "response": {
+                "status": 200,
+                "latency_ms": random.normal(20, 3),
+                "price_eur": random.normal(3e5, 5e4),
+                "served_by": {"host": f"pod-{n % 3}"},
+            },
         }
         for n in range(800)
     ]
@@ -418,6 +423,8 @@ def test_semicolons_are_named(tmp_path):
 
     with pytest.raises(SourceError, match="separates its cells by semicolons"):
         written_for(path)
+    with pytest.raises(SourceError, match="separates its cells by semicolons"):
+        replayed(tmp_path, written_for(write_csv(tmp_path / "loans.csv", loans()))[1], path)
 
 
 def test_the_written_file_holds_no_line_that_is_wider_than_a_screen(tmp_path):

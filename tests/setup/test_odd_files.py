@@ -134,3 +134,52 @@ def test_true_classes_under_a_name_that_no_label_can_have_are_left_out_and_said(
     assert not config.columns.label
     assert [column.name for column in columns_of(config)] == ["size", "y_pred"]
     assert "but no label's name may hold quotes" in text
+
+
+def test_names_that_end_with_a_dot_are_found_again(tmp_path):
+    columns = loans(N)
+    names = {"scored_at": "Scored.", "application_id": "Appl. No."}
+    path = write_csv(tmp_path / "log.csv", {names.get(n, n): v for n, v in columns.items()})
+
+    _, config = written_for(path)
+
+    assert config.columns.time == '["Scored."]'
+    assert config.columns.event_id == '["Appl. No."]'
+    assert n_read(tmp_path, path) == N
+
+
+@pytest.mark.parametrize("missing", ["n/a", "0,5"])
+def test_decimal_commas_are_named(tmp_path, missing):
+    texts = [str(number).replace(".", ",") for number in NUMBERS]
+    path = write_csv(
+        tmp_path / "log.csv", {"at": TIMES, "größe": [missing, *texts[1:]], "plan": PLANS}
+    )
+
+    text, config = written_for(path)
+
+    assert list(config.columns.features) == ["plan"]
+    assert "numbers with a decimal comma: write" in text
+
+
+def test_outcomes_of_another_language_are_known_by_what_follows_the_score(tmp_path):
+    columns = loans(2_000)
+    outcomes = ["ja" if row else "nein" for row in columns.pop("defaulted")]
+    columns |= {"Ausfall": [*outcomes[:-50], *["n/a"] * 50]}
+    path = write_csv(tmp_path / "log.csv", columns)
+
+    _, config = written_for(path)
+
+    assert config.columns.label == "Ausfall"
+
+
+def test_a_text_that_a_threshold_of_the_score_decides_is_an_answer(tmp_path):
+    columns = loans(2_000)
+    high = [p > 0.4 for p in columns["default_probability"]]
+    columns["Entscheidung"] = ["prüfen" if each else "-" for each in high]
+    columns["purpose"] = ["car" if each else "home" for each in high[::-1]]
+    path = write_csv(tmp_path / "log.csv", columns)
+
+    text, config = written_for(path)
+
+    assert set(config.columns.outputs) == {"default_probability", "Entscheidung"}
+    assert "UNSURE: one value below a threshold of default_probability" in text

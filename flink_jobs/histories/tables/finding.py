@@ -72,7 +72,9 @@ def _names(file: str, schema: pa.Schema) -> list[str]:
     try:
         names: list[str] = schema.names
     except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not UTF-8: the names of its columns are not") from error
+        raise SourceError(
+            f"{file} is not UTF-8: the names of its columns are not. Save it in UTF-8"
+        ) from error
     return names
 
 
@@ -244,6 +246,8 @@ def missing_text(
     file: str, missing: Sequence[str], there: Sequence[str], table: ColumnsTable
 ) -> str:
     """Say which columns a file lacks, and what it has."""
+    if len(there) == 1 and (wrong := other_separator(there[0])):
+        return f"{file} {wrong}"
     hint = ""
     if table.event_id and table.event_id in missing:
         hint = '; where events have no id, set columns.event_id = ""'
@@ -251,6 +255,23 @@ def missing_text(
         f"{file} lacks the columns {_named(missing)}; it has {_named(there)}. Name them in the "
         f"table [columns] of the configuration{hint}"
     )
+
+
+def other_separator(header: str) -> str:
+    """Say what separates the cells of a CSV file that has no commas; empty where nothing does.
+
+    Examples
+    --------
+    >>> other_separator("age;plan")[:34], other_separator("age")
+    ('separates its cells by semicolons:', '')
+    """
+    for mark, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if mark in header:
+            return (
+                f"separates its cells by {what}: CSV files are read with commas. Write it again "
+                "with commas and with points in decimal numbers, or as Parquet"
+            )
+    return ""
 
 
 def _named(names: Sequence[str]) -> str:

@@ -49,7 +49,9 @@ class Calendar(NamedTuple):
 
 
 def of(end_ms: Floats, ratio: Floats, is_drift: Floats) -> Calendar | None:
-    """Count windows by the hour in which they end; None for fewer than three days.
+    """Count windows by the hour in which they end.
+
+    None for fewer than three days, and where all windows end in one hour of the day.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def of(end_ms: Floats, ratio: Floats, is_drift: Floats) -> Calendar | None:
     hours = (np.ceil(end_ms / _HOUR_MS) - 1).astype(np.int64)
     days = hours // _N_HOURS
     first, n_days = int(days.min()), int(np.ptp(days)) + 1
-    if n_days < LEAST_DAYS:
+    if n_days < LEAST_DAYS or np.ptp(hours % _N_HOURS) == 0:
         return None
     days_a_row = -(-n_days // _MOST_ROWS)
     shape = -(-n_days // days_a_row), _N_HOURS

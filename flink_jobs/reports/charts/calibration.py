@@ -31,6 +31,9 @@ class Calibration(NamedTuple):
     ----------
     view, detector : str
     level : float
+        The mean of the levels of the windows apart, the share of them that should drift.
+    lowest, highest : float
+        A level that follows from a run time differs from window to window.
     n_windows, n_drifting : int
         All tested windows.
     n_apart, n_apart_drifting : int
@@ -44,6 +47,8 @@ class Calibration(NamedTuple):
     view: str
     detector: str
     level: float
+    lowest: float
+    highest: float
     n_windows: int
     n_drifting: int
     n_apart: int
@@ -60,6 +65,12 @@ class Calibration(NamedTuple):
         return f"View {watcher_name(self.view, self.detector)}"
 
     @property
+    def level_text(self) -> str:
+        """Return the level, or the range in which the levels of the windows lie."""
+        ends = dict.fromkeys(f"{level:.3g}" for level in (self.lowest, self.highest))
+        return "level " + next(iter(ends)) if len(ends) == 1 else "levels " + " to ".join(ends)
+
+    @property
     def fits(self) -> bool:
         """Say whether the level lies in the interval, or above it: a test may be cautious."""
         return self.level >= self.low
@@ -68,30 +79,34 @@ class Calibration(NamedTuple):
 def calibrations(
     views: Sequence[StreamView], drifts: Sequence[DriftInterval], *, tolerance_ms: int = 0
 ) -> list[Calibration]:
-    """One for each view, detector and level.
+    """One for each view and detector.
 
     Windows that overlap say the same thing twice, so the interval rests on windows that do not.
     """
-    parts: dict[tuple[str, str, float], list[Windows]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[Windows]] = defaultdict(list)
     for view in views:
         windows = view.windows.take(view.windows.is_tested)
         of_model = [drift for drift in drifts if drift.concerns(view.model)]
         windows = windows.take(_is_outside(windows, of_model, tolerance_ms))
-        for level in np.unique(windows.level[~np.isnan(windows.level)]).tolist():
-            parts[view.view, view.detector, level].append(windows.take(windows.level == level))
+        windows = windows.take(~np.isnan(windows.level))
+        if len(windows):
+            parts[view.view, view.detector].append(windows)
     return [_calibration(*key, parts[key]) for key in sorted(parts)]
 
 
-def _calibration(view: str, detector: str, level: float, parts: list[Windows]) -> Calibration:
+def _calibration(view: str, detector: str, parts: list[Windows]) -> Calibration:
     apart = [part.take(_apart(part)) for part in parts]
+    levels = np.concatenate([part.level for part in parts])
     p_values = np.sort(np.concatenate([part.p_value for part in apart]))
     n, k = len(p_values), int(sum(part.is_drift.sum() for part in apart))
     interval = binomtest(k, n).proportion_ci(_CONFIDENCE) if n else (0.0, 1.0)
     return Calibration(
         view=view,
         detector=detector,
-        level=level,
-        n_windows=sum(map(len, parts)),
+        level=float(np.concatenate([part.level for part in apart]).mean()),
+        lowest=float(levels.min()),
+        highest=float(levels.max()),
+        n_windows=len(levels),
         n_drifting=int(sum(part.is_drift.sum() for part in parts)),
         n_apart=n,
         n_apart_drifting=k,
@@ -162,9 +177,10 @@ def table(each: Calibration) -> list[tuple[str, str]]:
     """How many windows have a p-value at or below some levels: expected and observed."""
     n = len(each.p_values)
     levels = sorted({0.5, 0.1, 0.05, 0.01, 0.001, each.level}, reverse=True)
+    observed = [int((each.p_values <= level).sum()) for level in levels]
     return [
-        (f"{level:g}", f"{n * level:.3g} expected, {int((each.p_values <= level).sum())} observed")
-        for level in levels
+        (f"{level:.3g}", f"{n * level:.3g} expected, {k} observed")
+        for level, k in zip(levels, observed, strict=True)
     ]
 
 
