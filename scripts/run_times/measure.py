@@ -101,7 +101,7 @@ class Count:
 
     @property
     def watched(self) -> Watched:
-        """What was seen so far."""
+        """All that was seen so far."""
         return Watched(tuple(self._runs), self._n_quiet)
 
     def take(self, *, is_drift: bool) -> None:
