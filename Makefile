@@ -45,6 +45,7 @@ needs-%:
 
 .PHONY: setup
 setup: needs-setup $(PACKAGE) $(CHECKED_JARS) ## Install everything into .venv and build (done by the others too)
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Ready: $(BIN)/loudly --help",:)
 
 .PHONY: torch
 torch: needs-torch $(TORCH) ## Install PyTorch into .venv, 6 GB on Linux (done by those that need it)

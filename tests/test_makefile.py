@@ -48,7 +48,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_complete_set_up_is_checked_and_left_alone(checkout: Path) -> None:
-    assert planned(checkout, "setup") == "scripts/check_prerequisites.sh setup\n"
+    assert planned(checkout, "setup").splitlines() == [
+        "scripts/check_prerequisites.sh setup",
+        'echo "Ready: .venv/bin/loudly --help"',
+    ]
 
 
 def test_a_moved_checkout_is_set_up_anew(checkout: Path) -> None:

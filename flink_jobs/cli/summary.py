@@ -10,7 +10,7 @@ import msgspec
 from flink_jobs.cli.many_models_text import many_models_text
 from flink_jobs.cli.own_models_text import own_model_texts
 from flink_jobs.cli.state_size import open_panes_text, part_texts, state_text
-from flink_jobs.config.calibration import level_at, windows_of
+from flink_jobs.config.calibration import level_at, promise_in_words
 from flink_jobs.config.columns import Column
 from flink_jobs.config.digests import trained_key
 from flink_jobs.config.job import DriftJobConfig, OverrideTable
@@ -212,8 +212,7 @@ def _promise(config: DriftJobConfig, detector: Detector) -> str:
     table = detector.calibration
     if isinstance(table, LevelPerWindowConfig):
         return ""
-    n_windows = f"{windows_of(config, detector):,.0f} windows"
-    return f", a false alarm in {n_windows} or more (confidence {table.confidence:g})"
+    return f", {promise_in_words(config, detector)} (confidence {table.confidence:g})"
 
 
 def _sequential(detector: Sequential, width_ms: int) -> str:

@@ -92,9 +92,16 @@ def windows_of(config: DriftJobConfig, detector: Detector) -> float:
     Rates add: n detectors that each start an incident in n times the time start one in that time.
     A window with an early test is tested twice.
     """
-    n_detectors = sum(len(view.detectors) for view in views_of(config))
     n_tests = 2 if getattr(detector.window, "early_events", 0) else 1
-    return max(2.0, _promised(detector.calibration, detector.window) * n_detectors * n_tests)
+    promised = _promised(detector.calibration, detector.window)
+    return max(2.0, promised * _n_detectors(config) * n_tests)
+
+
+def promise_in_words(config: DriftJobConfig, detector: Detector) -> str:
+    """Say how long a detector runs, and all of a model where there are several."""
+    n_windows = _promised(detector.calibration, detector.window)
+    together = f", all detectors together in {n_windows:,.0f}" if _n_detectors(config) > 1 else ""
+    return f"a false alarm in {windows_of(config, detector):,.0f} windows or more{together}"
 
 
 def run_times_of(config: DriftJobConfig) -> dict[tuple[str, str], tuple[float, float]]:
@@ -166,19 +173,19 @@ def _promise(
 ) -> str:  # fmt: skip
     n_ref, n_test = sizes
     sized = sized_at(config, view, detector, n_ref, n_test, dependence)
-    n_windows = f"{windows_of(config, detector):,.0f} windows"
+    promise = promise_in_words(config, detector)
     if not sized.is_kept:
         return (
-            f"a window of {n_test:,} events is too short to promise a false alarm in {n_windows} "
-            "or more: it drifts where it is further from the reference than all windows of the "
-            "reference were; take longer windows"
+            f"a window of {n_test:,} events is too short to promise {promise}: it drifts where it "
+            "is further from the reference than all windows of the reference were; take longer "
+            "windows"
         )
     level, lowest = sized.level, lowest_p_value(view, detector.test, sized.n_ref, sized.n_test)
     at = f"a window of {n_test:,} events drifts at a p-value of {max(level, lowest):.2g} or less"
     share = f"{detector.calibration.confidence:.0%} of all references"  # type: ignore[union-attr]
     if lowest > level:
         return f"{at}, the lowest there is; the promised run time needs {level:.2g}, for {share}"
-    return f"{at}; a false alarm in {n_windows} or more, for {share}"
+    return f"{at}; {promise}, for {share}"
 
 
 def lower_promise(table: CalibrationTable) -> str:
@@ -223,6 +230,10 @@ def _promised(table: CalibrationTable, window: WindowTable) -> float:
             return windows or 2.0
         case _:
             raise TypeError("a level per window promises no run time")
+
+
+def _n_detectors(config: DriftJobConfig) -> int:
+    return sum(len(view.detectors) for view in views_of(config))
 
 
 def _overlap(window: WindowTable) -> int:

@@ -44,6 +44,8 @@ _MOST_WINDOWS = 300
 _MOST_OF_PANE = 50_000
 _REFERENCE_SHARE = 0.25
 _GOOD_REFERENCE = 5_000
+# A shorter one is off by chance: levels that suit nine of ten find less (docs/run-times.md).
+_WINDOWS_OF_REFERENCE = 20
 _MOST_REFERENCE = 10_000
 _FEWEST_REFERENCE = 50
 _DAILY_SHARE = 0.1
@@ -289,9 +291,10 @@ def _with_reference(timing: Timing, traffic: Traffic) -> Timing:
 
 
 def _whole_periods(timing: Timing, traffic: Traffic, quarter_ms: float) -> Timing:
-    """Take whole weeks, or days, with some thousand events."""
+    """Take whole weeks, or days, with some thousand events and as many windows as can be."""
     period_ms, name = (7 * _D, "week") if quarter_ms >= 7 * _D else (_D, "day")
-    needed = -(-_GOOD_REFERENCE // max(1e-9, traffic.rate * period_ms))
+    n_events = max(_GOOD_REFERENCE, _WINDOWS_OF_REFERENCE * timing.n_window)
+    needed = -(-n_events // max(1e-9, traffic.rate * period_ms))
     n = max(1, int(min(needed, quarter_ms // period_ms)))
     n_events = round(traffic.rate * n * period_ms)
     reason = f"{count(n, f'whole {name}')}, about {count(n_events, 'event')} of {_a_model(traffic)}"

@@ -66,6 +66,18 @@ def test_all_detectors_of_a_model_share_the_run_time():
     assert windows_of(config, slow) == 2 * 200
 
 
+def test_a_detector_of_several_says_what_all_of_them_promise():
+    more = [{"name": "slow", "window": {"kind": "count", "size": 2_000, "slide": 500}}]
+    config = promising(detectors=more, calibration=run_time(windows=1_000))
+    (view,) = views_of(config)
+
+    texts = list(promises_of(config, view, 5_000, {}))
+
+    assert len(texts) == 2
+    said = "a false alarm in 2,000 windows or more, all detectors together in 1,000, for 90% of all"
+    assert all(said in text for text in texts)
+
+
 def test_a_longer_run_time_has_a_lower_level():
     (view,) = views_of(promising())
     levels = [
