@@ -44,7 +44,7 @@ def of_all_models(rows: Sequence[overview.Row]) -> Picture:
 
 
 def by_hour(windows: Windows) -> Picture | None:
-    """Draw the windows of a detector by day and hour; None for fewer than three days."""
+    """Draw the windows of a detector by day and hour; None for few days or one hour."""
     drawn = calendar.of_windows(windows)
     if drawn is None:
         return None

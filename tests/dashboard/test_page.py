@@ -602,7 +602,7 @@ def test_all_models_are_one_picture_that_leads_to_each(
 def test_windows_of_several_days_are_a_calendar(page: Page, setting: Setting) -> None:
     model, a_day = next(_names), 24 * 60
     for day in range(4):
-        setting.write_scores(model, 0.2 if day == 2 else 0.04, first=day * a_day)
+        setting.write_scores(model, 0.2 if day == 2 else 0.04, first=day * (a_day + 60))
     page.get_by_role("button", name=model).click()
 
     page.get_by_text("Calendar of the last windows").click()

@@ -366,7 +366,7 @@ def test_a_page_without_any_model_has_an_empty_picture() -> None:
 def test_windows_of_several_days_become_a_calendar() -> None:
     state = LiveState()
     a_day = 24 * 60
-    state.take([score("m", 0), score("m", a_day, 0.2), score("m", 2 * a_day)])
+    state.take([score("m", 0), score("m", a_day + 60, 0.2), score("m", 2 * a_day)])
     state.take([score("short", 0)])
 
     picture = state.calendar(0, MAIN)
@@ -374,7 +374,7 @@ def test_windows_of_several_days_become_a_calendar() -> None:
     assert picture is not None
     assert list(picture.rows) == [
         ("2026-01-01", "1", "0", "–"),
-        ("2026-01-02", "1", "1", "00"),
+        ("2026-01-02", "1", "1", "01"),
         ("2026-01-03", "1", "0", "–"),
     ]
     assert state.calendar(1, MAIN) is None

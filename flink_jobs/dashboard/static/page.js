@@ -1161,7 +1161,7 @@ async function refreshCalendar() {
   $("calendar-chart").hidden = !picture;
   $("calendar-table").parentElement.hidden = !picture;
   if (picture) await showPicture("calendar", picture);
-  else $("calendar-words").textContent = "The windows that are kept are of fewer than three days.";
+  else $("calendar-words").textContent = "The windows that are kept are of fewer than three days, or all end at one hour.";
 }
 $("calendar").addEventListener("toggle", refreshCalendar);
 

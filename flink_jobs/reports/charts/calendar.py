@@ -93,7 +93,7 @@ def of(end_ms: Floats, ratio: Floats, is_drift: Floats) -> Calendar | None:
 
 
 def of_windows(windows: Windows) -> Calendar | None:
-    """Count the windows of a stream; None for fewer than three days."""
+    """Count the windows of a stream; None where :func:`of` gives none."""
     return of(windows.end_ms, windows.statistic / windows.threshold, windows.is_drift)
 
 
