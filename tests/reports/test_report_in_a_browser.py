@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 import typer
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, TimeoutError, ViewportSize
 from typer.testing import CliRunner
 
 from flink_jobs.cli.report import report as command
@@ -137,9 +138,15 @@ def test_dragging_zooms_and_a_double_click_resets(page):
     page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=8)
     page.mouse.up()
     page.wait_for_function(f"() => {_X_RANGE}[0] != {whole[0]}")
-    page.mouse.dblclick(box["x"] + 0.5 * box["width"], y)
+    is_whole = f"() => {_X_RANGE}[0] == {whole[0]} && {_X_RANGE}[1] == {whole[1]}"
+    # A busy browser takes clicks that are 0.3 s apart for single ones.
+    for _ in range(10):
+        page.mouse.dblclick(box["x"] + 0.5 * box["width"], y)
+        with suppress(TimeoutError):
+            page.wait_for_function(is_whole, timeout=3_000)
+            break
 
-    page.wait_for_function(f"() => {_X_RANGE}[0] == {whole[0]} && {_X_RANGE}[1] == {whole[1]}")
+    assert page.evaluate(is_whole)
 
 
 def test_buttons_and_keys_zoom_too(page):
