@@ -266,9 +266,9 @@ def _processes(correlations: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
     for order in range(1, correlations.shape[1]):
         before = correlations[:, order - 1 : 0 : -1]
         partial = (correlations[:, order] - (coefficients * before).sum(axis=1)) / error
-        partial = np.where(np.isfinite(error), partial, 0.0)[:, np.newaxis]
-        coefficients = np.hstack([coefficients - partial * coefficients[:, ::-1], partial])
-        error = error * (1.0 - np.square(partial[:, 0]))
+        turned = partial[:, np.newaxis]
+        coefficients = np.hstack([coefficients - turned * coefficients[:, ::-1], turned])
+        error = error * (1.0 - np.square(partial))
         error = np.where(error < _LEAST_ERROR, np.inf, error)
         found.append((coefficients, error))
     return found

@@ -144,7 +144,7 @@ async def _static_file(request: Request) -> Response:
 
 
 def _number(request: Request) -> int | None:
-    """Return the number of the model that is asked for; None where it is no number."""
+    """Return the number of the model that is asked for; None where it is not a number."""
     given = request.query_params.get("model", "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
 

@@ -293,8 +293,8 @@ def _with_reference(timing: Timing, traffic: Traffic) -> Timing:
 def _whole_periods(timing: Timing, traffic: Traffic, quarter_ms: float) -> Timing:
     """Take whole weeks, or days, with some thousand events and as many windows as can be."""
     period_ms, name = (7 * _D, "week") if quarter_ms >= 7 * _D else (_D, "day")
-    n_events = max(_GOOD_REFERENCE, _WINDOWS_OF_REFERENCE * timing.n_window)
-    needed = -(-n_events // max(1e-9, traffic.rate * period_ms))
+    wanted = max(_GOOD_REFERENCE, _WINDOWS_OF_REFERENCE * timing.n_window)
+    needed = -(-wanted // max(1e-9, traffic.rate * period_ms))
     n = max(1, int(min(needed, quarter_ms // period_ms)))
     n_events = round(traffic.rate * n * period_ms)
     reason = f"{count(n, f'whole {name}')}, about {count(n_events, 'event')} of {_a_model(traffic)}"
