@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from flink_jobs.demo.errors import DemoError
 from flink_jobs.demo.job_file import Topics
-from flink_jobs.kafka.topics import COMPACTED
+from flink_jobs.kafka.connecting import connect
+from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.topics import COMPACTED, admin_client
 
 N_PARTITIONS = 2
 # Retention goes by the record's timestamp: with any limit, events of the past vanish at once.
@@ -27,7 +29,7 @@ def create_topics(bootstrap_servers: str, topics: Topics) -> None:
         of two runs would mix, and the second ones would come too late.
     """
     try:
-        with contextlib.closing(_admin(bootstrap_servers)) as admin:
+        with admin_client(bootstrap_servers, {}) as admin:
             existing = set(admin.list_topics())
             wanted = [
                 NewTopic(
@@ -42,7 +44,7 @@ def create_topics(bootstrap_servers: str, topics: Topics) -> None:
             if wanted:
                 admin.create_topics(wanted, wait_for_metadata=True)
         used = _with_records(bootstrap_servers, existing.intersection(topics))
-    except (KafkaError, OSError) as error:
+    except (FollowError, KafkaError, OSError) as error:
         raise DemoError(f"cannot create topics on {bootstrap_servers}: {error}") from error
     if used:
         raise DemoError(
@@ -51,13 +53,8 @@ def create_topics(bootstrap_servers: str, topics: Topics) -> None:
         )
 
 
-def _admin(bootstrap_servers: str) -> KafkaAdminClient:
-    return KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(","))
-
-
 def _with_records(bootstrap_servers: str, names: set[str]) -> list[str]:
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers.split(","), group_id=None)
-    with contextlib.closing(consumer):
+    with contextlib.closing(connect(KafkaConsumer, bootstrap_servers, {})) as consumer:
         return sorted(name for name in names if _has_records(consumer, name))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 import msgspec
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError, RetriableError
+from kafka.errors import CommitFailedError, IllegalStateError, KafkaError, RetriableError
 
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
@@ -193,10 +193,15 @@ class RecordFollower(Generic[Record]):
         Parameters
         ----------
         exit_when_idle_s : float, optional
-            Stop after this many seconds without a new record; never by default.
+            Stop after this many seconds without a new record, where none waits at the broker; never
+            by default.
         """
         last_s = time.monotonic()
-        while exit_when_idle_s is None or time.monotonic() - last_s < exit_when_idle_s:
+        while (
+            exit_when_idle_s is None
+            or time.monotonic() - last_s < exit_when_idle_s
+            or self._is_behind()
+        ):
             for message in self._messages(_POLL_S):
                 if (record := self._take(message)) is not None:
                     yield record
@@ -210,6 +215,20 @@ class RecordFollower(Generic[Record]):
         early, self._early = self._early, []
         try:
             return early or _polled(self._consumer, timeout_s)
+        except KafkaError as error:
+            raise self._unreadable(error) from error
+
+    def _is_behind(self) -> bool:
+        """Tell whether records wait: a busy broker may take seconds to hand out the first."""
+        if self._early:
+            return True
+        partitions = self._consumer.assignment()
+        try:
+            ends = self._consumer.end_offsets(partitions)
+            return any((self._consumer.position(each) or 0) < ends[each] for each in partitions)
+        except IllegalStateError:
+            # The group took one of them away meanwhile.
+            return True
         except KafkaError as error:
             raise self._unreadable(error) from error
 

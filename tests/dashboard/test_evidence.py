@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaProducer
 
 from flink_jobs.dashboard import evidence as followed
 from flink_jobs.dashboard.evidence import EvidenceFollower, KeptEvidence
@@ -16,6 +16,7 @@ from flink_jobs.dashboard.moved import Moved, moved_of
 from flink_jobs.dashboard.state import LiveState
 from flink_jobs.embedded.kafka_broker import KafkaBroker
 from flink_jobs.kafka.errors import FollowError
+from flink_jobs.kafka.topics import admin_client
 from flink_jobs.records.alerts import AlertKind
 from flink_jobs.records.evidence import Evidence, EvidenceColumn
 from flink_jobs.reports.evidence import Shown
@@ -227,7 +228,8 @@ def test_the_page_follows_evidence_and_goes_on_when_the_topic_is_gone_or_back(
         kafka_broker.create_topic(topic)
         write(producer, topic, evidence("m", 0))
         said.append(source_after(feed, state, lambda source: "that were tested: 4" in source))
-        KafkaAdminClient(bootstrap_servers=servers).delete_topics([topic])
+        with admin_client(servers, {}) as admin:
+            admin.delete_topics([topic])
         write(producer, alerts, alert("m", 1, incident_id="another"))
         said.append(source_after(feed, state, lambda source: "there is no topic" in source))
     finally:

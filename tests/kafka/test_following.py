@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from itertools import islice
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from kafka import KafkaProducer
 
 from flink_jobs.cluster.processes import free_ports
 from flink_jobs.embedded.kafka_broker import KafkaBroker
-from flink_jobs.kafka import connecting
+from flink_jobs.kafka import connecting, following
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.following import RecordFollower, Undecodable, identity
 from flink_jobs.kafka.topics import admin_client, create_topics
@@ -56,13 +57,17 @@ def test_what_is_no_broker_is_told_and_left_without_a_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connecting, "_TIMEOUT_MS", 500)
+    before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         follower = RecordFollower(address, "alerts", Alert)
         with pytest.raises(FollowError, match="does not answer as a Kafka broker"):
             follower.__enter__()
 
-    assert [thread.name for thread in threading.enumerate() if "kafka" in thread.name] == []
+    left = [each for each in threading.enumerate() if "kafka" in each.name and each not in before]
+    for thread in left:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in left)
 
 
 @pytest.mark.integration
@@ -137,6 +142,24 @@ def test_a_group_goes_on_where_it_left_off(kafka_broker: KafkaBroker) -> None:
 
 
 @pytest.mark.integration
+def test_following_does_not_end_before_what_waits_has_been_read(
+    kafka_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = make_topic(kafka_broker)
+    write(kafka_broker, topic, alert_bytes("a"))
+    polled, slow = following._polled, iter(range(5))
+
+    def hand_out_nothing_at_first(consumer: Any, timeout_s: float) -> list[Any]:
+        return [] if next(slow, None) is not None else polled(consumer, timeout_s)
+
+    with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert) as follower:
+        monkeypatch.setattr(following, "_polled", hand_out_nothing_at_first)
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.0)]
+
+    assert ids == ["a"]
+
+
+@pytest.mark.integration
 def test_an_aborted_transaction_is_not_seen_unless_asked_for(kafka_broker: KafkaBroker) -> None:
     topic = make_topic(kafka_broker)
     producer = KafkaProducer(
@@ -208,15 +231,14 @@ def test_an_alert_whose_use_failed_comes_again(kafka_broker: KafkaBroker) -> Non
 
     def page() -> None:
         with of_group() as follower:
-            for alert in follower.follow(exit_when_idle_s=2):
+            for alert in follower.follow():
                 if alert.alert_id == "b":
                     raise ConnectionError("the pager does not answer")
 
     with pytest.raises(ConnectionError):
         page()
     with of_group() as follower:
-        # A busy broker takes seconds to let the group in again.
-        again = islice(follower.follow(exit_when_idle_s=30), 2)
+        again = islice(follower.follow(exit_when_idle_s=2), 2)
         ids = [alert.alert_id for alert in again]
 
     assert ids == ["b", "c"]
