@@ -19,7 +19,7 @@ HIGHEST_LEVEL = 0.5
 """A window that drifts as often as not tells nothing, whatever the time."""
 LEVELS: FloatArray = HIGHEST_LEVEL * 10.0 ** (-np.arange(17) / 4.0)
 CONFIDENCES: FloatArray = np.array([0.5, 0.8, 0.9, 0.95])
-"""Shares of references. 256 of them say nothing about rarer ones."""
+"""Shares of references. Those of rarer ones are extrapolated from these."""
 SHARES = tuple(2.0**n for n in (-8, -6, -5, -4, -3, -2, -1, 0, 1))
 OVERLAPS = (1, 2, 4, 8, 16, 64)
 """Beyond the last nothing changes but the unit: a tenth of it is a tenth of a window's length."""
@@ -100,11 +100,14 @@ class Curve:
     def _quantiles(self, confidence: float) -> FloatArray:
         """Logarithms of run times of one confidence, of the levels that were simulated.
 
-        They are nearly normal over references, so a straight line in the normal's quantiles.
+        They are nearly normal over references, so a straight line in the normal's quantiles; beyond
+        the last, which is that of the worst 13 of 256, the line through it and the median.
         """
         known = self._log_run_times[:, ~np.isnan(self._log_run_times[0])]
-        at = ndtri(confidence)
-        return np.array([np.interp(at, ndtri(CONFIDENCES), column) for column in known.T])
+        at, grid = ndtri(confidence), ndtri(CONFIDENCES)
+        if at > grid[-1]:
+            return np.asarray(known[0] + (known[-1] - known[0]) * at / grid[-1])
+        return np.array([np.interp(at, grid, column) for column in known.T])
 
 
 def level_for(setting: Setting, run_time: float, confidence: float) -> float:

@@ -121,8 +121,6 @@ def _slots(
     """Return the floats of all columns, and the texts of those that are codes."""
     if len(fields) == 1 and fields[0].is_list:
         return _from_lists(fields[0], layout.read[0], chosen), {}
-    if len(fields) == 1 and fields[0].is_list:
-        return _from_lists(fields[0], layout.read[0], chosen), {}
     x = np.empty((len(chosen.event_ids), layout.n_slots))
     texts: dict[int, Sequence[str]] = {}
     first = 0

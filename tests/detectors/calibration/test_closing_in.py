@@ -43,7 +43,16 @@ def test_windows_near_a_reference_raise_its_level_and_windows_far_from_it_lower_
 def test_no_windows_move_a_level_beyond_those_for_half_and_for_nearly_all_references(
     surprises, share, n_dimensions
 ) -> None:
-    assert 0.5 <= after(surprises, share).confidence(0.9, n_dimensions) <= 0.95
+    assert 0.5 <= after(surprises, share).confidence(0.9, n_dimensions) <= 0.99
+
+
+def test_a_reference_further_off_than_nearly_all_gets_a_level_below_all_simulated_ones() -> None:
+    calibration = ExpectedRunTime(100, 0.95, overlap=5, rule=TWO_IN_A_ROW)
+
+    level = calibration.sized(500, 100, 1, offset=after([1.5] * 200)).level
+
+    # Of references of 5 windows one in a hundred needs 0.6 times the level of one in twenty.
+    assert 0.5 < level / calibration.level_for(500, 100, 1) < 0.9
 
 
 @given(SHARES, SURPRISES)
@@ -101,7 +110,7 @@ def test_short_references_keep_the_promise_and_cost_less(n_ref, overlap, rng) ->
 
     # A run time has an error of 16 % by its 40 incidents, the share one of 0.04.
     kept_fixed, kept = (np.mean(np.array(each) >= 0.85 * target) for each in (fixed, closing))
-    assert kept >= min(0.86, float(kept_fixed) - 0.04)
+    assert kept >= min(0.9, float(kept_fixed)) - 0.04
     assert target < np.median(closing) < 0.8 * np.median(fixed)
 
 
