@@ -25,7 +25,7 @@ from scripts.run_times.cases import CASES, PEER_CASES, OfPeer
 from scripts.run_times.delay_table import delay_table
 from scripts.run_times.delays import BY_PEERS, OURS, THEIRS, Passage, delays, passed, threshold_for
 from scripts.run_times.kept import Kept
-from scripts.run_times.measure import Task, Watched, case_of, watch
+from scripts.run_times.measure import Task, Watched, case_of, count
 from scripts.run_times.peer_process import environment_of
 from scripts.run_times.streams import SHIFTS
 from scripts.run_times.tables import run_time_table, with_note
@@ -100,12 +100,6 @@ def tasks_of(name: str, n_detectors: int, length: int) -> list[Task]:
         for n in sizes.references
         for number in range(n_detectors)
     ]
-
-
-def count(task: Task) -> tuple[list[int], int]:
-    """Let a detector watch; its runs, and the number of its windows."""
-    watched = watch(task)
-    return list(watched.runs), watched.n_windows
 
 
 def _watched(answer: tuple[list[int], int]) -> Watched:

@@ -80,6 +80,15 @@ def watch(task: Task) -> Watched:
     return _watch_windows(case.detector, case.sizes, x_ref, rows)
 
 
+def count(task: Task) -> tuple[list[int], int]:
+    """Let a detector watch; its runs, and the number of its windows.
+
+    Not in ``__main__``, which processes that are started anew do not import.
+    """
+    watched = watch(task)
+    return list(watched.runs), watched.n_windows
+
+
 class Count:
     """Count incidents with the lifecycle of a job, window by window.
 

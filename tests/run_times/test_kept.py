@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.run_times import __main__ as command
 from scripts.run_times.kept import Kept
 
 
@@ -62,3 +63,9 @@ def test_what_is_forgotten_is_asked_again(tmp_path: Path) -> None:
 
     assert kept.answer(Doubling(1)) is None
     assert Kept("numbers", "second", tmp_path).records == []
+
+
+def test_what_other_processes_do_lies_where_they_find_it() -> None:
+    # A process that is started anew does not import a __main__.
+    works = [vars(command)[name] for name in ("count", "passed")]
+    assert all(work.__module__ != command.__name__ for work in works)
