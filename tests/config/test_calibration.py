@@ -237,7 +237,8 @@ def test_the_halves_of_a_reference_have_a_level_of_their_own(table, is_drift):
     halves = test.test(second, rng=rng)
     assert 1e-5 < halves.p_value < 0.001
 
-    judgement = judge_halves(make_config(calibration=table).calibration, test, halves)
+    config = make_config(calibration=table, policy=COMMON)
+    judgement = judge_halves(config.calibration, test, halves)
 
     assert judgement.is_drift is is_drift
 

@@ -363,7 +363,9 @@ def test_each_view_has_a_reference_and_promises_of_its_own() -> None:
         },
     ]
     mixed: dict[str, Any] = {"reducer": None, "test": None}
-    watched = Watched(followed(views=views, detector=mixed))
+    # A policy whose run times come with the package.
+    policy = {"windows_to_start": 2, "windows_to_recover": 3}
+    watched = Watched(followed(views=views, detector=mixed, policy=policy))
 
     watched.panes(0)
 
