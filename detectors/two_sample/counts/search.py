@@ -109,8 +109,8 @@ class Search:
             n_buckets = int(highest[d, 0]) + 1
             with np.errstate(over="ignore"):
                 places = np.minimum(np.maximum((column - lowest[d]) * scale[d], 0.0), highest[d])
-            before = places.astype(np.intp).searchsorted(np.arange(n_buckets), "left")
-            starts.append(before + self._firsts[d])
+            held = np.bincount(places.astype(np.intp), minlength=n_buckets)
+            starts.append(np.cumsum(held) - held + self._firsts[d])
         return np.asarray(np.concatenate(starts), dtype=np.intp)
 
 
