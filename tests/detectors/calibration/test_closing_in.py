@@ -139,3 +139,18 @@ def test_the_surprise_of_windows_of_a_perfect_reference_is_what_is_taken_for_it(
     # KS of 400 events is conservative by 0.03; the mean of 3,000 has an error of 0.015.
     assert np.mean(surprises) == pytest.approx(0.947, abs=0.07)
     assert np.std(surprises) == pytest.approx(0.84, abs=0.05)
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize(("n_ref", "n_windows"), [(200, 600), (500, 600), (2_000, 2_000)])
+def test_references_differ_by_as_much_as_is_taken_for_it(n_ref, n_windows, rng) -> None:
+    n_test, surprises = 100, []
+    for _ in range(150):
+        p_values = p_values_of_a_stream(n_ref, n_test, n_test, n_windows, rng)
+        surprises.append(np.minimum(-np.log(p_values), 3.0))
+
+    by_chance = np.mean([each.var() for each in surprises]) / n_windows
+    spread = np.sqrt(np.var([each.mean() for each in surprises]) - by_chance)
+    share = n_test / n_ref
+    # 150 references have an error of 6 %, and windows of 100 events up to 15 % more than the limit.
+    assert spread == pytest.approx(0.68 * share / (1.0 + 0.9 * share), rel=0.3)
