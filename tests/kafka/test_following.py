@@ -76,7 +76,7 @@ def test_duplicates_collapse_to_one_alert(kafka_broker: KafkaBroker) -> None:
     write(kafka_broker, topic, *map(alert_bytes, ["a", "b", "a", "a", "c", "b"]))
 
     with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert) as follower:
-        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)]
 
     assert ids == ["a", "b", "c"]
     assert follower.counts.duplicates == 3
@@ -92,7 +92,7 @@ def test_garbage_is_counted_and_reported_and_stops_nothing(kafka_broker: KafkaBr
     with RecordFollower(
         kafka_broker.bootstrap_servers, topic, Alert, on_undecodable=reports.append
     ) as follower:
-        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)]
 
     assert ids == ["a", "b"]
     assert [report.offset for report in reports] == [1, 2, 3, 4, 5]
@@ -109,7 +109,7 @@ def test_from_the_end_only_what_is_new_is_seen(kafka_broker: KafkaBroker) -> Non
     with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert, start="end") as follower:
         # Written before the first poll: following begins when the context is entered.
         write(kafka_broker, topic, alert_bytes("new"))
-        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)]
 
     assert ids == ["new"]
 
@@ -123,7 +123,7 @@ def test_without_a_group_a_second_follower_sees_everything_again(
 
     for _ in range(2):
         with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert) as follower:
-            assert [a.alert_id for a in follower.follow(exit_when_idle_s=2)] == ["a"]
+            assert [a.alert_id for a in follower.follow(exit_when_idle_s=0.1)] == ["a"]
 
 
 @pytest.mark.integration
@@ -136,7 +136,7 @@ def test_a_group_goes_on_where_it_left_off(kafka_broker: KafkaBroker) -> None:
         with RecordFollower(
             kafka_broker.bootstrap_servers, topic, Alert, group_id=topic
         ) as follower:
-            seen.append([alert.alert_id for alert in follower.follow(exit_when_idle_s=2)])
+            seen.append([alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)])
 
     assert seen == [["a"], ["b"]]
 
@@ -179,7 +179,7 @@ def test_an_aborted_transaction_is_not_seen_unless_asked_for(kafka_broker: Kafka
         with RecordFollower(
             kafka_broker.bootstrap_servers, topic, Alert, properties=properties
         ) as follower:
-            seen[len(properties)] = [a.alert_id for a in follower.follow(exit_when_idle_s=2)]
+            seen[len(properties)] = [a.alert_id for a in follower.follow(exit_when_idle_s=0.1)]
 
     assert seen == {0: ["yes"], 1: ["no", "yes"]}
 
@@ -198,8 +198,8 @@ def test_scores_and_dead_letters_are_followed_the_same_way(kafka_broker: KafkaBr
         RecordFollower(kafka_broker.bootstrap_servers, scores, Score) as of_scores,
         RecordFollower(kafka_broker.bootstrap_servers, letters, DeadLetter) as of_letters,
     ):
-        assert list(of_scores.follow(exit_when_idle_s=2)) == [score]
-        assert list(of_letters.follow(exit_when_idle_s=2)) == [letter]
+        assert list(of_scores.follow(exit_when_idle_s=0.1)) == [score]
+        assert list(of_letters.follow(exit_when_idle_s=0.1)) == [letter]
 
 
 @pytest.mark.integration
@@ -238,7 +238,7 @@ def test_an_alert_whose_use_failed_comes_again(kafka_broker: KafkaBroker) -> Non
     with pytest.raises(ConnectionError):
         page()
     with of_group() as follower:
-        again = islice(follower.follow(exit_when_idle_s=2), 2)
+        again = islice(follower.follow(exit_when_idle_s=0.1), 2)
         ids = [alert.alert_id for alert in again]
 
     assert ids == ["b", "c"]
@@ -282,7 +282,7 @@ def test_an_alert_comes_again_when_its_reader_is_killed_between_poll_and_use(
         start="end",
         group_id=topic,
     ) as follower:
-        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=5)]
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)]
 
     assert ids == ["a", "b"]
 
@@ -323,7 +323,7 @@ def test_a_topic_that_the_broker_compresses_is_read(kafka_broker: KafkaBroker, c
     write(kafka_broker, topic, *values)
 
     with RecordFollower(kafka_broker.bootstrap_servers, topic, Alert) as follower:
-        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=2)]
+        ids = [alert.alert_id for alert in follower.follow(exit_when_idle_s=0.1)]
 
     assert ids == [f"{codec}-{number}" for number in range(50)]
     assert follower.counts.undecodable == 0

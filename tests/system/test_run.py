@@ -137,7 +137,7 @@ def test_a_job_logs_in_by_its_properties_and_reads_no_aborted_transaction(
     with RecordFollower(
         guarded.address, "drift-login-scores", Score, properties=login("SCRAM-SHA-256")
     ) as follower:
-        scores = list(follower.follow(exit_when_idle_s=3))
+        scores = list(follower.follow(exit_when_idle_s=0.1))
     # 300 of 700 are the reference, which ends with a window.
     assert sum(score.window.n_events for score in scores) == 400
     assert "hunter2" not in result.output
