@@ -20,6 +20,9 @@ from scipy.special import chdtri
 
 from detectors.base import FloatArray, StateArrays
 
+ENOUGH_ROWS = 200
+"""Independent rows for which a reference has to stand, so that its dependence is known: with an
+error of the root of two over them."""
 _FEWEST_ROWS = 40
 _SHORTEST = 8.0
 # Windows within a reference; with fewer their spread says nothing.

@@ -18,6 +18,7 @@ from detectors import (
     TwoSampleResult,
     TwoSampleTest,
 )
+from detectors.calibration.dependence import ENOUGH_ROWS
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Problem
 from flink_jobs.config.tables.policy import PolicyTable
@@ -39,9 +40,6 @@ REFERENCE_LEVEL = 1e-5
 """The two halves of a reference are compared once, so no run time says which level they have. At
 0.001 the demonstration's references, eight a run, raised 3 false alarms in 240 runs. Halves of 500
 events that differ by 0.16 in one column are still found, at 0.001 by 0.13."""
-
-# The dependence of the rows of a reference is known with an error of the root of two over them.
-_ENOUGH = 200
 
 
 def make_calibration(config: DriftJobConfig, detector: Detector) -> Calibration:
@@ -153,7 +151,7 @@ def _depends(view: View, sizes: tuple[int, int], dependence: StreamDependence) -
     are_columns = len(of_columns) == len(view.slots)
     most = f", {view.slots[of_columns.index(worst)].name} most" if are_columns else ""
     own_ref, own_test = max(1, int(n_ref / worst.ref)), max(1, int(n_test / worst.test))
-    few = "" if own_ref >= _ENOUGH else (
+    few = "" if own_ref >= ENOUGH_ROWS else (
         ", too few to know well how much they depend on each other: take a longer reference"
     )  # fmt: skip
     return (

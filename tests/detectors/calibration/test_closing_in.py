@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from detectors import UNKNOWN_OFFSET, ExpectedRunTime, IncidentRule, KSTest, Offset
+from detectors import (
+    INDEPENDENT,
+    UNKNOWN_OFFSET,
+    Dependence,
+    ExpectedRunTime,
+    FourierMMDTest,
+    IncidentRule,
+    KSTest,
+    Offset,
+)
 from detectors.calibration.closing_in import surprise_of
 from tests.detectors.calibration.test_run_time import p_values_of_a_stream
 
@@ -94,6 +103,20 @@ def test_what_is_known_tells_which_references_are_off(rng) -> None:
     # 60 pairs without a relation have a correlation of rank with an error of 0.13.
     assert spearmanr(known, truth).statistic > 0.5
     assert abs(np.mean(known)) < 0.5
+
+
+@pytest.mark.parametrize("test", [KSTest(), FourierMMDTest()])
+@pytest.mark.parametrize(("rows_as_one", "learns"), [(4.0, True), (20.0, False)])
+def test_a_reference_too_short_for_its_dependence_is_not_learnt_from(
+    test, rows_as_one, learns, rng
+) -> None:
+    test.fit(rng.normal(size=(2_000, 2)))
+    result = test.test(rng.normal(size=(100, 2)), rng=rng)
+    dependence = [INDEPENDENT, Dependence(rows_as_one, rows_as_one, 0.9)]
+
+    judgement = ExpectedRunTime(100, rule=TWO_IN_A_ROW).judge(test, result, dependence)
+
+    assert (judgement.offset != UNKNOWN_OFFSET) is learns
 
 
 @pytest.mark.statistics
