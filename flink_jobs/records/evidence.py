@@ -27,6 +27,8 @@ from flink_jobs.records.alerts import (
 Place = Literal["first", "strongest"]
 """The alert of an incident that evidence belongs to: its first one, or the strongest later one."""
 
+_BYTES = 8  # of a number
+
 
 class EvidenceColumn(Struct, frozen=True, kw_only=True):
     """The values of one column on both sides.
@@ -105,6 +107,16 @@ class Evidence(Struct, frozen=True, kw_only=True):
     job: str
     job_version: str
     config_version: str
+
+    def __post_init__(self) -> None:
+        """Refuse a record that pictures would fail on, or draw wrongly, once it is shown."""
+        n_window, n_others = len(self.event_ids), {len(each.reference) for each in self.columns}
+        if any(len(each.window) != _BYTES * n_window for each in self.columns):
+            raise ValueError(f"a column holds other than {n_window} events of the window")
+        if len(n_others) > 1 or any(n % _BYTES for n in n_others):
+            raise ValueError("columns hold unequal numbers of events of the reference")
+        if not 0 <= self.n_exemplars <= n_window:
+            raise ValueError(f"{self.n_exemplars} exemplars are not among {n_window} events")
 
     @property
     def key(self) -> str:

@@ -92,6 +92,8 @@ def ascending_field(fields: Sequence[Facts], breaks: Sequence[int] = ()) -> Time
     return None
 
 
+# Columns may hold numbers near the largest: nobody who asks for a configuration is warned of them.
+@np.errstate(over="ignore", invalid="ignore")
 def steps_of(numbers: NDArray[np.float64], breaks: Sequence[int] = ()) -> NDArray[np.float64]:
     """Return the differences between neighbours, but for those at breaks.
 

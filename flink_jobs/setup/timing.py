@@ -206,6 +206,7 @@ def daily_column(fields: Sequence[Facts], times_ms: NDArray[np.float64]) -> str:
     return name
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _share_between(groups: NDArray[np.int_], values: NDArray[np.float64]) -> float:
     """The share of the variance that lies between groups, less what chance gives."""
     n, k = len(values), len(np.unique(groups))

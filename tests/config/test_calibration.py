@@ -175,6 +175,15 @@ def test_events_that_depend_on_each_other_are_told_with_the_column_that_depends_
     assert "a false alarm in 1,000 windows or more, for 90% of all references" in promise
 
 
+def test_of_components_that_are_as_many_as_the_columns_none_is_called_by_a_column():
+    reducer = {"kind": "pca", "n_components": 3}
+    config = promising(detector={"reducer": reducer, "test": {"kind": "ks"}})
+
+    about, _ = promises_of(config, views_of(config)[0], 5_000, {"main": depending(1.0, 5.0, 2.0)})
+
+    assert "its events depend on those before them: a window of 500 says" in about
+
+
 def test_a_promise_is_that_of_a_window_with_as_many_events_as_came_in_the_reference():
     config = promising(window=TIME)
     (view,) = views_of(config)

@@ -129,7 +129,7 @@ def test_memory_is_bounded_in_bytes_and_what_came_last_stays() -> None:
     ]
     large = np.zeros(200_000).tobytes()
     column = msgspec.structs.replace(evidence("m", 0).columns[0], window=large)
-    made.take(evidence("m", 0, columns=[column]))
+    made.take(evidence("m", 0, columns=[column], event_ids=["e"] * 200_000))
     assert made.n_bytes == 0
 
 

@@ -82,6 +82,19 @@ def test_times_in_text_may_have_a_fraction(tmp_path, form, factor):
     assert n_read(tmp_path, path) == N
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_of_numbers_near_the_largest_nobody_is_warned(tmp_path):
+    rng = np.random.default_rng(0)
+    # Over two days: their hours are compared as well.
+    times = [START_S + 60 * n for n in range(3_000)]
+    huge = rng.choice([1e308, -1e308, 1.0], size=3_000).tolist()
+    path = write_csv(tmp_path / "log.csv", {"ts": times, "size": huge})
+
+    _, config = written_for(path)
+
+    assert [column.name for column in columns_of(config)] == ["size"]
+
+
 def test_bytes_that_are_no_text_are_left_out(tmp_path):
     pictures = [b"\xff\xd8" + bytes([n % 7]) for n in range(N)]
     columns = {"when": TIMES, "size": NUMBERS, "picture": pictures}
