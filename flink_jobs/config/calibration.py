@@ -21,7 +21,6 @@ from detectors import (
 from detectors.calibration.dependence import ENOUGH_ROWS
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Problem
-from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.tables.policy import PolicyTable
 from flink_jobs.config.tables.watching import (
     CalibrationTable,
@@ -149,8 +148,7 @@ def _depends(view: View, sizes: tuple[int, int], dependence: StreamDependence) -
     n_ref, n_test = sizes
     of_columns = dependence.at(n_test)
     worst = _worst(dependence, n_test)
-    is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
-    are_columns = is_plain and len(of_columns) == len(view.slots)
+    are_columns = view.tests_columns and len(of_columns) == len(view.slots)
     most = f", {view.slots[of_columns.index(worst)].name} most" if are_columns else ""
     own_ref, own_test = max(1, int(n_ref / worst.ref)), max(1, int(n_test / worst.test))
     few = "" if own_ref >= ENOUGH_ROWS else (

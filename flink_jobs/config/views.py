@@ -105,6 +105,11 @@ class View:
         return (*self.slots, *slots_of(self.carried))
 
     @property
+    def tests_columns(self) -> bool:
+        """Say whether tests see the view's floats themselves, and no mixture of them."""
+        return isinstance(self.reducer, NoReductionConfig | SoftmaxOutputsConfig)
+
+    @property
     def categorical(self) -> tuple[int, ...]:
         """The places, among the view's floats, of codes of texts."""
         return tuple(place for place, slot in enumerate(self.slots) if slot.is_category)

@@ -15,7 +15,6 @@ from detectors import Dependence, Judgement, Offset, TwoSampleResult, TwoSampleT
 from flink_jobs.config.calibration import judge_halves, make_calibration
 from flink_jobs.config.job import DriftJobConfig
 from flink_jobs.config.tables.base import Table
-from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.views import Detector, View
 from flink_jobs.core.factory import is_prepared
 from flink_jobs.core.failures import detector_code
@@ -232,8 +231,7 @@ class Judge(RecordWriter):
 
 def dimension_names(view: View, test: Table) -> Sequence[str]:
     """Name the dimensions that a detector sees; none where the reducer mixes columns."""
-    is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
-    if not is_plain or is_prepared(view, test):
+    if not view.tests_columns or is_prepared(view, test):
         return ()
     return [slot.name for slot in view.slots]
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flink_jobs.config.job import DriftJobConfig
-from flink_jobs.config.tables.detectors import NoReductionConfig, SoftmaxOutputsConfig
 from flink_jobs.config.tables.sequential import policy_of_sequential
 from flink_jobs.config.views import Sequential, View
 from flink_jobs.core.incidents import lifecycle
@@ -64,8 +63,7 @@ class SequentialJudge(RecordWriter):
         super().__init__(config, view, detector.name, detector.table)
         self._policy = policy_of_sequential(detector.policy)
         self._run_time = float(detector.table.run_time)
-        is_plain = isinstance(view.reducer, NoReductionConfig | SoftmaxOutputsConfig)
-        self._names = [slot.name for slot in view.slots] if is_plain else []
+        self._names = [slot.name for slot in view.slots] if view.tests_columns else []
         self._n_slots = len(view.slots)
 
     def score(
