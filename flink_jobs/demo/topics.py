@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from flink_jobs.demo.errors import DemoError
@@ -13,10 +12,9 @@ from flink_jobs.demo.job_file import Topics
 from flink_jobs.kafka.connecting import connect
 from flink_jobs.kafka.errors import FollowError
 from flink_jobs.kafka.topics import COMPACTED, admin_client
+from flink_jobs.kafka.topics import create_topics as create_empty_topics
 
 N_PARTITIONS = 2
-# Retention goes by the record's timestamp: with any limit, events of the past vanish at once.
-_SETTINGS = {"retention.ms": "-1", "message.timestamp.type": "CreateTime"}
 
 
 def create_topics(bootstrap_servers: str, topics: Topics) -> None:
@@ -31,18 +29,9 @@ def create_topics(bootstrap_servers: str, topics: Topics) -> None:
     try:
         with admin_client(bootstrap_servers, {}) as admin:
             existing = set(admin.list_topics())
-            wanted = [
-                NewTopic(
-                    name,
-                    N_PARTITIONS,
-                    replication_factor=-1,
-                    topic_configs=COMPACTED if name == topics.status else _SETTINGS,
-                )
-                for name in topics
-                if name not in existing
-            ]
-            if wanted:
-                admin.create_topics(wanted, wait_for_metadata=True)
+            if missing := [name for name in topics if name not in existing]:
+                settings = {topics.status: COMPACTED}
+                create_empty_topics(admin, missing, settings, N_PARTITIONS)
         used = _with_records(bootstrap_servers, existing.intersection(topics))
     except (FollowError, KafkaError, OSError) as error:
         raise DemoError(f"cannot create topics on {bootstrap_servers}: {error}") from error
